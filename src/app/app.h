@@ -1,0 +1,40 @@
+#pragma once
+/* The program `ltune`: one main, one file a subcommand.  This room alone may exit.
+ *
+ * Results go to stdout, logs to stderr.  With --json a command prints one JSON object a result on stdout and nothing else there. */
+
+#include "base/config.h"
+#include "comm/comm.h"
+
+/* Command line of a subcommand, split: flags with values, flags, key=value overrides and plain words. */
+enum { LT_APP_MAX_WORDS = 256 };
+typedef struct lt_app_args {
+    lt_comm *world;      /* NULL for commands that start no MPI */
+    const char *program; /* "ltune train" */
+    int n_over, n_words;
+    char *over[LT_APP_MAX_WORDS];  /* key=value */
+    char *words[LT_APP_MAX_WORDS]; /* the rest, in order */
+    struct {
+        const char *name, *value; /* --name value; value NULL for a switch */
+    } option[LT_APP_MAX_WORDS];
+    int n_options;
+} lt_app_args;
+
+typedef struct lt_app_command {
+    const char *name, *summary;
+    const char *options; /* known options, e.g. " json trial= text= ": with '=' those that take a value */
+    bool mpi;
+    const char *help; /* printed by `ltune NAME --help` */
+    lt_status (*run)(const lt_app_args *a);
+} lt_app_command;
+
+extern const lt_app_command lt_app_train, lt_app_eval, lt_app_predict, lt_app_features, lt_app_plan, lt_app_config;
+
+/* Local.  Value of an option, "" for a switch, NULL if absent. */
+const char *lt_app_option(const lt_app_args *a, const char *name);
+/* Local.  Loads the configuration: first word is the YAML file, overrides as given.  Errors: ARG (no file named), CONFIG, IO. */
+lt_status lt_app_load_config(const lt_app_args *a, lt_config **cfg);
+/* Local.  `ltune help [topic]`; false if there is no such topic. */
+bool lt_app_help(const char *topic);
+/* The table of commands, ended by NULL. */
+extern const lt_app_command *const lt_app_commands[];

@@ -1,0 +1,55 @@
+/* `ltune eval`: metrics of saved trials on a split; trains nothing. */
+#include "app/app.h"
+
+#include "train/run.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void print_one(const lt_trial *t, const char *split, const lt_metrics *m, bool json) {
+    if (!json) {
+        printf("%-24s %-10s %-10s n %lld  accuracy %.4f  mcc %.4f  f1 %.4f  loss %.4f\n", t->cfg->name, t->tuner.ops->name, split,
+               (long long)m->n, m->accuracy, m->mcc, m->f1, m->loss);
+        return;
+    }
+    json_t *o =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "name", t->cfg->name, "method", t->tuner.ops->name, "split", split,
+                  "step", (json_int_t)t->step, "n", (json_int_t)m->n, "accuracy", m->accuracy, "mcc", m->mcc, "f1", m->f1, "loss", m->loss);
+    json_dumpf(o, stdout, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    putchar('\n');
+    json_decref(o);
+}
+
+static lt_status run(const lt_app_args *a) {
+    lt_config *cfg = NULL;
+    lt_run *r = NULL;
+    lt_metrics *m = NULL;
+    const char *which = lt_app_option(a, "checkpoint"), *split = lt_app_option(a, "split");
+    lt_status st = lt_agree(a->world, lt_app_load_config(a, &cfg));
+    if (st != LT_OK) return st;
+    if (!which) which = "best";
+    if (!split) split = cfg->data.eval;
+    st = lt_run_create(cfg, a->world, LT_RUN_EVAL, 0, &r);
+    if (st == LT_OK) st = lt_run_load(r, which);
+    if (st == LT_OK) st = lt_agree(a->world, lt_calloc(&m, lt_run_n_trials(r), sizeof *m, "metrics"));
+    if (st == LT_OK) st = lt_run_eval(r, split, m);
+    for (int i = 0; st == LT_OK && i < lt_run_n_trials(r); i++)
+        print_one(lt_run_trial(r, i), split, &m[i], lt_app_option(a, "json") != NULL);
+    free(m);
+    lt_run_destroy(&r);
+    lt_config_free(&cfg);
+    return st;
+}
+
+const lt_app_command lt_app_eval = {
+    .name = "eval",
+    .summary = "metrics of saved trials on a split",
+    .options = " json checkpoint= split= ",
+    .mpi = true,
+    .run = run,
+    .help = "usage: [mpirun -n R] ltune eval RUN.yaml [--checkpoint best|last|PATH] [--split S] [--json] [key=value ...]\n\n"
+            "  --checkpoint  best (each trial's own best, default), last, or a checkpoint file\n"
+            "  --split       a split of data.path (default: data.eval)\n"
+            "  --json        one JSON object a trial on stdout\n\n"
+            "example:\n  mpirun -n 2 ltune eval demo.yaml --checkpoint best --split test\n"};

@@ -1,0 +1,264 @@
+/* `ltune features`: hidden states of the frozen model, as HDF5.
+ *
+ * Sequences are packed to the token budget and run through the model; rank 0 writes.  One pack at a time is held, so the output may be larger than memory. */
+#include "app/app.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "model/model.h"
+#include "store/h5.h"
+#include "text/tokenizer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct sequences {
+    lt_ids ids;       /* all tokens */
+    int64_t *offset;  /* [n + 1] */
+    int64_t *segment; /* [n] */
+    int64_t n, cap, longest;
+} sequences;
+
+typedef struct job {
+    const lt_app_args *args;
+    lt_config *cfg;
+    lt_grid grid;
+    lt_tok *tok;
+    lt_model *model;
+    sequences seq;
+    lt_pack pack;
+    int layer; /* -1 = all */
+    lt_readout readout;
+    bool pooled;
+    lt_h5_writer *out; /* rank 0 */
+    float *hidden;     /* [m + 1, tokens, C] where layers are wanted */
+} job;
+
+static lt_status push(sequences *s) {
+    if (s->n + 1 >= s->cap) {
+        s->cap = s->cap ? 2 * s->cap : 1024;
+        int64_t *grown = realloc(s->offset, (size_t)(s->cap + 1) * sizeof *grown);
+        LT_CHECK(grown, LT_ERR_NOMEM, "no memory for %lld sequences", (long long)s->cap);
+        s->offset = grown;
+    }
+    if (s->n == 0) s->offset[0] = 0;
+    s->offset[++s->n] = s->ids.n;
+    int64_t length = s->offset[s->n] - s->offset[s->n - 1];
+    if (length > s->longest) s->longest = length;
+    return LT_OK;
+}
+
+static lt_status read_ids_line(const char *path, int64_t line_no, char *line, int64_t vocab, sequences *s) {
+    for (char *at = line, *end;; at = end) {
+        long id = strtol(at, &end, 10);
+        if (end == at) {
+            LT_CHECK(at[strspn(at, " \t\r\n")] == 0, LT_ERR_FORMAT, "%s:%lld: \"%.20s\" is not a token id", path, (long long)line_no, at);
+            return push(s);
+        }
+        LT_CHECK(id >= 0 && id < vocab, LT_ERR_FORMAT, "%s:%lld: token id %ld is outside the vocabulary of %lld", path, (long long)line_no,
+                 id, (long long)vocab);
+        LT_TRY(lt_ids_push(&s->ids, (int32_t)id));
+    }
+}
+
+static lt_status read_input(job *j) {
+    const char *text = lt_app_option(j->args, "text"), *ids = lt_app_option(j->args, "ids"), *path = text ? text : ids;
+    char *line = NULL;
+    size_t cap = 0;
+    lt_status st = LT_OK;
+    LT_TRY(LT_FAULT_POINT("features.input"));
+    LT_CHECK((text != NULL) != (ids != NULL), LT_ERR_ARG, "give either --text FILE (a sentence a line) or --ids FILE (token ids a line)");
+    FILE *f = fopen(path, "rb");
+    LT_CHECK(f, LT_ERR_IO, "cannot open %s: %m", path);
+    int64_t line_no = 0;
+    for (ssize_t n; st == LT_OK && (n = getline(&line, &cap, f)) >= 0;) {
+        line_no++;
+        while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = 0;
+        if (ids) {
+            st = read_ids_line(path, line_no, line, lt_model_arch(j->model)->V, &j->seq);
+        } else {
+            st = lt_tok_encode(j->tok, line, (size_t)n, true, &j->seq.ids);
+            if (st == LT_OK) st = push(&j->seq);
+        }
+        if (st == LT_OK && j->seq.offset[j->seq.n] == j->seq.offset[j->seq.n - 1])
+            st = LT_FAIL(LT_ERR_FORMAT, "%s:%lld: no tokens on this line", path, (long long)line_no);
+    }
+    free(line);
+    fclose(f);
+    if (st == LT_OK && j->seq.n == 0) st = LT_FAIL(LT_ERR_FORMAT, "%s holds no lines", path);
+    return st;
+}
+
+static lt_status parse_options(job *j) {
+    static const struct {
+        const char *name;
+        lt_readout readout;
+    } pools[] = {{"none", LT_READ_TOKENS}, {"cls", LT_READ_CLS}, {"last", LT_READ_LAST}, {"mean", LT_READ_MEAN}, {"max", LT_READ_MAX}};
+    const char *layer = lt_app_option(j->args, "layer"), *pool = lt_app_option(j->args, "pool");
+    int m = lt_model_arch(j->model)->m;
+    j->layer = m;
+    if (layer && !strcmp(layer, "all")) {
+        j->layer = -1;
+    } else if (layer) {
+        char *end;
+        long l = strtol(layer, &end, 10);
+        LT_CHECK(*layer && !*end && l >= 0 && l <= m, LT_ERR_ARG, "--layer %s: expected all or 0 (embeddings) to %d (last block)", layer,
+                 m);
+        j->layer = (int)l;
+    }
+    j->readout = LT_READ_TOKENS;
+    bool known = !pool;
+    for (size_t i = 0; pool && i < sizeof pools / sizeof *pools; i++)
+        if (!strcmp(pool, pools[i].name)) {
+            j->readout = pools[i].readout;
+            known = true;
+        }
+    LT_CHECK(known, LT_ERR_ARG, "--pool %s: expected none, cls, last, mean or max", pool);
+    j->pooled = j->readout != LT_READ_TOKENS;
+    LT_CHECK(lt_app_option(j->args, "output"), LT_ERR_ARG, "say where to write: --output OUT.h5");
+    return LT_OK;
+}
+
+static lt_status open_output(job *j, const char *model_dir) {
+    const lt_arch *a = lt_model_arch(j->model);
+    int64_t T = j->seq.offset[j->seq.n], n = j->seq.n, layers = a->m + 1, n1 = n + 1;
+    int64_t dims[3] = {layers, j->pooled ? n : T, a->C};
+    bool all = j->layer < 0;
+    LT_TRY(lt_h5_write_begin(lt_app_option(j->args, "output"), "ltune-features", 1, &j->out));
+    hid_t f = lt_h5_writer_file(j->out);
+    LT_TRY(lt_h5_put_str(f, "model", model_dir));
+    LT_TRY(lt_h5_put_str(f, "model_sha256", lt_model_fingerprint(j->model)));
+    LT_TRY(lt_h5_put_str(f, "layer", lt_app_option(j->args, "layer") ? lt_app_option(j->args, "layer") : "last"));
+    LT_TRY(lt_h5_put_str(f, "pool", lt_app_option(j->args, "pool") ? lt_app_option(j->args, "pool") : "none"));
+    LT_TRY(lt_h5_create(f, "hidden", LT_F32, all ? 3 : 2, all ? dims : dims + 1));
+    return lt_h5_write(f, "offsets", LT_I64, 1, &n1, j->seq.offset, false);
+}
+
+/* Pools rows of one layer as asked; out [n_seq, C]. */
+static void pool_rows(const job *j, const float *rows, int64_t C, float *out) {
+    for (int64_t i = 0; i < j->pack.n_seq; i++) {
+        int64_t r0 = j->pack.cu[i], r1 = j->pack.cu[i + 1];
+        for (int64_t c = 0; c < C; c++) {
+            double v = (double)rows[(j->readout == LT_READ_LAST ? r1 - 1 : r0) * C + c];
+            for (int64_t r = r0 + 1; r < r1; r++) {
+                double x = (double)rows[r * C + c];
+                if (j->readout == LT_READ_MEAN) v += x;
+                if (j->readout == LT_READ_MAX && x > v) v = x;
+            }
+            out[i * C + c] = (float)(j->readout == LT_READ_MEAN ? v / (double)(r1 - r0) : v);
+        }
+    }
+}
+
+/* Rows [first_seq ...) of one pack to the file; rank 0. */
+static lt_status write_pack(job *j, int64_t first_seq, float *pooled) {
+    const lt_arch *a = lt_model_arch(j->model);
+    hid_t f = lt_h5_writer_file(j->out);
+    int64_t row = j->pooled ? first_seq : j->seq.offset[first_seq], rows = j->pooled ? j->pack.n_seq : j->pack.n_tok;
+    for (int l = 0; l <= a->m; l++) {
+        if (j->layer >= 0 && l != j->layer) continue;
+        const float *from = j->hidden + l * j->pack.n_tok * a->C;
+        if (j->pooled) {
+            pool_rows(j, from, a->C, pooled);
+            from = pooled;
+        }
+        int64_t start[3] = {l, row, 0}, count[3] = {1, rows, a->C};
+        bool all = j->layer < 0;
+        LT_TRY(lt_h5_write_part(f, "hidden", all ? start : start + 1, all ? count : count + 1, from));
+    }
+    return LT_OK;
+}
+
+static lt_status run_all(job *j) {
+    const lt_arch *a = lt_model_arch(j->model);
+    int rank = lt_comm_rank(j->args->world);
+    float *pooled = NULL;
+    lt_status st = lt_calloc(&pooled, j->pack.max_seq * a->C, sizeof *pooled, "pooled rows");
+    LT_KEEP(st, lt_calloc(&j->hidden, (a->m + 1) * j->pack.max_tok * a->C, sizeof *j->hidden, "hidden states"));
+    st = lt_agree(j->args->world, st);
+    for (int64_t i = 0; st == LT_OK && i < j->seq.n;) {
+        int64_t first = i;
+        lt_pack_clear(&j->pack);
+        for (; i < j->seq.n && st == LT_OK; i++) {
+            int64_t n = j->seq.offset[i + 1] - j->seq.offset[i];
+            lt_pack_seq s = {.tokens = j->seq.ids.id + j->seq.offset[i], .n = n, .segment = n, .slot = -1};
+            if (!lt_pack_fits(&j->pack, &s)) break;
+            st = lt_pack_add(&j->pack, &s);
+        }
+        if (st != LT_OK) lt_fatal(j->args->world, st);
+        const float *rows;
+        lt_model_forward(j->model, &(lt_forward_args){.pack = &j->pack, .readout = LT_READ_TOKENS, .hidden = j->hidden}, &rows);
+        st = lt_agree(j->args->world, rank == 0 ? write_pack(j, first, pooled) : LT_OK);
+    }
+    free(pooled);
+    return st;
+}
+
+static lt_status prepare(job *j, const char *dir) {
+    lt_status st = parse_options(j);
+    if (st == LT_OK && lt_app_option(j->args, "text")) st = lt_tok_open(dir, &j->tok);
+    if (st == LT_OK) st = read_input(j);
+    if (st == LT_OK)
+        LT_CHECK(j->seq.longest <= lt_model_arch(j->model)->max_pos, LT_ERR_SHAPE,
+                 "a sequence of %lld tokens passes the model's %lld positions", (long long)j->seq.longest,
+                 (long long)lt_model_arch(j->model)->max_pos);
+    return st;
+}
+
+static lt_status run(const lt_app_args *args) {
+    job j = {.args = args};
+    const char *dir = lt_app_option(args, "model");
+    lt_status st = lt_config_load(NULL, args->n_over, (char **)args->over, &j.cfg);
+    if (st == LT_OK && !dir) st = LT_FAIL(LT_ERR_ARG, "say which model: --model DIR");
+    if (st == LT_OK && args->n_words) st = LT_FAIL(LT_ERR_ARG, "unexpected word \"%s\"", args->words[0]);
+    LT_TRY_GOTO(lt_agree(args->world, st), st, done);
+    LT_TRY_GOTO(lt_grid_create(args->world, j.cfg->parallel.tp, &j.grid), st, done);
+    lt_model_options opt = {.compute = j.cfg->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32,
+                            .threads = lt_comm_default_threads(args->world, j.cfg->parallel.threads)};
+    LT_TRY_GOTO(lt_model_create(dir, &j.grid, &opt, &j.model), st, done);
+    LT_TRY_GOTO(lt_agree(args->world, prepare(&j, dir)), st, done);
+    int64_t budget = j.cfg->parallel.tokens < j.seq.offset[j.seq.n] ? j.cfg->parallel.tokens : j.seq.offset[j.seq.n];
+    if (budget < j.seq.longest) budget = j.seq.longest;
+    st = lt_agree(args->world, lt_pack_create(budget, budget, &j.pack));
+    if (st != LT_OK) goto done;
+    lt_model_limits limits = {.tokens = budget, .seqs = budget, .max_len = j.seq.longest};
+    LT_TRY_GOTO(lt_model_plan(j.model, &limits), st, done);
+    LT_TRY_GOTO(lt_model_load(j.model), st, done);
+    LT_TRY_GOTO(lt_agree(args->world, lt_comm_rank(args->world) == 0 ? open_output(&j, dir) : LT_OK), st, done);
+    LT_TRY_GOTO(run_all(&j), st, done);
+    if (lt_comm_rank(args->world) == 0) st = lt_h5_seal(lt_h5_writer_file(j.out), "hidden");
+    if (lt_comm_rank(args->world) == 0 && st == LT_OK) st = lt_h5_write_commit(&j.out, true);
+    st = lt_agree(args->world, st);
+    if (st == LT_OK && lt_comm_rank(args->world) == 0)
+        lt_info("%lld sequences, %lld tokens -> %s", (long long)j.seq.n, (long long)j.seq.offset[j.seq.n], lt_app_option(args, "output"));
+done:
+    lt_h5_write_cancel(&j.out);
+    lt_pack_destroy(&j.pack);
+    lt_model_destroy(&j.model);
+    lt_grid_destroy(&j.grid);
+    lt_tok_close(&j.tok);
+    lt_ids_free(&j.seq.ids);
+    free(j.seq.offset);
+    free(j.hidden);
+    lt_config_free(&j.cfg);
+    return st;
+}
+
+const lt_app_command lt_app_features = {
+    .name = "features",
+    .summary = "hidden states of the frozen model into HDF5",
+    .options = " model= text= ids= layer= pool= output= ",
+    .mpi = true,
+    .run = run,
+    .help = "usage: [mpirun -n R] ltune features --model DIR (--text FILE | --ids FILE) --output OUT.h5 [options] [key=value ...]\n\n"
+            "Writes /hidden [tokens, C] f32 (with --layer all: [layers, tokens, C]; with a pool [n, C]) and /offsets int64 [n + 1].\n\n"
+            "  --text FILE    one sentence a line, tokenised with the model's tokenizer, specials added\n"
+            "  --ids FILE     one sequence a line, token ids separated by spaces, taken as they are\n"
+            "  --layer L|all  0 = embedding output ... m = last block after the final norm (default: m)\n"
+            "  --pool P       none | cls | last | mean | max over the tokens of each sequence (default: none)\n"
+            "  -o, --output   the HDF5 file to write\n"
+            "  key=value      parallel.tp, parallel.threads, parallel.tokens, model.dtype\n\n"
+            "examples:\n"
+            "  ltune features --model all-MiniLM-L6-v2 --text sentences.txt --pool mean -o features.h5\n"
+            "  mpirun -n 2 ltune features --model llama --ids ids.txt --layer all -o hidden.h5 parallel.tp=2\n"};

@@ -1,0 +1,58 @@
+/* `ltune plan`: memory, work and expected time of a run; starts no job and reads no weights. */
+#include "app/app.h"
+
+#include "train/run.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void print_plan(const lt_app_args *a, const lt_run *r) {
+    const lt_run_estimate *e = lt_run_get_estimate(r);
+    const lt_grid *g = lt_run_grid(r);
+    char p[32], w[32], x[32], t[32], c[32], all[32];
+    double gflop = 1e-9 * e->flops_per_token * e->tokens_per_step;
+    double step_s = e->gflops > 0 ? gflop / (e->gflops * g->size) : 0;
+    if (lt_app_option(a, "json")) {
+        json_t *o =
+            json_pack("{s:i, s:i, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I}", "ranks", g->size, "tp", g->tp_size,
+                      "dp", g->dp_size, "dtype", lt_dtype_name(lt_run_dtype(r)), "process_bytes", (json_int_t)e->process, "weights_bytes",
+                      (json_int_t)e->weights, "activations_bytes", (json_int_t)e->activations, "trials_bytes", (json_int_t)e->trials,
+                      "comm_bytes", (json_int_t)e->comm, "total_bytes", (json_int_t)e->total, "tokens_per_step", e->tokens_per_step,
+                      "gflop_per_step", gflop, "gflops_per_rank", e->gflops, "step_s", step_s, "steps", (json_int_t)e->steps);
+        json_dumpf(o, stdout, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
+        putchar('\n');
+        json_decref(o);
+        return;
+    }
+    printf("layout       %d ranks = tp %d x dp %d, %s\n", g->size, g->tp_size, g->dp_size, lt_dtype_name(lt_run_dtype(r)));
+    printf("memory/rank  process %s, weights %s, activations %s, trials %s, communication %s: together %s\n",
+           lt_bytes_str(p, (double)e->process), lt_bytes_str(w, (double)e->weights), lt_bytes_str(x, (double)e->activations),
+           lt_bytes_str(t, (double)e->trials), lt_bytes_str(c, (double)e->comm), lt_bytes_str(all, (double)e->total));
+    printf("trials       %d, %.0f sentences and about %.0f tokens a step, %lld steps\n", lt_run_n_trials(r), e->sentences_per_step,
+           e->tokens_per_step, (long long)e->steps);
+    printf("work         %.1f MFLOP a token (4N), %.1f GFLOP a step\n", 1e-6 * e->flops_per_token, gflop);
+    printf("time         %.3f s a step if every rank reaches the %.0f GFLOP/s in matrix products measured here, %.1f min in all\n", step_s,
+           e->gflops, step_s * (double)e->steps / 60);
+}
+
+static lt_status run(const lt_app_args *a) {
+    lt_config *cfg = NULL;
+    lt_run *r = NULL;
+    const char *ranks = lt_app_option(a, "ranks");
+    LT_TRY(lt_app_load_config(a, &cfg));
+    lt_status st = lt_run_create(cfg, a->world, LT_RUN_PLAN, ranks ? atoi(ranks) : cfg->parallel.tp, &r);
+    if (st == LT_OK) print_plan(a, r);
+    lt_run_destroy(&r);
+    lt_config_free(&cfg);
+    return st;
+}
+
+const lt_app_command lt_app_plan = {.name = "plan",
+                                    .summary = "memory per rank, FLOPs, expected time; starts no job",
+                                    .options = " json ranks= ",
+                                    .mpi = true,
+                                    .run = run,
+                                    .help = "usage: ltune plan RUN.yaml --ranks R [--json] [key=value ...]\n\n"
+                                            "Reads the configuration, the data set and the model's headers; times one matrix product.\n\n"
+                                            "example:\n  ltune plan demo.yaml --ranks 8 parallel.tp=2\n"};

@@ -1,0 +1,195 @@
+/* `ltune predict`: label and probability of texts under one saved trial.
+ *
+ * Input is one --text (with --pair), or a file: lines of TSV (text, or text TAB second text) or, when a line starts with '{', JSON objects with "text" and
+ * "pair".  Every rank reads the same input; rank 0 prints. */
+#include "app/app.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "train/run.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct input {
+    char **text, **pair; /* [n], owned; pair may be NULL */
+    int64_t n, cap;
+} input;
+
+static lt_status push(input *in, const char *text, const char *pair) {
+    if (in->n == in->cap) {
+        in->cap = in->cap ? 2 * in->cap : 256;
+        char **t = realloc(in->text, (size_t)in->cap * sizeof *t), **p = t ? realloc(in->pair, (size_t)in->cap * sizeof *p) : NULL;
+        if (t) in->text = t;
+        if (p) in->pair = p;
+        LT_CHECK(t && p, LT_ERR_NOMEM, "no memory for %lld texts", (long long)in->cap);
+    }
+    in->text[in->n] = in->pair[in->n] = NULL;
+    LT_TRY(lt_strdup(&in->text[in->n], text));
+    if (pair) LT_TRY(lt_strdup(&in->pair[in->n], pair));
+    in->n++;
+    return LT_OK;
+}
+
+static lt_status push_json(input *in, const char *path, int64_t line_no, const char *line) {
+    json_error_t e;
+    json_t *o = json_loads(line, 0, &e);
+    const char *text = json_string_value(json_object_get(o, "text")), *pair = json_string_value(json_object_get(o, "pair"));
+    lt_status st = text ? push(in, text, pair)
+                        : LT_FAIL(LT_ERR_FORMAT, "%s:%lld: expected a JSON object with a string \"text\"", path, (long long)line_no);
+    json_decref(o);
+    return st;
+}
+
+static lt_status read_file(input *in, const char *path) {
+    char *line = NULL;
+    size_t cap = 0;
+    int64_t line_no = 0;
+    lt_status st = LT_OK;
+    FILE *f = strcmp(path, "-") ? fopen(path, "rb") : stdin;
+    LT_CHECK(f, LT_ERR_IO, "cannot open %s: %m", path);
+    for (ssize_t n; st == LT_OK && (n = getline(&line, &cap, f)) >= 0;) {
+        line_no++;
+        line[strcspn(line, "\r\n")] = 0;
+        char *tab = strchr(line, '\t');
+        if (line[0] == '{') {
+            st = push_json(in, path, line_no, line);
+        } else {
+            if (tab) *tab = 0;
+            st = push(in, line, tab ? tab + 1 : NULL);
+        }
+    }
+    free(line);
+    if (f != stdin) fclose(f);
+    return st;
+}
+
+/* Texts as samples without labels. */
+static lt_status tokenise(lt_run *r, const input *in, lt_samples *s) {
+    int64_t max_length = lt_run_max_length(r);
+    lt_ids ids = {0};
+    lt_status st = LT_OK;
+    *s = (lt_samples){.n = in->n};
+    LT_TRY_GOTO(lt_calloc(&s->offset, in->n + 1, sizeof *s->offset, "texts"), st, done);
+    LT_TRY_GOTO(lt_calloc(&s->segment, in->n, sizeof *s->segment, "texts"), st, done);
+    LT_TRY_GOTO(lt_calloc(&s->label, in->n, sizeof *s->label, "texts"), st, done);
+    for (int64_t i = 0; i < in->n; i++) {
+        int64_t before = ids.n, segment = 0;
+        bool cut;
+        LT_TRY_GOTO(lt_tok_encode_pair(lt_run_tokenizer(r), in->text[i], in->pair[i], max_length, &ids, &segment, &cut), st, done);
+        int64_t n = ids.n - before;
+        LT_CHECK_GOTO(n > 0, st, done, LT_ERR_FORMAT, "text %lld gives no tokens", (long long)i + 1);
+        s->truncated += cut;
+        s->segment[i] = segment;
+        s->offset[i + 1] = ids.n;
+        if (n > s->max_len) s->max_len = n;
+    }
+    if (s->truncated)
+        lt_info("%lld of %lld texts are longer than %lld tokens (data.max_length, and what model and packs have room for) and were cut",
+                (long long)s->truncated, (long long)s->n, (long long)max_length);
+    s->tokens = ids.id;
+    s->total_tokens = ids.n;
+    return LT_OK;
+done:
+    lt_ids_free(&ids);
+    lt_samples_destroy(s);
+    return st;
+}
+
+static void print_one(const lt_run *r, const input *in, int64_t i, const double *score, bool json) {
+    int K = lt_run_n_labels(r), best = 0;
+    double sum = 0;
+    for (int y = 1; y < K; y++)
+        if (score[y] > score[best]) best = y;
+    for (int y = 0; y < K; y++) sum += exp(score[y] - score[best]);
+    if (!json) {
+        printf("%s\t%.6f\t%s%s%s\n", lt_run_label_name(r, best), 1 / sum, in->text[i], in->pair[i] ? "\t" : "",
+               in->pair[i] ? in->pair[i] : "");
+        return;
+    }
+    json_t *all = json_object(), *o = json_object();
+    for (int y = 0; y < K; y++) json_object_set_new(all, lt_run_label_name(r, y), json_real(exp(score[y] - score[best]) / sum));
+    json_object_set_new(o, "label", json_string(lt_run_label_name(r, best)));
+    json_object_set_new(o, "probability", json_real(1 / sum));
+    json_object_set_new(o, "probabilities", all);
+    json_object_set_new(o, "text", json_string(in->text[i]));
+    if (in->pair[i]) json_object_set_new(o, "pair", json_string(in->pair[i]));
+    json_dumpf(o, stdout, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    putchar('\n');
+    json_decref(o);
+}
+
+static lt_status find_trial(const lt_run *r, const char *name, int *which) {
+    char list[1024] = "";
+    *which = 0;
+    LT_CHECK(name || lt_run_n_trials(r) == 1, LT_ERR_ARG, "this run has %d trials: say which with --trial NAME", lt_run_n_trials(r));
+    for (int i = 0; name && i < lt_run_n_trials(r); i++) {
+        size_t at = strlen(list);
+        if (!strcmp(lt_run_trial(r, i)->cfg->name, name)) {
+            *which = i;
+            return LT_OK;
+        }
+        (void)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", lt_run_trial(r, i)->cfg->name);
+    }
+    LT_CHECK(!name, LT_ERR_ARG, "no trial \"%s\" in this run; its trials: %s", name, list);
+    return LT_OK;
+}
+
+static lt_status read_input(const lt_app_args *a, input *in) {
+    const char *text = lt_app_option(a, "text");
+    LT_TRY(LT_FAULT_POINT("predict.input"));
+    LT_CHECK(a->n_words >= 1 && a->n_words <= 2, LT_ERR_ARG, "expected RUN.yaml and at most one input file");
+    LT_CHECK((text != NULL) != (a->n_words == 2), LT_ERR_ARG, "give either --text \"...\" or an input file (- for standard input)");
+    return text ? push(in, text, lt_app_option(a, "pair")) : read_file(in, a->words[1]);
+}
+
+static lt_status run(const lt_app_args *a) {
+    lt_config *cfg = NULL;
+    lt_run *r = NULL;
+    lt_samples s = {0};
+    input in = {0};
+    double *score = NULL;
+    int trial = 0;
+    const char *which = lt_app_option(a, "checkpoint");
+    lt_status st = read_input(a, &in);
+    if (st == LT_OK) st = lt_config_load(a->words[0], a->n_over, (char **)a->over, &cfg);
+    st = lt_agree(a->world, st);
+    if (st == LT_OK) st = lt_run_create(cfg, a->world, LT_RUN_EVAL, 0, &r);
+    if (st == LT_OK) st = lt_run_load(r, which ? which : "best");
+    if (st == LT_OK) {
+        st = find_trial(r, lt_app_option(a, "trial"), &trial);
+        if (st == LT_OK) st = tokenise(r, &in, &s);
+        if (st == LT_OK) st = lt_calloc(&score, in.n * lt_run_n_labels(r), sizeof *score, "scores");
+        st = lt_agree(a->world, st);
+    }
+    if (st == LT_OK) st = lt_run_score(r, &s, trial, 1, score);
+    for (int64_t i = 0; st == LT_OK && i < in.n; i++)
+        print_one(r, &in, i, score + i * lt_run_n_labels(r), lt_app_option(a, "json") != NULL);
+    for (int64_t i = 0; i < in.n; i++) {
+        free(in.text[i]);
+        free(in.pair[i]);
+    }
+    free(in.text);
+    free(in.pair);
+    free(score);
+    lt_samples_destroy(&s);
+    lt_run_destroy(&r);
+    lt_config_free(&cfg);
+    return st;
+}
+
+const lt_app_command lt_app_predict = {
+    .name = "predict",
+    .summary = "label and probability of texts under a saved trial",
+    .options = " json trial= text= pair= checkpoint= ",
+    .mpi = true,
+    .run = run,
+    .help = "usage: [mpirun -n R] ltune predict RUN.yaml [--trial T] (--text \"...\" [--pair \"...\"] | FILE) [--checkpoint "
+            "best|last|PATH] [--json]\n\n"
+            "FILE (- = standard input): a text a line, or text TAB second text, or JSON objects with \"text\" and \"pair\".\n"
+            "Prints label TAB probability TAB text; with --json one object a line with the probability of every label.\n\n"
+            "example:\n  ltune predict demo.yaml --trial lt_prefix --text \"a gripping and beautiful film\"\n"};

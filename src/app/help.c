@@ -1,0 +1,76 @@
+/* `ltune help TOPIC`. */
+#include "app/app.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void exit_codes(void) {
+    printf("Exit codes of ltune, ltune-prep and ltune-report:\n\n    0  done\n    2  usage: the command line is wrong; nothing was done\n"
+           "   75  stopped by SIGTERM or SIGUSR1 with the state saved: run the same command again\n");
+#define X(name, num, text)                                                                                                                 \
+    if ((num) > 1 && LT_ERR_##name != LT_ERR_STOPPED) printf("%5d  %-9s %s\n", 10 + (num), #name, text);
+    LT_STATUS_LIST(X)
+#undef X
+    printf("\nTIMEOUT: a rank waits at most LT_DEADLINE_S seconds (environment, default 600, 0 = for ever) for the others.\n"
+           "All ranks of a job leave with the same code; the rank where the failure began prints the message.\n"
+           "A rank that is killed (137) or a lost node is reported by the launcher; run again: training continues from the last "
+           "checkpoint.\n");
+}
+
+static void methods(void) {
+    printf("Methods (method.name). The transformer is frozen in all of them; a classification head is always trained.\n\n"
+           "  head       the head alone, on the frozen model's read-out. Trainable: K(C+1)\n"
+           "  prompt     P trainable rows before the embeddings, the same for every input (Lester et al. 2021). P*C + K(C+1)\n"
+           "             init: vocab (default: embeddings of random words), text, random, zero\n"
+           "  prefix     P trainable keys and values in every layer (Li and Liang 2021). 2*m*P*Hkv*D + K(C+1)\n"
+           "             init: vocab (default: real keys and values of random words), text, random, zero; mlp: hidden width of a\n"
+           "             reparametrisation, rows = W2 tanh(W1 e + b1) + b2\n"
+           "  lt_prompt  L-Tuning (arXiv 2402.01643): rows e(y) = h_y W before the embeddings, one W [C, C] for all labels. C*C + 2(C+1)\n"
+           "  lt_prefix  L-Tuning: keys and values of every layer made from h_y.\n"
+           "             pooling none: one map C -> 2*m*Hkv*D for each label token (default); softmax: a = softmax(h_y w), maps P -> "
+           "m*P*Hkv*D\n"
+           "             without biases (the paper); scores: raw scores and biases (the authors' decoder code)\n\n"
+           "h_y are the last-layer states of the label's words (data set words, or method.labels) under the frozen model: computed once, "
+           "kept in\n"
+           "the checkpoint. L-Tuning asks \"is y the label of x?\": training pairs are half true, half with a uniformly drawn wrong label, "
+           "a function of\n"
+           "seed and place in the sample stream; evaluation scores every label and takes the best.\n\n"
+           "Read-out (model.pool): auto is cls for encoders (through the pooler where the model has one) and last for decoders; first is "
+           "the first row\n"
+           "of the sequence, a prompt row where there is a prompt (what HF PEFT reads from BERT); mean and max are over the text rows.\n\n"
+           "Positions: with a prefix of length P the text starts at position P; prompt rows count as positions 0..P-1.\n");
+}
+
+static void formats(void) {
+    printf(
+        "Files, all HDF5 (drawn in full in docs/FORMATS.md; h5py, h5dump, HDFView, Julia and MATLAB open them):\n\n"
+        "  data set    /splits/<name>/{tokens int32 [T], offsets int64 [n+1], segment_offsets int64 [n], label int32 [n]}\n"
+        "              /labels/{name, words}; attributes kind, format_version, task, tokenizer_sha256, source_sha256, command\n"
+        "  run log     run.dir/run.h5: /trials/<trial>/train/{step, loss, lr, grad_norm}, /trials/<trial>/eval/{step, split, loss, "
+        "accuracy, mcc, f1},\n"
+        "              /perf/{step, seconds, tokens, sentences, t_compute, t_comm, t_data, t_io}, /run (configuration, versions, hosts, "
+        "SLURM_*)\n"
+        "  checkpoint  run.dir/ck/step_NNNNNNNN.h5; ck/last and ck/best.<trial> are links to the files\n"
+        "              /trials/<trial>/{params, adam_m, adam_v, label_states}/<tensor> f32, whole tensors whatever tp and dp wrote them\n\n"
+        "Every dataset has an attribute sha256 of its bytes.\n");
+}
+
+bool lt_app_help(const char *topic) {
+    if (!strcmp(topic, "exit-codes"))
+        exit_codes();
+    else if (!strcmp(topic, "methods"))
+        methods();
+    else if (!strcmp(topic, "formats"))
+        formats();
+    else if (!strcmp(topic, "config"))
+        lt_config_help(stdout);
+    else {
+        for (int i = 0; lt_app_commands[i]; i++)
+            if (!strcmp(topic, lt_app_commands[i]->name)) {
+                printf("%s", lt_app_commands[i]->help);
+                return true;
+            }
+        return false;
+    }
+    return true;
+}

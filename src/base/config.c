@@ -1,0 +1,448 @@
+/* From leaves to structs: defaults, file, command line; trials and their sweep; and back to text. */
+#include "base/config_impl.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_TRIALS = 1024 };
+static const char labels_prefix[] = "method.labels.";
+
+static bool starts_with(const char *s, const char *prefix) { return !strncmp(s, prefix, strlen(prefix)); }
+
+/* ---- labels: a map, not a row of the table ---- */
+
+static void free_labels(lt_method_cfg *m) {
+    for (int i = 0; i < m->n_labels; i++) {
+        free(m->label_name[i]);
+        free(m->label_word[i]);
+    }
+    free(m->label_name);
+    free(m->label_word);
+    m->label_name = m->label_word = NULL;
+    m->n_labels = 0;
+}
+
+static lt_status set_label(lt_method_cfg *m, const char *name, const lt_config_entry *v) {
+    LT_CHECK(!v->list && v->item[0][0], LT_ERR_CONFIG, "%s: method.labels.%s must be the words of that label", v->source, name);
+    for (int i = 0; i < m->n_labels; i++)
+        if (!strcmp(m->label_name[i], name)) {
+            free(m->label_word[i]);
+            m->label_word[i] = NULL;
+            return lt_strdup(&m->label_word[i], v->item[0]);
+        }
+    size_t n = (size_t)m->n_labels + 1;
+    char **names = realloc(m->label_name, n * sizeof *names);
+    if (names) m->label_name = names;
+    char **words = realloc(m->label_word, n * sizeof *words);
+    if (words) m->label_word = words;
+    LT_CHECK(names && words, LT_ERR_NOMEM, "no memory for labels");
+    m->label_name[n - 1] = m->label_word[n - 1] = NULL;
+    m->n_labels++;
+    LT_TRY(lt_strdup(&m->label_name[n - 1], name));
+    return lt_strdup(&m->label_word[n - 1], v->item[0]);
+}
+
+/* ---- trials ---- */
+
+static void free_trial(lt_trial_cfg *t) {
+    free(t->name);
+    free(t->method.text);
+    free_labels(&t->method);
+    *t = (lt_trial_cfg){0};
+}
+
+/* to := a copy of from that owns its texts. */
+static lt_status copy_trial(const lt_trial_cfg *from, lt_trial_cfg *to) {
+    *to = *from;
+    to->name = to->method.text = NULL;
+    to->method.label_name = to->method.label_word = NULL;
+    to->method.n_labels = 0;
+    if (from->name) LT_TRY(lt_strdup(&to->name, from->name));
+    if (from->method.text) LT_TRY(lt_strdup(&to->method.text, from->method.text));
+    for (int i = 0; i < from->method.n_labels; i++) {
+        lt_config_entry v = {.item = &from->method.label_word[i], .n_items = 1, .source = (char *)""};
+        LT_TRY(set_label(&to->method, from->method.label_name[i], &v));
+    }
+    return LT_OK;
+}
+
+static lt_status unknown_key(const lt_config_entry *v, const char *path) {
+    const char *near = lt_config_impl_nearest(path);
+    return LT_FAIL(LT_ERR_CONFIG, "%s: unknown key %s%s%s%s; `ltune help config` lists all keys", v->source, v->path,
+                   near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+/* Whether a path names a group of keys.  Such a leaf is a group without keys (`train:` and nothing below); with a value it is an error. */
+static bool is_group(const char *path, bool in_trial) {
+    static const char *const group[] = {"train", "method", "method.labels", "run", "model", "data", "parallel", "sweep"};
+    for (int i = 0; i < (in_trial ? 4 : 8); i++)
+        if (!strcmp(path, group[i])) return true;
+    return false;
+}
+
+static lt_status check_group(const lt_config_entry *v) {
+    LT_CHECK(!v->list && !v->item[0][0], LT_ERR_CONFIG, "%s: %s is a group of keys, not a value", v->source, v->path);
+    return LT_OK;
+}
+
+static const char name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+
+static lt_status check_name(const lt_config_entry *v, const char *name) {
+    LT_CHECK(*name && strlen(name) <= 80 && strspn(name, name_letters) == strlen(name) && name[0] != '.', LT_ERR_CONFIG,
+             "%s: trial name \"%s\": use 1 to 80 letters, digits and . _ -", v->source, name);
+    return LT_OK;
+}
+
+/* One leaf of a trial; path without "trials.N.". */
+static lt_status set_in_trial(lt_config *cfg, lt_trial_cfg *t, const char *path, const lt_config_entry *v) {
+    if (!strcmp(path, "name")) {
+        LT_CHECK(!v->list, LT_ERR_CONFIG, "%s: a trial's name must be text", v->source);
+        LT_TRY(check_name(v, v->item[0]));
+        free(t->name);
+        t->name = NULL;
+        return lt_strdup(&t->name, v->item[0]);
+    }
+    if (starts_with(path, labels_prefix)) return set_label(&t->method, path + strlen(labels_prefix), v);
+    if (is_group(path, true)) return check_group(v);
+    const lt_key *k = lt_config_impl_find(strcmp(path, "seed") ? path : "run.seed");
+    if (!k) return unknown_key(v, path);
+    LT_CHECK(lt_config_impl_per_trial(k), LT_ERR_CONFIG, "%s: %s is one for the whole run: a trial may set train.*, method.* and seed",
+             v->source, k->path);
+    return lt_config_impl_set(k, cfg, t, v);
+}
+
+static bool is_trials(const char *path) { return !strcmp(path, "trials") || starts_with(path, "trials."); }
+
+/* Number in "trials.N.rest"; *rest set.  -1 if it is no such path. */
+static long trial_index(const char *path, const char **rest) {
+    char *end;
+    if (!starts_with(path, "trials.")) return -1;
+    long i = strtol(path + 7, &end, 10);
+    *rest = *end == '.' ? end + 1 : "";
+    return end > path + 7 && *end == '.' && i >= 0 && i < MAX_TRIALS ? i : -1;
+}
+
+static const char *method_word(const lt_method_cfg *m) {
+    static const char *const word[] = {"head", "prompt", "prefix", "lt_prompt", "lt_prefix"};
+    return word[m->name];
+}
+
+/* The trials as listed, before the sweep. */
+static lt_status list_trials(lt_config *cfg) {
+    const lt_config_entries *all = cfg->entries;
+    const char *rest;
+    long n = 0;
+    for (int i = 0; i < all->n; i++) {
+        long t = trial_index(all->entry[i].path, &rest);
+        if (is_trials(all->entry[i].path) && t < 0)
+            return LT_FAIL(LT_ERR_CONFIG, "%s: trials must be a list of at most %d maps, e.g. trials: [{name: a, train: {lr: 1e-3}}]",
+                           all->entry[i].source, MAX_TRIALS);
+        if (t + 1 > n) n = t + 1;
+    }
+    LT_TRY(lt_calloc(&cfg->trial, n ? n : 1, sizeof *cfg->trial, "trials"));
+    for (long t = 0; t < (n ? n : 1); t++) {
+        lt_trial_cfg base = {.seed = cfg->run.seed, .train = cfg->train, .method = cfg->method};
+        cfg->n_trials++;
+        LT_TRY(copy_trial(&base, &cfg->trial[t]));
+        bool given = n == 0;
+        for (int i = 0; i < all->n; i++) {
+            if (trial_index(all->entry[i].path, &rest) != t) continue;
+            LT_TRY(set_in_trial(cfg, &cfg->trial[t], rest, &all->entry[i]));
+            given = true;
+        }
+        LT_CHECK(given, LT_ERR_CONFIG, "command line: trials.%ld is set, but there is no trials.%ld: trials count from 0", n - 1, t);
+    }
+    return LT_OK;
+}
+
+/* Multiplies the trials by the values of one swept key. */
+static lt_status sweep_key(lt_config *cfg, const char *path, const lt_config_entry *v) {
+    const char *leaf = strrchr(path, '.') ? strrchr(path, '.') + 1 : path;
+    lt_trial_cfg *grown = NULL, *old = cfg->trial;
+    int n_old = cfg->n_trials, n = n_old * v->n_items;
+    if (!strcmp(path, "name")) return unknown_key(v, path);
+    LT_CHECK(v->list && v->n_items > 0, LT_ERR_CONFIG, "%s: sweep.%s must be a list of values, e.g. [1e-3, 1e-2]", v->source, path);
+    LT_CHECK(n <= MAX_TRIALS, LT_ERR_CONFIG, "%s: sweep.%s makes %d trials; at most %d", v->source, path, n, MAX_TRIALS);
+    LT_TRY(lt_calloc(&grown, n, sizeof *grown, "trials"));
+    cfg->trial = grown; /* owns what is built so far, also on failure */
+    cfg->n_trials = 0;
+    lt_status st = LT_OK;
+    for (int t = 0; t < n_old && st == LT_OK; t++)
+        for (int k = 0; k < v->n_items && st == LT_OK; k++) {
+            char name[256];
+            lt_config_entry one = {.path = v->path, .source = v->source, .item = &v->item[k], .n_items = 1};
+            lt_trial_cfg *to = &cfg->trial[cfg->n_trials++];
+            st = copy_trial(&old[t], to);
+            if (st == LT_OK) st = set_in_trial(cfg, to, path, &one);
+            /* method.name needs no key in the name: an unnamed trial takes it anyway */
+            if (st == LT_OK && (old[t].name || strcmp(path, "method.name"))) {
+                (void)snprintf(name, sizeof name, "%.100s-%s%.60s", old[t].name ? old[t].name : method_word(&to->method),
+                               strcmp(path, "method.name") ? leaf : "", v->item[k]);
+                for (char *c = name; (c += strspn(c, name_letters)), *c;) *c = '_'; /* values may be any text */
+                free(to->name);
+                to->name = NULL;
+                st = lt_strdup(&to->name, name);
+            }
+        }
+    for (int t = 0; t < n_old; t++) free_trial(&old[t]);
+    free(old);
+    return st;
+}
+
+/* Names for those without, then all different. */
+static lt_status name_trials(lt_config *cfg) {
+    for (int t = 0; t < cfg->n_trials; t++) {
+        lt_trial_cfg *trial = &cfg->trial[t];
+        bool given = trial->name != NULL;
+        lt_config_entry where = {.source = cfg->file ? cfg->file : (char *)"command line"};
+        char name[300];
+        for (int copy = 1; !given; copy++) {
+            bool taken = false;
+            (void)snprintf(name, sizeof name, copy > 1 ? "%s-%d" : "%s", method_word(&trial->method), copy);
+            for (int o = 0; o < cfg->n_trials; o++) taken |= o != t && cfg->trial[o].name && !strcmp(cfg->trial[o].name, name);
+            if (taken) continue;
+            LT_TRY(lt_strdup(&trial->name, name));
+            given = true;
+        }
+        LT_TRY(check_name(&where, trial->name));
+        for (int o = 0; o < t; o++)
+            LT_CHECK(strcmp(cfg->trial[o].name, trial->name) != 0, LT_ERR_CONFIG, "%s: two trials are called %s: names must differ",
+                     where.source, trial->name);
+    }
+    return LT_OK;
+}
+
+static lt_status resolve(lt_config *cfg) {
+    for (int i = 0; i < lt_config_impl_n_keys; i++) {
+        const lt_key *k = &lt_config_impl_keys[i];
+        char *text = (char *)k->fallback;
+        lt_config_entry v = {.source = (char *)"default", .item = &text, .n_items = 1};
+        if (text) LT_TRY(lt_config_impl_set(k, cfg, NULL, &v));
+    }
+    for (int i = 0; i < cfg->entries->n; i++) {
+        const lt_config_entry *v = &cfg->entries->entry[i];
+        const lt_key *k = lt_config_impl_find(v->path);
+        if (k)
+            LT_TRY(lt_config_impl_set(k, cfg, NULL, v));
+        else if (starts_with(v->path, labels_prefix))
+            LT_TRY(set_label(&cfg->method, v->path + strlen(labels_prefix), v));
+        else if (is_group(v->path, false))
+            LT_TRY(check_group(v));
+        else if (!is_trials(v->path) && !starts_with(v->path, "sweep."))
+            return unknown_key(v, v->path);
+    }
+    LT_TRY(list_trials(cfg));
+    for (int i = 0; i < cfg->entries->n; i++)
+        if (starts_with(cfg->entries->entry[i].path, "sweep."))
+            LT_TRY(sweep_key(cfg, cfg->entries->entry[i].path + 6, &cfg->entries->entry[i]));
+    return name_trials(cfg);
+}
+
+/* ---- loading ---- */
+
+static lt_status read_file(const char *path, lt_config_entries *e) {
+    enum { MAX_BYTES = 1 << 20 };
+    lt_status st = LT_OK;
+    char *text = NULL;
+    FILE *f = fopen(path, "rb");
+    LT_CHECK(f, LT_ERR_IO, "cannot open the run file %s: %s", path, strerror(errno));
+    LT_TRY_GOTO(lt_calloc(&text, MAX_BYTES + 1, 1, "the run file"), st, done);
+    size_t n = fread(text, 1, MAX_BYTES + 1, f);
+    LT_CHECK_GOTO(!ferror(f), st, done, LT_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+    LT_CHECK_GOTO(n <= MAX_BYTES, st, done, LT_ERR_CONFIG, "%s is larger than 1 MiB: is it a run file?", path);
+    LT_TRY_GOTO(lt_config_impl_read(e, text, n, path, NULL, false), st, done);
+done:
+    free(text);
+    fclose(f);
+    return st;
+}
+
+/* Whether the value of a path is a text: its own, or that of trials.N.path. */
+static bool is_text(const char *path) {
+    const char *rest;
+    bool in_trial = trial_index(path, &rest) >= 0;
+    const lt_key *k = lt_config_impl_find(in_trial ? rest : path);
+    return (k && (k->type == LT_KEY_STR || k->type == LT_KEY_RESUME)) || starts_with(in_trial ? rest : path, labels_prefix);
+}
+
+/* A text that a user typed may hold ": " or " #" or begin with [ or *: it is no YAML unless it begins with a quote. */
+static lt_status read_text(const char *key, const char *value, lt_config_entries *e) {
+    char *quoted = NULL;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&quoted, &bytes);
+    LT_CHECK(f, LT_ERR_NOMEM, "no memory for the configuration");
+    lt_config_impl_print_text(value, f);
+    fclose(f);
+    lt_status st = lt_config_impl_read(e, quoted, bytes, "command line", key, true);
+    free(quoted);
+    return st;
+}
+
+static lt_status read_override(const char *over, lt_config_entries *e) {
+    char key[256];
+    const char *eq = strchr(over, '=');
+    LT_CHECK(eq && eq > over && (size_t)(eq - over) < sizeof key, LT_ERR_CONFIG, "command line: \"%.80s\" is not key=value", over);
+    (void)snprintf(key, sizeof key, "%.*s", (int)(eq - over), over);
+    if (is_text(key) && eq[1] && eq[1] != '"' && eq[1] != '\'') return read_text(key, eq + 1, e);
+    return lt_config_impl_read(e, eq + 1, strlen(eq + 1), "command line", key, true);
+}
+
+lt_status lt_config_load(const char *file, int n_over, char *const *over, lt_config **out) {
+    lt_config *cfg = NULL;
+    lt_status st = LT_OK;
+    LT_TRY(lt_calloc(&cfg, 1, sizeof *cfg, "the configuration"));
+    LT_TRY_GOTO(lt_calloc(&cfg->entries, 1, sizeof *cfg->entries, "the configuration"), st, fail);
+    if (file) {
+        LT_TRY_GOTO(lt_strdup(&cfg->file, file), st, fail);
+        LT_TRY_GOTO(read_file(file, cfg->entries), st, fail);
+    }
+    for (int i = 0; i < n_over; i++) LT_TRY_GOTO(read_override(over[i], cfg->entries), st, fail);
+    LT_TRY_GOTO(resolve(cfg), st, fail);
+    *out = cfg;
+    return LT_OK;
+fail:
+    lt_config_free(&cfg);
+    return st;
+}
+
+void lt_config_free(lt_config **config) {
+    lt_config *cfg = *config;
+    if (!cfg) return;
+    for (int t = 0; t < cfg->n_trials; t++) free_trial(&cfg->trial[t]);
+    if (cfg->entries) lt_config_impl_entries_free(cfg->entries);
+    free_labels(&cfg->method);
+    void *const owned[] = {cfg->trial,
+                           cfg->entries,
+                           cfg->method.text,
+                           cfg->file,
+                           cfg->run.dir,
+                           cfg->run.resume_path,
+                           cfg->model.path,
+                           cfg->data.path,
+                           cfg->data.train,
+                           cfg->data.eval,
+                           cfg->model.bidirectional_layers};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
+    free(cfg);
+    *config = NULL;
+}
+
+lt_status lt_config_require(const lt_config *cfg, const char *key) {
+    for (int i = 0; i < cfg->entries->n; i++)
+        if (!strcmp(cfg->entries->entry[i].path, key) && cfg->entries->entry[i].item[0][0]) return LT_OK;
+    return LT_FAIL(LT_ERR_CONFIG, "%s: %s is missing: it has no default; set it in the run file or as %s=...",
+                   cfg->file ? cfg->file : "command line", key, key);
+}
+
+/* ---- back to text ---- */
+
+static const char *source_of(const lt_config *cfg, const char *path) {
+    for (int i = 0; i < cfg->entries->n; i++)
+        if (!strcmp(cfg->entries->entry[i].path, path)) return cfg->entries->entry[i].source;
+    return "default";
+}
+
+static void print_labels(const lt_method_cfg *m, const char *indent, FILE *out) {
+    if (m->n_labels == 0) return;
+    fprintf(out, "%slabels:\n", indent);
+    for (int i = 0; i < m->n_labels; i++) {
+        fprintf(out, "%s  ", indent);
+        lt_config_impl_print_text(m->label_name[i], out);
+        fputs(": ", out);
+        lt_config_impl_print_text(m->label_word[i], out);
+        fputc('\n', out);
+    }
+}
+
+/* Whether a trial's value differs from the run's. */
+static bool differs(const lt_key *k, const lt_config *cfg, const lt_trial_cfg *t) {
+    const void *run = lt_config_impl_field(k, (lt_config *)cfg, NULL), *own = lt_config_impl_field(k, (lt_config *)cfg, (lt_trial_cfg *)t);
+    switch (k->type) {
+    case LT_KEY_I64:
+        return *(const int64_t *)run != *(const int64_t *)own;
+    case LT_KEY_NUM:
+        return *(const double *)run != *(const double *)own;
+    case LT_KEY_STR:
+        return strcmp(*(char *const *)run, *(char *const *)own) != 0;
+    case LT_KEY_RESUME:
+    case LT_KEY_LAYERS:
+        return false; /* never a trial's */
+    default:
+        return *(const int *)run != *(const int *)own;
+    }
+}
+
+static void print_trial(const lt_config *cfg, const lt_trial_cfg *t, FILE *out) {
+    static const char *const section[LT_SEC_COUNT] = {[LT_SEC_TRAIN] = "train", [LT_SEC_METHOD] = "method"};
+    fprintf(out, "  - name: \"%s\"\n    seed: %lld\n", t->name, (long long)t->seed);
+    for (int s = LT_SEC_TRAIN; s <= LT_SEC_METHOD; s++) {
+        bool labels = s == LT_SEC_METHOD && t->method.n_labels > 0, any = false;
+        for (int i = 0; i < lt_config_impl_n_keys; i++) {
+            const lt_key *k = &lt_config_impl_keys[i];
+            if ((int)k->section != s || !differs(k, cfg, t)) continue;
+            if (!any) fprintf(out, "    %s:\n", section[s]);
+            any = true;
+            fprintf(out, "      %s: ", strchr(k->path, '.') + 1);
+            lt_config_impl_print(k, cfg, t, out);
+            fputc('\n', out);
+        }
+        if (labels && !any) fprintf(out, "    %s:\n", section[s]);
+        if (labels) print_labels(&t->method, "      ", out);
+    }
+}
+
+lt_status lt_config_dump(const lt_config *cfg, FILE *out, bool with_source) {
+    for (int i = 0; i < lt_config_impl_n_keys; i++) {
+        const lt_key *k = &lt_config_impl_keys[i];
+        const char *dot = strchr(k->path, '.'), *source = source_of(cfg, k->path);
+        if (i == 0 || k->section != k[-1].section) fprintf(out, "%.*s:\n", (int)(dot - k->path), k->path);
+        if (!k->fallback && !strcmp(source, "default")) {
+            fprintf(out, "  # %s: (required, not given)\n", dot + 1);
+            continue;
+        }
+        fprintf(out, "  %s: ", dot + 1);
+        lt_config_impl_print(k, cfg, NULL, out);
+        fprintf(out, with_source ? "  # %s\n" : "\n", source);
+    }
+    print_labels(&cfg->method, "  ", out);
+    fprintf(out, "trials:\n");
+    for (int t = 0; t < cfg->n_trials; t++) print_trial(cfg, &cfg->trial[t], out);
+    LT_CHECK(!ferror(out), LT_ERR_IO, "cannot write the configuration");
+    return LT_OK;
+}
+
+lt_status lt_config_text(const lt_config *cfg, char **text) {
+    size_t bytes = 0;
+    *text = NULL;
+    FILE *f = open_memstream(text, &bytes);
+    LT_CHECK(f, LT_ERR_NOMEM, "no memory for the configuration as text");
+    lt_status st = lt_config_dump(cfg, f, false);
+    fclose(f);
+    return st;
+}
+
+lt_status lt_config_fingerprint(const lt_config *cfg, char hex[LT_SHA_HEX_BYTES]) {
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&text, &bytes);
+    LT_CHECK(f, LT_ERR_NOMEM, "no memory for the configuration as text");
+    /* keys of the run once, keys of the trials for every trial as resolved */
+    for (int t = -1; t < cfg->n_trials; t++) {
+        if (t >= 0) fprintf(f, "trial %s %lld\n", cfg->trial[t].name, (long long)cfg->trial[t].seed);
+        for (int i = 0; i < lt_config_impl_n_keys; i++) {
+            const lt_key *k = &lt_config_impl_keys[i];
+            if (!k->in_fingerprint || lt_config_impl_per_trial(k) != (t >= 0)) continue;
+            fprintf(f, "%s: ", k->path);
+            lt_config_impl_print(k, cfg, t >= 0 ? &cfg->trial[t] : NULL, f);
+            fputc('\n', f);
+        }
+        if (t >= 0) print_labels(&cfg->trial[t].method, "", f);
+    }
+    fclose(f);
+    lt_status st = lt_sha_bytes(text, bytes, hex);
+    free(text);
+    return st;
+}

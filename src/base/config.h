@@ -1,0 +1,106 @@
+#pragma once
+/* The configuration of a run: YAML file and key=value overrides -> typed structs.
+ *
+ * One table (config_table.c) is the only place that names a key: it parses, checks ranges, documents (`ltune help config`) and dumps. A value comes from, in
+ * rising order: default, file, command line; within a trial: the run's value for that key, the trial's own, the sweep's.
+ *
+ * Ownership: lt_config owns everything in it until lt_config_free.  Errors are CONFIG and name file and line. */
+
+#include "base/sha256.h"
+
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { LT_RESUME_AUTO, LT_RESUME_NEVER, LT_RESUME_PATH };
+enum { LT_DTYPE_CFG_AUTO, LT_DTYPE_CFG_F32, LT_DTYPE_CFG_BF16 };
+enum { LT_POOL_CFG_AUTO, LT_POOL_CFG_FIRST, LT_POOL_CFG_CLS, LT_POOL_CFG_LAST, LT_POOL_CFG_MEAN, LT_POOL_CFG_MAX };
+enum { LT_BIDIRECTIONAL_AUTO, LT_BIDIRECTIONAL_ALL, LT_BIDIRECTIONAL_NONE, LT_BIDIRECTIONAL_LIST };
+enum { LT_SCHED_CONSTANT, LT_SCHED_LINEAR, LT_SCHED_COSINE };
+enum { LT_METHOD_HEAD, LT_METHOD_PROMPT, LT_METHOD_PREFIX, LT_METHOD_LT_PROMPT, LT_METHOD_LT_PREFIX };
+enum { LT_INIT_AUTO, LT_INIT_RANDOM, LT_INIT_ZERO, LT_INIT_VOCAB, LT_INIT_TEXT };
+enum { LT_POOLING_AUTO, LT_POOLING_SOFTMAX, LT_POOLING_SCORES, LT_POOLING_NONE };
+enum { LT_COMPAT_CLEAN, LT_COMPAT_AUTHORS };
+
+typedef struct lt_run_cfg {
+    char *dir;
+    uint64_t seed;
+    int resume;        /* LT_RESUME_* */
+    char *resume_path; /* LT_RESUME_PATH: a checkpoint file */
+} lt_run_cfg;
+
+typedef struct lt_model_cfg {
+    char *path; /* NULL = not given */
+    int dtype, pool, bidirectional;
+    int n_bidirectional_layers, *bidirectional_layers;
+} lt_model_cfg;
+
+typedef struct lt_data_cfg {
+    char *path, *train, *eval; /* file; names of splits */
+    int max_length;            /* tokens */
+    int64_t limit;             /* samples, 0 = all */
+} lt_data_cfg;
+
+typedef struct lt_parallel_cfg {
+    int tp, threads;
+    int64_t tokens; /* ranks a tensor-parallel group; OpenMP threads, 0 = cores; packed rows a rank and pack */
+} lt_parallel_cfg;
+
+typedef struct lt_train_cfg {
+    int epochs, batch; /* batch = sequences a step and trial, over all ranks */
+    int64_t steps;     /* > 0: wins over epochs */
+    double lr, warmup, weight_decay, beta1, beta2, eps, clip, checkpoint_minutes;
+    int schedule; /* LT_SCHED_* */
+    int64_t eval_every, checkpoint_every;
+    int keep, patience;
+} lt_train_cfg;
+
+typedef struct lt_method_cfg {
+    int name, init, pooling, compat; /* LT_METHOD_*, LT_INIT_*, LT_POOLING_*, LT_COMPAT_* */
+    int length, mlp;
+    char *text; /* of init: text; NULL = none */
+    int n_labels;
+    char **label_name, **label_word; /* [n_labels] words that replace the data set's */
+} lt_method_cfg;
+
+typedef struct lt_trial_cfg {
+    char *name;
+    uint64_t seed;
+    lt_train_cfg train;
+    lt_method_cfg method;
+} lt_trial_cfg;
+
+typedef struct lt_config {
+    lt_run_cfg run;
+    lt_model_cfg model;
+    lt_data_cfg data;
+    lt_parallel_cfg parallel;
+    lt_train_cfg train;   /* defaults of the trials */
+    lt_method_cfg method; /* defaults of the trials */
+    int n_trials;
+    lt_trial_cfg *trial;               /* [n_trials], n_trials >= 1 */
+    char *file;                        /* as given, or NULL */
+    struct lt_config_entries *entries; /* what was set where; private */
+} lt_config;
+
+/* Local.  Reads file (NULL: defaults only) and applies overrides "key=value" in order.  Errors: IO, CONFIG, NOMEM. */
+lt_status lt_config_load(const char *file, int n_over, char *const *over, lt_config **out);
+/* Local.  Accepts NULL inside; sets NULL. */
+void lt_config_free(lt_config **cfg);
+/* Local.  CONFIG if a key that has no default (model.path, data.path) was not given. */
+lt_status lt_config_require(const lt_config *cfg, const char *key);
+/* Local.  The resolved configuration as YAML that loads to the same; with_source: a comment says where each value comes from. */
+lt_status lt_config_dump(const lt_config *cfg, FILE *out, bool with_source);
+/* Local.  The same without sources as a string, released by free().  Errors: NOMEM. */
+lt_status lt_config_text(const lt_config *cfg, char **text);
+/* Local.  SHA-256 over the keys that decide results: all of train, method, model and data but paths, the evaluation split, checkpointing (how often, how
+ * many) and parallel.*: those may change between starts of a run.  Errors: NOMEM. */
+lt_status lt_config_fingerprint(const lt_config *cfg, char hex[LT_SHA_HEX_BYTES]);
+/* Local.  Every key with type, range, default and meaning, and an example. */
+void lt_config_help(FILE *out);
+
+#ifdef __cplusplus
+}
+#endif

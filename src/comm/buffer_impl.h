@@ -1,0 +1,35 @@
+#pragma once
+/* Private to buffer.c and allreduce.c: one buffer and the map of its window. */
+
+#include "comm/comm_impl.h"
+
+#include <stdatomic.h>
+
+enum {
+    LT_SLOT_ALIGN = 4096,     /* a page: slots of different ranks never share one, so each lies on its writer's memory node */
+    LT_FLAG_BYTES = 128,      /* two cache lines: processors fetch them in pairs */
+    LT_SMALL_BYTES = 8192,    /* longest message of the one-barrier path: measured, see allreduce.c */
+    LT_ACROSS_ELEMS = 1 << 22 /* floats of one round between hosts: bounds the leader's memory at 16 MiB */
+};
+
+/* A rank's count of barriers passed. */
+typedef struct lt_flag {
+    _Alignas(LT_FLAG_BYTES) _Atomic uint64_t epoch;
+} lt_flag;
+
+struct lt_buffer {
+    lt_comm *c;
+    size_t bytes, stride; /* of a slot: asked for, and rounded up to LT_SLOT_ALIGN */
+    unsigned char *slots; /* [local_size][stride] of this node, in rank order */
+    unsigned char *stage; /* [2][local_size][LT_SMALL_BYTES] */
+    lt_flag *flag;        /* [local_size] */
+    MPI_Win win;          /* MPI_WIN_NULL where the node has one rank of the group: the slot is plain memory */
+    uint64_t epoch;       /* barriers begun */
+    int parity;           /* half of stage for the next small message */
+    float *across;        /* leaders of several nodes: other nodes' parts [n_nodes][part] */
+    int *counts;          /* leaders of several nodes: [4][n_nodes] */
+};
+
+static inline float *lt_buffer_impl_slot(const lt_buffer *b, int local_rank) {
+    return (float *)(void *)(b->slots + (size_t)local_rank * b->stride);
+}

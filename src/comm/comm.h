@@ -1,0 +1,95 @@
+#pragma once
+/* Ranks, groups, agreement and collectives.
+ *
+ * The world of R ranks is a grid dp x tp, tp fastest: tensor-parallel groups are neighbours on one node, data-parallel groups join equal tp
+ * ranks.  Model code calls only this header; the transport behind it (`mpi` here; `nccl` for device buffers later) is chosen at start.
+ *
+ * Buffers belong to comm: on one host they lie in a shared-memory window, a matrix product writes its partial sum there, lt_allreduce sums
+ * in place (each rank reduces one part over all slots in rank order, f32) and every rank reads the result where it lies.  Across hosts:
+ * window inside, MPI between leaders.  The result is the same bits on all ranks and in every run of the same layout.
+ *
+ * Errors (law): a Collective function has (a) a local part that may fail, (b) st = lt_agree(c, st), (c) the communicating part, in which
+ * a failure ends the process by lt_fatal.  No rank returns between the first and the last collective on its own.
+ *
+ * Threads: all calls from the master thread (MPI_THREAD_FUNNELED). */
+
+#include "tensor/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct lt_comm lt_comm;     /* a group of ranks (world, tp or dp), opaque */
+typedef struct lt_buffer lt_buffer; /* memory owned by comm, opaque */
+typedef struct lt_stream lt_stream; /* device queue; NULL on the CPU, where every call has completed when it returns */
+
+typedef struct lt_grid {
+    lt_comm *world, *tp, *dp; /* owned by the grid (world too) */
+    int rank, size;           /* of world */
+    int tp_rank, tp_size, dp_rank, dp_size;
+} lt_grid;
+
+typedef struct lt_comm_stats {
+    int64_t calls, bytes; /* payload bytes of this rank's collectives */
+    double seconds;       /* time inside collectives, waiting included */
+} lt_comm_stats;
+
+/* Collective(world).  Starts MPI (FUNNELED), finds the nodes, sets error handlers to return.  Works without mpirun (1 rank).  Idempotent.
+ * Errors: MPI. */
+lt_status lt_comm_init(int *argc, char ***argv, lt_comm **world);
+/* Collective(world).  Ends MPI; accepts NULL; sets NULL. */
+void lt_comm_fini(lt_comm **world);
+/* Collective(world).  Groups of tp neighbouring ranks on one node.  Errors: SHAPE (ranks not divisible by tp, or a tp group would span
+ * nodes; the message lists ranks per node and the tp that work). */
+lt_status lt_grid_create(lt_comm *world, int tp, lt_grid *grid);
+/* Collective(world).  Frees tp and dp (not world). */
+void lt_grid_destroy(lt_grid *grid);
+
+/* Local. */
+int lt_comm_rank(const lt_comm *c);
+int lt_comm_size(const lt_comm *c);
+const char *lt_comm_host(const lt_comm *c);
+/* Local.  OpenMP threads of this rank: `wanted` if positive, else OMP_NUM_THREADS, else the cores this rank may run on shared out among the
+ * ranks of its host that may run on them too. */
+int lt_comm_default_threads(const lt_comm *c, int wanted);
+/* Collective(c).  Host name of every rank, one line a node with its ranks and cores they may run on, into a malloc'ed string (caller frees)
+ * on every rank.  Errors: NOMEM. */
+lt_status lt_comm_describe(lt_comm *c, int threads, char **text);
+
+/* Collective(c).  Every rank passes its status and gets the same verdict: LT_OK if all are OK, else the status of the lowest failing rank;
+ * the error record of the other ranks then names that origin and holds its message.  Never fails by itself. */
+lt_status lt_agree(lt_comm *c, lt_status st);
+/* Local, does not return.  After a failure inside a communicating part: prints the record and ends the process with _exit(10 + st). */
+void lt_fatal(lt_comm *c, lt_status st) __attribute__((noreturn));
+
+/* Collective(c), host memory.  bytes may pass 2^31.  A failure inside is fatal. */
+void lt_bcast_host(lt_comm *c, void *data, size_t bytes, int root);
+/* out [size x bytes] on every rank, in rank order. */
+void lt_allgather_host(lt_comm *c, const void *in, size_t bytes, void *out);
+/* x[i] := sum over ranks in rank order (f64); same bits on all ranks. */
+void lt_sum_host(lt_comm *c, double *x, int64_t n);
+/* x := max over ranks. */
+int64_t lt_max_host(lt_comm *c, int64_t x);
+/* Waits for all ranks of c. */
+void lt_barrier(lt_comm *c);
+
+/* Collective(c).  Memory for collectives: a window in shared memory where all ranks of c share a host, plain memory otherwise.  Every rank
+ * has its own slot of `bytes`; lt_buffer_data is this rank's slot, and after lt_allreduce also where the result lies.
+ * Errors: NOMEM (also: /dev/shm too small, size wanted and free are told). */
+lt_status lt_buffer_alloc(lt_comm *c, size_t bytes, lt_buffer **buf);
+/* Collective(c).  Accepts NULL; sets NULL. */
+void lt_buffer_free(lt_buffer **buf);
+/* Local.  This rank's slot, 64-byte aligned, borrowed. */
+void *lt_buffer_data(lt_buffer *buf);
+
+/* Collective(c), enqueued on s.  Sums n_elems f32 from elem_offset over the ranks of the buffer's group, f32, in rank order, in place.
+ * The result may be read at lt_buffer_data(buf) until this rank's next write to the slot: two-shot reduction copies back into each slot, so
+ * no further barrier is owed by the caller.  size 1: does nothing.  A failure inside is fatal. */
+void lt_allreduce(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_stream *s);
+
+/* Local.  Counters of this communicator since creation. */
+void lt_comm_get_stats(const lt_comm *c, lt_comm_stats *out);
+
+#ifdef __cplusplus
+}
+#endif

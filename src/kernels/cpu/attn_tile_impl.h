@@ -1,0 +1,97 @@
+#pragma once
+/* Private to attn*.c of the CPU back end: the unit of work (one sequence under one kv head), the scratch of a thread, and small f32 primitives.
+ *
+ * Layout.  Keys and values of a unit are packed once, prefix rows first, into rows of Dp floats: D rounded up to whole vectors, the rest zero.
+ * Queries come in tiles of at most LT_ATTN_QT rows, keys in blocks of at most LT_ATTN_KT.  Scores lie transposed, [keys][np]: a vector holds the
+ * scores of neighbouring queries for one key (np: queries rounded up to whole vectors).  So softmax reduces down columns without shuffles, any
+ * number of keys is as good as any other, and of all operands only the tiles of q and do must be transposed; columns past the last query hold
+ * finite numbers that nothing reads.  The five products of forward and backward are then one small kernel with row-major B:
+ *
+ *   S  [keys][np] = K [keys][D] . qt [D][np]            O  [n][Dp]    += P^T (A read down columns) . V [keys][Dp]
+ *   dP [keys][np] = V [keys][D] . dot [D][np]           dQ [n][Dp]    += dS^T . K [keys][Dp]
+ *   dV [keys][Dp] += P [keys][n] . do [n][Dp]           dK [keys][Dp] += dS [keys][n] . q [n][Dp] */
+
+#include "kernels/cpu/cpu_impl.h"
+
+#ifdef __AVX512F__
+enum { LT_VL = 16 };
+#else
+enum { LT_VL = 8 };
+#endif
+typedef float lt_vf __attribute__((vector_size(4 * LT_VL), may_alias));
+typedef int32_t lt_vi __attribute__((vector_size(4 * LT_VL), may_alias));
+
+enum {
+    LT_ATTN_QT = 48, /* a multiple of 3 vectors, the widest register block */
+    LT_ATTN_KT = 64, /* scores and their gradients: 2 x 12 KiB, in L1 */
+};
+
+static inline int64_t lt_attn_round(int64_t n) { return (n + LT_VL - 1) / LT_VL * LT_VL; }
+
+/* One sequence under one kv head and the query heads that read it. */
+typedef struct lt_attn_unit {
+    const struct lt_attn_args *a;
+    int64_t q0, n_q, k0, n_k; /* rows of the sequence */
+    int64_t P;                /* prefix rows */
+    const float *bank;        /* row 0 of this kv head's prefix keys; NULL without prefix */
+    float *d_bank;            /* the same place of the gradient, or NULL */
+    int kv;
+} lt_attn_unit;
+
+/* What a thread works in: borrowed from ctx->ws, every array on a 64-byte boundary. */
+typedef struct lt_attn_scratch {
+    float *k, *v, *dk, *dv; /* [P + n_k][Dp] */
+    float *q, *d_o, *acc;   /* [QT][Dp]: tile of q, of do; sum for o or dq */
+    float *qt, *dot;        /* [D][np]: q times scale, and do, transposed */
+    float *s, *ds;          /* [KT][np] */
+    float *top, *sum;       /* [QT]: running maximum and sum (backward: lse and delta) */
+    float *place, *last;    /* [QT]: position of the query, and the last key that it sees */
+} lt_attn_scratch;
+
+/* One tile of queries of one head. */
+typedef struct lt_attn_tile {
+    int64_t row, n, np; /* first row of q and o; rows; rows rounded up */
+    int64_t seen;       /* keys 0 .. seen - 1 matter to some query */
+    int head;
+    float slope;
+} lt_attn_tile;
+
+static inline lt_vf lt_vf_load(const float *p) { return *(const lt_vf *)p; }
+static inline void lt_vf_store(float *p, lt_vf v) { *(lt_vf *)p = v; }
+static inline lt_vf lt_vf_set(float x) { return x - (lt_vf){0}; }
+static inline lt_vf lt_vf_pick(lt_vi mask, lt_vf yes, lt_vf no) { return (lt_vf)((mask & (lt_vi)yes) | (~mask & (lt_vi)no)); }
+
+/* e^x for x <= 0 or little above: lt_cpu_exp() on a vector, but exactly 0 below -87, so that masked scores (-inf) weigh nothing; NaN stays NaN. */
+static inline lt_vf lt_vf_exp(lt_vf x) {
+    lt_vi under = x < -87.0f;
+    x = lt_vf_pick(under, lt_vf_set(-87.0f), x);
+    /* Truncation of a positive number rounds down: i = round(x / ln 2) + 127, the exponent bits of 2^n. */
+    lt_vi i = __builtin_convertvector(x * 1.44269504f + 127.5f, lt_vi);
+    lt_vf r = x - (__builtin_convertvector(i, lt_vf) - 127.0f) * 0.693147181f;
+    lt_vf p = r * 1.381459782e-3f + 8.368716951e-3f;
+    p = p * r + 4.166838806e-2f;
+    p = p * r + 1.666652063e-1f;
+    p = p * r + 4.999999345e-1f;
+    p = p * r * r + r + 1.0f;
+    return (lt_vf)(~under & (lt_vi)(p * (lt_vf)(i << 23)));
+}
+
+/* Local.  C [M, N] = (add: +=) A [M, K] . B [K, N], f32.
+ *   A  element (i, k) at i * rs + k * cs
+ *   B, C  rows on vector boundaries, N and the strides multiples of LT_VL */
+void lt_attn_impl_product(int64_t M, int64_t N, int64_t K, const float *A, int64_t rs, int64_t cs, const float *B, int64_t ldb, float *C,
+                          int64_t ldc, bool add);
+/* Local.  dst [n][Dp] = n rows of D elements of src, from element `at` on, row stride ld; columns D .. Dp - 1 zero. */
+void lt_attn_impl_load(lt_arr src, int64_t at, int64_t ld, int64_t n, int64_t D, float *dst);
+/* Local.  The way back, rows times factor[row] (NULL: 1). */
+void lt_attn_impl_store(lt_arr dst, int64_t at, int64_t ld, int64_t n, int64_t D, const float *src, const float *factor);
+/* Local.  dst [D][np] = factor * transpose of src [n][Dp]; columns n .. np - 1 zero.  src may be overread up to row np - 1. */
+void lt_attn_impl_transpose(const float *src, int64_t n, int64_t np, int64_t D, float factor, float *dst);
+
+/* Local.  Packs keys and values of a unit into w->k, w->v. */
+void lt_attn_impl_pack(const lt_attn_unit *u, const lt_attn_scratch *w);
+/* Local.  Tile of query rows q0 .. q0 + QT - 1 of the sequence under a head: fills w->q, qt, place, last. */
+lt_attn_tile lt_attn_impl_tile(const lt_attn_unit *u, const lt_attn_scratch *w, int head, int64_t q0);
+/* Local.  Forward and backward of one unit; everything of the args that belongs to it is written, u->d_bank is added to. */
+void lt_attn_impl_fwd(const lt_attn_unit *u, const lt_attn_scratch *w);
+void lt_attn_impl_bwd(const lt_attn_unit *u, const lt_attn_scratch *w);

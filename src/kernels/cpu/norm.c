@@ -1,0 +1,92 @@
+/* Layer norm and RMS norm; equations in ref/norm.c.
+ *
+ * A thread owns whole rows.  Forward reads a row three times (mean, variance about the mean, output) while it lies in L1/L2: one pass
+ * over memory, and no cancellation as in E[x^2] - E[x]^2.  The copy of x that backward may need is made on the way.  Backward reads x and
+ * dy twice. */
+#include "kernels/cpu/cpu_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+static float sum(int64_t n, const float *x) {
+    float s = 0;
+#pragma omp simd reduction(+ : s)
+    for (int64_t i = 0; i < n; i++) s += x[i];
+    return s;
+}
+
+static float sum_squares_about(int64_t n, const float *x, float mean) {
+    float s = 0;
+#pragma omp simd reduction(+ : s)
+    for (int64_t i = 0; i < n; i++) s += (x[i] - mean) * (x[i] - mean);
+    return s;
+}
+
+static void forward_row(const struct lt_norm_args *a, int64_t t) {
+    int64_t C = a->C;
+    const float *x = a->x + t * C;
+    float mean = a->kind == LT_NORM_LAYER ? sum(C, x) / (float)C : 0.0f;
+    float rstd = 1.0f / sqrtf(sum_squares_about(C, x, mean) / (float)C + a->eps);
+    for (int64_t i0 = 0; i0 < C; i0 += LT_CPU_CHUNK) {
+        float buf[LT_CPU_CHUNK];
+        int64_t n = lt_cpu_min(LT_CPU_CHUNK, C - i0);
+        const float *xi = x + i0, *w = a->w + i0, *b = a->b ? a->b + i0 : NULL;
+        float *y = lt_cpu_target(a->y, t * C + i0, buf);
+        if (b) {
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++) y[i] = (xi[i] - mean) * rstd * w[i] + b[i];
+        } else {
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++) y[i] = (xi[i] - mean) * rstd * w[i];
+        }
+        lt_cpu_store(a->y, t * C + i0, n, y);
+    }
+    if (a->x_save) memcpy(a->x_save + t * C, x, (size_t)C * sizeof *x);
+    if (a->kind == LT_NORM_LAYER) a->mean[t] = mean;
+    a->rstd[t] = rstd;
+}
+
+static void backward_row(const struct lt_norm_args *a, int64_t t) {
+    int64_t C = a->C;
+    float mean = a->kind == LT_NORM_LAYER ? a->mean[t] : 0.0f, rstd = a->rstd[t], g_sum = 0, gx_sum = 0, buf[LT_CPU_CHUNK];
+    for (int64_t i0 = 0; i0 < C; i0 += LT_CPU_CHUNK) {
+        int64_t n = lt_cpu_min(LT_CPU_CHUNK, C - i0);
+        const float *x = a->x + t * C + i0, *w = a->w + i0, *dy = lt_cpu_load(a->dy, t * C + i0, n, buf);
+        float g_part = 0, gx_part = 0;
+#pragma omp simd reduction(+ : g_part, gx_part)
+        for (int64_t i = 0; i < n; i++) {
+            float g = dy[i] * w[i];
+            g_part += g;
+            gx_part += g * (x[i] - mean);
+        }
+        g_sum += g_part;
+        gx_sum += gx_part;
+    }
+    /* dx = rstd g - shift - slope (x - mean) */
+    float shift = a->kind == LT_NORM_LAYER ? rstd * g_sum / (float)C : 0.0f, slope = rstd * rstd * rstd * gx_sum / (float)C;
+    for (int64_t i0 = 0; i0 < C; i0 += LT_CPU_CHUNK) {
+        int64_t n = lt_cpu_min(LT_CPU_CHUNK, C - i0);
+        const float *x = a->x + t * C + i0, *w = a->w + i0, *dy = lt_cpu_load(a->dy, t * C + i0, n, buf);
+        const float *dres = a->dres ? a->dres + t * C + i0 : NULL;
+        float *dx = a->dx + t * C + i0;
+        if (dres) {
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++) dx[i] = rstd * dy[i] * w[i] - shift - slope * (x[i] - mean) + dres[i];
+        } else {
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++) dx[i] = rstd * dy[i] * w[i] - shift - slope * (x[i] - mean);
+        }
+    }
+}
+
+lt_status lt_cpu_norm_fwd(const lt_ctx *c, const struct lt_norm_args *a) {
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->C))
+    for (int64_t t = 0; t < a->rows; t++) forward_row(a, t);
+    return LT_OK;
+}
+
+lt_status lt_cpu_norm_bwd(const lt_ctx *c, const struct lt_norm_args *a) {
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->C))
+    for (int64_t t = 0; t < a->rows; t++) backward_row(a, t);
+    return LT_OK;
+}

@@ -1,0 +1,42 @@
+/* The CPU back end's table. */
+#include "kernels/cpu/cpu_impl.h"
+#include "kernels/attn_impl.h"
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+static size_t ws_bytes(const lt_ctx *c, const lt_dims *d) {
+    return larger(lt_cpu_attn_ws_bytes(c, d), larger(lt_cpu_linear_ws_bytes(c, d), lt_cpu_segment_ws_bytes(c, d)));
+}
+
+static const lt_ops table = {
+    .name = "cpu",
+    .ws_bytes = ws_bytes,
+    .lin_alloc = lt_cpu_lin_alloc,
+    .lin_pack = lt_cpu_lin_pack,
+    .lin_fini = lt_cpu_lin_fini,
+    .linear_fwd = lt_cpu_linear_fwd,
+    .linear_bwd_x = lt_cpu_linear_bwd_x,
+    .norm_fwd = lt_cpu_norm_fwd,
+    .norm_bwd = lt_cpu_norm_bwd,
+    .act_fwd = lt_cpu_act_fwd,
+    .act_bwd = lt_cpu_act_bwd,
+    .glu_fwd = lt_cpu_glu_fwd,
+    .glu_bwd = lt_cpu_glu_bwd,
+    .rope = lt_cpu_rope,
+    .attn_fwd = lt_cpu_attn_fwd,
+    .attn_bwd = lt_cpu_attn_bwd,
+    .embed_fwd = lt_cpu_embed_fwd,
+    .embed_bwd = lt_cpu_embed_bwd,
+    .gather_rows = lt_cpu_gather_rows,
+    .scatter_add_rows = lt_cpu_scatter_add_rows,
+    .pool_fwd = lt_cpu_pool_fwd,
+    .pool_bwd = lt_cpu_pool_bwd,
+    .segment_fwd = lt_cpu_segment_fwd,
+    .segment_bwd = lt_cpu_segment_bwd,
+    .xent = lt_cpu_xent,
+    .gemm = lt_cpu_gemm,
+    .sumsq = lt_cpu_sumsq,
+    .adamw = lt_cpu_adamw,
+};
+
+const lt_ops *lt_ops_cpu(void) { return &table; }

@@ -1,0 +1,86 @@
+/* Loss, gradient norm, optimizer: compiled with IEEE rules, so that NaN and Inf reach the caller, who stops the trial they belong to. */
+#include "kernels/cpu/cpu_impl.h"
+
+#include <math.h>
+
+enum {
+    IGNORED = -100, /* label of rows without a loss */
+    SUM_PARTS = 64, /* partial sums of sumsq: fixed, so its bits do not depend on the number of threads */
+};
+
+/* Sum of exp(z - top) over the row, in f64 over pieces. */
+static double sum_exp(int64_t K, const float *z, float top) {
+    double total = 0;
+    for (int64_t k0 = 0; k0 < K; k0 += LT_CPU_CHUNK) {
+        int64_t n = lt_cpu_min(LT_CPU_CHUNK, K - k0);
+        float part = 0;
+#pragma omp simd reduction(+ : part)
+        for (int64_t k = 0; k < n; k++) part += lt_cpu_exp(z[k0 + k] - top);
+        total += (double)part;
+    }
+    return total;
+}
+
+static void xent_row(const struct lt_xent_args *a, int64_t t) {
+    const float *z = a->logits + t * a->ld;
+    float *dz = a->dlogits ? a->dlogits + t * a->ld : NULL;
+    int32_t label = a->label[t];
+    if (label == IGNORED) {
+        a->loss[t] = 0.0f;
+        for (int64_t k = 0; dz && k < a->K; k++) dz[k] = 0.0f;
+        return;
+    }
+    float top = z[0];
+    for (int64_t k = 1; k < a->K; k++) top = z[k] > top ? z[k] : top;
+    double sum = sum_exp(a->K, z, top);
+    a->loss[t] = (float)(log(sum) + (double)top - (double)z[label]);
+    if (!dz) return;
+    float weight = a->weight ? a->weight[t] : 1.0f, scale = (float)((double)weight / sum);
+#pragma omp simd
+    for (int64_t k = 0; k < a->K; k++) dz[k] = scale * lt_cpu_exp(z[k] - top);
+    dz[label] -= weight;
+}
+
+lt_status lt_cpu_xent(const lt_ctx *c, const struct lt_xent_args *a) {
+    for (int64_t t = 0; t < a->rows; t++) LT_ASSERT(a->label[t] == IGNORED || (a->label[t] >= 0 && a->label[t] < a->K));
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->K))
+    for (int64_t t = 0; t < a->rows; t++) xent_row(a, t);
+    return LT_OK;
+}
+
+static double sum_squares(int64_t n, const float *x) {
+    double s = 0;
+#pragma omp simd reduction(+ : s)
+    for (int64_t i = 0; i < n; i++) s += (double)x[i] * (double)x[i];
+    return s;
+}
+
+lt_status lt_cpu_sumsq(const lt_ctx *c, const float *x, int64_t n, double *out) {
+    double part[SUM_PARTS], total = 0;
+    int64_t step = (n + SUM_PARTS - 1) / SUM_PARTS;
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, n))
+    for (int64_t i = 0; i < SUM_PARTS; i++) {
+        int64_t from = lt_cpu_min(i * step, n);
+        part[i] = sum_squares(lt_cpu_min(step, n - from), x + from);
+    }
+    for (int i = 0; i < SUM_PARTS; i++) total += part[i];
+    *out = total;
+    return LT_OK;
+}
+
+lt_status lt_cpu_adamw(const lt_ctx *c, const struct lt_adamw_args *a) {
+    /* The bias corrections folded into step size and epsilon: m_hat / (sqrt(v_hat) + eps) = (m / c1) / (sqrt(v) / sqrt(c2) + eps). */
+    double c1 = 1.0 - pow((double)a->beta1, (double)a->step), c2 = 1.0 - pow((double)a->beta2, (double)a->step);
+    float rate = (float)((double)a->lr / c1), root = (float)(1.0 / sqrt(c2)), keep = (float)(1.0 - (double)a->lr * (double)a->weight_decay);
+    float b1 = a->beta1, b2 = a->beta2, d1 = (float)(1.0 - (double)b1), d2 = (float)(1.0 - (double)b2), eps = a->eps, scale = a->grad_scale;
+    float *p = a->p, *m = a->m, *v = a->v;
+    const float *grad = a->g;
+#pragma omp parallel for simd schedule(static) num_threads(lt_cpu_fork(c, a->n))
+    for (int64_t i = 0; i < a->n; i++) {
+        float g = grad[i] * scale;
+        m[i] = b1 * m[i] + d1 * g;
+        v[i] = b2 * v[i] + d2 * g * g;
+        p[i] = keep * p[i] - rate * m[i] / (sqrtf(v[i]) * root + eps);
+    }
+    return LT_OK;
+}

@@ -1,0 +1,274 @@
+#pragma once
+/* The ops table: every computation on arrays that the suite does, behind one struct of functions.
+ *
+ * Two back ends fill it today: `ref` (f64 inside, plain loops: the truth for tests) and `cpu` (oneDNN, OpenMP, vectorised); `cuda` will be the
+ * third without new entries.  Rules for every entry:
+ *   - Local: no MPI, no allocation, no lock, no waiting; work is enqueued on ctx->stream (CPU: done when it returns).
+ *   - Arrays are borrowed and dense row-major; a row stride (ld_*, in elements) exists where views of fused buffers are passed.  Outputs must not
+ *     alias inputs unless the entry says "in place".
+ *   - Element types: lt_arr carries its own (f32 or bf16: "activation type"); plain float pointers are f32.  Inside, sums are f32 (ref: f64).
+ *   - Deterministic: same arguments, same number of threads, same bits.
+ *   - Zero rows or zero sequences are allowed and do nothing.
+ *   - Sizes were checked when the model was planned; a bad call is an LT_ASSERT (INTERNAL), a library failure INTERNAL with its text.
+ * Trainable-side gradients (names d_... marked +=) accumulate.
+ *
+ * Frozen linear layers: lt_lin holds W [N, K] row-major (N = out, K = in) in the form the back end likes; y = x W^T + bias.  Backward goes to the
+ * input only and saves nothing. */
+
+#include "base/mem.h"
+#include "comm/comm.h" /* lt_stream only */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct lt_ops lt_ops;
+
+/* What an op runs on.  One per model; the workspace serves one op at a time. */
+typedef struct lt_ctx {
+    const lt_ops *ops;
+    lt_stream *stream; /* NULL on the CPU */
+    void *ws;          /* 64-byte aligned workspace, owned by whoever made the ctx */
+    size_t ws_bytes;
+    int threads;      /* OpenMP threads of this rank */
+    lt_dtype compute; /* LT_F32 or LT_BF16: type of GEMM operands; sums are f32 always */
+} lt_ctx;
+
+/* Upper bounds over all calls, known before the first step: sizes the workspace. */
+typedef struct lt_dims {
+    int64_t rows;                  /* most rows (tokens) in a call */
+    int64_t width;                 /* widest N or K of a linear layer */
+    int64_t seqs;                  /* most sequences in a pack */
+    int64_t max_len;               /* longest sequence, prompt rows included */
+    int64_t max_prefix;            /* longest bank slot P */
+    int64_t slots;                 /* bank slots */
+    int heads, kv_heads, head_dim; /* of this rank */
+} lt_dims;
+
+/* ---- frozen linear layer ---- */
+typedef struct lt_lin {
+    int64_t N, K;
+    lt_dtype dt;       /* of w: LT_F32 or LT_BF16 */
+    void *w;           /* [N, K] row-major until packed; afterwards what the back end made of it; arena memory */
+    const float *bias; /* [N] f32 or NULL */
+    void *impl;        /* back end's private handles; freed by lin_fini */
+} lt_lin;
+
+struct lt_linear_args {
+    lt_lin *lin;
+    int64_t rows;
+    lt_arr x;     /* fwd: [rows, K] in;  bwd: dx [rows, K] out */
+    lt_arr y;     /* fwd: [rows, N] out; bwd: dy [rows, N] in */
+    lt_arr resid; /* p = NULL or an array of the output's shape that is added; may be the output itself (accumulate) */
+    int no_bias;  /* fwd: leave the bias out (row-parallel layers on tp ranks other than 0) */
+};
+
+/* ---- normalisation ---- */
+typedef enum lt_norm_kind { LT_NORM_LAYER, LT_NORM_RMS } lt_norm_kind;
+struct lt_norm_args {
+    lt_norm_kind kind;
+    int64_t rows, C;
+    const float *x;     /* [rows, C] f32: residual stream */
+    const float *w, *b; /* [C]; b = NULL for RMS */
+    float eps;
+    lt_arr y;           /* fwd out [rows, C] */
+    float *x_save;      /* fwd: NULL or [rows, C]: a copy of x for backward (x lies in a comm buffer that will be reused) */
+    float *mean, *rstd; /* [rows]; fwd out, bwd in; mean unused for RMS */
+    lt_arr dy;          /* bwd in [rows, C] */
+    const float *dres;  /* bwd: NULL or [rows, C] added to dx */
+    float *dx;          /* bwd out [rows, C] f32; may alias dres */
+};
+
+/* ---- activations ---- */
+typedef enum lt_act { LT_ACT_GELU_ERF, LT_ACT_GELU_TANH, LT_ACT_SILU, LT_ACT_RELU, LT_ACT_TANH } lt_act;
+struct lt_act_args {
+    lt_act act;
+    int64_t rows, F;
+    lt_arr u;  /* act: [rows, F]; glu: [rows, 2F] as [gate | up] */
+    lt_arr h;  /* fwd out [rows, F]: act(u), or act(gate) * up */
+    lt_arr dh; /* bwd in  [rows, F] */
+    lt_arr du; /* bwd out, shape of u; may alias u */
+};
+
+/* ---- rotary embedding, HF "rotate half" layout: pairs (d, d + D/2) ---- */
+struct lt_rope_args {
+    int64_t rows;
+    int heads, head_dim;
+    lt_arr x; /* in place: [rows, heads * D] with row stride ld_x */
+    int64_t ld_x;
+    const int32_t *pos;   /* [rows] */
+    const float *cos_sin; /* [max_pos][D]: D/2 cosines then D/2 sines */
+    int inverse;          /* 1: rotate by -angle (backward) */
+};
+
+/* ---- attention over packed sequences with a prefix bank ---- */
+
+/* One micro-batch as attention sees it.  Query rows of sequence i are [cu_q[i], cu_q[i+1]), key rows [cu_k[i], cu_k[i+1]).  Usually both are the
+ * same; in a last layer of which only pooled rows are wanted, cu_q has one row a sequence and q_index gives its place in the sequence. */
+typedef struct lt_attn_plan {
+    int64_t n_seq, n_q, n_k;
+    const int32_t *cu_q, *cu_k; /* [n_seq + 1] */
+    const int32_t *q_index;     /* [n_q]: index of the query within its sequence, or NULL: row - cu_q[i] */
+    const int32_t *slot;        /* [n_seq]: bank slot of each sequence, -1 = no prefix */
+    const int32_t *slot_len;    /* [S]: P of each slot (<= P_max) */
+    int64_t n_slots, max_q, max_k, P_max;
+} lt_attn_plan;
+
+/* Bank of prefix keys and values, f32, [S][m][2 (k, v)][P_max][Hkvl][D], keys as used (after any rotation); row p >= slot_len is unused. */
+struct lt_attn_args {
+    const lt_attn_plan *plan;
+    int heads, kv_heads, head_dim; /* of this rank; query head h reads kv head h / (heads / kv_heads) */
+    float scale;                   /* 1 / sqrt(D) usually */
+    int causal;                    /* 1: query i sees text keys 0..i; 0: all keys of its sequence.  The whole prefix is seen in both. */
+    const float *slopes;           /* ALiBi: NULL or [heads]: adds slope * (key position - query position) */
+    lt_arr q;
+    int64_t ld_q; /* [n_q, heads*D] */
+    lt_arr k;
+    int64_t ld_k; /* [n_k, kv_heads*D] */
+    lt_arr v;
+    int64_t ld_v;        /* same shape, same stride rules */
+    const float *bank;   /* NULL, or the bank at this layer: slot s, k: bank + s*slot_stride; v: + P_max*kv_heads*D */
+    int64_t slot_stride; /* elements between slots */
+    lt_arr o;            /* fwd out, bwd in [n_q, heads*D], dense */
+    float *lse;          /* fwd out, bwd in [n_q, heads]: log of the sum of exponentials */
+    lt_arr d_o;          /* bwd in, like o */
+    lt_arr dq;
+    int64_t ld_dq; /* bwd out, like q */
+    lt_arr dk;
+    int64_t ld_dk; /* bwd out, like k */
+    lt_arr dv;
+    int64_t ld_dv; /* bwd out, like v */
+    float *d_bank; /* bwd: NULL, or += gradient, laid out as bank */
+};
+
+/* ---- rows ---- */
+struct lt_embed_args {
+    int64_t rows, C;
+    const int32_t *id;         /* [rows]: token id >= 0, or -(1 + r) for prompt row r */
+    const int32_t *pos, *type; /* [rows]; type may be NULL */
+    const void *tok;           /* [v1 - v0, C] in dtype tok_dt: this rank's vocabulary rows; other ids give zero */
+    lt_dtype tok_dt;
+    int64_t v0, v1;
+    const float *pos_tab, *type_tab; /* NULL, or [max_pos, C], [types, C] */
+    const float *prompt;             /* NULL (rows give zero), or [rows of the prompt bank, C] */
+    float scale;                     /* of token rows only (1; Gemma: sqrt(C)) */
+    float *x;                        /* fwd out [rows, C] */
+    const float *dx;                 /* bwd in [rows, C] */
+    float *d_prompt;                 /* bwd += ; rows with equal id add in row order */
+};
+struct lt_rows_args {
+    int64_t rows, C;      /* rows of the small array */
+    const int32_t *index; /* [rows] row of the big array; distinct */
+    lt_arr big, small;    /* gather: small[i] = big[index[i]];  scatter_add: big[index[i]] += small[i] */
+};
+typedef enum lt_pool_kind { LT_POOL_MEAN, LT_POOL_MAX } lt_pool_kind;
+struct lt_pool_args {
+    lt_pool_kind kind;
+    int64_t n_seq, C;
+    const int32_t *row0, *row1; /* [n_seq]: rows [row0, row1) of sequence i are pooled (text rows; prompt rows excluded) */
+    const float *x;             /* [T, C] */
+    float *out;                 /* fwd out [n_seq, C] */
+    int32_t *argmax;            /* MAX: fwd out, bwd in [n_seq, C] */
+    const float *dout;          /* bwd in [n_seq, C] */
+    float *dx;                  /* bwd out [T, C], rows outside every sequence's range are set to zero */
+    int64_t T;
+};
+
+/* ---- small trainable matrices, one per segment of rows (heads of many trials; LoRA) ---- */
+typedef struct lt_segment {
+    int64_t row0, row1; /* rows of x and y */
+    const float *w, *b; /* [N, K] and NULL or [N] */
+    float *dw, *db;     /* bwd +=; NULL = not wanted */
+    int64_t N, K;       /* N <= ld_y */
+} lt_segment;
+struct lt_segment_args {
+    const lt_segment *seg;
+    int64_t n_seg;
+    lt_arr x;
+    int64_t ld_x; /* fwd in, bwd in [rows, K] */
+    float *y;
+    int64_t ld_y;    /* fwd out [rows, N]; */
+    int accumulate;  /* fwd: y += */
+    float alpha;     /* y = alpha x W^T + b */
+    const float *dy; /* bwd in, ld_y */
+    float *dx;
+    int64_t ld_dx; /* bwd: NULL or dx = alpha dy W (accumulate: +=) */
+};
+struct lt_xent_args {
+    int64_t rows, K, ld; /* logits [rows, K] with stride ld */
+    const float *logits;
+    const int32_t *label; /* [rows]; -100 = ignored: loss 0, gradient 0 */
+    const float *weight;  /* [rows] factor of the gradient (1 / count of the row's trial), or NULL = 1 */
+    float *loss;          /* [rows] -log p(label), unweighted */
+    float *dlogits;       /* NULL or [rows, K] stride ld: weight * (softmax - onehot) */
+};
+
+/* ---- f32 matrix product and optimizer, for trainable state ---- */
+struct lt_gemm_args { /* C [M, N] = alpha op(A) op(B) + beta C, row-major, f32 */
+    int ta, tb;       /* 1: A is [K, M], B is [N, K] */
+    int64_t M, N, K;
+    float alpha, beta;
+    const float *A;
+    int64_t lda;
+    const float *B;
+    int64_t ldb;
+    float *C;
+    int64_t ldc;
+};
+struct lt_adamw_args { /* decoupled decay (Loshchilov & Hutter 2019): p -= lr * (mhat / (sqrt(vhat) + eps) + wd * p) */
+    int64_t n;
+    float *p, *m, *v;
+    const float *g;
+    float grad_scale; /* clipping factor applied to g */
+    float lr, beta1, beta2, eps, weight_decay;
+    int64_t step; /* 1, 2, ... for the bias correction */
+};
+
+struct lt_ops {
+    const char *name;
+    /* Plan time (may allocate).  lin_bytes: memory for W of this shape incl. packing, to size the arena.  lin_alloc: takes it from the arena and sets
+     * lin->w where the loader writes W [N, K] in lin->dt.  lin_pack: after loading; frees nothing of the arena.  lin_fini: frees handles. */
+    size_t (*ws_bytes)(const lt_ctx *c, const lt_dims *d);
+    lt_status (*lin_alloc)(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *lin);
+    lt_status (*lin_pack)(const lt_ctx *c, lt_lin *lin);
+    void (*lin_fini)(lt_lin *lin);
+    /* Step time. */
+    lt_status (*linear_fwd)(const lt_ctx *c, const struct lt_linear_args *a);
+    lt_status (*linear_bwd_x)(const lt_ctx *c, const struct lt_linear_args *a); /* dx = dy W + resid */
+    lt_status (*norm_fwd)(const lt_ctx *c, const struct lt_norm_args *a);
+    lt_status (*norm_bwd)(const lt_ctx *c, const struct lt_norm_args *a); /* reads x (or x_save passed as x), mean, rstd, w */
+    lt_status (*act_fwd)(const lt_ctx *c, const struct lt_act_args *a);
+    lt_status (*act_bwd)(const lt_ctx *c, const struct lt_act_args *a);
+    lt_status (*glu_fwd)(const lt_ctx *c, const struct lt_act_args *a);
+    lt_status (*glu_bwd)(const lt_ctx *c, const struct lt_act_args *a);
+    lt_status (*rope)(const lt_ctx *c, const struct lt_rope_args *a);
+    lt_status (*attn_fwd)(const lt_ctx *c, const struct lt_attn_args *a);
+    lt_status (*attn_bwd)(const lt_ctx *c, const struct lt_attn_args *a);
+    lt_status (*embed_fwd)(const lt_ctx *c, const struct lt_embed_args *a);
+    lt_status (*embed_bwd)(const lt_ctx *c, const struct lt_embed_args *a);
+    lt_status (*gather_rows)(const lt_ctx *c, const struct lt_rows_args *a);
+    lt_status (*scatter_add_rows)(const lt_ctx *c, const struct lt_rows_args *a);
+    lt_status (*pool_fwd)(const lt_ctx *c, const struct lt_pool_args *a);
+    lt_status (*pool_bwd)(const lt_ctx *c, const struct lt_pool_args *a);
+    lt_status (*segment_fwd)(const lt_ctx *c, const struct lt_segment_args *a);
+    lt_status (*segment_bwd)(const lt_ctx *c, const struct lt_segment_args *a);
+    lt_status (*xent)(const lt_ctx *c, const struct lt_xent_args *a);
+    lt_status (*gemm)(const lt_ctx *c, const struct lt_gemm_args *a);
+    lt_status (*sumsq)(const lt_ctx *c, const float *x, int64_t n, double *out); /* sum of squares in f64; NaN/Inf pass through */
+    lt_status (*adamw)(const lt_ctx *c, const struct lt_adamw_args *a);
+};
+
+/* Local.  The f64 truth.  Slow; tests only. */
+const lt_ops *lt_ops_ref(void);
+/* Local.  The fast CPU back end. */
+const lt_ops *lt_ops_cpu(void);
+
+/* Local.  Times one real layer shape in f32 and bf16 (about 20 ms each) and returns the faster type; LT_F32 where bf16 has no hardware path.
+ *   rows, N, K: a typical product.  f32_gflops, bf16_gflops: out, may be NULL (0 = not available).  Errors: INTERNAL. */
+lt_status lt_cpu_probe_dtype(int threads, int64_t rows, int64_t N, int64_t K, lt_dtype *best, double *f32_gflops, double *bf16_gflops);
+/* Local.  FORMAT-free check that this CPU runs what the binary was compiled for; message names the missing instruction set.  Errors: ARG. */
+lt_status lt_cpu_check(void);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,59 @@
+/* Frozen linear layers and the plain matrix product, f64.
+ *
+ *   forward   y[t, n] = sum_k x[t, k] W[n, k] + bias[n] + resid[t, n]
+ *   backward  dx[t, k] = sum_n dy[t, n] W[n, k] + resid[t, k]
+ *   gemm      C = alpha op(A) op(B) + beta C; with beta = 0, C is not read (as in BLAS) */
+#include "kernels/ref/ref_impl.h"
+
+lt_status lt_ref_lin_alloc(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *lin) {
+    lt_dtype dt = c->compute == LT_BF16 ? LT_BF16 : LT_F32;
+    *lin = (lt_lin){.N = N, .K = K, .dt = dt, .w = lt_arena_take(a, N * K, lt_dtype_bytes(dt))};
+    return LT_OK;
+}
+
+lt_status lt_ref_lin_pack(const lt_ctx *c, lt_lin *lin) { return LT_OK; }
+
+void lt_ref_lin_fini(lt_lin *lin) {}
+
+/* Element i of a row operand as the product sees it. */
+static double operand(const lt_lin *lin, lt_arr a, int64_t i) {
+    double v = lt_ref_get(a, i);
+    return lin->dt == LT_BF16 ? (double)lt_bf16_to_f32(lt_f32_to_bf16((float)v)) : v;
+}
+
+lt_status lt_ref_linear_fwd(const lt_ctx *c, const struct lt_linear_args *a) {
+    const lt_lin *lin = a->lin;
+    lt_arr w = {lin->w, lin->dt};
+    for (int64_t t = 0; t < a->rows; t++)
+        for (int64_t n = 0; n < lin->N; n++) {
+            double sum = lin->bias && !a->no_bias ? (double)lin->bias[n] : 0.0;
+            if (a->resid.p) sum += lt_ref_get(a->resid, t * lin->N + n);
+            for (int64_t k = 0; k < lin->K; k++) sum += operand(lin, a->x, t * lin->K + k) * lt_ref_get(w, n * lin->K + k);
+            lt_ref_put(a->y, t * lin->N + n, sum);
+        }
+    return LT_OK;
+}
+
+lt_status lt_ref_linear_bwd_x(const lt_ctx *c, const struct lt_linear_args *a) {
+    const lt_lin *lin = a->lin;
+    lt_arr w = {lin->w, lin->dt};
+    for (int64_t t = 0; t < a->rows; t++)
+        for (int64_t k = 0; k < lin->K; k++) {
+            double sum = a->resid.p ? lt_ref_get(a->resid, t * lin->K + k) : 0.0;
+            for (int64_t n = 0; n < lin->N; n++) sum += operand(lin, a->y, t * lin->N + n) * lt_ref_get(w, n * lin->K + k);
+            lt_ref_put(a->x, t * lin->K + k, sum);
+        }
+    return LT_OK;
+}
+
+lt_status lt_ref_gemm(const lt_ctx *c, const struct lt_gemm_args *a) {
+    for (int64_t i = 0; i < a->M; i++)
+        for (int64_t j = 0; j < a->N; j++) {
+            double sum = 0;
+            for (int64_t k = 0; k < a->K; k++)
+                sum += (double)a->A[a->ta ? k * a->lda + i : i * a->lda + k] * (double)a->B[a->tb ? j * a->ldb + k : k * a->ldb + j];
+            float *out = &a->C[i * a->ldc + j];
+            *out = (float)((double)a->alpha * sum + (a->beta != 0.0f ? (double)a->beta * (double)*out : 0.0));
+        }
+    return LT_OK;
+}

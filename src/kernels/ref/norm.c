@@ -1,0 +1,46 @@
+/* Layer norm (Ba et al. 2016) and RMS norm (Zhang and Sennrich 2019), f64.
+ *
+ *   xhat = (x - mean) rstd   (RMS: mean = 0),   rstd = 1 / sqrt(mean((x - mean)^2) + eps),   y = xhat w + b
+ *   g = dy w,   dx = rstd (g - mean(g) - xhat mean(g xhat)) + dres   (RMS: without mean(g)) */
+#include "kernels/ref/ref_impl.h"
+
+#include <math.h>
+
+lt_status lt_ref_norm_fwd(const lt_ctx *c, const struct lt_norm_args *a) {
+    for (int64_t t = 0; t < a->rows; t++) {
+        const float *x = a->x + t * a->C;
+        double mean = 0, var = 0;
+        if (a->kind == LT_NORM_LAYER) {
+            for (int64_t i = 0; i < a->C; i++) mean += (double)x[i];
+            mean /= (double)a->C;
+        }
+        for (int64_t i = 0; i < a->C; i++) var += ((double)x[i] - mean) * ((double)x[i] - mean);
+        double rstd = 1.0 / sqrt(var / (double)a->C + (double)a->eps);
+        for (int64_t i = 0; i < a->C; i++) {
+            lt_ref_put(a->y, t * a->C + i, ((double)x[i] - mean) * rstd * (double)a->w[i] + (a->b ? (double)a->b[i] : 0.0));
+            if (a->x_save) a->x_save[t * a->C + i] = x[i];
+        }
+        if (a->kind == LT_NORM_LAYER) a->mean[t] = (float)mean;
+        a->rstd[t] = (float)rstd;
+    }
+    return LT_OK;
+}
+
+lt_status lt_ref_norm_bwd(const lt_ctx *c, const struct lt_norm_args *a) {
+    for (int64_t t = 0; t < a->rows; t++) {
+        const float *x = a->x + t * a->C;
+        double mean = a->kind == LT_NORM_LAYER ? (double)a->mean[t] : 0.0, rstd = (double)a->rstd[t], g_mean = 0, gx_mean = 0;
+        for (int64_t i = 0; i < a->C; i++) {
+            double g = lt_ref_get(a->dy, t * a->C + i) * (double)a->w[i];
+            g_mean += g / (double)a->C;
+            gx_mean += g * ((double)x[i] - mean) * rstd / (double)a->C;
+        }
+        if (a->kind == LT_NORM_RMS) g_mean = 0;
+        for (int64_t i = 0; i < a->C; i++) {
+            double g = lt_ref_get(a->dy, t * a->C + i) * (double)a->w[i], xhat = ((double)x[i] - mean) * rstd;
+            double dx = rstd * (g - g_mean - xhat * gx_mean);
+            a->dx[t * a->C + i] = (float)(dx + (a->dres ? (double)a->dres[t * a->C + i] : 0.0));
+        }
+    }
+    return LT_OK;
+}

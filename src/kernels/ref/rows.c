@@ -1,0 +1,91 @@
+/* Rows: rotary embedding (Su et al. 2021), token embedding, gather and scatter, pooling; f64. */
+#include "kernels/ref/ref_impl.h"
+
+/* (lo, hi) -> (lo cos - hi sin, hi cos + lo sin); the inverse turns by the opposite angle. */
+lt_status lt_ref_rope(const lt_ctx *c, const struct lt_rope_args *a) {
+    int64_t D = a->head_dim, half = D / 2;
+    for (int64_t t = 0; t < a->rows; t++)
+        for (int64_t h = 0; h < a->heads; h++)
+            for (int64_t d = 0; d < half; d++) {
+                const float *angle = a->cos_sin + (int64_t)a->pos[t] * D + d;
+                double cosine = (double)angle[0], sine = a->inverse ? -(double)angle[half] : (double)angle[half];
+                int64_t at = t * a->ld_x + h * D + d;
+                double lo = lt_ref_get(a->x, at), hi = lt_ref_get(a->x, at + half);
+                lt_ref_put(a->x, at, lo * cosine - hi * sine);
+                lt_ref_put(a->x, at + half, hi * cosine + lo * sine);
+            }
+    return LT_OK;
+}
+
+lt_status lt_ref_embed_fwd(const lt_ctx *c, const struct lt_embed_args *a) {
+    lt_arr tok = {(void *)a->tok, a->tok_dt};
+    for (int64_t t = 0; t < a->rows; t++)
+        for (int64_t i = 0; i < a->C; i++) {
+            int64_t id = a->id[t], type = a->type ? a->type[t] : 0;
+            double v = 0;
+            if (id >= a->v0 && id < a->v1) v = lt_ref_get(tok, (id - a->v0) * a->C + i) * (double)a->scale;
+            if (id < 0 && a->prompt) v = (double)a->prompt[(-1 - id) * a->C + i];
+            if (a->pos_tab) v += (double)a->pos_tab[a->pos[t] * a->C + i];
+            if (a->type_tab) v += (double)a->type_tab[type * a->C + i];
+            a->x[t * a->C + i] = (float)v;
+        }
+    return LT_OK;
+}
+
+lt_status lt_ref_embed_bwd(const lt_ctx *c, const struct lt_embed_args *a) {
+    for (int64_t t = 0; t < a->rows; t++)
+        if (a->id[t] < 0)
+            for (int64_t i = 0; i < a->C; i++) a->d_prompt[(-1 - a->id[t]) * a->C + i] += a->dx[t * a->C + i];
+    return LT_OK;
+}
+
+lt_status lt_ref_gather_rows(const lt_ctx *c, const struct lt_rows_args *a) {
+    for (int64_t t = 0; t < a->rows; t++)
+        for (int64_t i = 0; i < a->C; i++) lt_ref_put(a->small, t * a->C + i, lt_ref_get(a->big, a->index[t] * a->C + i));
+    return LT_OK;
+}
+
+lt_status lt_ref_scatter_add_rows(const lt_ctx *c, const struct lt_rows_args *a) {
+    for (int64_t t = 0; t < a->rows; t++)
+        for (int64_t i = 0; i < a->C; i++) {
+            int64_t at = a->index[t] * a->C + i;
+            lt_ref_put(a->big, at, lt_ref_get(a->big, at) + lt_ref_get(a->small, t * a->C + i));
+        }
+    return LT_OK;
+}
+
+/* An empty range gives 0 (and argmax -1); of equal maxima the first row counts. */
+lt_status lt_ref_pool_fwd(const lt_ctx *c, const struct lt_pool_args *a) {
+    for (int64_t s = 0; s < a->n_seq; s++)
+        for (int64_t i = 0; i < a->C; i++) {
+            double sum = 0;
+            int32_t best = -1;
+            for (int32_t t = a->row0[s]; t < a->row1[s]; t++) {
+                sum += (double)a->x[t * a->C + i];
+                if (best < 0 || a->x[t * a->C + i] > a->x[best * a->C + i]) best = t;
+            }
+            if (a->kind == LT_POOL_MAX) {
+                a->argmax[s * a->C + i] = best;
+                a->out[s * a->C + i] = best < 0 ? 0.0f : a->x[best * a->C + i];
+            } else {
+                a->out[s * a->C + i] = best < 0 ? 0.0f : (float)(sum / (double)(a->row1[s] - a->row0[s]));
+            }
+        }
+    return LT_OK;
+}
+
+lt_status lt_ref_pool_bwd(const lt_ctx *c, const struct lt_pool_args *a) {
+    for (int64_t i = 0; i < a->T * a->C; i++) a->dx[i] = 0.0f;
+    for (int64_t s = 0; s < a->n_seq; s++)
+        for (int64_t i = 0; i < a->C; i++) {
+            float dout = a->dout[s * a->C + i];
+            if (a->kind == LT_POOL_MAX) {
+                int32_t best = a->argmax[s * a->C + i];
+                if (best >= 0) a->dx[best * a->C + i] = dout;
+            } else {
+                for (int32_t t = a->row0[s]; t < a->row1[s]; t++)
+                    a->dx[t * a->C + i] = (float)((double)dout / (double)(a->row1[s] - a->row0[s]));
+            }
+        }
+    return LT_OK;
+}

@@ -1,0 +1,78 @@
+/* The trainable side: small matrices of many trials, loss, gradient norm, optimizer; f64. */
+#include "kernels/ref/ref_impl.h"
+
+#include <math.h>
+
+lt_status lt_ref_segment_fwd(const lt_ctx *c, const struct lt_segment_args *a) {
+    for (const lt_segment *s = a->seg; s < a->seg + a->n_seg; s++)
+        for (int64_t t = s->row0; t < s->row1; t++)
+            for (int64_t n = 0; n < s->N; n++) {
+                double sum = 0;
+                for (int64_t k = 0; k < s->K; k++) sum += lt_ref_get(a->x, t * a->ld_x + k) * (double)s->w[n * s->K + k];
+                float *y = &a->y[t * a->ld_y + n];
+                *y = (float)((double)a->alpha * sum + (s->b ? (double)s->b[n] : 0.0) + (a->accumulate ? (double)*y : 0.0));
+            }
+    return LT_OK;
+}
+
+lt_status lt_ref_segment_bwd(const lt_ctx *c, const struct lt_segment_args *a) {
+    double alpha = (double)a->alpha;
+    for (const lt_segment *s = a->seg; s < a->seg + a->n_seg; s++) {
+        for (int64_t n = 0; n < s->N; n++) {
+            double db = 0;
+            for (int64_t t = s->row0; t < s->row1; t++) db += (double)a->dy[t * a->ld_y + n];
+            if (s->db) s->db[n] = (float)((double)s->db[n] + db);
+            for (int64_t k = 0; s->dw && k < s->K; k++) {
+                double dw = 0;
+                for (int64_t t = s->row0; t < s->row1; t++) dw += (double)a->dy[t * a->ld_y + n] * lt_ref_get(a->x, t * a->ld_x + k);
+                s->dw[n * s->K + k] = (float)((double)s->dw[n * s->K + k] + alpha * dw);
+            }
+        }
+        for (int64_t t = s->row0; a->dx && t < s->row1; t++)
+            for (int64_t k = 0; k < s->K; k++) {
+                double sum = 0;
+                for (int64_t n = 0; n < s->N; n++) sum += (double)a->dy[t * a->ld_y + n] * (double)s->w[n * s->K + k];
+                float *dx = &a->dx[t * a->ld_dx + k];
+                *dx = (float)(alpha * sum + (a->accumulate ? (double)*dx : 0.0));
+            }
+    }
+    return LT_OK;
+}
+
+enum { IGNORED = -100 }; /* label of rows without a loss */
+
+lt_status lt_ref_xent(const lt_ctx *c, const struct lt_xent_args *a) {
+    for (int64_t t = 0; t < a->rows; t++) {
+        const float *z = a->logits + t * a->ld;
+        int32_t label = a->label[t];
+        LT_ASSERT(label == IGNORED || (label >= 0 && label < a->K));
+        double top = (double)z[0], sum = 0, weight = a->weight ? (double)a->weight[t] : 1.0;
+        for (int64_t k = 1; k < a->K; k++) top = fmax(top, (double)z[k]);
+        for (int64_t k = 0; k < a->K; k++) sum += exp((double)z[k] - top);
+        a->loss[t] = label == IGNORED ? 0.0f : (float)(log(sum) + top - (double)z[label]);
+        for (int64_t k = 0; a->dlogits && k < a->K; k++)
+            a->dlogits[t * a->ld + k] =
+                label == IGNORED ? 0.0f : (float)(weight * (exp((double)z[k] - top) / sum - (k == label ? 1.0 : 0.0)));
+    }
+    return LT_OK;
+}
+
+lt_status lt_ref_sumsq(const lt_ctx *c, const float *x, int64_t n, double *out) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+    *out = sum;
+    return LT_OK;
+}
+
+lt_status lt_ref_adamw(const lt_ctx *c, const struct lt_adamw_args *a) {
+    double b1 = (double)a->beta1, b2 = (double)a->beta2, lr = (double)a->lr;
+    for (int64_t i = 0; i < a->n; i++) {
+        double g = (double)a->g[i] * (double)a->grad_scale;
+        double m = b1 * (double)a->m[i] + (1 - b1) * g, v = b2 * (double)a->v[i] + (1 - b2) * g * g;
+        double m_hat = m / (1 - pow(b1, (double)a->step)), v_hat = v / (1 - pow(b2, (double)a->step)), p = (double)a->p[i];
+        a->p[i] = (float)(p - lr * (m_hat / (sqrt(v_hat) + (double)a->eps) + (double)a->weight_decay * p));
+        a->m[i] = (float)m;
+        a->v[i] = (float)v;
+    }
+    return LT_OK;
+}

@@ -1,0 +1,48 @@
+/* Attention of one block: fills the arguments of the op from the block's saved arrays, the pack's plan and the bank's layer. */
+#include "model/model_impl.h"
+
+#include <math.h>
+
+static struct lt_attn_args arguments(const lt_model *m, int layer, const lt_bank *bank, bool pick) {
+    const lt_saved *s = &m->saved[layer];
+    const lt_arch *a = &m->arch;
+    int64_t kd = (int64_t)m->Hkvl * a->D, hd = (int64_t)m->Hl * a->D;
+    struct lt_attn_args args = {.plan = pick ? &m->plan_pick : &m->plan_all,
+                                .heads = m->Hl,
+                                .kv_heads = m->Hkvl,
+                                .head_dim = a->D,
+                                .scale = 1.0f / sqrtf((float)a->D),
+                                .causal = m->block[layer].causal,
+                                .q = s->q,
+                                .ld_q = hd,
+                                .k = s->kv,
+                                .ld_k = 2 * kd,
+                                .v = lt_arr_at(s->kv, kd),
+                                .ld_v = 2 * kd,
+                                .o = s->o,
+                                .lse = s->lse};
+    if (bank && bank->S > 0) {
+        int64_t layer_stride = 2 * bank->P_max * kd;
+        args.slot_stride = a->m * layer_stride;
+        args.bank = bank->kv + layer * layer_stride;
+        args.d_bank = bank->d_kv ? bank->d_kv + layer * layer_stride : NULL;
+    }
+    return args;
+}
+
+void lt_model_impl_attn_fwd(lt_model *m, int layer, const lt_bank *bank, bool pick) {
+    struct lt_attn_args args = arguments(m, layer, bank, pick);
+    LT_OP(m, attn_fwd, &args);
+}
+
+void lt_model_impl_attn_bwd(lt_model *m, int layer, const lt_bank *bank, bool pick) {
+    struct lt_attn_args args = arguments(m, layer, bank, pick);
+    int64_t kd = (int64_t)m->Hkvl * m->arch.D;
+    args.d_o = m->d_o;
+    args.dq = m->dq;
+    args.ld_dq = (int64_t)m->Hl * m->arch.D;
+    args.dk = m->dkv;
+    args.dv = lt_arr_at(m->dkv, kd);
+    args.ld_dk = args.ld_dv = 2 * kd;
+    LT_OP(m, attn_bwd, &args);
+}

@@ -1,0 +1,185 @@
+/* Life of a model: create, plan, load, destroy.  The passes are in forward.c and block_*.c. */
+#include "model/model_impl.h"
+
+#include "base/log.h"
+#include "base/fault.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Pieces of at most this many bytes of destination are read as one task, so that one large table does not keep one thread busy alone. */
+enum { PIECE_BYTES = 4 << 20 };
+
+lt_status lt_model_impl_prepare(lt_model *m) {
+    const lt_arch *a = &m->arch;
+    int64_t t = m->grid->tp_size, r = m->grid->tp_rank;
+    m->Hl = a->H / (int)t;
+    m->Hkvl = a->Hkv >= t ? a->Hkv / (int)t : 1;
+    m->kv_first = (int)(r * a->Hkv / t);
+    m->Fl = a->F / t;
+    m->v0 = a->V * r / t;
+    m->v1 = a->V * (r + 1) / t;
+    m->has_pooler =
+        a->family == LT_FAMILY_BERT && (lt_st_find(m->st, "pooler.dense.weight") || lt_st_find(m->st, "bert.pooler.dense.weight"));
+    m->max_weights = 32 + 32 * a->m;
+    LT_TRY(lt_calloc(&m->weight, m->max_weights, sizeof *m->weight, "the shard plan"));
+    LT_TRY(lt_calloc(&m->block, a->m, sizeof *m->block, "the blocks"));
+    LT_TRY(lt_calloc(&m->saved, a->m, sizeof *m->saved, "the blocks"));
+    lt_arena_measure(&m->weights, "weights");
+    LT_TRY(lt_model_impl_shard(m));
+    m->weights_bytes = m->weights.used;
+    m->weights = (lt_arena){0};
+    return LT_OK;
+}
+
+static lt_status open_local(const char *dir, const lt_model_options *opt, lt_model *m) {
+    LT_TRY(LT_FAULT_POINT("model.open"));
+    LT_TRY(lt_arch_read(dir, &m->arch));
+    LT_TRY(lt_arch_check_tp(&m->arch, m->grid->tp_size));
+    LT_TRY(lt_st_open(dir, &m->st));
+    LT_TRY(lt_st_fingerprint(m->st, m->fingerprint));
+    LT_TRY(lt_model_impl_prepare(m));
+    for (int l = 0; l < m->arch.m; l++) m->block[l].causal = opt->bidirectional ? !opt->bidirectional[l] : m->arch.causal;
+    return lt_model_impl_match(m);
+}
+
+lt_status lt_model_create(const char *dir, lt_grid *grid, const lt_model_options *opt, lt_model **model) {
+    lt_model *m = NULL;
+    lt_status st = lt_calloc(&m, 1, sizeof *m, "a model");
+    if (st == LT_OK) {
+        m->grid = grid;
+        m->ctx = (lt_ctx){.ops = opt->ops ? opt->ops : lt_ops_cpu(), .threads = opt->threads, .compute = opt->compute};
+        st = open_local(dir, opt, m);
+    }
+    st = lt_agree(grid->world, st);
+    if (st != LT_OK)
+        lt_model_destroy(&m);
+    else
+        *model = m;
+    return st;
+}
+
+static void fill_rotations(lt_model *m) {
+    int64_t D = m->arch.D, half = D / 2, positions = m->limits.max_len + m->limits.P_max;
+    for (int64_t p = 0; p < positions; p++)
+        for (int64_t i = 0; i < half; i++) {
+            /* transformers computes the angle in f32: the same rounding keeps long positions comparable */
+            float inv = (float)(1.0 / pow(m->arch.rope_theta, (double)(2 * i) / (double)D)), angle = (float)p * inv;
+            m->cos_sin[p * D + i] = cosf(angle);
+            m->cos_sin[p * D + half + i] = sinf(angle);
+        }
+}
+
+lt_status lt_model_measure(lt_model *m, const lt_model_limits *limits) {
+    int64_t positions = limits->positions ? limits->positions : limits->max_len + limits->P_max;
+    m->limits = *limits;
+    LT_CHECK(positions <= m->arch.max_pos && limits->max_len <= m->arch.max_pos, LT_ERR_SHAPE,
+             "sequences of %lld tokens with a prefix of %lld pass the %lld positions of this model: lower data.max_length or method.length",
+             (long long)limits->max_len, (long long)limits->P_max, (long long)m->arch.max_pos);
+    lt_arena_measure(&m->acts, "activations");
+    lt_model_impl_carve(m);
+    LT_TRY(lt_arena_ok(&m->acts));
+    m->acts_bytes = m->acts.used;
+    m->comm_bytes = m->grid->tp_size > 1 ? 2 * (size_t)(limits->tokens * m->arch.C) * sizeof(float) : 0;
+    m->acts = (lt_arena){0};
+    return LT_OK;
+}
+
+static lt_status plan_local(lt_model *m, const lt_model_limits *limits) {
+    LT_TRY(LT_FAULT_POINT("model.plan"));
+    LT_TRY(lt_model_measure(m, limits));
+    LT_TRY(lt_arena_init(&m->acts, "activations", m->acts_bytes));
+    lt_model_impl_carve(m);
+    if (m->cos_sin) fill_rotations(m);
+    return lt_arena_ok(&m->acts);
+}
+
+lt_status lt_model_plan(lt_model *m, const lt_model_limits *limits) {
+    lt_status st = lt_agree(m->grid->world, plan_local(m, limits));
+    for (int i = 0; i < 2 && st == LT_OK && m->grid->tp_size > 1; i++) st = lt_buffer_alloc(m->grid->tp, m->comm_bytes / 2, &m->buf[i]);
+    return lt_agree(m->grid->world, st);
+}
+
+/* Reads every tensor's rectangle in pieces, all threads at once. */
+static lt_status read_weights(lt_model *m) {
+    lt_status st = LT_OK;
+    char message[LT_ERR_MSG_BYTES] = "";
+#pragma omp parallel num_threads(m->ctx.threads)
+    for (int i = 0; i < m->n_weights; i++) {
+        const lt_weight *w = &m->weight[i];
+        size_t row_bytes = (size_t)w->cols * lt_dtype_bytes(w->dt);
+        int64_t step = PIECE_BYTES / (int64_t)row_bytes + 1;
+#pragma omp for schedule(dynamic, 1) nowait
+        for (int64_t r = 0; r < w->rows; r += step) {
+            int64_t n = w->rows - r < step ? w->rows - r : step;
+            lt_status s =
+                lt_st_read(m->st, w->src, w->row0 + r, n, w->col0, w->cols, (unsigned char *)w->dst + (size_t)r * row_bytes, w->dt);
+            if (s != LT_OK) {
+#pragma omp critical(lt_model_load)
+                if (st == LT_OK) {
+                    st = s;
+                    memcpy(message, lt_err_last()->msg, sizeof message);
+                }
+            }
+        }
+    }
+    /* the record of a worker thread is its own: say it again on this one */
+    return st == LT_OK ? LT_OK : LT_FAIL(st, "%s", message);
+}
+
+static lt_status pack_block(lt_model *m, lt_block *b) {
+    lt_lin *lin[] = {&b->q, &b->kv, &b->o, &b->up, &b->down};
+    for (int i = 0; i < 5; i++) LT_TRY(m->ctx.ops->lin_pack(&m->ctx, lin[i]));
+    return LT_OK;
+}
+
+static lt_status load_local(lt_model *m) {
+    LT_TRY(LT_FAULT_POINT("model.load"));
+    LT_TRY(lt_arena_init(&m->weights, "weights", m->weights_bytes));
+    LT_TRY(lt_model_impl_shard(m));
+    LT_TRY(lt_model_impl_match(m));
+    LT_TRY(read_weights(m));
+    for (int l = 0; l < m->arch.m; l++) LT_TRY(pack_block(m, &m->block[l]));
+    if (m->has_pooler) LT_TRY(m->ctx.ops->lin_pack(&m->ctx, &m->pooler));
+    return LT_OK;
+}
+
+lt_status lt_model_load(lt_model *m) { return lt_agree(m->grid->world, load_local(m)); }
+
+void lt_model_destroy(lt_model **model) {
+    lt_model *m = *model;
+    if (!m) return;
+    for (int i = 0; i < 2; i++) lt_buffer_free(&m->buf[i]);
+    for (int l = 0; m->block && l < m->arch.m; l++) {
+        lt_lin *lin[] = {&m->block[l].q, &m->block[l].kv, &m->block[l].o, &m->block[l].up, &m->block[l].down};
+        for (int i = 0; i < 5; i++) m->ctx.ops->lin_fini(lin[i]);
+    }
+    if (m->has_pooler) m->ctx.ops->lin_fini(&m->pooler);
+    lt_st_close(&m->st);
+    lt_arena_fini(&m->acts);
+    lt_arena_fini(&m->weights);
+    free(m->saved);
+    free(m->block);
+    free(m->weight);
+    free(m);
+    *model = NULL;
+}
+
+const lt_arch *lt_model_arch(const lt_model *m) { return &m->arch; }
+const lt_ctx *lt_model_ctx(const lt_model *m) { return &m->ctx; }
+bool lt_model_has_pooler(const lt_model *m) { return m->has_pooler; }
+const char *lt_model_fingerprint(const lt_model *m) { return m->fingerprint; }
+int64_t lt_model_bytes_read(const lt_model *m) { return lt_st_bytes_read(m->st); }
+
+void lt_model_kv_heads(const lt_model *m, int *first, int *count) {
+    *first = m->kv_first;
+    *count = m->Hkvl;
+}
+
+void lt_model_memory(const lt_model *m, size_t *weights, size_t *activations, size_t *comm) {
+    if (weights) *weights = m->weights_bytes;
+    if (activations) *activations = m->acts_bytes;
+    if (comm) *comm = m->comm_bytes;
+}

@@ -1,0 +1,55 @@
+/* Packs; see pack.h. */
+#include "model/pack.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+lt_status lt_pack_create(int64_t max_tok, int64_t max_seq, lt_pack *p) {
+    lt_status st = LT_OK;
+    *p = (lt_pack){.max_tok = max_tok, .max_seq = max_seq};
+    LT_TRY_GOTO(lt_calloc(&p->id, max_tok, sizeof *p->id, "a pack"), st, fail);
+    LT_TRY_GOTO(lt_calloc(&p->pos, max_tok, sizeof *p->pos, "a pack"), st, fail);
+    LT_TRY_GOTO(lt_calloc(&p->type, max_tok, sizeof *p->type, "a pack"), st, fail);
+    LT_TRY_GOTO(lt_calloc(&p->cu, max_seq + 1, sizeof *p->cu, "a pack"), st, fail);
+    LT_TRY_GOTO(lt_calloc(&p->text0, max_seq, sizeof *p->text0, "a pack"), st, fail);
+    LT_TRY_GOTO(lt_calloc(&p->slot, max_seq, sizeof *p->slot, "a pack"), st, fail);
+    return LT_OK;
+fail:
+    lt_pack_destroy(p);
+    return st;
+}
+
+void lt_pack_destroy(lt_pack *p) {
+    free(p->id);
+    free(p->pos);
+    free(p->type);
+    free(p->cu);
+    free(p->text0);
+    free(p->slot);
+    *p = (lt_pack){0};
+}
+
+void lt_pack_clear(lt_pack *p) { p->n_tok = p->n_seq = p->max_len = 0; }
+
+bool lt_pack_fits(const lt_pack *p, const lt_pack_seq *s) {
+    return p->n_seq < p->max_seq && p->n_tok + s->prompt_rows + s->n <= p->max_tok;
+}
+
+lt_status lt_pack_add(lt_pack *p, const lt_pack_seq *s) {
+    LT_ASSERT(lt_pack_fits(p, s) && s->prompt_rows + s->n > 0);
+    int64_t row = p->n_tok, len = s->prompt_rows + s->n;
+    for (int64_t i = 0; i < len; i++, row++) {
+        int64_t t = i - s->prompt_rows;
+        p->id[row] = t < 0 ? (int32_t)(-1 - (s->prompt + i)) : s->tokens[t];
+        p->type[row] = t >= s->segment;
+        p->pos[row] = (int32_t)i + s->prefix_len;
+    }
+    p->text0[p->n_seq] = (int32_t)(p->n_tok + s->prompt_rows);
+    p->slot[p->n_seq] = s->slot;
+    p->cu[p->n_seq] = (int32_t)p->n_tok;
+    p->n_tok += len;
+    p->cu[++p->n_seq] = (int32_t)p->n_tok;
+    if (len > p->max_len) p->max_len = len;
+    return LT_OK;
+}

@@ -1,0 +1,45 @@
+#pragma once
+/* A pack: one micro-batch of sequences as a flat list of tokens.  No padding exists.
+ *
+ * Row layout of sequence i: [prompt rows][text tokens], rows cu[i] .. cu[i+1].  A prompt row is marked by a negative id -(1 + r): row r of the prompt
+ * bank.  A sequence with a prefix carries its bank slot.  Positions are final: with a prefix of length P the text starts at position P; with prompt rows
+ * the positions run over the concatenation. */
+
+#include "tensor/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct lt_pack {
+    int64_t n_tok, n_seq, max_tok, max_seq;
+    int64_t max_len;          /* longest sequence now in the pack */
+    int32_t *id, *pos, *type; /* [n_tok] */
+    int32_t *cu;              /* [n_seq + 1] */
+    int32_t *text0;           /* [n_seq] first text row */
+    int32_t *slot;            /* [n_seq] bank slot or -1 */
+} lt_pack;
+
+/* One sequence as the packer adds it. */
+typedef struct lt_pack_seq {
+    const int32_t *tokens;       /* [n] */
+    int64_t n, segment;          /* tokens from index segment on have type 1 (segment = n: none) */
+    int64_t prompt, prompt_rows; /* first prompt row and their number (0 = none) */
+    int32_t slot;                /* bank slot or -1 */
+    int32_t prefix_len;          /* P of the slot: added to the positions */
+} lt_pack_seq;
+
+/* Local.  Room for max_tok rows and max_seq sequences.  Errors: NOMEM. */
+lt_status lt_pack_create(int64_t max_tok, int64_t max_seq, lt_pack *p);
+/* Local.  Frees; accepts a zeroed pack. */
+void lt_pack_destroy(lt_pack *p);
+/* Local.  Empties. */
+void lt_pack_clear(lt_pack *p);
+/* Local.  True if s fits behind what is there. */
+bool lt_pack_fits(const lt_pack *p, const lt_pack_seq *s);
+/* Local.  Appends s.  Errors: INTERNAL if it does not fit. */
+lt_status lt_pack_add(lt_pack *p, const lt_pack_seq *s);
+
+#ifdef __cplusplus
+}
+#endif

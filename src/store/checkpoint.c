@@ -1,0 +1,270 @@
+/* The checkpoint file, written and read; see checkpoint.h.  The folder around it is in checkpoint_dir.c.
+ *
+ *     /                              kind, format_version, step, config, config_sha256, model_sha256, dtype, ranks, tp, dp, further values
+ *     /trials/<trial>                step, epoch, best_metric ... whatever values the trainer puts
+ *     /trials/<trial>/params         one f32 dataset a tensor, whole
+ *     /trials/<trial>/adam_m, adam_v the same names and shapes
+ *     /trials/<trial>/label_states   h_y of each label
+ *
+ * Values are attributes, so that h5dump and h5py show a checkpoint's state at a glance; arrays are datasets with a digest each.  A scalar tensor
+ * (no dimensions) is stored as [1]. */
+#include "store/checkpoint.h"
+
+#include "base/fault.h"
+#include "base/mem.h"
+#include "store/checkpoint_impl.h"
+#include "store/fs.h"
+#include "store/h5.h"
+#include "store/layout.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- writing -------------------------------------------------------------------------------------------------------------------------- */
+
+struct lt_ckpt_writer {
+    lt_h5_writer *h5;
+};
+
+static lt_status put_head(hid_t file, const lt_ckpt_head *h) {
+    LT_TRY(lt_h5_put_i64(file, "step", h->step));
+    LT_TRY(lt_h5_put_str(file, "config", h->config));
+    LT_TRY(lt_h5_put_str(file, "config_sha256", h->config_sha256));
+    LT_TRY(lt_h5_put_str(file, "model_sha256", h->model_sha256));
+    LT_TRY(lt_h5_put_str(file, "dtype", h->dtype));
+    LT_TRY(lt_h5_put_i64(file, "ranks", h->ranks));
+    LT_TRY(lt_h5_put_i64(file, "tp", h->tp));
+    return lt_h5_put_i64(file, "dp", h->dp);
+}
+
+lt_status lt_ckpt_begin(const char *dir, const lt_ckpt_head *head, lt_ckpt_writer **out) {
+    lt_ckpt_writer *w = NULL;
+    char *path = NULL;
+    lt_status st = LT_OK;
+    LT_TRY(LT_FAULT_POINT("ckpt.begin"));
+    LT_CHECK(head->step >= 0, LT_ERR_ARG, "a checkpoint of step %lld", (long long)head->step);
+    LT_TRY(lt_calloc(&w, 1, sizeof *w, "a checkpoint writer"));
+    LT_TRY_GOTO(lt_fs_path(&path, LT_CKPT_PATH, dir, (long long)head->step), st, done);
+    LT_TRY_GOTO(lt_h5_write_begin(path, LT_KIND_CKPT, LT_CKPT_VERSION, &w->h5), st, done);
+    LT_TRY_GOTO(put_head(lt_h5_writer_file(w->h5), head), st, done);
+    *out = w;
+done:
+    free(path);
+    if (st != LT_OK) lt_ckpt_cancel(&w);
+    return st;
+}
+
+/* The group of a trial (of the file, when trial is NULL), made if absent; closed by the caller. */
+static lt_status writer_group(lt_ckpt_writer *w, const char *trial, const char *group, hid_t *g) {
+    char *path = NULL;
+    hid_t file = lt_h5_writer_file(w->h5);
+    if (!trial) return lt_h5_group(file, "/", g);
+    LT_CHECK(trial[0] && !strchr(trial, '/'), LT_ERR_ARG, "\"%s\" cannot be the name of a trial in a file: it must have a name without '/'",
+             trial);
+    LT_TRY(lt_fs_path(&path, "/trials/%s%s%s", trial, group ? "/" : "", group ? group : ""));
+    lt_status st = lt_h5_group(file, path, g);
+    free(path);
+    return st;
+}
+
+/* The three value functions differ in the type only. */
+#define PUT(name, type, put)                                                                                                               \
+    lt_status name(lt_ckpt_writer *w, const char *trial, const char *key, type value) {                                                    \
+        hid_t g = -1;                                                                                                                      \
+        LT_TRY(writer_group(w, trial, NULL, &g));                                                                                          \
+        lt_status st = put(g, key, value);                                                                                                 \
+        lt_h5_close(&g);                                                                                                                   \
+        return st;                                                                                                                         \
+    }
+PUT(lt_ckpt_put_i64, int64_t, lt_h5_put_i64)
+PUT(lt_ckpt_put_f64, double, lt_h5_put_f64)
+PUT(lt_ckpt_put_str, const char *, lt_h5_put_str)
+#undef PUT
+
+lt_status lt_ckpt_put_named(lt_ckpt_writer *w, const char *trial, const char *group, const lt_named *t, int n) {
+    static const int64_t one = 1;
+    hid_t g = -1;
+    lt_status st = LT_OK;
+    LT_TRY(writer_group(w, trial, group, &g));
+    for (int i = 0; i < n; i++) {
+        LT_CHECK_GOTO(t[i].name[0] && !strchr(t[i].name, '/'), st, done, LT_ERR_ARG, "\"%s\" cannot be the name of a tensor in a file",
+                      t[i].name);
+        LT_TRY_GOTO(lt_h5_write(g, t[i].name, LT_F32, t[i].n_dims ? t[i].n_dims : 1, t[i].n_dims ? t[i].dim : &one, t[i].data, false), st,
+                    done);
+    }
+done:
+    lt_h5_close(&g);
+    return st;
+}
+
+lt_status lt_ckpt_commit(lt_ckpt_writer **w) {
+    lt_status st = LT_FAULT_POINT("ckpt.commit");
+    if (st == LT_OK) st = lt_h5_write_commit(&(*w)->h5, true);
+    lt_ckpt_cancel(w);
+    return st == LT_OK ? LT_FAULT_POINT("ckpt.committed") : lt_err_trace(st, __FILE__, __LINE__, __func__);
+}
+
+void lt_ckpt_cancel(lt_ckpt_writer **w) {
+    if (!*w) return;
+    lt_h5_write_cancel(&(*w)->h5);
+    free(*w);
+    *w = NULL;
+}
+
+/* --- reading -------------------------------------------------------------------------------------------------------------------------- */
+
+struct lt_ckpt {
+    char *path;
+    hid_t file;
+    lt_ckpt_head head;
+    char *text[4]; /* what the head's strings point at */
+    char **trial;
+    int64_t n_trials;
+};
+
+static lt_status get_head(lt_ckpt *ck) {
+    lt_ckpt_head *h = &ck->head;
+    static const char *const key[] = {"config", "config_sha256", "model_sha256", "dtype"};
+    const char **field[] = {&h->config, &h->config_sha256, &h->model_sha256, &h->dtype};
+    for (int i = 0; i < 4; i++) {
+        LT_TRY(lt_h5_get_str(ck->file, key[i], &ck->text[i]));
+        *field[i] = ck->text[i];
+    }
+    LT_TRY(lt_h5_get_i64(ck->file, "step", &h->step));
+    LT_TRY(lt_h5_get_i64(ck->file, "ranks", &h->ranks));
+    LT_TRY(lt_h5_get_i64(ck->file, "tp", &h->tp));
+    LT_TRY(lt_h5_get_i64(ck->file, "dp", &h->dp));
+    return lt_h5_has(ck->file, "trials") ? lt_h5_list(ck->file, "trials", &ck->trial, &ck->n_trials) : LT_OK;
+}
+
+lt_status lt_ckpt_open(const char *path, lt_ckpt **out) {
+    lt_ckpt *ck = NULL;
+    lt_status st = LT_OK;
+    LT_TRY(lt_calloc(&ck, 1, sizeof *ck, "a checkpoint"));
+    ck->file = -1;
+    LT_TRY_GOTO(lt_strdup(&ck->path, path), st, fail);
+    LT_TRY_GOTO(lt_h5_open_kind(path, LT_KIND_CKPT, LT_CKPT_VERSION, &ck->file), st, fail);
+    LT_TRY_GOTO(get_head(ck), st, fail);
+    *out = ck;
+    return LT_OK;
+fail:
+    lt_ckpt_close(&ck);
+    return st;
+}
+
+void lt_ckpt_close(lt_ckpt **out) {
+    lt_ckpt *ck = *out;
+    if (!ck) return;
+    lt_h5_close(&ck->file);
+    for (int i = 0; i < 4; i++) free(ck->text[i]);
+    free(ck->trial);
+    free(ck->path);
+    free(ck);
+    *out = NULL;
+}
+
+const lt_ckpt_head *lt_ckpt_about(const lt_ckpt *ck) { return &ck->head; }
+const char *lt_ckpt_path(const lt_ckpt *ck) { return ck->path; }
+
+char *const *lt_ckpt_trials(const lt_ckpt *ck, int64_t *n) {
+    *n = ck->n_trials;
+    return ck->trial;
+}
+
+lt_status lt_ckpt_match(const lt_ckpt *ck, const char *config_sha256, const char *model_sha256) {
+    LT_CHECK(!config_sha256 || !strcmp(ck->head.config_sha256, config_sha256), LT_ERR_CONFIG,
+             "%s belongs to another configuration (fingerprint %.16s..., this run has %.16s...): set another run.dir, restore the old "
+             "settings (the file's "
+             "attribute 'config' holds them), or start over with run.resume=never",
+             ck->path, ck->head.config_sha256, config_sha256);
+    LT_CHECK(!model_sha256 || !strcmp(ck->head.model_sha256, model_sha256), LT_ERR_CONFIG,
+             "%s was trained on another base model (fingerprint %.16s..., model.path has %.16s...): set model.path to that model, or "
+             "another run.dir",
+             ck->path, ck->head.model_sha256, model_sha256);
+    return LT_OK;
+}
+
+static lt_status reader_group(lt_ckpt *ck, const char *trial, const char *group, hid_t *g) {
+    char *path = NULL;
+    lt_status st = LT_OK;
+    if (!trial) return lt_h5_group(ck->file, "/", g);
+    LT_TRY(lt_fs_path(&path, "/trials/%s%s%s", trial, group ? "/" : "", group ? group : ""));
+    LT_CHECK_GOTO(lt_h5_has(ck->file, path), st, done, LT_ERR_FORMAT, "%s has no %s: it is of a run with other trials or methods", ck->path,
+                  path);
+    st = lt_h5_group(ck->file, path, g);
+done:
+    free(path);
+    return st;
+}
+
+#define GET(name, type, get)                                                                                                               \
+    lt_status name(lt_ckpt *ck, const char *trial, const char *key, type *value) {                                                         \
+        hid_t g = -1;                                                                                                                      \
+        LT_TRY(reader_group(ck, trial, NULL, &g));                                                                                         \
+        lt_status st = get(g, key, value);                                                                                                 \
+        lt_h5_close(&g);                                                                                                                   \
+        return st;                                                                                                                         \
+    }
+GET(lt_ckpt_get_i64, int64_t, lt_h5_get_i64)
+GET(lt_ckpt_get_f64, double, lt_h5_get_f64)
+GET(lt_ckpt_get_str, char *, lt_h5_get_str)
+#undef GET
+
+lt_status lt_ckpt_get_named(lt_ckpt *ck, const char *trial, const char *group, lt_named *t, int n) {
+    static const int64_t one = 1;
+    char **present = NULL;
+    int64_t n_present = 0;
+    hid_t g = -1;
+    lt_status st = LT_OK;
+    LT_TRY(reader_group(ck, trial, group, &g));
+    for (int i = 0; i < n; i++)
+        LT_TRY_GOTO(lt_h5_read_into(g, t[i].name, LT_F32, t[i].n_dims ? t[i].n_dims : 1, t[i].n_dims ? t[i].dim : &one, t[i].data), st,
+                    done);
+    LT_TRY_GOTO(lt_h5_list(g, ".", &present, &n_present), st, done);
+    for (int64_t k = 0; k < n_present; k++) {
+        int i = 0;
+        while (i < n && strcmp(present[k], t[i].name) != 0) i++;
+        LT_CHECK_GOTO(i < n, st, done, LT_ERR_FORMAT, "%s: /trials/%s/%s/%s is not a tensor of this run: its method or settings are others",
+                      ck->path, trial, group, present[k]);
+    }
+done:
+    free(present);
+    lt_h5_close(&g);
+    return st;
+}
+
+/* Shape of one dataset into t. */
+static lt_status describe(hid_t g, const char *name, const char *path, lt_named *t) {
+    lt_dtype dt;
+    int64_t dim[LT_H5_MAX_DIMS];
+    LT_TRY(lt_h5_shape(g, name, &dt, &t->n_dims, dim));
+    LT_CHECK(dt == LT_F32 && t->n_dims <= LT_MAX_DIMS && strlen(name) < LT_NAME_BYTES, LT_ERR_FORMAT,
+             "%s: %s is not a tensor of ours (f32, at most %d dimensions)", path, name, LT_MAX_DIMS);
+    (void)snprintf(t->name, sizeof t->name, "%s", name);
+    for (int d = 0; d < t->n_dims; d++) t->dim[d] = dim[d];
+    return LT_OK;
+}
+
+lt_status lt_ckpt_list_named(lt_ckpt *ck, const char *trial, const char *group, lt_named **out, int *n) {
+    char path[2 * LT_NAME_BYTES + 32], **name = NULL;
+    lt_named *t = NULL;
+    int64_t count = 0;
+    hid_t g = -1;
+    lt_status st = LT_OK;
+    (void)snprintf(path, sizeof path, "/trials/%s/%s", trial, group);
+    if (lt_h5_has(ck->file, path)) {
+        LT_TRY(lt_h5_group(ck->file, path, &g));
+        LT_TRY_GOTO(lt_h5_list(g, ".", &name, &count), st, done);
+    }
+    LT_TRY_GOTO(lt_calloc(&t, count, sizeof *t, "a list of tensors"), st, done);
+    for (int64_t i = 0; i < count; i++) LT_TRY_GOTO(describe(g, name[i], ck->path, &t[i]), st, done);
+    *out = t;
+    *n = (int)count;
+    t = NULL;
+done:
+    free(t);
+    free(name);
+    lt_h5_close(&g);
+    return st;
+}

@@ -1,0 +1,90 @@
+#pragma once
+/* Checkpoints: the state of all trials as whole named tensors in HDF5 (kind ltune-checkpoint; docs/FORMATS.md), and their folder run.dir/ck.
+ *
+ * The file knows nothing of ranks: whatever layout wrote it, any other reads it.  Rank 0 writes; the caller gathers before and distributes
+ * after.  Writing hands over arrays as they lie in memory, without copies; a file is complete under its name or not there at all.
+ *
+ *     lt_ckpt_begin -> lt_ckpt_put_* ... -> lt_ckpt_commit -> lt_ckpt_link("last") -> lt_ckpt_prune          (or lt_ckpt_cancel)
+ *     lt_ckpt_open_newest or lt_ckpt_open -> lt_ckpt_match -> lt_ckpt_get_* ... -> lt_ckpt_close */
+
+#include "base/sha256.h"
+#include "tensor/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What every checkpoint says of itself.  Strings: borrowed by the writer; owned by lt_ckpt when read. */
+typedef struct lt_ckpt_head {
+    int64_t step;              /* optimizer steps done, all trials */
+    const char *config;        /* resolved YAML */
+    const char *config_sha256; /* fingerprint of the keys that a resume must not change */
+    const char *model_sha256;  /* lt_st_fingerprint of the base model */
+    const char *dtype;         /* compute type: "f32" or "bf16" */
+    int64_t ranks, tp, dp;     /* layout of the writer, for information */
+} lt_ckpt_head;
+
+/* --- writing ------------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct lt_ckpt_writer lt_ckpt_writer;
+
+/* Local.  Starts DIR/step_%08d.h5 under a temporary name.  Errors: IO, HDF5, NOMEM. */
+lt_status lt_ckpt_begin(const char *dir, const lt_ckpt_head *head, lt_ckpt_writer **w);
+/* Local.  A named value of a trial, or of the file when trial is NULL.  Errors: ARG (a trial's name with '/'), HDF5, IO. */
+lt_status lt_ckpt_put_i64(lt_ckpt_writer *w, const char *trial, const char *key, int64_t value);
+lt_status lt_ckpt_put_f64(lt_ckpt_writer *w, const char *trial, const char *key, double value);
+lt_status lt_ckpt_put_str(lt_ckpt_writer *w, const char *trial, const char *key, const char *value);
+/* Local.  n whole tensors into a trial's group ("params", "adam_m", "adam_v", "label_states"); data is read before this returns.
+ * Errors: ARG (a name with '/'), HDF5, IO. */
+lt_status lt_ckpt_put_named(lt_ckpt_writer *w, const char *trial, const char *group, const lt_named *t, int n);
+/* Local.  Closes, verifies by reading back, syncs, renames, syncs the folder.  *w becomes NULL also on failure, when what was there before is
+ * untouched.  Errors: IO, HDF5, FORMAT. */
+lt_status lt_ckpt_commit(lt_ckpt_writer **w);
+/* Local.  Gives up; accepts NULL inside. */
+void lt_ckpt_cancel(lt_ckpt_writer **w);
+
+/* --- reading ------------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct lt_ckpt lt_ckpt;
+
+/* Local.  Opens one file.  Tensor bytes are checked when they are read.  Errors: IO, FORMAT, NOMEM. */
+lt_status lt_ckpt_open(const char *path, lt_ckpt **ck);
+/* Local.  Closes and sets *ck to NULL; accepts NULL inside. */
+void lt_ckpt_close(lt_ckpt **ck);
+/* Local.  Borrowed from ck. */
+const lt_ckpt_head *lt_ckpt_about(const lt_ckpt *ck);
+const char *lt_ckpt_path(const lt_ckpt *ck);
+/* Local.  CONFIG unless the checkpoint belongs to this configuration and base model (NULL: not compared). */
+lt_status lt_ckpt_match(const lt_ckpt *ck, const char *config_sha256, const char *model_sha256);
+/* Local.  Names of the trials, sorted; borrowed. */
+char *const *lt_ckpt_trials(const lt_ckpt *ck, int64_t *n);
+/* Local.  A named value of a trial, or of the file when trial is NULL; the string is released by free().
+ * Errors: FORMAT (no such trial or value, or of another type), NOMEM. */
+lt_status lt_ckpt_get_i64(lt_ckpt *ck, const char *trial, const char *key, int64_t *value);
+lt_status lt_ckpt_get_f64(lt_ckpt *ck, const char *trial, const char *key, double *value);
+lt_status lt_ckpt_get_str(lt_ckpt *ck, const char *trial, const char *key, char **value);
+/* Local.  Fills t[i].data for n tensors whose names and shapes are given; the group must hold these and no others.
+ * Errors: FORMAT (missing, left over, of another shape, damaged). */
+lt_status lt_ckpt_get_named(lt_ckpt *ck, const char *trial, const char *group, lt_named *t, int n);
+/* Local.  Names and shapes of a group's tensors, data NULL; *t released by free().  An absent group has none.  Errors: FORMAT, NOMEM. */
+lt_status lt_ckpt_list_named(lt_ckpt *ck, const char *trial, const char *group, lt_named **t, int *n);
+
+/* --- the folder --------------------------------------------------------------------------------------------------------------------- */
+
+/* Local.  Creates the folder if needed and deletes what killed writers left (*.tmp*).  Call it once at start, under the run's lock.  Errors: IO. */
+lt_status lt_ckpt_dir_prepare(const char *dir);
+/* Local.  Steps of the checkpoints in the folder, newest first; *step released by free().  A missing folder has none.  Errors: IO, NOMEM. */
+lt_status lt_ckpt_list(const char *dir, int64_t **step, int *n);
+/* Local.  Makes the link DIR/name ("last", "best.<trial>") point at the checkpoint of that step, in one step.  Errors: ARG, IO. */
+lt_status lt_ckpt_link(const char *dir, const char *name, int64_t step);
+/* Local.  Deletes all but the newest `keep` checkpoints and those that a link points at.  Errors: IO. */
+lt_status lt_ckpt_prune(const char *dir, int keep);
+/* Local.  Deletes the checkpoints after a step, and links to them: for a run that goes on from an older one.  Errors: IO. */
+lt_status lt_ckpt_discard_after(const char *dir, int64_t step);
+/* Local.  Verifies from the newest on and opens the first that is whole; warns about each that is not, by name.  *ck is NULL if the folder
+ * has none.  Errors: FORMAT (there are some, but none is whole), IO, NOMEM. */
+lt_status lt_ckpt_open_newest(const char *dir, lt_ckpt **ck);
+
+#ifdef __cplusplus
+}
+#endif

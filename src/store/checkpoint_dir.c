@@ -1,0 +1,163 @@
+/* The folder of checkpoints; see checkpoint.h.
+ *
+ *     ck/step_00000400.h5   ck/step_00000500.h5   ck/last -> step_00000500.h5   ck/best.a -> step_00000400.h5
+ *
+ * Links are relative, so the folder can be moved and copied; they are replaced by rename, so they always point at a whole file.  Which
+ * checkpoint is the newest is read from the names, not from `last`: a job killed between commit and link loses nothing.  Nothing is deleted
+ * before the file that replaces it is committed. */
+#include "store/checkpoint.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/checkpoint_impl.h"
+#include "store/fs.h"
+#include "store/h5.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Step of a checkpoint's file name, or -1. */
+static int64_t step_of(const char *name) {
+    long long step = -1;
+    char again[48];
+    if (sscanf(name, "step_%lld.h5", &step) != 1 || step < 0) return -1;
+    (void)snprintf(again, sizeof again, LT_CKPT_FILE, step);
+    return strcmp(again, name) == 0 ? (int64_t)step : -1;
+}
+
+static bool is_link_name(const char *name) { return !strcmp(name, "last") || !strncmp(name, "best.", 5); }
+
+lt_status lt_ckpt_dir_prepare(const char *dir) {
+    LT_TRY(lt_fs_mkdirs(dir));
+    return lt_fs_remove_temps(dir);
+}
+
+static int newest_first(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x < y) - (x > y);
+}
+
+lt_status lt_ckpt_list(const char *dir, int64_t **out, int *n) {
+    char **name = NULL;
+    int64_t *step = NULL;
+    int n_names = 0, found = 0;
+    lt_status st = LT_OK;
+    if (access(dir, F_OK) == 0) LT_TRY(lt_fs_list(dir, &name, &n_names));
+    LT_TRY_GOTO(lt_calloc(&step, n_names, sizeof *step, "a list of checkpoints"), st, done);
+    for (int i = 0; i < n_names; i++)
+        if (step_of(name[i]) >= 0) step[found++] = step_of(name[i]);
+    qsort(step, (size_t)found, sizeof *step, newest_first);
+    *out = step;
+    *n = found;
+done:
+    free(name);
+    return st;
+}
+
+lt_status lt_ckpt_link(const char *dir, const char *name, int64_t step) {
+    char target[48], *path = NULL, *link = NULL;
+    lt_status st = LT_OK;
+    LT_CHECK(is_link_name(name) && !strchr(name, '/'), LT_ERR_ARG, "\"%s\" cannot be a link to a checkpoint, expected last or best.<trial>",
+             name);
+    (void)snprintf(target, sizeof target, LT_CKPT_FILE, (long long)step);
+    LT_TRY_GOTO(lt_fs_path(&path, "%s/%s", dir, target), st, done);
+    LT_TRY_GOTO(lt_fs_path(&link, "%s/%s", dir, name), st, done);
+    LT_CHECK_GOTO(access(path, F_OK) == 0, st, done, LT_ERR_ARG, "%s cannot point at %s, which is not there", link, path);
+    st = lt_fs_symlink(target, link);
+done:
+    free(path);
+    free(link);
+    return st;
+}
+
+/* Step that a link points at, or -1. */
+static int64_t link_step(const char *dir, const char *name) {
+    char *path, target[PATH_MAX];
+    if (!is_link_name(name) || lt_fs_path(&path, "%s/%s", dir, name) != LT_OK) return -1;
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    free(path);
+    if (n <= 0) return -1;
+    target[n] = 0;
+    return step_of(target);
+}
+
+static lt_status delete_file(const char *dir, const char *name) {
+    char *path;
+    lt_status st = LT_OK;
+    LT_TRY(lt_fs_path(&path, "%s/%s", dir, name));
+    if (unlink(path) != 0 && errno != ENOENT) st = LT_FAIL(LT_ERR_IO, "cannot delete the old checkpoint %s: %s", path, strerror(errno));
+    free(path);
+    return st;
+}
+
+lt_status lt_ckpt_prune(const char *dir, int keep) {
+    char **name = NULL, file[48];
+    int64_t *step = NULL;
+    int n_names = 0, n = 0;
+    lt_status st = LT_OK;
+    LT_TRY(lt_ckpt_list(dir, &step, &n));
+    LT_TRY_GOTO(lt_fs_list(dir, &name, &n_names), st, done);
+    for (int i = keep; i < n && st == LT_OK; i++) {
+        bool linked = false;
+        for (int k = 0; k < n_names && !linked; k++) linked = link_step(dir, name[k]) == step[i];
+        if (linked) continue;
+        (void)snprintf(file, sizeof file, LT_CKPT_FILE, (long long)step[i]);
+        st = delete_file(dir, file);
+    }
+done:
+    free(name);
+    free(step);
+    return st;
+}
+
+lt_status lt_ckpt_discard_after(const char *dir, int64_t step) {
+    char **name = NULL;
+    int n = 0;
+    lt_status st = LT_OK;
+    LT_TRY(lt_fs_list(dir, &name, &n));
+    /* Links first, so that none is left pointing at nothing. */
+    for (int i = 0; i < n && st == LT_OK; i++)
+        if (link_step(dir, name[i]) > step) st = delete_file(dir, name[i]);
+    for (int i = 0; i < n && st == LT_OK; i++)
+        if (step_of(name[i]) > step) st = delete_file(dir, name[i]);
+    free(name);
+    return st;
+}
+
+/* Opens a checkpoint after checking every digest in it. */
+static lt_status open_whole(const char *path, lt_ckpt **ck) {
+    LT_TRY(lt_ckpt_open(path, ck)); /* kind and version first: they give the better message */
+    lt_status st = lt_h5_verify(path);
+    if (st != LT_OK) lt_ckpt_close(ck);
+    return st;
+}
+
+lt_status lt_ckpt_open_newest(const char *dir, lt_ckpt **out) {
+    int64_t *step = NULL;
+    char *path = NULL;
+    lt_ckpt *ck = NULL;
+    int n = 0;
+    lt_status st = LT_OK;
+    LT_TRY(lt_ckpt_list(dir, &step, &n));
+    for (int i = 0; i < n && !ck; i++) {
+        LT_TRY_GOTO(lt_fs_path(&path, LT_CKPT_PATH, dir, (long long)step[i]), st, done);
+        st = open_whole(path, &ck);
+        if (st != LT_OK) lt_warn("checkpoint %s cannot be used, looking for an older one: %s", path, lt_err_last()->msg);
+        free(path);
+        if (st == LT_ERR_NOMEM) goto done;
+    }
+    st = LT_OK;
+    LT_CHECK_GOTO(ck || n == 0, st, done, LT_ERR_FORMAT,
+                  "none of the %d checkpoints in %s can be used (the newest: step %lld; each is named in a warning above): restore one "
+                  "from a copy, or start over "
+                  "with run.resume=never",
+                  n, dir, (long long)step[0]);
+    *out = ck;
+done:
+    free(step);
+    return st;
+}

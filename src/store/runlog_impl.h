@@ -1,0 +1,55 @@
+#pragma once
+/* Private to runlog.c (rows and facts in memory) and runlog_file.c (the file). */
+
+#include "store/runlog.h"
+
+/* Rows of one kind, in memory as an array of structs. */
+typedef struct lt_series {
+    unsigned char *row; /* [cap] of row_bytes */
+    size_t row_bytes;
+    int64_t n, cap;
+} lt_series;
+
+/* Named values, kept in order of first put. */
+typedef struct lt_fact {
+    char *key, *text; /* text: the value, also of integers */
+    bool is_int;
+} lt_fact;
+typedef struct lt_facts {
+    lt_fact *fact;
+    int n, cap;
+} lt_facts;
+
+typedef struct lt_log_trial {
+    char name[LT_NAME_BYTES];
+    int order;             /* position in the run */
+    lt_series train, eval; /* lt_train_row, lt_eval_row */
+    lt_facts facts;
+} lt_log_trial;
+
+struct lt_runlog {
+    char *path;
+    lt_log_trial *trial; /* [cap_trials] */
+    int n_trials, cap_trials;
+    lt_series perf;  /* lt_perf_row */
+    lt_facts *start; /* [n_starts] */
+    int n_starts;
+    bool dirty;
+    double min_interval_s, opened_s, flushed_s, flush_cost_s; /* clock times; seconds spent flushing */
+};
+
+/* A member of a row as a dataset; text_bytes > 0: a char array of that size. */
+typedef struct lt_column {
+    const char *name;
+    lt_dtype dtype;
+    size_t offset, text_bytes;
+} lt_column;
+enum { LT_TRAIN_COLUMNS = 4, LT_EVAL_COLUMNS = 8, LT_PERF_COLUMNS = 8 };
+extern const lt_column lt_runlog_impl_train[LT_TRAIN_COLUMNS], lt_runlog_impl_eval[LT_EVAL_COLUMNS], lt_runlog_impl_perf[LT_PERF_COLUMNS];
+
+lt_status lt_runlog_impl_push(lt_series *s, const void *row);
+lt_status lt_runlog_impl_fact(lt_facts *f, const char *key, const char *text, bool is_int);
+/* The trial of that name, added if absent. */
+lt_status lt_runlog_impl_trial(lt_runlog *log, const char *name, lt_log_trial **t);
+/* Fills an empty log from its file. */
+lt_status lt_runlog_impl_load(lt_runlog *log);

@@ -1,0 +1,57 @@
+/* Element types and conversions; see tensor.h. */
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name;
+    size_t bytes;
+} dtype_table[LT_DTYPE_COUNT] = {[LT_F32] = {"f32", 4}, [LT_BF16] = {"bf16", 2}, [LT_F16] = {"f16", 2}, [LT_I32] = {"i32", 4},
+                                 [LT_I64] = {"i64", 8}, [LT_F64] = {"f64", 8},   [LT_U8] = {"u8", 1}};
+
+size_t lt_dtype_bytes(lt_dtype dt) { return dtype_table[dt].bytes; }
+const char *lt_dtype_name(lt_dtype dt) { return dt < LT_DTYPE_COUNT ? dtype_table[dt].name : "another type"; }
+
+int64_t lt_named_elems(const lt_named *t) {
+    int64_t n = 1;
+    for (int i = 0; i < t->n_dims; i++) n *= t->dim[i];
+    return n;
+}
+
+/* IEEE binary16: exponents 1..30 rebias by 112; subnormals are mantissa * 2^-24; 31 is Inf/NaN. */
+static float f16_to_f32(uint16_t h) {
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, e = (h >> 10) & 31u, mant = h & 1023u;
+    union {
+        uint32_t u;
+        float f;
+    } v;
+    if (e == 0) {
+        v.f = (float)mant * 0x1p-24f;
+        v.u |= sign;
+    } else {
+        v.u = sign | (e == 31 ? 0x7F800000u : (e + 112u) << 23) | mant << 13;
+    }
+    return v.f;
+}
+
+lt_status lt_convert(void *dst, lt_dtype dst_dt, const void *src, lt_dtype src_dt, int64_t n) {
+    const uint16_t *h = src;
+    const float *f = src;
+    float *of = dst;
+    uint16_t *oh = dst;
+    if (dst_dt == src_dt) {
+        memcpy(dst, src, (size_t)n * lt_dtype_bytes(src_dt));
+        return LT_OK;
+    }
+    if (dst_dt == LT_F32 && src_dt == LT_BF16)
+        for (int64_t i = 0; i < n; i++) of[i] = lt_bf16_to_f32(h[i]);
+    else if (dst_dt == LT_F32 && src_dt == LT_F16)
+        for (int64_t i = 0; i < n; i++) of[i] = f16_to_f32(h[i]);
+    else if (dst_dt == LT_BF16 && src_dt == LT_F32)
+        for (int64_t i = 0; i < n; i++) oh[i] = lt_f32_to_bf16(f[i]);
+    else if (dst_dt == LT_BF16 && src_dt == LT_F16)
+        for (int64_t i = 0; i < n; i++) oh[i] = lt_f32_to_bf16(f16_to_f32(h[i]));
+    else
+        return LT_FAIL(LT_ERR_ARG, "no conversion from %s to %s", lt_dtype_name(src_dt), lt_dtype_name(dst_dt));
+    return LT_OK;
+}

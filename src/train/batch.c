@@ -1,0 +1,84 @@
+/* Dealing and packing; see batch.h. */
+#include "train/batch.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+lt_status lt_batch_create(int64_t max_items, lt_batch *b) {
+    *b = (lt_batch){.max_items = max_items};
+    LT_TRY(lt_calloc(&b->item, max_items, sizeof *b->item, "a batch"));
+    lt_status st = lt_calloc(&b->order, 2 * max_items, sizeof *b->order, "a batch");
+    if (st != LT_OK) lt_batch_destroy(b);
+    return st;
+}
+
+void lt_batch_destroy(lt_batch *b) {
+    free(b->item);
+    free(b->order);
+    *b = (lt_batch){0};
+}
+
+void lt_batch_clear(lt_batch *b) { b->n = b->rows = b->next = 0; }
+
+lt_status lt_batch_add(lt_batch *b, const lt_tuner *t, const lt_samples *s, lt_item item) {
+    LT_ASSERT(b->n < b->max_items);
+    item.rows = (int32_t)(s->offset[item.sample + 1] - s->offset[item.sample] + lt_tuner_input_of(t, item.candidate).prompt_rows);
+    b->item[b->n++] = item;
+    b->rows += item.rows;
+    return LT_OK;
+}
+
+/* Falling length; equal lengths in list order, so that every rank sorts alike. */
+static int longer_first(const void *x, const void *y, void *items) {
+    const lt_item *item = items;
+    int64_t i = *(const int64_t *)x, j = *(const int64_t *)y;
+    if (item[i].rows != item[j].rows) return item[i].rows > item[j].rows ? -1 : 1;
+    return i < j ? -1 : 1;
+}
+
+void lt_batch_deal(lt_batch *b, int dp_rank, int dp_size, int64_t budget) {
+    if (dp_size > 1) {
+        /* back and forth over the ranks: 0 1 2 2 1 0 0 1 2 ... */
+        for (int64_t i = 0; i < b->n; i++) b->order[i] = i;
+        qsort_r(b->order, (size_t)b->n, sizeof *b->order, longer_first, b->item);
+        int64_t *keep = b->order + b->max_items, kept = 0;
+        for (int64_t i = 0; i < b->n; i++) keep[i] = 0;
+        for (int64_t i = 0; i < b->n; i++) {
+            int64_t lap = i / dp_size, place = i % dp_size;
+            if ((lap % 2 ? dp_size - 1 - place : place) == dp_rank) keep[b->order[i]] = 1;
+        }
+        b->rows = 0;
+        for (int64_t i = 0; i < b->n; i++)
+            if (keep[i]) {
+                b->rows += b->item[i].rows;
+                b->item[kept++] = b->item[i];
+            }
+        b->n = kept;
+    }
+    int64_t packs = (b->rows + budget - 1) / budget;
+    b->next = 0;
+    b->pack_rows = packs ? (b->rows + packs - 1) / packs : 0;
+}
+
+lt_status lt_batch_next(lt_batch *b, const lt_samples *s, lt_tuner *const *tuner, lt_pack *pack, int64_t *first, int64_t *count) {
+    lt_pack_clear(pack);
+    *first = b->next;
+    for (; b->next < b->n && pack->n_tok < b->pack_rows; b->next++) {
+        const lt_item *it = &b->item[b->next];
+        lt_tuner_input in = lt_tuner_input_of(tuner[it->trial], it->candidate);
+        lt_pack_seq seq = {.tokens = s->tokens + s->offset[it->sample],
+                           .n = s->offset[it->sample + 1] - s->offset[it->sample],
+                           .segment = s->segment[it->sample],
+                           .prompt = in.prompt,
+                           .prompt_rows = in.prompt_rows,
+                           .slot = in.slot,
+                           .prefix_len = in.prefix_len};
+        if (!lt_pack_fits(pack, &seq)) break;
+        LT_TRY(lt_pack_add(pack, &seq));
+    }
+    *count = b->next - *first;
+    LT_CHECK(*count > 0 || b->next == b->n, LT_ERR_SHAPE, "a sequence of %d rows does not fit parallel.tokens = %lld",
+             b->item[b->next].rows, (long long)pack->max_tok);
+    return LT_OK;
+}

@@ -1,0 +1,44 @@
+#pragma once
+/* From a list of sequences wanted by the trials to packs on this rank.
+ *
+ * All ranks make the same list; lt_batch_deal keeps this data-parallel rank's share (balanced by tokens: longest first, dealt back and forth) in trial
+ * order; lt_batch_next fills packs to the token budget, as evenly as whole sequences allow.  The ranks of a tp group get the same packs. */
+
+#include "train/samples.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One sequence of one trial: a sample, for pair methods with a candidate label. */
+typedef struct lt_item {
+    int32_t trial, sample;
+    int32_t candidate; /* label whose prefix or prompt rides along; 0 for K-way methods */
+    int32_t target;    /* class of the head: the label, or 1/0 for a true/wrong pair */
+    int32_t rows;      /* packed rows, prompt rows included */
+} lt_item;
+
+typedef struct lt_batch {
+    lt_item *item; /* [n] this rank's items, trial-major */
+    int64_t n, max_items, rows;
+    int64_t next;      /* first item not packed yet */
+    int64_t pack_rows; /* rows a pack is filled to */
+    int64_t *order;    /* [max_items] scratch */
+} lt_batch;
+
+/* Local.  Errors: NOMEM. */
+lt_status lt_batch_create(int64_t max_items, lt_batch *b);
+void lt_batch_destroy(lt_batch *b);
+/* Local.  Empties the list. */
+void lt_batch_clear(lt_batch *b);
+/* Local.  Adds a sequence; trials must come in ascending order.  Errors: INTERNAL if full. */
+lt_status lt_batch_add(lt_batch *b, const lt_tuner *t, const lt_samples *s, lt_item item);
+/* Local.  Keeps the items of dp_rank and plans packs of at most budget rows. */
+void lt_batch_deal(lt_batch *b, int dp_rank, int dp_size, int64_t budget);
+/* Local.  Fills pack with the next items; *first, *count: which of b->item they are (count 0 = all packed).
+ *   tuner  [trials] by trial number.   Errors: SHAPE (one sequence longer than the budget). */
+lt_status lt_batch_next(lt_batch *b, const lt_samples *s, lt_tuner *const *tuner, lt_pack *pack, int64_t *first, int64_t *count);
+
+#ifdef __cplusplus
+}
+#endif

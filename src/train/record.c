@@ -1,0 +1,159 @@
+/* What a run tells while it goes: the run log (HDF5) and progress on stderr.  Rank 0 only.
+ *
+ * Rows go into memory at every step and reach the disk as store/runlog.h says.  A perf row sums the steps since the last one: about one a second,
+ * so that a long run of short steps does not fill the file with clock readings.  On a terminal progress is one line that is rewritten; in a file a line
+ * comes every 30 seconds and at evaluations. */
+#include "train/run_impl.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "store/fs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { FLUSH_EVERY_S = 10, LINE_EVERY_S = 30 };
+
+static lt_status put_facts(lt_run *r) {
+    char *text = NULL, numbers[64];
+    lt_runlog *log = r->log;
+    LT_TRY(lt_runlog_start(log));
+    lt_status st = lt_config_text(r->cfg, &text);
+    if (st == LT_OK) st = lt_runlog_put_str(log, "config", text);
+    free(text);
+    if (st == LT_OK) st = lt_runlog_put_str(log, "layout", r->layout);
+    (void)snprintf(numbers, sizeof numbers, "gcc %s", __VERSION__);
+    const struct {
+        const char *key, *value;
+    } strings[] = {{"ltune_version", LT_VERSION},
+                   {"git", LT_GIT},
+                   {"compiler", numbers},
+                   {"dtype", lt_dtype_name(r->dtype)},
+                   {"model_sha256", lt_model_fingerprint(r->model)},
+                   {"tokenizer_sha256", r->tok_sha},
+                   {"config_sha256", r->config_sha},
+                   {"device", "cpu"},
+                   {"resumed_from", r->resume_path ? r->resume_path : ""}};
+    const struct {
+        const char *key;
+        int64_t value;
+    } ints[] = {
+        {"ranks", r->grid.size}, {"tp", r->grid.tp_size}, {"dp", r->grid.dp_size}, {"threads", r->threads}, {"first_step", r->step}};
+    for (size_t i = 0; st == LT_OK && i < sizeof strings / sizeof *strings; i++)
+        st = lt_runlog_put_str(log, strings[i].key, strings[i].value);
+    for (size_t i = 0; st == LT_OK && i < sizeof ints / sizeof *ints; i++) st = lt_runlog_put_i64(log, ints[i].key, ints[i].value);
+    if (st == LT_OK) st = lt_runlog_put_env(log, "SLURM_");
+    for (int i = 0; st == LT_OK && i < r->n_trials; i++) {
+        const lt_trial *t = &r->trial[i];
+        st = lt_runlog_put_trial_str(log, t->cfg->name, "method", t->tuner.ops->name);
+        if (st == LT_OK) st = lt_runlog_put_trial_i64(log, t->cfg->name, "trainable", lt_tuner_trainable(&t->tuner));
+        if (st == LT_OK) st = lt_runlog_put_trial_i64(log, t->cfg->name, "seed", (int64_t)t->cfg->seed);
+        (void)snprintf(numbers, sizeof numbers, "%g", t->cfg->train.lr);
+        if (st == LT_OK) st = lt_runlog_put_trial_str(log, t->cfg->name, "lr", numbers);
+    }
+    return st;
+}
+
+static lt_status open_local(lt_run *r) {
+    char *path = NULL;
+    LT_TRY(LT_FAULT_POINT("run.record"));
+    LT_TRY(lt_fs_path(&path, "%s/run.h5", r->cfg->run.dir));
+    if (r->cfg->run.resume == LT_RESUME_NEVER && unlink(path) == 0) lt_info("run.resume: never: the earlier %s is removed", path);
+    lt_status st = lt_runlog_open(path, FLUSH_EVERY_S, &r->log);
+    free(path);
+    if (st != LT_OK) return st;
+    lt_runlog_truncate_after(r->log, r->step);
+    LT_TRY(put_facts(r));
+    return lt_runlog_flush(r->log, true);
+}
+
+lt_status lt_run_impl_record_open(lt_run *r) {
+    r->last_save_s = lt_time_s();
+    return lt_agree(r->grid.world, r->grid.rank == 0 ? open_local(r) : LT_OK);
+}
+
+void lt_run_impl_record_close(lt_run *r) { lt_runlog_close(&r->log); }
+
+/* A row that cannot be kept (no memory) is reported by the next flush, which all ranks attend. */
+static void keep(lt_run *r, lt_status st) {
+    if (r->record_st == LT_OK) r->record_st = st;
+}
+
+static void add_perf(lt_run *r) {
+    const lt_run_rates *now = &r->rates, *then = &r->perf_base;
+    if (now->steps == then->steps) return;
+    lt_perf_row row = {.step = r->step,
+                       .seconds = now->seconds - then->seconds,
+                       .tokens = now->tokens - then->tokens,
+                       .sentences = now->sentences - then->sentences,
+                       .t_compute = now->compute_s - then->compute_s,
+                       .t_comm = now->comm_s - then->comm_s,
+                       .t_data = now->data_s - then->data_s,
+                       .t_io = now->io_s - then->io_s};
+    keep(r, lt_runlog_add_perf(r->log, &row));
+    r->perf_base = *now;
+}
+
+void lt_run_impl_record_step(lt_run *r) {
+    if (!r->log) return;
+    for (int i = 0; i < r->n_trials; i++) {
+        const lt_trial *t = &r->trial[i];
+        if (t->step != r->step || t->state == LT_TRIAL_NUMERIC) continue;
+        lt_train_row row = {.step = t->step, .loss = t->loss, .lr = t->lr, .grad_norm = t->grad_norm};
+        keep(r, lt_runlog_add_train(r->log, t->cfg->name, &row));
+    }
+    if (r->rates.seconds - r->perf_base.seconds >= 1) add_perf(r);
+}
+
+void lt_run_impl_record_eval(lt_run *r, int trial, const char *split, const lt_metrics *m) {
+    const lt_trial *t = &r->trial[trial];
+    if (!r->log) return;
+    lt_eval_row row = {.step = t->step, .loss = m->loss, .accuracy = m->accuracy, .mcc = m->mcc, .f1 = m->f1, .sequences = m->n};
+    (void)snprintf(row.split, sizeof row.split, "%s", split);
+    keep(r, lt_runlog_add_eval(r->log, t->cfg->name, &row));
+    if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
+    lt_info("step %lld/%lld  %s  %s: accuracy %.4f  mcc %.4f  f1 %.4f  loss %.4f%s", (long long)t->step, (long long)t->steps, t->cfg->name,
+            split, m->accuracy, m->mcc, m->f1, m->loss, t->best.step == t->step ? "  (best)" : "");
+}
+
+lt_status lt_run_impl_record_flush(lt_run *r, bool force) {
+    lt_status st = r->record_st;
+    if (r->log && force) add_perf(r);
+    if (st == LT_OK && r->log) st = lt_runlog_flush(r->log, force);
+    /* an unforced flush is rank 0's own affair until the next forced one */
+    if (!force) {
+        keep(r, st);
+        return LT_OK;
+    }
+    return lt_agree(r->grid.world, st);
+}
+
+void lt_run_impl_progress(lt_run *r, bool last) {
+    double now = lt_time_s(), since = now - r->progress_s;
+    bool terminal = isatty(STDERR_FILENO);
+    int64_t total = 0;
+    double loss = 0;
+    int running = 0;
+    if (r->grid.rank != 0 || (!last && since < (terminal ? 0.2 : LINE_EVERY_S))) return;
+    for (int i = 0; i < r->n_trials; i++) {
+        const lt_trial *t = &r->trial[i];
+        if (t->steps > total) total = t->steps;
+        if (t->state == LT_TRIAL_NUMERIC) continue;
+        loss += t->loss;
+        running++;
+    }
+    double per_step = (r->rates.seconds + r->eval_s + r->rates.io_s) / (double)(r->rates.steps ? r->rates.steps : 1);
+    int64_t eta = (int64_t)(per_step * (double)(total - r->step));
+    r->progress_s = now;
+    if (!lt_log_on(LT_LOG_INFO)) return;
+    char line[256];
+    (void)snprintf(line, sizeof line, "step %lld/%lld  mean loss %.4f  %.0f sentences/s  ETA %lld:%02lld", (long long)r->step,
+                   (long long)total, running ? loss / running : 0,
+                   (double)r->rates.sentences / (r->rates.seconds > 0 ? r->rates.seconds : 1), (long long)(eta / 60),
+                   (long long)(eta % 60));
+    if (terminal)
+        fprintf(stderr, "\r\033[K%s%s", line, last ? "\n" : "");
+    else
+        lt_info("%s", line);
+}

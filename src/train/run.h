@@ -1,0 +1,72 @@
+#pragma once
+/* A run: many trials on one frozen base, from a configuration to its HDF5 files.
+ *
+ * The data of one step: sample order (samples.h) -> items -> packs (batch.h) -> tuners fill the bank -> model forward -> heads and losses -> model
+ * backward -> one message over all ranks (step.c) -> optimizer (trial.h) -> a row of metrics.  Everything outside the model and the message is
+ * mirrored: every rank computes the same updates from the same sums. */
+
+#include "base/config.h"
+#include "model/model.h"
+#include "train/trial.h"
+
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct lt_run lt_run;
+
+typedef enum lt_run_purpose { LT_RUN_TRAIN, LT_RUN_EVAL, LT_RUN_PLAN } lt_run_purpose;
+
+/* Time and work of the training steps of this start, all ranks together. */
+typedef struct lt_run_rates {
+    int64_t steps, tokens, sentences;
+    double seconds, compute_s, comm_s, data_s, io_s;
+} lt_run_rates;
+
+/* Collective(world).  Opens data, model, tuners; LT_RUN_PLAN stops before memory is taken and takes the number of ranks from plan_ranks (0
+ * otherwise); for LT_RUN_TRAIN also the run folder (lock, run log), and continues from its newest checkpoint as
+ * run.resume says.  cfg and world must outlive it.  Errors: all kinds, agreed. */
+lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose purpose, int plan_ranks, lt_run **run);
+/* Collective(world).  Accepts NULL; sets NULL. */
+void lt_run_destroy(lt_run **run);
+/* Collective(world).  Trains until every trial has ended.  Errors: STOPPED (a signal came; state saved), NUMERIC (every trial lost), IO. */
+lt_status lt_run_train(lt_run *r);
+/* Collective(world).  Loads trainables: which = "best" (each trial's own), "last", or the path of a checkpoint file.  Errors: IO, FORMAT (agreed). */
+lt_status lt_run_load(lt_run *r, const char *which);
+/* Collective(world).  Metrics of every trial on a split; out [n_trials].  Errors: FORMAT, NOMEM (agreed). */
+lt_status lt_run_eval(lt_run *r, const char *split, lt_metrics *out);
+/* Collective(world).  K class scores of n samples under trial t: out [n][K], log-probabilities up to a constant.  Errors: NOMEM, SHAPE (agreed). */
+lt_status lt_run_score(lt_run *r, const lt_samples *samples, int trial_first, int trial_count, double *out);
+
+/* What a run would need and do, before it exists. */
+typedef struct lt_run_estimate {
+    size_t process;                             /* bytes resident before: program, libraries, data set */
+    size_t weights, activations, trials, comm;  /* bytes a rank */
+    size_t total;                               /* their sum */
+    double tokens_per_step, sentences_per_step; /* all ranks, all trials */
+    double flops_per_token;                     /* 4N of the linear layers, forward and backward to the input */
+    double gflops;                              /* measured here, one rank's threads */
+    int64_t steps;
+} lt_run_estimate;
+/* Local after lt_run_create with LT_RUN_PLAN. */
+const lt_run_estimate *lt_run_get_estimate(const lt_run *r);
+
+/* Local. */
+int lt_run_n_trials(const lt_run *r);
+const lt_trial *lt_run_trial(const lt_run *r, int i);
+/* Local.  Most tokens of a text that this run can take: data.max_length, or less where positions or parallel.tokens have no room for it. */
+int64_t lt_run_max_length(const lt_run *r);
+/* Local. */
+int lt_run_n_labels(const lt_run *r);
+const char *lt_run_label_name(const lt_run *r, int k);
+lt_tok *lt_run_tokenizer(lt_run *r);
+const lt_grid *lt_run_grid(const lt_run *r);
+lt_model *lt_run_model(lt_run *r);
+lt_dtype lt_run_dtype(const lt_run *r);
+const lt_run_rates *lt_run_get_rates(const lt_run *r);
+
+#ifdef __cplusplus
+}
+#endif

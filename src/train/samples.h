@@ -1,0 +1,48 @@
+#pragma once
+/* One split of a data set, cut to max_length and checked, as the packer reads it; and the order in which a trial visits it. */
+
+#include "store/dataset.h"
+#include "text/tokenizer.h"
+#include "tuner/tuner.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct lt_samples {
+    int64_t n, total_tokens, min_len, max_len;
+    int64_t truncated; /* samples cut to max_length */
+    int32_t *tokens;   /* [total_tokens] */
+    int64_t *offset;   /* [n + 1] */
+    int64_t *segment;  /* [n] index within the sample where type 1 starts (= length: none) */
+    int32_t *label;    /* [n] */
+} lt_samples;
+
+/* Local.  Copies a split, cutting samples longer than max_length: the longer text loses tokens at its end, the closing special tokens stay.
+ *   limit  most samples taken (0 = all).   Errors: FORMAT (empty split, token outside the vocabulary), NOMEM. */
+lt_status lt_samples_create(const lt_dataset_split *split, int64_t max_length, int64_t limit, const lt_tok *tok, int64_t vocab,
+                            lt_samples *s);
+/* Local.  Frees; accepts a zeroed struct. */
+void lt_samples_destroy(lt_samples *s);
+
+/* The stream of training samples of one trial: every epoch a new permutation, a function of (seed, epoch).  Position p is sample perm[p mod n] of epoch
+ * p / n, so a batch may run over the end of an epoch and every batch is full. */
+typedef struct lt_order {
+    uint64_t seed;
+    int64_t n;
+    int64_t epoch[2]; /* epochs of the two permutations held; -1 = none */
+    int64_t *perm[2]; /* [n] */
+} lt_order;
+
+/* Local.  Errors: NOMEM. */
+lt_status lt_order_create(uint64_t seed, int64_t n, lt_order *o);
+void lt_order_destroy(lt_order *o);
+/* Local.  Sample at stream position p. */
+int64_t lt_order_sample(lt_order *o, int64_t p);
+/* Local.  Candidate label of stream position p for pair methods: the true one for even places in the batch, a uniformly drawn wrong one for odd
+ * places (half and half, L-Tuning section 2).  *target: 1 = true pair, 0 = wrong. */
+int lt_order_candidate(const lt_order *o, int64_t p, int place, int truth, int K, int *target);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,229 @@
+/* The run folder: its lock, checkpoints written from and read into the trials.
+ *
+ * A checkpoint holds whole tensors that every rank has, so rank 0 writes alone and every rank reads by itself; both end in an agreement. */
+#include "train/run_impl.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "store/fs.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The groups of one trial's tensors, as arrays of named views. */
+typedef struct views {
+    lt_named param[LT_TUNER_MAX_PARAMS], m[LT_TUNER_MAX_PARAMS], v[LT_TUNER_MAX_PARAMS], label_states;
+    int n, n_label_states;
+} views;
+
+static views trial_views(lt_trial *t) {
+    lt_tuner *u = &t->tuner;
+    views s = {.n = u->n_params, .n_label_states = u->label_states ? 1 : 0};
+    for (int i = 0; i < u->n_params; i++) {
+        s.param[i] = s.m[i] = s.v[i] = u->param[i].value;
+        s.m[i].data = u->param[i].adam_m;
+        s.v[i].data = u->param[i].adam_v;
+    }
+    if (s.n_label_states)
+        s.label_states =
+            (lt_named){.name = "states", .n_dims = 3, .dim = {u->labels->K, u->labels->P, u->arch->C}, .data = u->label_states};
+    return s;
+}
+
+/* Scalars of a trial, in one table for both directions. */
+#define FOR_EACH_METRIC(point, X)                                                                                                          \
+    X(#point "_loss", point.metrics.loss)                                                                                                  \
+    X(#point "_accuracy", point.metrics.accuracy)                                                                                          \
+    X(#point "_mcc", point.metrics.mcc)                                                                                                    \
+    X(#point "_f1", point.metrics.f1)
+#define FOR_EACH_F64(X) FOR_EACH_METRIC(best, X) FOR_EACH_METRIC(last, X)
+#define FOR_EACH_I64(X)                                                                                                                    \
+    X("step", step)                                                                                                                        \
+    X("stale_evals", stale_evals)                                                                                                          \
+    X("best_step", best.step)                                                                                                              \
+    X("best_n", best.metrics.n)                                                                                                            \
+    X("last_step", last.step)                                                                                                              \
+    X("last_n", last.metrics.n)
+
+static lt_status put_trial(lt_ckpt_writer *w, lt_trial *t) {
+    const char *name = t->cfg->name;
+    views s = trial_views(t);
+    LT_TRY(lt_ckpt_put_str(w, name, "method", t->tuner.ops->name));
+    LT_TRY(lt_ckpt_put_i64(w, name, "state", (int64_t)t->state));
+#define X(key, field) LT_TRY(lt_ckpt_put_i64(w, name, key, t->field));
+    FOR_EACH_I64(X)
+#undef X
+#define X(key, field) LT_TRY(lt_ckpt_put_f64(w, name, key, t->field));
+    FOR_EACH_F64(X)
+#undef X
+    LT_TRY(lt_ckpt_put_named(w, name, "params", s.param, s.n));
+    LT_TRY(lt_ckpt_put_named(w, name, "adam_m", s.m, s.n));
+    LT_TRY(lt_ckpt_put_named(w, name, "adam_v", s.v, s.n));
+    return s.n_label_states ? lt_ckpt_put_named(w, name, "label_states", &s.label_states, 1) : LT_OK;
+}
+
+static lt_status get_trial(lt_ckpt *ck, lt_trial *t, bool optimizer) {
+    const char *name = t->cfg->name;
+    views s = trial_views(t);
+    int64_t state;
+    LT_TRY(lt_ckpt_get_i64(ck, name, "state", &state));
+    LT_CHECK(state >= 0 && state <= LT_TRIAL_NUMERIC, LT_ERR_FORMAT, "%s: trial %s has state %lld, expected 0 to %d", lt_ckpt_path(ck),
+             name, (long long)state, LT_TRIAL_NUMERIC);
+    t->state = (lt_trial_state)state;
+#define X(key, field) LT_TRY(lt_ckpt_get_i64(ck, name, key, &t->field));
+    FOR_EACH_I64(X)
+#undef X
+#define X(key, field) LT_TRY(lt_ckpt_get_f64(ck, name, key, &t->field));
+    FOR_EACH_F64(X)
+#undef X
+    LT_TRY(lt_ckpt_get_named(ck, name, "params", s.param, s.n));
+    if (s.n_label_states) LT_TRY(lt_ckpt_get_named(ck, name, "label_states", &s.label_states, 1));
+    if (!optimizer) return LT_OK;
+    LT_TRY(lt_ckpt_get_named(ck, name, "adam_m", s.m, s.n));
+    return lt_ckpt_get_named(ck, name, "adam_v", s.v, s.n);
+}
+
+/* Rank 0: folder, lock, and which checkpoint to continue from (path empty = none). */
+static lt_status claim_local(lt_run *r, char path[4096], char dtype[16]) {
+    const lt_config *c = r->cfg;
+    lt_ckpt *ck = NULL;
+    LT_TRY(LT_FAULT_POINT("run.claim"));
+    LT_TRY(lt_fs_mkdirs(c->run.dir));
+    LT_TRY(lt_lock_acquire(c->run.dir, &r->lock));
+    LT_TRY(lt_fs_path(&r->ck_dir, "%s/ck", c->run.dir));
+    LT_TRY(lt_ckpt_dir_prepare(r->ck_dir));
+    switch (c->run.resume) {
+    case LT_RESUME_NEVER:
+        return LT_OK; /* what is there is removed once all input has been found good: lt_run_impl_resume */
+    case LT_RESUME_PATH:
+        LT_TRY(lt_ckpt_open(c->run.resume_path, &ck));
+        break;
+    default:
+        LT_TRY(lt_ckpt_open_newest(r->ck_dir, &ck));
+    }
+    if (!ck) return LT_OK;
+    (void)snprintf(path, 4096, "%s", lt_ckpt_path(ck));
+    (void)snprintf(dtype, 16, "%s", lt_ckpt_about(ck)->dtype);
+    lt_ckpt_close(&ck);
+    return LT_OK;
+}
+
+lt_status lt_run_impl_claim_folder(lt_run *r) {
+    lt_comm *world = r->grid.world;
+    char found[4096 + 16] = "";
+    LT_TRY(lt_agree(world, r->grid.rank == 0 ? claim_local(r, found, found + 4096) : LT_OK));
+    lt_bcast_host(world, found, sizeof found, 0);
+    if (found[0]) {
+        LT_TRY(lt_agree(world, lt_strdup(&r->resume_path, found)));
+        r->resume_dtype = !strcmp(found + 4096, lt_dtype_name(LT_BF16)) ? LT_BF16 : LT_F32;
+    }
+    return LT_OK;
+}
+
+static lt_status link_best(lt_run *r, int trial) {
+    char link[256];
+    (void)snprintf(link, sizeof link, "best.%s", r->trial[trial].cfg->name);
+    return lt_ckpt_link(r->ck_dir, link, r->step);
+}
+
+static lt_status resume_local(lt_run *r) {
+    lt_ckpt *ck = NULL;
+    LT_TRY(LT_FAULT_POINT("run.resume"));
+    lt_status st = lt_ckpt_open(r->resume_path, &ck);
+    if (st == LT_OK) st = lt_ckpt_match(ck, r->config_sha, lt_model_fingerprint(r->model));
+    for (int i = 0; st == LT_OK && i < r->n_trials; i++) st = get_trial(ck, &r->trial[i], true);
+    if (st == LT_OK) r->step = lt_ckpt_about(ck)->step;
+    lt_ckpt_close(&ck);
+    return st;
+}
+
+/* Rank 0: the links of the checkpoint that goes on.  A run that was killed between its commit and its links has older ones. */
+static lt_status mend_links(lt_run *r) {
+    size_t n = strlen(r->ck_dir);
+    if (strncmp(r->resume_path, r->ck_dir, n) != 0 || r->resume_path[n] != '/') return LT_OK; /* run.resume: PATH, of another run */
+    LT_TRY(lt_ckpt_link(r->ck_dir, "last", r->step));
+    for (int i = 0; i < r->n_trials; i++)
+        if (r->trial[i].best.step == r->step) LT_TRY(link_best(r, i));
+    return LT_OK;
+}
+
+/* Rank 0: what lies after this step was never reached by the run that goes on now. */
+static lt_status clear_way(lt_run *r) {
+    LT_TRY(lt_ckpt_discard_after(r->ck_dir, r->resume_path ? r->step : -1));
+    return r->resume_path ? mend_links(r) : LT_OK;
+}
+
+lt_status lt_run_impl_resume(lt_run *r) {
+    if (!r->resume_path && r->cfg->run.resume != LT_RESUME_NEVER) return LT_OK;
+    if (r->resume_path)
+        LT_TRY(lt_agree(r->grid.world, resume_local(r)));
+    else
+        lt_info("run.resume: never: earlier checkpoints in %s are removed", r->ck_dir);
+    LT_TRY(lt_agree(r->grid.world, r->grid.rank == 0 ? clear_way(r) : LT_OK));
+    if (r->resume_path) lt_info("continuing from %s (step %lld)", r->resume_path, (long long)r->step);
+    return LT_OK;
+}
+
+static lt_status save_local(lt_run *r, const bool *is_best) {
+    const lt_config *c = r->cfg;
+    char *text = NULL;
+    lt_ckpt_writer *w = NULL;
+    lt_status st = LT_FAULT_POINT("ckpt.save");
+    if (st == LT_OK) st = lt_config_text(c, &text);
+    lt_ckpt_head head = {.step = r->step,
+                         .config = text,
+                         .config_sha256 = r->config_sha,
+                         .model_sha256 = lt_model_fingerprint(r->model),
+                         .dtype = lt_dtype_name(r->dtype),
+                         .ranks = r->grid.size,
+                         .tp = r->grid.tp_size,
+                         .dp = r->grid.dp_size};
+    if (st == LT_OK) st = lt_ckpt_begin(r->ck_dir, &head, &w);
+    for (int i = 0; st == LT_OK && i < r->n_trials; i++) st = put_trial(w, &r->trial[i]);
+    if (st == LT_OK) st = lt_ckpt_commit(&w);
+    lt_ckpt_cancel(&w);
+    if (st == LT_OK) st = lt_ckpt_link(r->ck_dir, "last", r->step);
+    for (int i = 0; st == LT_OK && i < r->n_trials; i++)
+        if (is_best[i]) st = link_best(r, i);
+    if (st == LT_OK) st = lt_ckpt_prune(r->ck_dir, c->train.keep);
+    free(text);
+    return st;
+}
+
+lt_status lt_run_impl_save(lt_run *r, const bool *is_best) {
+    /* the log first: after a kill it must know every step that the checkpoint knows */
+    LT_TRY(lt_run_impl_record_flush(r, true));
+    LT_TRY(lt_agree(r->grid.world, r->grid.rank == 0 ? save_local(r, is_best) : LT_OK));
+    r->last_save_s = lt_time_s();
+    r->steps_since_save = 0;
+    return LT_OK;
+}
+
+static lt_status load_one(lt_run *r, const char *path, lt_trial *t) {
+    lt_ckpt *ck = NULL;
+    LT_TRY(LT_FAULT_POINT("run.load"));
+    lt_status st = lt_ckpt_open(path, &ck);
+    if (st == LT_OK) st = lt_ckpt_match(ck, NULL, lt_model_fingerprint(r->model));
+    if (st == LT_OK) st = get_trial(ck, t, false);
+    lt_ckpt_close(&ck);
+    return st;
+}
+
+lt_status lt_run_load(lt_run *r, const char *which) {
+    lt_status st = LT_OK;
+    bool best = !strcmp(which, "best"), last = !strcmp(which, "last");
+    for (int i = 0; st == LT_OK && i < r->n_trials; i++) {
+        char *path = NULL;
+        if (best)
+            st = lt_fs_path(&path, "%s/ck/best.%s", r->cfg->run.dir, r->trial[i].cfg->name);
+        else
+            st = last ? lt_fs_path(&path, "%s/ck/last", r->cfg->run.dir) : lt_strdup(&path, which);
+        if (st == LT_OK && access(path, R_OK) != 0)
+            st = LT_FAIL(LT_ERR_IO, "no checkpoint %s for trial %s (%s): has `ltune train` run with run.dir = %s?", path,
+                         r->trial[i].cfg->name, which, r->cfg->run.dir);
+        if (st == LT_OK) st = load_one(r, path, &r->trial[i]);
+        free(path);
+    }
+    return lt_agree(r->grid.world, st);
+}

@@ -1,0 +1,102 @@
+/* A trial's schedule, optimizer step and bookkeeping; see trial.h. */
+#include "train/trial.h"
+
+#include "base/log.h"
+
+#include <math.h>
+
+lt_status lt_trial_create(const lt_trial_cfg *cfg, const lt_arch *arch, const lt_ctx *ctx, const lt_labels *labels, int64_t n,
+                          lt_trial *t) {
+    *t = (lt_trial){.cfg = cfg, .best.step = -1, .last.step = -1};
+    int64_t per_epoch = (n + cfg->train.batch - 1) / cfg->train.batch;
+    t->steps = cfg->train.steps > 0 ? cfg->train.steps : (cfg->train.epochs * n + cfg->train.batch - 1) / cfg->train.batch;
+    t->eval_every = cfg->train.eval_every > 0 ? cfg->train.eval_every : per_epoch;
+    LT_TRY(lt_tuner_create(&cfg->method, cfg->seed, arch, ctx, labels, &t->tuner));
+    return lt_order_create(cfg->seed, n, &t->order);
+}
+
+void lt_trial_destroy(lt_trial *t) {
+    lt_tuner_destroy(&t->tuner);
+    lt_order_destroy(&t->order);
+    *t = (lt_trial){0};
+}
+
+double lt_trial_lr(const lt_trial *t, int64_t s) {
+    const lt_train_cfg *c = &t->cfg->train;
+    double warm = ceil(c->warmup * (double)t->steps), at = (double)s;
+    if (at <= warm) return c->lr * at / (warm + 1); /* the first step moves, the step after warm-up has the full rate */
+    double left = ((double)t->steps + 1 - at) / fmax(1.0, (double)t->steps - warm); /* 1 at the first full step, > 0 at the last */
+    switch (c->schedule) {
+    case LT_SCHED_LINEAR:
+        return c->lr * left;
+    case LT_SCHED_COSINE:
+        return c->lr * 0.5 * (1 + cos(3.14159265358979323846 * (1 - left)));
+    default:
+        return c->lr;
+    }
+}
+
+/* Sum of squares of all gradients; not finite if any is not. */
+static lt_status grad_norm(const lt_tuner *t, double *norm) {
+    double sum = 0;
+    for (int i = 0; i < t->n_params; i++) {
+        double part;
+        LT_TRY(t->ctx->ops->sumsq(t->ctx, t->param[i].grad, lt_named_elems(&t->param[i].value), &part));
+        sum += part;
+    }
+    *norm = sqrt(sum);
+    return LT_OK;
+}
+
+lt_status lt_trial_update(lt_trial *t, double mean_loss, bool finite) {
+    const lt_train_cfg *c = &t->cfg->train;
+    lt_tuner *tuner = &t->tuner;
+    t->loss = mean_loss;
+    t->lr = lt_trial_lr(t, t->step + 1);
+    LT_TRY(grad_norm(tuner, &t->grad_norm));
+    if (!finite || !isfinite(mean_loss) || !isfinite(t->grad_norm)) {
+        t->state = LT_TRIAL_NUMERIC;
+        lt_warn("trial %s: loss %g, gradient norm %g at step %lld are not finite: this trial stops, the others go on; lower train.lr or "
+                "train.clip",
+                t->cfg->name, mean_loss, t->grad_norm, (long long)(t->step + 1));
+        return LT_OK;
+    }
+    double scale = c->clip > 0 && t->grad_norm > c->clip ? c->clip / t->grad_norm : 1;
+    t->step++;
+    for (int i = 0; i < tuner->n_params; i++) {
+        lt_param *p = &tuner->param[i];
+        /* vectors (biases, pooling weights) do not decay, as is usual */
+        struct lt_adamw_args a = {.n = lt_named_elems(&p->value),
+                                  .p = p->value.data,
+                                  .m = p->adam_m,
+                                  .v = p->adam_v,
+                                  .g = p->grad,
+                                  .grad_scale = (float)scale,
+                                  .lr = (float)t->lr,
+                                  .beta1 = (float)c->beta1,
+                                  .beta2 = (float)c->beta2,
+                                  .eps = (float)c->eps,
+                                  .weight_decay = p->value.n_dims > 1 ? (float)c->weight_decay : 0,
+                                  .step = t->step};
+        LT_TRY(tuner->ctx->ops->adamw(tuner->ctx, &a));
+    }
+    if (t->step >= t->steps) t->state = LT_TRIAL_DONE;
+    return LT_OK;
+}
+
+bool lt_trial_file_eval(lt_trial *t, const lt_metrics *m, bool by_mcc) {
+    const lt_metrics *b = &t->best.metrics;
+    double now = by_mcc ? m->mcc : m->accuracy, best = by_mcc ? b->mcc : b->accuracy;
+    bool better = t->best.step < 0 || now > best || (now == best && m->loss < b->loss);
+    t->last = (lt_eval_point){t->step, *m};
+    if (better) t->best = t->last;
+    t->stale_evals = better ? 0 : t->stale_evals + 1;
+    if (t->cfg->train.patience > 0 && t->stale_evals >= t->cfg->train.patience && t->state == LT_TRIAL_RUNNING)
+        t->state = LT_TRIAL_PATIENCE;
+    return better;
+}
+
+const char *lt_trial_state_text(lt_trial_state s) {
+    static const char *const text[] = {"running", "done", "stopped (patience)", "stopped (not finite)"};
+    return text[s];
+}

@@ -1,0 +1,115 @@
+#pragma once
+/* A tuner turns the trainable parameters of one trial into what the frozen model sees (bank slots, prompt rows) and gradients of these back into
+ * gradients of the parameters.  One file a method behind one vtable; what is trainable lives only in this room.
+ *
+ * In a step: forward() of every tuner fills the whole bank (all heads) from the parameters; the model runs all sequences of all trials; gradients of the
+ * bank, the prompt rows and the "direct" parameters (heads) are summed over all ranks in one message; backward() of every tuner, a replicated function of
+ * those sums, gives the rest.  So parameters, gradients and optimizer state are mirrored on every rank, whatever tp and dp are, and one message a step
+ * carries everything.
+ *
+ * Methods (METHODS in `ltune help methods`):
+ *   head       nothing but the classification head on the frozen read-out
+ *   prompt     P trainable rows before the embeddings (Lester et al. 2021), K-way head
+ *   prefix     P trainable keys and values per layer (Li & Liang 2021), direct or through an MLP, K-way head
+ *   lt_prompt  e(y) = h_y W_gamma before the embeddings; 2-way head on (text, label) pairs (L-Tuning, arXiv 2402.01643)
+ *   lt_prefix  per-layer keys and values from h_y (same paper); 2-way head on pairs
+ * h_y: last-layer states of the label's words under the frozen model, a constant of the run. */
+
+#include "base/config.h"
+#include "model/model.h"
+#include "text/tokenizer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { LT_TUNER_MAX_PARAMS = 16 };
+
+typedef struct lt_tuner lt_tuner;
+
+/* One trainable tensor with its gradient and AdamW moments, mirrored on all ranks.  Memory: the tuner's arena. */
+typedef struct lt_param {
+    lt_named value;
+    float *grad, *adam_m, *adam_v; /* [elems]; grad of a direct parameter lies in the step's reduction buffer (set by the trainer) */
+    bool direct;                   /* gradient is accumulated by the step itself (head; later LoRA), not by backward() */
+} lt_param;
+
+/* The labels of the data set as L-Tuning reads them. */
+typedef struct lt_labels {
+    int K;
+    char **name, **word; /* [K]; owned */
+    int32_t *tokens;     /* [K][P] all labels at one length, specials included */
+    int P;
+} lt_labels;
+
+typedef struct lt_tuner_ops {
+    const char *name;
+    /* Local.  Sizes: sets pairs, n_out, P, n_slots, n_prompts and declares parameters (tuner_add_param).  Errors: CONFIG. */
+    lt_status (*plan)(lt_tuner *t);
+    /* Collective(tp) through the model.  Writes the initial parameter values, a function of the seed only. */
+    lt_status (*init)(lt_tuner *t, lt_model *m, lt_tok *tok);
+    /* Local.  Parameters -> this tuner's slots of the whole bank kv [S][m][2][P_max][Hkv][D] and prompt rows [rows, C]. */
+    lt_status (*forward)(lt_tuner *t, float *kv, int64_t P_max, float *prompt);
+    /* Local.  Gradients of the same arrays -> grad of the parameters that are not direct (overwritten). */
+    lt_status (*backward)(lt_tuner *t, const float *d_kv, int64_t P_max, const float *d_prompt);
+} lt_tuner_ops;
+
+struct lt_tuner {
+    const lt_tuner_ops *ops;
+    const lt_method_cfg *cfg; /* borrowed */
+    const lt_arch *arch;      /* borrowed */
+    const lt_ctx *ctx;        /* borrowed: gemm for the maps */
+    const lt_labels *labels;  /* borrowed */
+    uint64_t seed;
+    /* decided by plan() */
+    bool pairs;             /* input is (text, candidate label): 2-way head, evaluation scores every label */
+    int n_out;              /* width of the head: 2 or K */
+    int P;                  /* prefix length or prompt rows a sequence; 0 for head */
+    int n_slots, n_prompts; /* bank slots and prompt rows (rows, not prompts) this tuner owns */
+    int pooling;            /* lt_prefix: resolved LT_POOLING_* */
+    int init;               /* resolved LT_INIT_* */
+    /* set by the trainer */
+    int slot0, prompt0; /* first own slot and row in the bank */
+    /* parameters; the last two are head.weight [n_out, C] and head.bias [n_out], direct */
+    lt_param param[LT_TUNER_MAX_PARAMS];
+    int n_params;
+    lt_arena arena;      /* values, gradients (not of direct parameters), moments, label states, scratch */
+    float *label_states; /* [K][P][C], or NULL for methods without */
+    float *scratch;      /* method's own, size asked by plan() */
+    int64_t scratch_elems;
+};
+
+/* What a sequence of this tuner looks like to the packer, for the candidate label y (ignored unless pairs). */
+typedef struct lt_tuner_input {
+    int32_t slot; /* -1 = none */
+    int32_t prefix_len;
+    int64_t prompt, prompt_rows;
+} lt_tuner_input;
+
+/* Local.  Labels of the data set with the words to use: cfg's override, else the data set's words; tokenised without specials, padded to the longest
+ * with the token ".", wrapped in [CLS] ... [SEP] for encoders (L-Tuning, section 2).  Errors: CONFIG (a label of cfg that the data set lacks), NOMEM. */
+lt_status lt_labels_create(int K, char *const *name, char *const *word, const lt_method_cfg *cfg, lt_tok *tok, bool encoder,
+                           lt_labels *out);
+/* Local.  Frees; accepts a zeroed struct. */
+void lt_labels_destroy(lt_labels *l);
+
+/* Local.  Plans the tuner of a trial and reserves its memory.  cfg, arch, ctx and labels must outlive it.  Errors: CONFIG, NOMEM. */
+lt_status lt_tuner_create(const lt_method_cfg *cfg, uint64_t seed, const lt_arch *arch, const lt_ctx *ctx, const lt_labels *labels,
+                          lt_tuner *t);
+/* Local.  Frees; accepts a zeroed struct. */
+void lt_tuner_destroy(lt_tuner *t);
+/* Collective(tp).  Label states (unless given: [K][P][C] from a checkpoint) and initial parameter values. */
+lt_status lt_tuner_init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *label_states);
+/* Local. */
+lt_tuner_input lt_tuner_input_of(const lt_tuner *t, int label);
+/* Local.  Trainable scalars, head included. */
+int64_t lt_tuner_trainable(const lt_tuner *t);
+/* Local.  Head parameters. */
+lt_param *lt_tuner_head_weight(lt_tuner *t);
+lt_param *lt_tuner_head_bias(lt_tuner *t);
+/* Local.  Bytes of the tuner's arena. */
+size_t lt_tuner_bytes(const lt_tuner *t);
+
+#ifdef __cplusplus
+}
+#endif
