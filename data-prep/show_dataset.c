@@ -1,0 +1,120 @@
+/* A data set for people. */
+#include "show.h"
+
+#include "store/dataset.h"
+#include "text/tokenizer.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The next word of a command line as @command stores it, quotes resolved, into word; *at moves on.  False at the end. */
+static bool next_word(const char **at, char *word, size_t bytes) {
+    const char *p = *at + strspn(*at, " ");
+    size_t n = 0;
+    bool quoted = false, any = *p;
+    for (; *p && (quoted || *p != ' '); p++) {
+        if (*p == '\'') {
+            quoted = !quoted;
+            continue;
+        }
+        if (*p == '\\' && !quoted && p[1]) p++;
+        if (n + 1 < bytes) word[n++] = *p;
+    }
+    word[n] = 0;
+    *at = p;
+    return any;
+}
+
+/* The tokenizer that was named when the file was made, if it is still there and the same; else NULL and no failure. */
+static lt_tok *tokenizer_of(const lt_dataset *d) {
+    char word[4096], hex[LT_SHA_HEX_BYTES];
+    const char *at = lt_dataset_about(d)->command;
+    lt_tok *tok = NULL;
+    for (bool here = false; next_word(&at, word, sizeof word);) {
+        const char *path = here ? word : !strncmp(word, "--tokenizer=", 12) ? word + 12 : NULL;
+        here = !strcmp(word, "-t") || !strcmp(word, "--tokenizer");
+        if (!path || lt_tok_open(path, &tok) != LT_OK) continue;
+        if (lt_tok_sha256(tok, hex) == LT_OK && !strcmp(hex, lt_dataset_about(d)->tokenizer_sha256)) return tok;
+        lt_tok_close(&tok);
+    }
+    lt_err_clear();
+    return NULL;
+}
+
+/* Sample i: its label, and its text or its ids. */
+static lt_status print_sample(const lt_dataset *d, const lt_dataset_split *s, int64_t i, const lt_tok *tok) {
+    const lt_dataset_info *info = lt_dataset_about(d);
+    const int32_t *id = s->tokens + s->offsets[i];
+    int64_t n = s->offsets[i + 1] - s->offsets[i];
+    char *text = NULL;
+    printf("  %s[%lld]", s->name, (long long)i);
+    if (s->label) printf(" %s", info->label_name[s->label[i]]);
+    if (s->segment_offsets[i] < s->offsets[i + 1]) printf(" (second text at %lld)", (long long)(s->segment_offsets[i] - s->offsets[i]));
+    fputs(": ", stdout);
+    if (tok) {
+        LT_TRY(lt_tok_decode(tok, id, n, false, &text));
+        fputs(text, stdout);
+        free(text);
+    } else {
+        for (int64_t k = 0; k < n && k < 32; k++) printf(k ? " %d" : "%d", id[k]);
+        if (n > 32) printf(" ... (%lld ids)", (long long)n);
+    }
+    putchar('\n');
+    return LT_OK;
+}
+
+static lt_status print_split(lt_dataset *d, const char *name, int64_t rows, const lt_tok *tok) {
+    lt_dataset_split s;
+    const lt_dataset_info *info = lt_dataset_about(d);
+    LT_TRY(lt_dataset_read(d, name, &s));
+    int64_t T = s.offsets[s.n], *count = NULL;
+    lt_status st = lt_calloc(&count, info->n_labels + 1, sizeof *count, "counts");
+    if (st == LT_OK) {
+        const int32_t *label = s.label ? s.label : s.token_label;
+        for (int64_t i = 0; i < (s.label ? s.n : T); i++) count[label[i] < 0 ? info->n_labels : label[i]]++;
+        printf("split %s: %lld sequences, %lld tokens, longest %lld, mean %.1f, truncated %lld, largest id %d\n", name, (long long)s.n,
+               (long long)T, (long long)s.longest, (double)T / (double)s.n, (long long)s.truncated, s.max_token);
+        printf("  labels of %s:", s.label ? "sequences" : "tokens");
+        for (int64_t k = 0; k < info->n_labels; k++) printf(" %s %lld", info->label_name[k], (long long)count[k]);
+        if (count[info->n_labels]) printf(" ignored %lld", (long long)count[info->n_labels]);
+        putchar('\n');
+        if (tok && s.max_token >= lt_tok_vocab_size(tok)) tok = NULL;
+        for (int64_t i = 0; i < s.n && i < rows && st == LT_OK; i++) st = print_sample(d, &s, i, tok);
+    }
+    free(count);
+    lt_dataset_split_fini(&s);
+    return st;
+}
+
+static lt_status print_dataset(const prep_show *o, lt_dataset *d, lt_tok **tok) {
+    const lt_dataset_info *info = lt_dataset_about(d);
+    char hex[LT_SHA_HEX_BYTES];
+    int64_t n;
+    char *const *split = lt_dataset_splits(d, &n);
+    printf("task:      %s\ncommand:   %s\ntokenizer: SHA-256 %s\nsource:    SHA-256 %s\n", info->task, info->command,
+           info->tokenizer_sha256, info->source_sha256);
+    for (int64_t k = 0; k < info->n_labels; k++)
+        printf("label %lld: %s, words \"%s\"\n", (long long)k, info->label_name[k], info->label_words[k]);
+    if (o->tokenizer) {
+        LT_TRY(lt_tok_open(o->tokenizer, tok));
+        LT_TRY(lt_tok_sha256(*tok, hex));
+        LT_TRY(lt_dataset_check_tokenizer(d, hex, o->tokenizer));
+    } else {
+        *tok = tokenizer_of(d);
+    }
+    for (int64_t i = 0; i < n; i++) LT_TRY(print_split(d, split[i], o->rows, *tok));
+    if (!*tok && o->rows > 0) printf("(token ids: the tokenizer is not where it was; give it with -t DIR to see text)\n");
+    return LT_OK;
+}
+
+lt_status prep_show_dataset(const prep_show *o) {
+    lt_dataset *d = NULL;
+    lt_tok *tok = NULL;
+    LT_TRY(lt_dataset_open(o->path, &d));
+    lt_status st = print_dataset(o, d, &tok);
+    lt_tok_close(&tok);
+    lt_dataset_close(&d);
+    return st;
+}
