@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# TEST labels: e2e timeout: 240
+# One rank fails alone, at every place where the code can be told to (LT_FAULT): all ranks leave together with the documented code, the message names
+# rank and place, and the run can be continued to the same bits.  Also: a trial whose numbers become NaN, a rank that stalls.
+# Cases run a few at a time: most of a short run is the launcher's waiting.
+# shellcheck source=tests/e2e/e2e.bash
+. "$(dirname "$0")/e2e.bash"
+prepare
+config "$tmp/a.yaml" "$bert" "$tmp/unset"
+sed -i 's/steps: 30/steps: 6/; s/eval_every: 10/eval_every: 3/' "$tmp/a.yaml"
+head -n 20 "$tmp/text.tsv" | cut -f 3 >"$tmp/lines.txt"
+IO=15 NUMERIC=21 TIMEOUT=23 limit=20 at_once=6
+noise='Segmentation|MPI_ABORT|core dumped|HDF5-DIAG|Sanitizer|on signal|INTERNAL'
+layout() { [ "$1" = 4 ] && echo parallel.tp=2 || echo parallel.tp=1; }
+fault() { # fault OUT RULE RANKS ARGS...: a run with a fault; exit code in rc, 124 if it hangs
+    rc=0
+    LT_FAULT=$2 timeout -k 2 $limit "$source_dir/tests/mpirun.sh" "$3" "$bin/ltune" "${@:4}" </dev/null >"$1" 2>&1 || rc=$?
+}
+judge() { # judge OUT MARK SITE RANK RANKS CODE: what is wrong with a failure that ended with rc; nothing if it is as it should be
+    [ $rc = "$6" ] || echo "exit code $rc, expected $6;"
+    [ "$(grep -c '^ltune.*: [A-Z0-9]*: ' "$1")" = 1 ] || echo "not exactly one message;"
+    grep -q "fault injected at $3 " "$1" || echo "the message does not name $3;"
+    grep -q "^  rank $4/$5 on " "$1" || echo "the message does not name rank $4;"
+    ! grep -qE "$noise" "$1" || echo "noise around the message;"
+    ! pgrep -f "^[^ ]*/ltune .*$2" >/dev/null || echo "ranks are left;"
+}
+
+# ---- cases in the background; what each has to say lies in case.N: empty if all is well ----
+n_cases=0 running=0
+declare -a what
+begin() { # begin WHAT: makes room for one more case, whose folder is $dir and whose output goes to $out
+    n_cases=$((n_cases + 1)) dir=$tmp/case.$n_cases.run out=$tmp/case.$n_cases.out
+    what[n_cases]=$1
+    [ $running -lt $at_once ] || {
+        wait -n || true
+        running=$((running - 1))
+    }
+    running=$((running + 1))
+}
+finish() {
+    local i
+    wait
+    for ((i = 1; i <= n_cases; i++)); do
+        count "$([ -f "$tmp/case.$i" ] && [ ! -s "$tmp/case.$i" ] && echo ok)" "${what[i]}: $(cat "$tmp/case.$i" 2>&1)"
+        [ ! -s "$tmp/case.$i" ] || head -n 8 "$tmp/case.$i.out"
+    done
+    echo "  $n_cases cases"
+}
+fails() { # fails SITE RANK NTH RANKS ARGS...
+    begin "$1 on rank $2 of $4 (${*:5:1})"
+    {
+        fault "$out" "$1:$2:$3" "$4" "${@:5}"
+        judge "$out" "$dir" "$1" "$2" "$4" $IO >"$tmp/case.$n_cases"
+    } &
+}
+trains() { # trains SITE RANK NTH RANKS: a training run in a folder of its own
+    fails "$@" train "$tmp/a.yaml" run.dir="$tmp/case.$((n_cases + 1)).run" "$(layout "$4")"
+}
+continues() { # continues SITE RANK NTH RANKS: as trains; a second job must end with the bits of a run that nothing disturbed
+    begin "$1 on rank $2 of $4, continued"
+    {
+        fault "$out" "$1:$2:$3" "$4" train "$tmp/a.yaml" run.dir="$dir" "$(layout "$4")"
+        judge "$out" "$dir" "$1" "$2" "$4" $IO >"$tmp/case.$n_cases"
+        fault "$out" none:0:1 "$4" train "$tmp/a.yaml" run.dir="$dir" "$(layout "$4")"
+        {
+            [ $rc = 0 ] || echo "the second job ended with $rc;"
+            [ "$(state "$dir/ck/last")" = "${straight[$4]}" ] || echo "other trained values;"
+            [ "$(losses "$dir")" = "$(losses "$tmp/straight$4")" ] || echo "other losses;"
+        } >>"$tmp/case.$n_cases"
+    } &
+}
+
+# ---- control: a good run is no failure, and one rank, place, and code is told from another ----
+declare -A straight
+for n in 2 4; do
+    must_run $n train "$tmp/a.yaml" run.dir="$tmp/straight$n" "$(layout $n)"
+    straight[$n]=$(state "$tmp/straight$n/ck/last")
+done
+count "$([ -n "$(judge "$tmp/out" none step.local 0 4 $IO)" ] && echo ok)" "control: a good run passes as a failure"
+fault "$tmp/out" step.local:1:2 2 train "$tmp/a.yaml" run.dir="$tmp/control"
+expect "control: a failure as it should be" "$(judge "$tmp/out" none step.local 1 2 $IO)" ""
+count "$([ -n "$(judge "$tmp/out" none step.local 0 2 $IO)" ] && echo ok)" "control: another rank is not seen"
+count "$([ -n "$(judge "$tmp/out" none run.data 1 2 $IO)" ] && echo ok)" "control: another place is not seen"
+count "$([ -n "$(judge "$tmp/out" none step.local 1 2 11)" ] && echo ok)" "control: another code is not seen"
+must_run 2 train "$tmp/a.yaml" run.dir="$tmp/short" train.steps=5
+expect "control: five steps are not six" "$([ "$(state "$tmp/short/ck/last")" = "${straight[2]}" ] && echo same || echo other)" other
+fault "$tmp/out" run.data:5:1 2 train "$tmp/a.yaml" run.dir="$tmp/no-fault"
+expect "control: a rule that fits no rank" $rc 0
+
+# ---- every place, on the first and on the last rank; those that only rank 0 passes, there ----
+for n in 2 4; do
+    for rank in 0 $((n - 1)); do
+        for site in run.data dataset.open dataset.read safetensors.open safetensors.read model.open model.plan model.load comm.buffer run.trials \
+            tuner.tokens score.local score.pack; do
+            trains $site $rank 1 $n
+        done
+        continues step.local $rank 5 $n
+        trains step.pack $rank 5 $n
+        fails run.resume $rank 1 $n train "$tmp/a.yaml" run.dir="$tmp/straight$n" "$(layout $n)"
+        fails run.load $rank 1 $n eval "$tmp/a.yaml" run.dir="$tmp/straight$n" "$(layout $n)"
+        fails predict.input $rank 1 $n predict "$tmp/a.yaml" run.dir="$tmp/straight$n" "$(layout $n)" --trial prefix --text "good film"
+        fails score.pack $rank 1 $n predict "$tmp/a.yaml" run.dir="$tmp/straight$n" "$(layout $n)" --trial prefix "$tmp/lines.txt"
+        fails features.input $rank 1 $n features --model "$bert" --text "$tmp/lines.txt" -o "$tmp/f.h5" "$(layout $n)"
+        fails model.load $rank 1 $n features --model "$bert" --text "$tmp/lines.txt" -o "$tmp/f.h5" "$(layout $n)"
+    done
+    for site in run.claim run.record ckpt.begin h5.close; do trains $site 0 1 $n; done
+    for site in ckpt.save ckpt.committed; do continues $site 0 2 $n; done
+done
+for site in runlog.flush ckpt.commit h5.rename; do
+    continues $site 0 2 2
+    trains $site 0 2 4
+done
+finish
+expect "a failure leaves no file of features" "$([ -e "$tmp/f.h5" ] && echo there || echo none)" none
+for n in 2 4; do expect "a failed resume or evaluation changes nothing" "$(state "$tmp/straight$n/ck/last")" "${straight[$n]}"; done
+# A place that is not named above is one that nobody tests.
+named=$(grep -E '^ *(for site|tuner|continues|fails|trains)' "$0" | grep -oE '[a-z0-9]+\.[a-z]+' | sort -u)
+untested=$(grep -rhoE '(LT_FAULT_POINT|lt_fault_hit)\("[a-z0-9.]+"' "$source_dir/src" | sed 's/.*"\(.*\)"/\1/' | sort -u | comm -23 - <(echo "$named"))
+expect "places without a case (step.loss: below)" "$untested" step.loss
+
+# ---- not a number ----
+fault "$tmp/out" step.loss:0:5:nan 2 train "$tmp/a.yaml" run.dir="$tmp/nan"
+expect "one trial not finite: exit code" $rc 0
+count "$(grep -q 'trial lt_prefix: loss nan.* at step 5 are not finite: this trial stops, the others go on' "$tmp/out" && echo ok)" "NaN: no warning"
+expect "NaN: that trial in the table" "$(grep -cE '^lt_prefix .* stopped \(not finite\)$' "$tmp/out")" 1
+expect "NaN: the others in the table" "$(grep -cE '^(lt_prompt|prefix|prompt) .* done$' "$tmp/out")" 3
+for t in lt_prompt prefix prompt; do
+    within "NaN in another trial: losses of $t" "$(series "$tmp/nan/run.h5" "/trials/$t/train/loss")" \
+        "$(series "$tmp/straight2/run.h5" "/trials/$t/train/loss")" 1e-5
+done
+expect "NaN: the losses before it stay" "$(series "$tmp/nan/run.h5" /trials/lt_prefix/train/loss | wc -l)" 4
+config "$tmp/one.yaml" "$bert" "$tmp/all-nan" $'\n  - {name: a, method: {name: head}}'
+fault "$tmp/out" step.loss:0:3:nan 2 train "$tmp/one.yaml"
+expect "every trial not finite: exit code" $rc $NUMERIC
+count "$(grep -q '^ltune train: NUMERIC: .*lower train.lr' "$tmp/out" && echo ok)" "every trial not finite: no advice"
+
+# ---- a rank that stalls: in the data-parallel sum, inside the model, and before an agreement ----
+for case in "1 step.local" "2 step.pack"; do
+    read -r tp site <<<"$case"
+    LT_DEADLINE_S=2 fault "$tmp/out" "$site:1:2:stall" 2 train "$tmp/a.yaml" run.dir="$tmp/stall-$tp" parallel.tp="$tp"
+    expect "a stalled rank in $site: exit code" $rc $TIMEOUT
+    count "$(grep -q '^ltune: TIMEOUT: rank 1 on .* did not arrive within 2 s' "$tmp/out" && echo ok)" "a stalled rank in $site is not named"
+done
+for case in "1 run.data 1" "2 step.local 2"; do
+    read -r tp site nth <<<"$case"
+    LT_DEADLINE_S=2 fault "$tmp/out" "$site:1:$nth:stall" 2 train "$tmp/a.yaml" run.dir="$tmp/stall-$site" parallel.tp="$tp"
+    expect "a rank that stalls before an agreement in $site: exit code" $rc $TIMEOUT
+    count "$(grep -q '^ltune: TIMEOUT: some rank of group .* did not come within 2 s' "$tmp/out" && echo ok)" "stalled in $site: no message"
+done
+verdict

@@ -1,0 +1,195 @@
+// TEST rooms: store  labels: io  timeout: 60
+/* Dataset file: round trip of sequence and token labels, every inconsistency named, damage, and what h5dump shows. */
+#include "io/store_test.h"
+
+#include "store/dataset.h"
+#include "store/h5.h"
+#include "store/layout.h"
+
+static int32_t tokens[9] = {101, 7, 102, 101, 8, 102, 9, 102, 30521};
+static int64_t offsets[4] = {0, 3, 8, 9}, segments[4] = {3, 6, 9, 9}; /* the second sequence is a pair */
+static int32_t label[3] = {1, 0, 1}, token_label[9] = {-100, 1, -100, -100, 0, 1, -100, 0, 0};
+static char *names[2] = {"0", "1"}, *words[2] = {"negative", "positive"};
+
+static lt_dataset_info info(void) {
+    lt_dataset_info i = {
+        .task = "sst2", .command = "ltune-prep data --task sst2", .n_labels = 2, .label_name = names, .label_words = words};
+    memset(i.tokenizer_sha256, 'a', 64);
+    memset(i.source_sha256, 'b', 64);
+    return i;
+}
+
+static lt_dataset_split split(const char *name) {
+    lt_dataset_split s = {.n = 3, .tokens = tokens, .offsets = offsets, .segment_offsets = segments, .label = label, .truncated = 2};
+    snprintf(s.name, sizeof s.name, "%s", name);
+    return s;
+}
+
+static void test_round_trip(void) {
+    const char *path = in_scratch("demo.h5");
+    lt_dataset_info about = info();
+    lt_dataset_split two[2] = {split("train"), split("dev")}, got;
+    lt_dataset *d = NULL;
+    int64_t n;
+    two[1].label = NULL;
+    two[1].token_label = token_label;
+    CHECK_OK(lt_dataset_write(path, &about, two, 2));
+    CHECK_OK(lt_h5_verify(path));
+    CHECK_OK(lt_dataset_open(path, &d));
+    CHECK_STR(lt_dataset_about(d)->task, "sst2");
+    CHECK_STR(lt_dataset_about(d)->label_words[1], "positive");
+    CHECK_STR(lt_dataset_about(d)->tokenizer_sha256, about.tokenizer_sha256);
+    CHECK_STR(lt_dataset_splits(d, &n)[0], "dev");
+    CHECK_INT(n, 2);
+    CHECK_OK(lt_dataset_read(d, "train", &got));
+    CHECK(got.n == 3 && !memcmp(got.tokens, tokens, sizeof tokens) && !memcmp(got.offsets, offsets, sizeof offsets));
+    CHECK(!memcmp(got.segment_offsets, segments, sizeof segments) && !memcmp(got.label, label, sizeof label) && !got.token_label);
+    CHECK_INT(got.truncated, 2);
+    CHECK_INT(got.longest, 5);
+    CHECK_INT(got.max_token, 30521);
+    lt_dataset_split_fini(&got);
+    CHECK_OK(lt_dataset_read(d, "dev", &got));
+    CHECK(got.label == NULL && !memcmp(got.token_label, token_label, sizeof token_label));
+    lt_dataset_split_fini(&got);
+    CHECK_FAILS(lt_dataset_read(d, "test", &got), LT_ERR_CONFIG, "has no split 'test'; it has: dev, train");
+    CHECK_OK(lt_dataset_check_tokenizer(d, about.tokenizer_sha256, "models/minilm"));
+    CHECK_FAILS(lt_dataset_check_tokenizer(d, "cccc", "models/minilm"), LT_ERR_CONFIG, "another tokenizer (SHA-256 aaaaaaaaaaaaaaaa...)");
+    lt_dataset_close(&d);
+}
+
+/* The writer refuses what a reader would; the file that was there stays. */
+static void test_refused(void) {
+    const char *path = in_scratch("refused.h5");
+    lt_dataset_info about = info();
+    lt_dataset_split s = split("train");
+    file_save(path, "old", 3);
+#define REFUSED(change, undo, message)                                                                                                     \
+    do {                                                                                                                                   \
+        change;                                                                                                                            \
+        CHECK_FAILS(lt_dataset_write(path, &about, &s, 1), LT_ERR_ARG, message);                                                           \
+        undo;                                                                                                                              \
+    } while (0)
+    REFUSED(label[1] = 2, label[1] = 0, "sequence 1 has label 2, which is not in the label set 0..1");
+    REFUSED(label[1] = -100, label[1] = 0, "sequence 1 has label -100");
+    REFUSED(offsets[1] = 9, offsets[1] = 3, "split 'train': sequence 1 has offsets 9 to 8");
+    REFUSED(offsets[2] = 3, offsets[2] = 8, "expected at least one token");
+    REFUSED(offsets[0] = 1, offsets[0] = 0, "offsets[0] is 1");
+    REFUSED(segments[1] = 2, segments[1] = 6, "has its second text at 2, expected a position from 3 to 8");
+    REFUSED(segments[3] = 8, segments[3] = 9, "segment_offsets[3] is 8, expected 9");
+    REFUSED(tokens[4] = -1, tokens[4] = 8, "token 4 has the negative id -1");
+    REFUSED(s.n = 0, s.n = 3, "split 'train' is empty");
+    REFUSED(s.token_label = token_label, s.token_label = NULL, "either label or token_label");
+    REFUSED(strcpy(s.name, "a/b"), strcpy(s.name, "train"), "cannot be the name of a split");
+    size_t n;
+    unsigned char *old = file_load(path, &n);
+    CHECK(n == 3 && !memcmp(old, "old", 3));
+    free(old);
+    CHECK(!dir_has(scratch_dir, ".tmp"));
+}
+
+/* Files that another program wrote or changed: one thing wrong in each. */
+static void write_foreign(const char *path, const char *kind, int64_t version, int64_t n, const int64_t *off, int64_t T, bool with_labels) {
+    lt_h5_writer *w = NULL;
+    hid_t g = -1;
+    int64_t ends = n + 1;
+    const char *text[2] = {"0", "1"};
+    char *hash = info().tokenizer_sha256;
+    CHECK_OK(lt_h5_write_begin(path, kind, version, &w));
+    hid_t f = lt_h5_writer_file(w);
+    CHECK_OK(lt_h5_put_str(f, "task", "t"));
+    CHECK_OK(lt_h5_put_str(f, "command", "c"));
+    CHECK_OK(lt_h5_put_str(f, "tokenizer_sha256", hash));
+    CHECK_OK(lt_h5_put_str(f, "source_sha256", hash));
+    CHECK_OK(lt_h5_write_strings(f, "labels/name", 2, text, false));
+    CHECK_OK(lt_h5_write_strings(f, "labels/words", 2, text, false));
+    CHECK_OK(lt_h5_group(f, "splits/train", &g));
+    CHECK_OK(lt_h5_write(g, "tokens", LT_I32, 1, &T, tokens, false));
+    CHECK_OK(lt_h5_write(g, "offsets", LT_I64, 1, &ends, off, false));
+    CHECK_OK(lt_h5_write(g, "segment_offsets", LT_I64, 1, &ends, segments, false));
+    if (with_labels) CHECK_OK(lt_h5_write(g, "label", LT_I32, 1, &n, label, false));
+    lt_h5_close(&g);
+    CHECK_OK(lt_h5_write_commit(&w, true));
+}
+
+static lt_status read_train(const char *path) {
+    lt_dataset *d = NULL;
+    lt_dataset_split s = {0};
+    lt_status st = lt_dataset_open(path, &d);
+    if (st == LT_OK) st = lt_dataset_read(d, "train", &s);
+    lt_dataset_split_fini(&s);
+    lt_dataset_close(&d);
+    return st;
+}
+
+static void test_foreign(void) {
+    const char *path = in_scratch("foreign.h5");
+    int64_t bad[4] = {0, 5, 4, 9};
+    write_foreign(path, LT_KIND_DATASET, LT_DATASET_VERSION, 3, offsets, 9, true);
+    CHECK_OK(read_train(path));
+    write_foreign(path, LT_KIND_DATASET, LT_DATASET_VERSION, 3, bad, 9, true);
+    CHECK_FAILS(read_train(path), LT_ERR_FORMAT, "sequence 1 has offsets 5 to 4");
+    segments[0] = 4;
+    write_foreign(path, LT_KIND_DATASET, LT_DATASET_VERSION, 3, offsets, 9, true);
+    segments[0] = 3;
+    CHECK_FAILS(read_train(path), LT_ERR_FORMAT, "sequence 0 has its second text at 4, expected a position from 0 to 3");
+    write_foreign(path, LT_KIND_DATASET, LT_DATASET_VERSION, 3, offsets, 8, true);
+    CHECK_FAILS(read_train(path), LT_ERR_FORMAT, "offsets end at 9, but there are 8 tokens");
+    write_foreign(path, LT_KIND_DATASET, LT_DATASET_VERSION, 0, offsets, 0, true);
+    CHECK_FAILS(read_train(path), LT_ERR_FORMAT, "split 'train' is empty");
+    write_foreign(path, LT_KIND_DATASET, LT_DATASET_VERSION, 3, offsets, 9, false);
+    CHECK_FAILS(read_train(path), LT_ERR_FORMAT, "label is missing");
+    label[2] = 5;
+    write_foreign(path, LT_KIND_DATASET, LT_DATASET_VERSION, 3, offsets, 9, true);
+    label[2] = 1;
+    CHECK_FAILS(read_train(path), LT_ERR_FORMAT, "sequence 2 has label 5, which is not in the label set 0..1");
+    write_foreign(path, LT_KIND_DATASET, LT_DATASET_VERSION + 1, 3, offsets, 9, true);
+    CHECK_FAILS(read_train(path), LT_ERR_FORMAT, "format_version 2, this ltune reads 1");
+    write_foreign(path, LT_KIND_RUN, LT_RUN_VERSION, 3, offsets, 9, true);
+    CHECK_FAILS(read_train(path), LT_ERR_FORMAT, "is a ltune-run file, expected ltune-dataset");
+    file_save(path, "sentence\tlabel\n", 15);
+    CHECK_FAILS(read_train(path), LT_ERR_FORMAT, "is not an HDF5 file");
+    CHECK_FAILS(read_train(in_scratch("absent.h5")), LT_ERR_IO, "No such file");
+}
+
+static void test_damage(void) {
+    size_t n;
+    const char *path = in_scratch("damaged.h5");
+    unsigned char *data = file_load(in_scratch("demo.h5"), &n);
+    for (size_t cut = 0; cut < n - SEAL_BYTES; cut += 97) {
+        file_save(path, data, cut);
+        TEST_REPORT(read_train(path) == LT_ERR_FORMAT, "a file cut at %zu of %zu bytes was accepted", cut, n);
+    }
+    /* One token changed: the file's digest tells, and without it the one of the tokens. */
+    unsigned char *at = memmem(data, n, tokens, sizeof tokens);
+    CHECK(at != NULL);
+    at[4] ^= 1;
+    file_save(path, data, n);
+    CHECK_FAILS(read_train(path), LT_ERR_FORMAT, "damaged.h5 is damaged");
+    file_save(path, data, n - SEAL_BYTES);
+    CHECK_FAILS(read_train(path), LT_ERR_FORMAT, "tokens is damaged");
+    free(data);
+}
+
+static void test_h5dump(void) {
+    char command[800], out[20000];
+    if (system("command -v h5dump >/dev/null 2>&1") != 0) {
+        printf("h5dump is not installed: its part is skipped\n");
+        return;
+    }
+    snprintf(command, sizeof command, "h5dump '%s' 2>&1", in_scratch("demo.h5"));
+    CHECK_INT(run_output(command, out, sizeof out), 0);
+    static const char *const shown[] = {"GROUP \"splits\"",  "GROUP \"train\"",   "DATASET \"tokens\"", "DATASET \"segment_offsets\"",
+                                        "(0): 101, 7, 102,", "\"ltune-dataset\"", "\"format_version\"", "(0): \"negative\", \"positive\"",
+                                        "H5T_STD_I64LE"};
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) TEST_REPORT(strstr(out, shown[i]), "h5dump does not show %s", shown[i]);
+}
+
+int main(void) {
+    scratch_make();
+    test_round_trip();
+    test_refused();
+    test_foreign();
+    test_damage();
+    test_h5dump();
+    return test_end();
+}

@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# TEST labels: jobs timeout: 60
+# jobs/train.sbatch without a Slurm: stand-ins for srun, mpirun, scontrol and ltune record what they were asked and end as each case says.
+set -euo pipefail
+source_dir=${LT_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+passed=0 failed=0
+
+mkdir "$tmp/bin"
+# The launcher logs its options, fails the first $STUB_LAUNCH_FAILS times without starting anything, else becomes the program.
+cat >"$tmp/bin/srun" <<'STUB'
+#!/usr/bin/env bash
+echo "$(basename "$0") $*" >>"$STUB_DIR/launches"
+[ "$(wc -l <"$STUB_DIR/launches")" -gt "${STUB_LAUNCH_FAILS:-0}" ] || exit 1
+while [ "$1" != "$LT_PROGRAM" ]; do shift; done
+exec "$@"
+STUB
+cp "$tmp/bin/srun" "$tmp/bin/mpirun"
+# The program exits with $STUB_EXIT; with STUB_WAIT it first waits for a signal, names it, and "saves its state" for a moment.
+cat >"$tmp/bin/ltune" <<'STUB'
+#!/usr/bin/env bash
+echo "ltune $* omp=$OMP_NUM_THREADS" >>"$STUB_DIR/runs"
+if [ -n "${STUB_WAIT:-}" ]; then
+    for s in USR1 TERM; do trap "echo $s >>'$STUB_DIR/signals'; sleep 0.3; exit $STUB_EXIT" $s; done
+    : >"$STUB_DIR/waiting"
+    for _ in $(seq $((STUB_WAIT * 10))); do sleep 0.1; done
+    exit 99
+fi
+exit "$STUB_EXIT"
+STUB
+cat >"$tmp/bin/scontrol" <<'STUB'
+#!/usr/bin/env bash
+[ "$1" != requeue ] || echo "$*" >>"$STUB_DIR/requeues"
+[ "$1" != show ] || echo "   Command=$STUB_JOBS/train.sbatch run.yaml a=b"
+STUB
+chmod +x "$tmp"/bin/*
+
+# job NAME [VAR=VALUE...]: runs $script as slurmd does, from a spool copy; exit code in rc, records in $dir.
+script=$source_dir/jobs/train.sbatch
+job() {
+    dir=$tmp/$1
+    shift
+    mkdir -p "$dir/spool"
+    cp "$script" "$dir/spool/slurm_script"
+    echo 'run: {}' >"$dir/run.yaml"
+    rc=0
+    (cd "$dir" && echo $BASHPID >pid && exec env PATH="$tmp/bin:$PATH" STUB_DIR="$dir" STUB_JOBS="$source_dir/jobs" LT_PROGRAM=ltune \
+        SLURM_JOB_ID=42 SLURM_CPUS_PER_TASK=3 LT_LAUNCH_PAUSE=0 "$@" \
+        bash spool/slurm_script run.yaml train.steps=5) >"$dir/out" 2>&1 || rc=$?
+}
+# signalled NAME SIGNAL [VAR=VALUE...]: a job that gets the signal once its program runs.
+signalled() {
+    local name=$1 signal=$2 pid
+    shift 2
+    job "$name" STUB_WAIT=2 "$@" &
+    pid=$!
+    for _ in $(seq 100); do
+        [ ! -e "$tmp/$name/waiting" ] || break
+        sleep 0.05
+    done
+    kill -s "$signal" "$(cat "$tmp/$name/pid")"
+    wait "$pid" || true
+}
+expect() { # expect WHAT FOUND WANTED
+    if [ "$2" = "$3" ]; then passed=$((passed + 1)); else
+        failed=$((failed + 1))
+        echo "FAILED: $1: found '$2', expected '$3'"
+        sed 's/^/  | /' "$dir/out"
+    fi
+}
+lines() { if [ -e "$dir/$1" ]; then wc -l <"$dir/$1"; else echo 0; fi; }
+
+job success STUB_EXIT=0
+expect "success: exit code" $rc 0
+expect "success: requeues" "$(lines requeues)" 0
+expect "success: launch" "$(cat "$dir/launches")" "srun --mpi=pmix --kill-on-bad-exit=1 ltune train run.yaml train.steps=5"
+expect "success: program" "$(cat "$dir/runs")" "ltune train run.yaml train.steps=5 omp=3"
+
+job mpirun STUB_EXIT=0 LT_LAUNCHER=mpirun
+expect "mpirun: launch" "$(cat "$dir/launches")" "mpirun --map-by slot:PE=3 --bind-to core ltune train run.yaml train.steps=5"
+
+job again STUB_EXIT=75
+expect "75: exit code" $rc 75
+expect "75: requeue" "$(cat "$dir/requeues")" "requeue 42"
+
+job last STUB_EXIT=75 SLURM_RESTART_COUNT=4 LT_MAX_RESTARTS=4
+expect "at most: exit code" $rc 75
+expect "at most: requeues" "$(lines requeues)" 0
+job before_last STUB_EXIT=75 SLURM_RESTART_COUNT=3 LT_MAX_RESTARTS=4
+expect "one before: requeues" "$(lines requeues)" 1
+
+for code in 2 12 16 25; do
+    job "error$code" STUB_EXIT=$code
+    expect "error $code: exit code" $rc $code
+    expect "error $code: launches" "$(lines launches)" 1
+    expect "error $code: requeues" "$(lines requeues)" 0
+done
+
+job launch STUB_EXIT=0 STUB_LAUNCH_FAILS=2
+expect "launch failed twice: exit code" $rc 0
+expect "launch failed twice: launches" "$(lines launches)" 3
+job nolaunch STUB_EXIT=0 STUB_LAUNCH_FAILS=9
+expect "launch always fails: exit code" $rc 1
+expect "launch always fails: launches" "$(lines launches)" 3
+expect "launch always fails: requeues" "$(lines requeues)" 0
+job late STUB_EXIT=137 LT_LAUNCH_SECONDS=0
+expect "a rank killed later on: exit code" $rc 137
+expect "a rank killed later on: launches" "$(lines launches)" 1
+
+expect_signalled() { # expect_signalled NAME FORWARDED REQUEUES
+    dir=$tmp/$1
+    expect "$1: forwarded" "$(cat "$dir/signals")" "$2"
+    expect "$1: launches" "$(lines launches)" 1
+    expect "$1: requeues" "$(lines requeues)" "$3"
+}
+signalled usr1 USR1 STUB_EXIT=75
+expect_signalled usr1 USR1 1
+signalled usr1_done USR1 STUB_EXIT=0 # finished while the signal was on its way
+expect_signalled usr1_done USR1 0
+signalled usr1_launcher USR1 STUB_EXIT=244 # a launcher hit while it was starting
+expect_signalled usr1_launcher USR1 1
+signalled usr1_error USR1 STUB_EXIT=16
+expect_signalled usr1_error USR1 0
+signalled term TERM STUB_EXIT=75 # scancel: the job is not to come back
+expect_signalled term TERM 0
+
+dir=$tmp/missing && mkdir "$dir" && rc=0
+(cd "$dir" && PATH="$tmp/bin:$PATH" SLURM_JOB_ID=42 bash "$source_dir/jobs/train.sbatch" nothere.yaml) >"$dir/out" 2>&1 || rc=$?
+expect "missing file: exit code" $rc 2
+expect "missing file: message" "$(grep -c 'cannot read nothere.yaml' "$dir/out")" 1
+
+# Negative controls: scripts that do not forward, or do not requeue, must be seen by the same records.
+script=$tmp/deaf.sbatch
+sed '/^forward()/,/^}/s/kill -s.*/true/' "$source_dir/jobs/train.sbatch" >"$script"
+signalled deaf USR1 STUB_EXIT=75
+dir=$tmp/deaf
+expect "negative control, deaf script" "$(lines signals)" 0
+script=$tmp/forgetful.sbatch
+sed 's/^ *scontrol requeue.*/    true/' "$source_dir/jobs/train.sbatch" >"$script"
+job forgetful_job STUB_EXIT=75
+expect "negative control, forgetful script" "$(lines requeues)" 0
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

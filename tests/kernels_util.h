@@ -1,0 +1,126 @@
+#pragma once
+/* For the tests of kernels: guarded arrays, comparison with negative control, gradients by differences.
+ *
+ * An array lies between two rims of bytes 0xA5; tests_free() looks at every rim, so a write outside is found wherever it happened. */
+
+#include "kernels/ops.h"
+#include "base/rng.h"
+#include "lt_test.h"
+#include "tol.h"
+
+enum { RIM_BYTES = 256, MAX_ARRAYS = 64, RIM_VALUE = 0xA5 };
+
+static struct {
+    unsigned char *raw;
+    size_t bytes;
+} test_array[MAX_ARRAYS];
+static int test_arrays;
+static uint32_t test_stream; /* counts fills, so that each array has numbers of its own */
+
+/* Array of n elements, zero. */
+static inline lt_arr test_new(int64_t n, lt_dtype dt) {
+    size_t bytes = ((size_t)n * lt_dtype_bytes(dt) + 63) / 64 * 64; /* the end of the rim starts at the next cache line ... */
+    unsigned char *raw = aligned_alloc(64, bytes + 2 * RIM_BYTES);
+    if (!raw || test_arrays == MAX_ARRAYS) {
+        fprintf(stderr, "test_new: out of memory or of slots\n");
+        exit(1);
+    }
+    memset(raw, RIM_VALUE, bytes + 2 * RIM_BYTES); /* ... and the unused bytes before it belong to the rim as well */
+    memset(raw + RIM_BYTES, 0, (size_t)n * lt_dtype_bytes(dt));
+    test_array[test_arrays].raw = raw;
+    test_array[test_arrays++].bytes = (size_t)n * lt_dtype_bytes(dt);
+    return (lt_arr){raw + RIM_BYTES, dt};
+}
+
+static inline float test_get(lt_arr a, int64_t i) { return a.dt == LT_BF16 ? lt_bf16_to_f32(((uint16_t *)a.p)[i]) : ((float *)a.p)[i]; }
+static inline void test_set(lt_arr a, int64_t i, double v) {
+    if (a.dt == LT_BF16)
+        ((uint16_t *)a.p)[i] = lt_f32_to_bf16((float)v);
+    else
+        ((float *)a.p)[i] = (float)v;
+}
+
+/* Array of n normal numbers times scale. */
+static inline lt_arr test_random(int64_t n, lt_dtype dt, double scale) {
+    lt_arr a = test_new(n, dt);
+    lt_rng r = {.seed = 7, .purpose = LT_RNG_TEST, .a = ++test_stream};
+    for (int64_t i = 0; i < n; i++) test_set(a, i, scale * lt_rng_normal(&r, (uint64_t)i, 0));
+    return a;
+}
+
+/* Another array with the same content. */
+static inline lt_arr test_copy(lt_arr a, int64_t n) {
+    lt_arr b = test_new(n, a.dt);
+    memcpy(b.p, a.p, (size_t)n * lt_dtype_bytes(a.dt));
+    return b;
+}
+
+/* Frees all arrays; their rims must be whole. */
+static inline void tests_free(void) {
+    int damaged = 0;
+    for (int i = 0; i < test_arrays; i++) {
+        unsigned char *raw = test_array[i].raw;
+        size_t end = RIM_BYTES + test_array[i].bytes, whole = (test_array[i].bytes + 63) / 64 * 64 + 2 * RIM_BYTES;
+        for (size_t b = 0; b < whole; b++)
+            if ((b < RIM_BYTES || b >= end) && raw[b] != RIM_VALUE) damaged = 1;
+        free(raw);
+    }
+    test_arrays = 0;
+    CHECK(!damaged);
+}
+
+static inline int test_same_bits(lt_arr a, lt_arr b, int64_t n) { return memcmp(a.p, b.p, (size_t)n * lt_dtype_bytes(a.dt)) == 0; }
+
+static inline double test_nmse_arr(lt_arr got, lt_arr want, int64_t n) {
+    double num = 0, den = 1e-300;
+    for (int64_t i = 0; i < n; i++) {
+        double d = (double)test_get(got, i) - (double)test_get(want, i);
+        num += d * d;
+        den += (double)test_get(want, i) * (double)test_get(want, i);
+    }
+    return isnan(num / den) ? INFINITY : num / den;
+}
+
+static double test_worst_share; /* largest NMSE / limit seen: printed at the end so that limits can be judged */
+
+/* got [n] must equal want within the op's limit; then the same check must catch one value that is off by ten times the limit. */
+static inline void test_close(const char *op, lt_arr got, lt_arr want, int64_t n, const char *what) {
+    if (n == 0) return;
+    double limit = test_tol(op, want.dt), nmse = test_nmse_arr(got, want, n), sum = 0;
+    TEST_REPORT(nmse <= limit, "%s %s: NMSE %.3g over limit %.3g", op, what, nmse, limit);
+    if (nmse / limit > test_worst_share) test_worst_share = nmse / limit;
+    for (int64_t i = 0; i < n; i++) sum += (double)test_get(want, i) * (double)test_get(want, i);
+    float kept = test_get(got, n / 2);
+    test_set(got, n / 2, (double)kept + 10 * sqrt(limit * sum) + 1e-30);
+    if (sum > 0) TEST_REPORT(test_nmse_arr(got, want, n) > limit, "%s %s: a wrong value was not noticed", op, what);
+    test_set(got, n / 2, (double)kept);
+}
+
+static inline lt_ctx test_ctx(const lt_ops *ops, int threads, lt_dtype compute, const lt_dims *dims) {
+    lt_ctx c = {.ops = ops, .threads = threads, .compute = compute};
+    c.ws_bytes = ops->ws_bytes(&c, dims);
+    c.ws = test_new((int64_t)c.ws_bytes, LT_U8).p;
+    return c;
+}
+
+/* d loss / d x[i] by central differences of fourth order must be grad[i]; x is restored.  Limit: 2e-4 of the largest component (outputs
+ * are f32: 2^-24 / h = 4e-6 of the loss's terms; truncation h^4). */
+static inline void test_gradient(double (*loss)(void *), void *user, float *x, const float *grad, int64_t n, const char *what) {
+    const double h = 0x1p-6;
+    double top = 1e-30, worst = 0;
+    for (int64_t i = 0; i < n; i++) {
+        float kept = x[i];
+        double f[4];
+        for (int k = 0; k < 4; k++) {
+            const int step[4] = {-2, -1, 1, 2};
+            x[i] = (float)((double)kept + step[k] * h);
+            f[k] = loss(user);
+        }
+        x[i] = kept;
+        double d = (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h);
+        top = fmax(top, fabs(d));
+        worst = fmax(worst, fabs(d - (double)grad[i]));
+    }
+    loss(user); /* outputs of the unchanged x again */
+    TEST_REPORT(worst <= 2e-4 * top, "gradient %s: off by %.3g of the largest component %.3g", what, worst / top, top);
+}

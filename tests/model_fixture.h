@@ -1,0 +1,36 @@
+#pragma once
+/* A model of tests/golden on a grid of this test's ranks. */
+#include "lt_test.h"
+#include "model/model.h"
+
+#include <unistd.h>
+
+typedef struct fixture {
+    lt_comm *world;
+    lt_grid grid;
+    lt_model *model;
+} fixture;
+
+/* The folder with shared reference data, or NULL. */
+static inline const char *fixture_shared(void) {
+    static char path[4096];
+    const char *set = getenv("LT_SHARED");
+    (void)snprintf(path, sizeof path, "%s", set ? set : LT_SOURCE "/../shared");
+    return access(path, R_OK) == 0 ? path : NULL;
+}
+
+/* Opens, plans for `tokens` rows and loads; returns false (counted as a failure) if that fails. */
+static inline bool fixture_open(fixture *f, const char *dir, int tp, const int *bidirectional, lt_dtype compute, lt_model_limits limits) {
+    lt_model_options opt = {.compute = compute, .threads = 1, .bidirectional = bidirectional};
+    lt_status st = lt_grid_create(f->world, tp, &f->grid);
+    if (st == LT_OK) st = lt_model_create(dir, &f->grid, &opt, &f->model);
+    if (st == LT_OK) st = lt_model_plan(f->model, &limits);
+    if (st == LT_OK) st = lt_model_load(f->model);
+    CHECK_OK(st);
+    return st == LT_OK;
+}
+
+static inline void fixture_close(fixture *f) {
+    lt_model_destroy(&f->model);
+    lt_grid_destroy(&f->grid);
+}

@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Builds everything and runs every test: installs packages, builds release with warnings as errors and runs all ctest entries, then
+# builds with Address- and UndefinedBehaviorSanitizer and runs the unit, mpi and io entries again.  Ends with one line
+# 'N passed, N failed' over the entries of both, and exit code 0 only if none failed.
+# usage: tests/run.sh [--quick] [--no-install]     --quick: the release part only
+set -euo pipefail
+
+source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=jobs/packages.sh
+. "$source_dir/jobs/packages.sh"
+quick=0 install=1
+for arg in "$@"; do
+    case $arg in
+    --quick) quick=1 ;;
+    --no-install) install=0 ;;
+    *) sed -n 's/^# usage: /usage: /p' "$0" >&2; exit 2 ;;
+    esac
+done
+
+cd "$source_dir"
+logs=$source_dir/build/test-logs
+mkdir -p "$logs"
+passed=0 failed=0 skipped=0
+say() { printf '[%4d s] %s\n' "$SECONDS" "$*"; }
+
+finish() {
+    [ $skipped -eq 0 ] || say "$skipped skipped (each says why in its log)"
+    say "logs in $logs"
+    echo "$passed passed, $failed failed"
+    [ $failed -eq 0 ]
+    exit
+}
+
+# A step before any test can run; its failure counts as one.
+step() {
+    local log=$logs/$1.log
+    shift
+    if ! "$@" >"$log" 2>&1; then
+        grep -nE 'error|warning|FAILED|CMake Error' "$log" | head -n 20 || true
+        tail -n 20 "$log"
+        say "failed: $*  (whole output: $log)"
+        failed=$((failed + 1))
+        finish
+    fi
+}
+
+# run_ctest PRESET [ctest option...]: adds its entries to the counts.  What is neither passed nor skipped has failed, whatever the reason.
+run_ctest() {
+    local preset=$1 log=$logs/ctest-$1.log total ok skip
+    shift
+    local ctest=(ctest --test-dir "$source_dir/build/$preset" "$@")
+    total=$("${ctest[@]}" -N | sed -n 's/^Total Tests: //p')
+    "${ctest[@]}" --output-on-failure -j "$jobs" >"$log" 2>&1 || true
+    ok=$(grep -cE '^ *[0-9]+/[0-9]+ Test +#[0-9]+: .* Passed +[0-9.]+ sec' "$log" || true)
+    skip=$(grep -cE '^ *[0-9]+/[0-9]+ Test +#[0-9]+: .*\*\*\*Skipped' "$log" || true)
+    total=${total:-0}
+    if [ "$total" -eq 0 ]; then
+        say "$preset: ctest found no tests"
+        failed=$((failed + 1))
+        return
+    fi
+    local bad=$((total - ok - skip))
+    passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
+    if [ $bad -gt 0 ]; then
+        grep -E '^ *[0-9]+/[0-9]+ Test +#[0-9]+: .*\*\*\*(Failed|Timeout|Not Run|Exception)' "$log" || tail -n 5 "$log"
+        sed -n '/FAILED: /p;/runtime error:/p;/ERROR: .*Sanitizer/p' "$log" | head -n 40
+    fi
+    say "$preset: $ok passed, $bad failed, $skip skipped  ($log)"
+}
+
+jobs=$(nproc)
+if [ $install -eq 1 ]; then
+    say "packages"
+    step packages lt_install "$logs/apt.log" "${LT_PACKAGES_BUILD[@]}" "${LT_PACKAGES_RUN[@]}" "${LT_PACKAGES_TEST[@]}"
+fi
+
+! command -v ninja >/dev/null || export CMAKE_GENERATOR=${CMAKE_GENERATOR-Ninja} # a folder configured before keeps its generator
+say "release: building"
+step release-configure cmake --preset release -DLT_WERROR=ON
+step release-build cmake --build --preset release -j "$jobs"
+say "release: testing"
+run_ctest release
+
+if [ $quick -eq 0 ]; then
+    say "asan: building"
+    step asan-configure cmake --preset asan
+    step asan-build cmake --build --preset asan -j "$jobs"
+    say "asan: testing unit, mpi and io"
+    # Libraries without frame pointers hide whose leak it is from the fast unwinder.
+    export ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0 UBSAN_OPTIONS=print_stacktrace=1
+    export LSAN_OPTIONS=suppressions=$source_dir/tests/lsan.supp:print_suppressions=0
+    run_ctest asan -L '^(unit|mpi|io)$' -LE '^valgrind$'
+fi
+finish

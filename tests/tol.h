@@ -1,0 +1,47 @@
+#pragma once
+/* How far the fast kernels may be from their f64 twins: normalised mean square error sum (a-b)^2 / sum b^2, by operation and output type.
+ *
+ * A limit is never widened without the measured error and the reason beside it. */
+
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+typedef struct lt_tol {
+    const char *op;
+    lt_dtype dt; /* of the output */
+    double nmse;
+} lt_tol;
+
+static const lt_tol test_tolerances[] = {
+    /* f32 sums of up to 1,000 random terms: relative error grows like 2^-24 sqrt(K), NMSE 2^-48 K = 4e-12 at worst. */
+    {"linear", LT_F32, 2e-12},
+    {"gemm", LT_F32, 2e-12},
+    {"segment", LT_F32, 2e-12}, /* seen: 1e-12, bias gradient of 530 rows */
+    /* Both twins round the same sum to bf16; where it lies at a boundary they differ by a step of 2^-8.  If all did: NMSE 8e-6; seen:
+     * 6e-7. */
+    {"linear", LT_BF16, 3e-6},
+    /* Mean, variance and output each one or two roundings; rows of 5 values lose digits to cancellation.  Seen: 2e-13. */
+    {"norm", LT_F32, 1e-12},
+    {"norm", LT_BF16, 3e-6},
+    /* Fitted exponential and tail: relative error 3e-7 near 0, NMSE 1e-13. */
+    {"act", LT_F32, 1e-12},
+    {"act", LT_BF16, 3e-6},
+    /* Two products and a sum. */
+    {"rope", LT_F32, 1e-13},
+    {"rope", LT_BF16, 3e-6},
+    /* Up to three additions; pooling sums tens of rows. */
+    {"rows", LT_F32, 1e-12},
+    {"rows", LT_BF16, 3e-6},
+    /* exp as in act, log in f64. */
+    {"xent", LT_F32, 1e-12},
+    /* Four products, a root and a division; the update is small beside p, so the moments are the sensitive outputs. */
+    {"adamw", LT_F32, 1e-12},
+};
+
+/* Local.  The limit of an operation; 0 (nothing passes) when the table lacks it. */
+static inline double test_tol(const char *op, lt_dtype dt) {
+    for (size_t i = 0; i < sizeof test_tolerances / sizeof *test_tolerances; i++)
+        if (test_tolerances[i].dt == dt && strcmp(test_tolerances[i].op, op) == 0) return test_tolerances[i].nmse;
+    return 0;
+}

@@ -1,0 +1,125 @@
+// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
+/* Frozen linear layers: cpu against ref over shapes with tails, types, bias, residual in every form, plain and packed; no rows; the same
+ * bits twice; backward is the transpose of forward. */
+#include "kernels_util.h"
+
+typedef struct shape {
+    int64_t rows, N, K;
+} shape;
+
+typedef struct layer {
+    lt_arena arena;
+    lt_lin lin;
+} layer;
+
+static void layer_init(layer *l, const lt_ctx *c, int64_t N, int64_t K, lt_arr w, const float *bias) {
+    lt_arena_measure(&l->arena, "test weights");
+    CHECK_OK(c->ops->lin_alloc(c, &l->arena, N, K, &l->lin));
+    CHECK_OK(lt_arena_init(&l->arena, "test weights", l->arena.used));
+    CHECK_OK(c->ops->lin_alloc(c, &l->arena, N, K, &l->lin));
+    CHECK_OK(lt_arena_ok(&l->arena));
+    CHECK_INT(l->lin.dt, w.dt);
+    memcpy(l->lin.w, w.p, (size_t)(N * K) * lt_dtype_bytes(w.dt));
+    l->lin.bias = bias;
+    CHECK_OK(c->ops->lin_pack(c, &l->lin));
+}
+
+static void layer_fini(layer *l, const lt_ctx *c) {
+    c->ops->lin_fini(&l->lin);
+    lt_arena_fini(&l->arena);
+}
+
+enum { NO_RESID, OTHER_F32, OTHER_BF16, SAME, RESID_COUNT };
+
+/* One call of each back end, twice of cpu. */
+static void one_call(const lt_ctx *cpu, layer *lc, const lt_ctx *ref, layer *lr, shape s, bool forward, lt_dtype in_dt, lt_dtype out_dt,
+                     int resid, int no_bias) {
+    int64_t n_in = forward ? s.K : s.N, n_out = s.rows * (forward ? s.N : s.K);
+    lt_arr in = test_random(s.rows * n_in, in_dt, 1), other = test_random(n_out, resid == OTHER_BF16 ? LT_BF16 : LT_F32, 1);
+    lt_arr start = test_random(n_out, out_dt, 1), out[3];
+    for (int i = 0; i < 3; i++) {
+        out[i] = test_copy(start, n_out);
+        struct lt_linear_args a = {.lin = i < 2 ? &lc->lin : &lr->lin, .rows = s.rows, .no_bias = no_bias};
+        a.x = forward ? in : out[i];
+        a.y = forward ? out[i] : in;
+        a.resid = resid == NO_RESID ? (lt_arr){0} : resid == SAME ? out[i] : other;
+        const lt_ctx *c = i < 2 ? cpu : ref;
+        CHECK_OK((forward ? c->ops->linear_fwd : c->ops->linear_bwd_x)(c, &a));
+    }
+    char what[128];
+    snprintf(what, sizeof what, "%s [%lld, %lld, %lld] in %s out %s resid %d no_bias %d threads %d", forward ? "fwd" : "bwd",
+             (long long)s.rows, (long long)s.N, (long long)s.K, lt_dtype_name(in_dt), lt_dtype_name(out_dt), resid, no_bias, cpu->threads);
+    CHECK(test_same_bits(out[0], out[1], n_out));
+    test_close("linear", out[0], out[2], n_out, what);
+}
+
+static void one_shape(shape s, lt_dtype compute, int threads) {
+    lt_dims dims = {.rows = s.rows, .width = s.N > s.K ? s.N : s.K};
+    for (int with_bias = 0; with_bias < 2; with_bias++)
+        for (int variant = 0; variant < (compute == LT_BF16 ? 4 : 1); variant++)
+            for (int resid = 0; resid < RESID_COUNT; resid++) {
+                lt_ctx cpu = test_ctx(lt_ops_cpu(), threads, compute, &dims), ref = test_ctx(lt_ops_ref(), 1, compute, &dims);
+                lt_arr w = test_random(s.N * s.K, compute, 1), bias = test_random(s.N, LT_F32, 1);
+                lt_dtype in_dt = variant & 1 ? LT_BF16 : LT_F32, out_dt = variant & 2 ? LT_BF16 : LT_F32;
+                layer lc, lr;
+                layer_init(&lc, &cpu, s.N, s.K, w, with_bias ? bias.p : NULL);
+                layer_init(&lr, &ref, s.N, s.K, w, with_bias ? bias.p : NULL);
+                one_call(&cpu, &lc, &ref, &lr, s, true, in_dt, out_dt, resid, resid == OTHER_F32);
+                one_call(&cpu, &lc, &ref, &lr, s, true, in_dt, out_dt, resid, 0);
+                one_call(&cpu, &lc, &ref, &lr, s, false, in_dt, out_dt, resid, 0);
+                layer_fini(&lr, &ref);
+                layer_fini(&lc, &cpu);
+                tests_free();
+            }
+}
+
+/* <dy, W x> = <W^T dy, x> */
+static void adjoint(void) {
+    shape s = {70, 48, 33};
+    lt_ctx c = test_ctx(lt_ops_cpu(), 2, LT_F32, &(lt_dims){.rows = s.rows, .width = s.N});
+    lt_arr w = test_random(s.N * s.K, LT_F32, 1), x = test_random(s.rows * s.K, LT_F32, 1), dy = test_random(s.rows * s.N, LT_F32, 1);
+    lt_arr y = test_new(s.rows * s.N, LT_F32), dx = test_new(s.rows * s.K, LT_F32);
+    layer l;
+    layer_init(&l, &c, s.N, s.K, w, NULL);
+    CHECK_OK(c.ops->linear_fwd(&c, &(struct lt_linear_args){.lin = &l.lin, .rows = s.rows, .x = x, .y = y}));
+    CHECK_OK(c.ops->linear_bwd_x(&c, &(struct lt_linear_args){.lin = &l.lin, .rows = s.rows, .x = dx, .y = dy}));
+    double left = 0, right = 0, size = 0;
+    for (int64_t i = 0; i < s.rows * s.N; i++) {
+        left += (double)test_get(dy, i) * (double)test_get(y, i);
+        size += fabs((double)test_get(dy, i) * (double)test_get(y, i));
+    }
+    for (int64_t i = 0; i < s.rows * s.K; i++) right += (double)test_get(dx, i) * (double)test_get(x, i);
+    CHECK_NEAR(left, right, 1e-7 * size);
+    CHECK(fabs(left * 1.001 - right) > 1e-7 * size); /* negative control */
+    layer_fini(&l, &c);
+    tests_free();
+}
+
+/* A workspace that is too small is an error, not a write behind its end. */
+static void small_workspace(void) {
+    lt_ctx c = test_ctx(lt_ops_cpu(), 1, LT_BF16, &(lt_dims){.rows = 1, .width = 8});
+    lt_arr w = test_random(64 * 64, LT_BF16, 1), x = test_random(64 * 64, LT_F32, 1), y = test_new(64 * 64, LT_F32);
+    layer l;
+    layer_init(&l, &c, 64, 64, w, NULL);
+    CHECK_FAILS(c.ops->linear_fwd(&c, &(struct lt_linear_args){.lin = &l.lin, .rows = 64, .x = x, .y = y}), LT_ERR_INTERNAL, "ws_bytes");
+    layer_fini(&l, &c);
+    tests_free();
+}
+
+int main(void) {
+    const char *mode[] = {"auto", "plain", "packed"};
+    const shape shapes[] = {{0, 16, 16}, {1, 17, 5}, {5, 7, 3}, {33, 64, 48}, {64, 33, 70}, {601, 24, 16}};
+    for (int m = 0; m < 3; m++) {
+        setenv("LT_CPU_LINEAR", mode[m], 1);
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+            for (int threads = 1; threads <= 2; threads++) {
+                one_shape(shapes[i], LT_F32, threads);
+                one_shape(shapes[i], LT_BF16, threads);
+            }
+        adjoint();
+        small_workspace();
+    }
+    unsetenv("LT_CPU_LINEAR");
+    printf("largest share of a limit: %.2g\n", test_worst_share);
+    return test_end();
+}
