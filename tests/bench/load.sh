@@ -24,7 +24,8 @@ done
 [ -f "$model/model.safetensors" ] || "$bin/make_llama" "$model" "$layers"
 cp "$here/../golden/tiny-bert/vocab.txt" "$here/../golden/tiny-bert/tokenizer_config.json" "$model"
 for i in $(seq 64); do printf '%d\t%d\tthe film is good and the plot is not\n' "$i" $((i % 2 ? 1 : -1)); done >"$tmp/text.tsv"
-"$bin/ltune-prep" data --format tsv --text 3 --label 2 --label-rule sign -t "$model" -o "$tmp/data.h5" "train=$tmp/text.tsv" "dev=$tmp/text.tsv" >"$tmp/log" 2>&1 ||
+"$bin/ltune-prep" data --format tsv --text 3 --label 2 --label-rule sign -t "$model" -o "$tmp/data.h5" \
+    "train=$tmp/text.tsv" "dev=$tmp/text.tsv" >"$tmp/log" 2>&1 ||
     { cat "$tmp/log" >&2; exit 1; }
 cat >"$tmp/run.yaml" <<YAML
 model: {path: $model, dtype: $dtype}

@@ -186,7 +186,13 @@ static lt_status setup_buffers(bench *b, int64_t C) {
 
 static lt_status bench_setup(bench *b, const golden *g, const run_case *c, fixture *f, int64_t budget, uint64_t seed) {
     *b = (bench){.cfg = {.parallel = {.tp = f->grid.tp_size, .tokens = budget}, .n_trials = c->n}, .labels = {.K = K, .P = (int)g->P}};
-    b->run = (lt_run){.cfg = &b->cfg, .grid = f->grid, .model = f->model, .threads = 1, .K = K, .readout = g->types ? c->bert : c->llama};
+    b->run = (lt_run){.cfg = &b->cfg,
+                      .grid = f->grid,
+                      .model = f->model,
+                      .threads = 1,
+                      .pack_rows = budget,
+                      .K = K,
+                      .readout = g->types ? c->bert : c->llama};
     for (int i = 0; i < c->n; i++)
         b->trial_cfg[i] = (lt_trial_cfg){.name = (char *)(uintptr_t)c->method[i].name,
                                          .seed = seed,
