@@ -226,7 +226,7 @@ struct lt_adamw_args { /* decoupled decay (Loshchilov & Hutter 2019): p -= lr * 
 
 struct lt_ops {
     const char *name;
-    /* Plan time (may allocate).  lin_alloc: takes the memory of W, packing included, from the arena (a sizing arena only counts it) and sets
+    /* Plan time (may allocate).  lin_alloc: takes the memory of W, packing included, from the arena (a measuring arena only counts it) and sets
      * lin->w where the loader writes W [N, K] in lin->dt.  lin_pack: after loading; frees nothing of the arena.  lin_fini: frees handles. */
     size_t (*ws_bytes)(const lt_ctx *c, const lt_dims *d);
     lt_status (*lin_alloc)(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *lin);
