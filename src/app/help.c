@@ -48,8 +48,8 @@ static void formats(void) {
         "              /labels/{name, words}; attributes kind, format_version, task, tokenizer_sha256, source_sha256, command\n"
         "  run log     run.dir/run.h5: /trials/<trial>/train/{step, loss, lr, grad_norm}, /trials/<trial>/eval/{step, split, loss, "
         "accuracy, mcc, f1},\n"
-        "              /perf/{step, seconds, tokens, sentences, t_compute, t_comm, t_data, t_io}, /run (configuration, versions, hosts, "
-        "SLURM_*)\n"
+        "              /perf/{step, seconds, tokens, sentences, t_compute, t_comm, t_data, t_io, t_linear, t_attention},\n"
+        "              /run (configuration, versions, hosts, SLURM_*)\n"
         "  checkpoint  run.dir/ck/step_NNNNNNNN.h5; ck/last and ck/best.<trial> are links to the files\n"
         "              /trials/<trial>/{params, adam_m, adam_v, label_states}/<tensor> f32, whole tensors whatever tp and dp wrote them\n\n"
         "Every dataset has an attribute sha256 of its bytes.\n");

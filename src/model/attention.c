@@ -32,7 +32,7 @@ static struct lt_attn_args arguments(const lt_model *m, int layer, const lt_bank
 
 void lt_model_impl_attn_fwd(lt_model *m, int layer, const lt_bank *bank, bool pick) {
     struct lt_attn_args args = arguments(m, layer, bank, pick);
-    LT_OP(m, attn_fwd, &args);
+    LT_OP_TIMED(m, attention, attn_fwd, &args);
 }
 
 void lt_model_impl_attn_bwd(lt_model *m, int layer, const lt_bank *bank, bool pick) {
@@ -44,5 +44,5 @@ void lt_model_impl_attn_bwd(lt_model *m, int layer, const lt_bank *bank, bool pi
     args.dk = m->dkv;
     args.dv = lt_arr_at(m->dkv, kd);
     args.ld_dk = args.ld_dv = 2 * kd;
-    LT_OP(m, attn_bwd, &args);
+    LT_OP_TIMED(m, attention, attn_bwd, &args);
 }

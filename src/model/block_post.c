@@ -17,13 +17,13 @@ void lt_model_impl_post_fwd(lt_model *m, const lt_pack *pack, int layer, const l
         x = m->pick;
     }
     /* attention */
-    LT_OP(m, linear_fwd, &(struct lt_linear_args){.lin = &w->q, .rows = n, .x = x, .y = s->q});
-    LT_OP(m, linear_fwd, &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = m->x, .y = s->kv});
+    LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->q, .rows = n, .x = x, .y = s->q});
+    LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = m->x, .y = s->kv});
     lt_model_impl_attn_fwd(m, layer, bank, pick);
     float *a = lt_model_impl_sum(m, 0, s->x1);
-    LT_OP(m, linear_fwd,
-          &(struct lt_linear_args){
-              .lin = &w->o, .rows = n, .x = s->o, .y = lt_arr_f32(a), .resid = lt_model_impl_once(m, x), .no_bias = other});
+    LT_OP_TIMED(m, linear, linear_fwd,
+                &(struct lt_linear_args){
+                    .lin = &w->o, .rows = n, .x = s->o, .y = lt_arr_f32(a), .resid = lt_model_impl_once(m, x), .no_bias = other});
     lt_model_impl_reduce(m, 0, n);
     LT_OP(m, norm_fwd,
           &(struct lt_norm_args){.kind = m->arch.norm,
@@ -38,12 +38,12 @@ void lt_model_impl_post_fwd(lt_model *m, const lt_pack *pack, int layer, const l
                                  .mean = s->mean1,
                                  .rstd = s->rstd1});
     /* feed-forward */
-    LT_OP(m, linear_fwd, &(struct lt_linear_args){.lin = &w->up, .rows = n, .x = m->x1, .y = s->u});
+    LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->up, .rows = n, .x = m->x1, .y = s->u});
     LT_OP(m, act_fwd, &(struct lt_act_args){.act = m->arch.act, .rows = n, .F = m->Fl, .u = s->u, .h = m->h});
     float *b = lt_model_impl_sum(m, 1, s->x2);
-    LT_OP(m, linear_fwd,
-          &(struct lt_linear_args){
-              .lin = &w->down, .rows = n, .x = m->h, .y = lt_arr_f32(b), .resid = lt_model_impl_once(m, m->x1), .no_bias = other});
+    LT_OP_TIMED(m, linear, linear_fwd,
+                &(struct lt_linear_args){
+                    .lin = &w->down, .rows = n, .x = m->h, .y = lt_arr_f32(b), .resid = lt_model_impl_once(m, m->x1), .no_bias = other});
     lt_model_impl_reduce(m, 1, n);
     LT_OP(m, norm_fwd,
           &(struct lt_norm_args){.kind = m->arch.norm,
@@ -75,11 +75,11 @@ void lt_model_impl_post_bwd(lt_model *m, const lt_pack *pack, int layer, const l
                                  .rstd = s->rstd2,
                                  .dy = lt_arr_f32((float *)m->grad),
                                  .dx = db});
-    LT_OP(m, linear_bwd_x, &(struct lt_linear_args){.lin = &w->down, .rows = n, .x = m->dh, .y = lt_arr_f32(db)});
+    LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = &w->down, .rows = n, .x = m->dh, .y = lt_arr_f32(db)});
     LT_OP(m, act_bwd, &(struct lt_act_args){.act = m->arch.act, .rows = n, .F = m->Fl, .u = s->u, .dh = m->dh, .du = s->u});
-    LT_OP(m, linear_bwd_x,
-          &(struct lt_linear_args){
-              .lin = &w->up, .rows = n, .x = lt_arr_f32(dx1), .y = s->u, .resid = lt_model_impl_once(m, lt_arr_f32(db))});
+    LT_OP_TIMED(m, linear, linear_bwd_x,
+                &(struct lt_linear_args){
+                    .lin = &w->up, .rows = n, .x = lt_arr_f32(dx1), .y = s->u, .resid = lt_model_impl_once(m, lt_arr_f32(db))});
     lt_model_impl_reduce(m, 0, n);
     /* attention */
     LT_OP(m, norm_bwd,
@@ -92,22 +92,22 @@ void lt_model_impl_post_bwd(lt_model *m, const lt_pack *pack, int layer, const l
                                  .rstd = s->rstd1,
                                  .dy = lt_arr_f32(dx1),
                                  .dx = da});
-    LT_OP(m, linear_bwd_x, &(struct lt_linear_args){.lin = &w->o, .rows = n, .x = m->d_o, .y = lt_arr_f32(da)});
+    LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = &w->o, .rows = n, .x = m->d_o, .y = lt_arr_f32(da)});
     lt_model_impl_attn_bwd(m, layer, bank, pick);
     if (!below) return;
     if (pick) {
-        LT_OP(m, linear_bwd_x, &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = lt_arr_f32(dx), .y = m->dkv});
-        LT_OP(m, linear_bwd_x,
-              &(struct lt_linear_args){
-                  .lin = &w->q, .rows = n, .x = lt_arr_f32(m->g0), .y = m->dq, .resid = lt_model_impl_once(m, lt_arr_f32(da))});
+        LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = lt_arr_f32(dx), .y = m->dkv});
+        LT_OP_TIMED(m, linear, linear_bwd_x,
+                    &(struct lt_linear_args){
+                        .lin = &w->q, .rows = n, .x = lt_arr_f32(m->g0), .y = m->dq, .resid = lt_model_impl_once(m, lt_arr_f32(da))});
         LT_OP(m, scatter_add_rows,
               &(struct lt_rows_args){.rows = n, .C = C, .index = m->pick_row, .big = lt_arr_f32(dx), .small = lt_arr_f32(m->g0)});
     } else {
-        LT_OP(m, linear_bwd_x,
-              &(struct lt_linear_args){
-                  .lin = &w->q, .rows = T, .x = lt_arr_f32(dx), .y = m->dq, .resid = lt_model_impl_once(m, lt_arr_f32(da))});
-        LT_OP(m, linear_bwd_x,
-              &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = lt_arr_f32(dx), .y = m->dkv, .resid = lt_arr_f32(dx)});
+        LT_OP_TIMED(m, linear, linear_bwd_x,
+                    &(struct lt_linear_args){
+                        .lin = &w->q, .rows = T, .x = lt_arr_f32(dx), .y = m->dq, .resid = lt_model_impl_once(m, lt_arr_f32(da))});
+        LT_OP_TIMED(m, linear, linear_bwd_x,
+                    &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = lt_arr_f32(dx), .y = m->dkv, .resid = lt_arr_f32(dx)});
     }
     lt_model_impl_reduce(m, 1, T);
     m->grad = dx;

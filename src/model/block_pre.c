@@ -45,14 +45,15 @@ void lt_model_impl_pre_fwd(lt_model *m, const lt_pack *pack, int layer, const lt
         xn = m->pick;
         x = m->pick_res;
     }
-    LT_OP(m, linear_fwd, &(struct lt_linear_args){.lin = &w->q, .rows = n, .x = xn, .y = s->q});
-    LT_OP(m, linear_fwd, &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = m->n, .y = s->kv});
+    LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->q, .rows = n, .x = xn, .y = s->q});
+    LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = m->n, .y = s->kv});
     rotate(m, s->q, hd, m->Hl, n, pick ? m->pick_pos : pack->pos, 0);
     rotate(m, s->kv, 2 * kd, m->Hkvl, T, pack->pos, 0);
     lt_model_impl_attn_fwd(m, layer, bank, pick);
     float *x2 = lt_model_impl_sum(m, 1, s->x2);
-    LT_OP(m, linear_fwd,
-          &(struct lt_linear_args){.lin = &w->o, .rows = n, .x = s->o, .y = lt_arr_f32(x2), .resid = lt_model_impl_once(m, lt_arr_f32(x))});
+    LT_OP_TIMED(
+        m, linear, linear_fwd,
+        &(struct lt_linear_args){.lin = &w->o, .rows = n, .x = s->o, .y = lt_arr_f32(x2), .resid = lt_model_impl_once(m, lt_arr_f32(x))});
     lt_model_impl_reduce(m, 1, n);
     /* feed-forward */
     LT_OP(m, norm_fwd,
@@ -66,12 +67,12 @@ void lt_model_impl_pre_fwd(lt_model *m, const lt_pack *pack, int layer, const lt
                                  .x_save = lt_model_impl_keep(m, x2, s->x2),
                                  .mean = s->mean2,
                                  .rstd = s->rstd2});
-    LT_OP(m, linear_fwd, &(struct lt_linear_args){.lin = &w->up, .rows = n, .x = m->x1, .y = s->u});
+    LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->up, .rows = n, .x = m->x1, .y = s->u});
     LT_OP(m, glu_fwd, &(struct lt_act_args){.act = a->act, .rows = n, .F = m->Fl, .u = s->u, .h = m->h});
     float *y = lt_model_impl_sum(m, 0, layer + 1 < a->m ? m->saved[layer + 1].x1 : m->final_x);
-    LT_OP(m, linear_fwd,
-          &(struct lt_linear_args){
-              .lin = &w->down, .rows = n, .x = m->h, .y = lt_arr_f32(y), .resid = lt_model_impl_once(m, lt_arr_f32(x2))});
+    LT_OP_TIMED(m, linear, linear_fwd,
+                &(struct lt_linear_args){
+                    .lin = &w->down, .rows = n, .x = m->h, .y = lt_arr_f32(y), .resid = lt_model_impl_once(m, lt_arr_f32(x2))});
     lt_model_impl_reduce(m, 0, n);
     m->res = y;
 }
@@ -83,9 +84,10 @@ void lt_model_impl_pre_bwd(lt_model *m, const lt_pack *pack, int layer, const lt
     int64_t C = a->C, T = pack->n_tok, n = pick ? pack->n_seq : T, hd = (int64_t)m->Hl * a->D, kd = (int64_t)m->Hkvl * a->D;
     float *dn = lt_model_impl_sum(m, 0, m->g0), *dx2 = m->g1, *dx = m->g2;
     /* feed-forward */
-    LT_OP(m, linear_bwd_x, &(struct lt_linear_args){.lin = &w->down, .rows = n, .x = m->dh, .y = lt_arr_f32((float *)m->grad)});
+    LT_OP_TIMED(m, linear, linear_bwd_x,
+                &(struct lt_linear_args){.lin = &w->down, .rows = n, .x = m->dh, .y = lt_arr_f32((float *)m->grad)});
     LT_OP(m, glu_bwd, &(struct lt_act_args){.act = a->act, .rows = n, .F = m->Fl, .u = s->u, .dh = m->dh, .du = s->u});
-    LT_OP(m, linear_bwd_x, &(struct lt_linear_args){.lin = &w->up, .rows = n, .x = lt_arr_f32(dn), .y = s->u});
+    LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = &w->up, .rows = n, .x = lt_arr_f32(dn), .y = s->u});
     lt_model_impl_reduce(m, 0, n);
     LT_OP(m, norm_bwd,
           &(struct lt_norm_args){.kind = a->norm,
@@ -99,18 +101,19 @@ void lt_model_impl_pre_bwd(lt_model *m, const lt_pack *pack, int layer, const lt
                                  .dres = m->grad,
                                  .dx = dx2});
     /* attention */
-    LT_OP(m, linear_bwd_x, &(struct lt_linear_args){.lin = &w->o, .rows = n, .x = m->d_o, .y = lt_arr_f32(dx2)});
+    LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = &w->o, .rows = n, .x = m->d_o, .y = lt_arr_f32(dx2)});
     lt_model_impl_attn_bwd(m, layer, bank, pick);
     if (!below) return;
     rotate(m, m->dq, hd, m->Hl, n, pick ? m->pick_pos : pack->pos, 1);
     rotate(m, m->dkv, 2 * kd, m->Hkvl, T, pack->pos, 1);
-    LT_OP(m, linear_bwd_x, &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = lt_arr_f32(dn), .y = m->dkv});
+    LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = lt_arr_f32(dn), .y = m->dkv});
     if (pick) {
-        LT_OP(m, linear_bwd_x, &(struct lt_linear_args){.lin = &w->q, .rows = n, .x = lt_arr_f32(m->pick_res), .y = m->dq});
+        LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = &w->q, .rows = n, .x = lt_arr_f32(m->pick_res), .y = m->dq});
         LT_OP(m, scatter_add_rows,
               &(struct lt_rows_args){.rows = n, .C = C, .index = m->pick_row, .big = lt_arr_f32(dn), .small = lt_arr_f32(m->pick_res)});
     } else {
-        LT_OP(m, linear_bwd_x, &(struct lt_linear_args){.lin = &w->q, .rows = T, .x = lt_arr_f32(dn), .y = m->dq, .resid = lt_arr_f32(dn)});
+        LT_OP_TIMED(m, linear, linear_bwd_x,
+                    &(struct lt_linear_args){.lin = &w->q, .rows = T, .x = lt_arr_f32(dn), .y = m->dq, .resid = lt_arr_f32(dn)});
     }
     lt_model_impl_reduce(m, 0, T);
     LT_OP(m, norm_bwd,

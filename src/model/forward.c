@@ -117,8 +117,8 @@ void lt_model_forward(lt_model *m, const lt_forward_args *a, const float **out) 
     /* read out */
     *out = m->rows_out;
     if (uses_pooler(m, a->readout) && pick) {
-        LT_OP(m, linear_fwd,
-              &(struct lt_linear_args){.lin = &m->pooler, .rows = n, .x = lt_arr_f32(m->rows_out), .y = lt_arr_f32(m->pool_u)});
+        LT_OP_TIMED(m, linear, linear_fwd,
+                    &(struct lt_linear_args){.lin = &m->pooler, .rows = n, .x = lt_arr_f32(m->rows_out), .y = lt_arr_f32(m->pool_u)});
         LT_OP(m, act_fwd,
               &(struct lt_act_args){.act = LT_ACT_TANH, .rows = n, .F = C, .u = lt_arr_f32(m->pool_u), .h = lt_arr_f32(m->pooled)});
         *out = m->pooled;
@@ -144,7 +144,7 @@ static const float *backward_readout(lt_model *m, const lt_forward_args *a, cons
     if (uses_pooler(m, a->readout)) {
         lt_arr u = lt_arr_f32(m->pool_u);
         LT_OP(m, act_bwd, &(struct lt_act_args){.act = LT_ACT_TANH, .rows = n, .F = C, .u = u, .dh = lt_arr_f32((float *)d_out), .du = u});
-        LT_OP(m, linear_bwd_x, &(struct lt_linear_args){.lin = &m->pooler, .rows = n, .x = lt_arr_f32(m->d_rows), .y = u});
+        LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = &m->pooler, .rows = n, .x = lt_arr_f32(m->d_rows), .y = u});
         return m->d_rows;
     }
     if (a->readout == LT_READ_MEAN || a->readout == LT_READ_MAX) {

@@ -171,6 +171,7 @@ const lt_arch *lt_model_arch(const lt_model *m) { return &m->arch; }
 const lt_ctx *lt_model_ctx(const lt_model *m) { return &m->ctx; }
 bool lt_model_has_pooler(const lt_model *m) { return m->has_pooler; }
 const char *lt_model_fingerprint(const lt_model *m) { return m->fingerprint; }
+lt_model_times lt_model_get_times(const lt_model *m) { return m->times; }
 int64_t lt_model_bytes_read(const lt_model *m) { return lt_st_bytes_read(m->st); }
 
 void lt_model_kv_heads(const lt_model *m, int *first, int *count) {

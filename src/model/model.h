@@ -104,6 +104,14 @@ void lt_model_kv_heads(const lt_model *m, int *first, int *count);
 const char *lt_model_fingerprint(const lt_model *m);
 /* Local.  Bytes of this rank: weights, activations with workspace, comm buffers; before anything is touched.  Any pointer may be NULL. */
 void lt_model_memory(const lt_model *m, size_t *weights, size_t *activations, size_t *comm);
+/* Seconds of this rank since the model was created. */
+typedef struct lt_model_times {
+    double linear;    /* products with frozen matrices, bringing their operands into form included */
+    double attention; /* attention, forward and backward */
+} lt_model_times;
+/* Local. */
+lt_model_times lt_model_get_times(const lt_model *m);
+
 /* Local.  Bytes of weight files read so far by this rank. */
 int64_t lt_model_bytes_read(const lt_model *m);
 

@@ -1,6 +1,7 @@
 #pragma once
 /* Private to the model room: the structs behind lt_model. */
 
+#include "base/log.h"
 #include "model/model.h"
 #include "store/safetensors.h"
 
@@ -77,6 +78,7 @@ struct lt_model {
     int32_t *pick_row, *pick_index, *pick_pos, *pick_cu; /* read-out rows: row, index in its sequence, position; [B], cu [B + 1] */
     /* of the last forward */
     lt_attn_plan plan_all, plan_pick;
+    lt_model_times times;
 };
 
 /* Runs an op inside a step: a failure is a bug and fatal, for other ranks wait in a collective. */
@@ -87,6 +89,14 @@ struct lt_model {
             lt_err_trace(st_op_, __FILE__, __LINE__, __func__);                                                                            \
             lt_fatal((m)->grid->world, st_op_);                                                                                            \
         }                                                                                                                                  \
+    } while (0)
+
+/* The same for the ops that are timed: adds to m->times.clock. */
+#define LT_OP_TIMED(m, clock, name, ...)                                                                                                   \
+    do {                                                                                                                                   \
+        double t0_op_ = lt_time_s();                                                                                                       \
+        LT_OP(m, name, __VA_ARGS__);                                                                                                       \
+        (m)->times.clock += lt_time_s() - t0_op_;                                                                                          \
     } while (0)
 
 /* model.c: this rank's share of m->arch under m->grid, and the size of its weights; m->st is open. */

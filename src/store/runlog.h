@@ -34,7 +34,8 @@ typedef struct lt_perf_row {
     int64_t step;
     double seconds; /* wall time of these training steps */
     int64_t tokens, sentences;
-    double t_compute, t_comm, t_data, t_io; /* seconds of `seconds` */
+    double t_compute, t_comm, t_data, t_io; /* seconds of `seconds`, but t_io, which comes after the steps */
+    double t_linear, t_attention;           /* seconds of t_compute */
 } lt_perf_row;
 
 typedef struct lt_runlog lt_runlog;

@@ -6,7 +6,7 @@
  *     /trials/<trial>             facts: method, trainable ...   (attribute `order`: position in the run)
  *     /trials/<trial>/train/{step i64, loss, lr, grad_norm f64}
  *     /trials/<trial>/eval/{step i64, split text, loss, accuracy, mcc, f1 f64, sequences i64, seconds f64}
- *     /perf/{step i64, seconds f64, tokens, sentences i64, t_compute, t_comm, t_data, t_io f64}
+ *     /perf/{step i64, seconds f64, tokens, sentences i64, t_compute, t_comm, t_data, t_io, t_linear, t_attention f64}
  *
  * Why the whole file is rewritten.  A log that is read while the job runs, and that must open after kill -9, can be had from HDF5 in two ways.
  * SWMR appends in place; readers must open it in SWMR mode, h5dump and HDFView cannot, and after a kill it needs a repair with a
@@ -44,9 +44,10 @@ const lt_column lt_runlog_impl_train[LT_TRAIN_COLUMNS] = {I64(lt_train_row, step
 const lt_column lt_runlog_impl_eval[LT_EVAL_COLUMNS] = {I64(lt_eval_row, step),      TEXT(lt_eval_row, split), F64(lt_eval_row, loss),
                                                         F64(lt_eval_row, accuracy),  F64(lt_eval_row, mcc),    F64(lt_eval_row, f1),
                                                         I64(lt_eval_row, sequences), F64(lt_eval_row, seconds)};
-const lt_column lt_runlog_impl_perf[LT_PERF_COLUMNS] = {I64(lt_perf_row, step),      F64(lt_perf_row, seconds),   I64(lt_perf_row, tokens),
-                                                        I64(lt_perf_row, sentences), F64(lt_perf_row, t_compute), F64(lt_perf_row, t_comm),
-                                                        F64(lt_perf_row, t_data),    F64(lt_perf_row, t_io)};
+const lt_column lt_runlog_impl_perf[LT_PERF_COLUMNS] = {
+    I64(lt_perf_row, step),      F64(lt_perf_row, seconds),    I64(lt_perf_row, tokens), I64(lt_perf_row, sentences),
+    F64(lt_perf_row, t_compute), F64(lt_perf_row, t_comm),     F64(lt_perf_row, t_data), F64(lt_perf_row, t_io),
+    F64(lt_perf_row, t_linear),  F64(lt_perf_row, t_attention)};
 
 /* --- writing ------------------------------------------------------------------------------------------------------------------------------ */
 

@@ -44,7 +44,7 @@ typedef struct lt_column {
     lt_dtype dtype;
     size_t offset, text_bytes;
 } lt_column;
-enum { LT_TRAIN_COLUMNS = 4, LT_EVAL_COLUMNS = 8, LT_PERF_COLUMNS = 8 };
+enum { LT_TRAIN_COLUMNS = 4, LT_EVAL_COLUMNS = 8, LT_PERF_COLUMNS = 10 };
 extern const lt_column lt_runlog_impl_train[LT_TRAIN_COLUMNS], lt_runlog_impl_eval[LT_EVAL_COLUMNS], lt_runlog_impl_perf[LT_PERF_COLUMNS];
 
 lt_status lt_runlog_impl_push(lt_series *s, const void *row);

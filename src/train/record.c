@@ -90,7 +90,9 @@ static void add_perf(lt_run *r) {
                        .t_compute = now->compute_s - then->compute_s,
                        .t_comm = now->comm_s - then->comm_s,
                        .t_data = now->data_s - then->data_s,
-                       .t_io = now->io_s - then->io_s};
+                       .t_io = now->io_s - then->io_s,
+                       .t_linear = now->linear_s - then->linear_s,
+                       .t_attention = now->attention_s - then->attention_s};
     keep(r, lt_runlog_add_perf(r->log, &row));
     r->perf_base = *now;
 }
@@ -106,10 +108,11 @@ void lt_run_impl_record_step(lt_run *r) {
     if (r->rates.seconds - r->perf_base.seconds >= 1) add_perf(r);
 }
 
-void lt_run_impl_record_eval(lt_run *r, int trial, const char *split, const lt_metrics *m) {
+void lt_run_impl_record_eval(lt_run *r, int trial, const char *split, const lt_metrics *m, double seconds) {
     const lt_trial *t = &r->trial[trial];
     if (!r->log) return;
-    lt_eval_row row = {.step = t->step, .loss = m->loss, .accuracy = m->accuracy, .mcc = m->mcc, .f1 = m->f1, .sequences = m->n};
+    lt_eval_row row = {
+        .step = t->step, .loss = m->loss, .accuracy = m->accuracy, .mcc = m->mcc, .f1 = m->f1, .sequences = m->n, .seconds = seconds};
     (void)snprintf(row.split, sizeof row.split, "%s", split);
     keep(r, lt_runlog_add_eval(r->log, t->cfg->name, &row));
     if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);

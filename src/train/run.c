@@ -75,10 +75,12 @@ static lt_status evaluate(lt_run *r, bool *is_best, bool *any_best) {
             is_best[i] = false;
             continue;
         }
+        double t0 = lt_time_s();
         st = lt_run_impl_metrics(r, &r->eval, i, n, metrics);
+        double seconds = (lt_time_s() - t0) / n; /* trials share packs: each has its part */
         for (int k = 0; st == LT_OK && k < n; k++) {
             *any_best |= is_best[i + k] = lt_trial_file_eval(&r->trial[i + k], &metrics[k], r->by_mcc);
-            lt_run_impl_record_eval(r, i + k, r->cfg->data.eval, &metrics[k]);
+            lt_run_impl_record_eval(r, i + k, r->cfg->data.eval, &metrics[k], seconds);
         }
         if (i + n < r->n_trials) is_best[i + n] = false;
     }

@@ -23,6 +23,7 @@ typedef enum lt_run_purpose { LT_RUN_TRAIN, LT_RUN_EVAL, LT_RUN_PLAN } lt_run_pu
 typedef struct lt_run_rates {
     int64_t steps, tokens, sentences;
     double seconds, compute_s, comm_s, data_s, io_s;
+    double linear_s, attention_s; /* parts of compute_s (lt_model_times) */
 } lt_run_rates;
 
 /* Collective(world).  Opens data, model, tuners; LT_RUN_PLAN stops before memory is taken and takes the number of ranks from plan_ranks (0

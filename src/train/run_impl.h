@@ -101,6 +101,6 @@ lt_status lt_run_impl_resume(lt_run *r);
 lt_status lt_run_impl_record_open(lt_run *r); /* Collective(world) */
 void lt_run_impl_record_close(lt_run *r);
 void lt_run_impl_record_step(lt_run *r);
-void lt_run_impl_record_eval(lt_run *r, int trial, const char *split, const lt_metrics *m);
+void lt_run_impl_record_eval(lt_run *r, int trial, const char *split, const lt_metrics *m, double seconds);
 lt_status lt_run_impl_record_flush(lt_run *r, bool force); /* Collective(world) */
 void lt_run_impl_progress(lt_run *r, bool last);

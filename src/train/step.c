@@ -130,6 +130,7 @@ lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save) {
     int64_t sentences = 0;
     lt_comm_get_stats(r->grid.tp, &tp0);
     lt_comm_get_stats(r->grid.world, &w0);
+    lt_model_times m0 = lt_model_get_times(r->model);
     lt_status st = local_part(r, &data_s);
     float *flags = r->msg.data + r->msg.n - LT_FLAG_COUNT;
     /* A tensor-parallel group sums inside the model: it must know of a failure before.  Alone, a rank tells the others in the message. */
@@ -169,5 +170,8 @@ lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save) {
     r->rates.comm_s += comm_s;
     r->rates.data_s += data_s;
     r->rates.compute_s += seconds - comm_s - data_s;
+    lt_model_times m1 = lt_model_get_times(r->model);
+    r->rates.linear_s += m1.linear - m0.linear;
+    r->rates.attention_s += m1.attention - m0.attention;
     return LT_OK;
 }

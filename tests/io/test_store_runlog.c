@@ -13,8 +13,16 @@
 
 static lt_status add_step(lt_runlog *log, int64_t step) {
     lt_train_row r = {.step = step, .loss = 1.0 / (double)(step + 1), .lr = 1e-3, .grad_norm = (double)step};
-    lt_perf_row p = {
-        .step = step, .seconds = 0.5, .tokens = 100 * step, .sentences = 8, .t_compute = 0.3, .t_comm = 0.1, .t_data = 0.05, .t_io = 0.05};
+    lt_perf_row p = {.step = step,
+                     .seconds = 0.5,
+                     .tokens = 100 * step,
+                     .sentences = 8,
+                     .t_compute = 0.3,
+                     .t_comm = 0.1,
+                     .t_data = 0.05,
+                     .t_io = 0.05,
+                     .t_linear = 0.2,
+                     .t_attention = 0.05};
     LT_TRY(lt_runlog_add_train(log, "zeta", &r));
     LT_TRY(lt_runlog_add_train(log, "alpha", &r));
     if (step % 10 == 0) {
