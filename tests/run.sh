@@ -36,7 +36,7 @@ step() {
     local log=$logs/$1.log
     shift
     if ! "$@" >"$log" 2>&1; then
-        grep -nE 'error|warning|FAILED|CMake Error' "$log" | head -n 20 || true
+        grep -nE 'error|warning|FAILED|CMake Error' "$log" | awk 'NR <= 20' || true
         tail -n 20 "$log"
         say "failed: $*  (whole output: $log)"
         failed=$((failed + 1))
@@ -63,7 +63,8 @@ run_ctest() {
     passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
     if [ $bad -gt 0 ]; then
         grep -E '^ *[0-9]+/[0-9]+ Test +#[0-9]+: .*\*\*\*(Failed|Timeout|Not Run|Exception)' "$log" || tail -n 5 "$log"
-        sed -n '/FAILED: /p;/runtime error:/p;/ERROR: .*Sanitizer/p' "$log" | head -n 40
+        # (awk reads on: head would end sed by SIGPIPE, and pipefail this script)
+        sed -n '/FAILED: /p;/runtime error:/p;/ERROR: .*Sanitizer/p' "$log" | awk 'NR <= 40'
     fi
     say "$preset: $ok passed, $bad failed, $skip skipped  ($log)"
 }
