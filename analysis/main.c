@@ -1,4 +1,4 @@
-/* ltune-report: reads run logs, prints tables, writes CSV and PNG. */
+/* ltune-report: reads run logs, prints tables, writes HTML, CSV and PNG. */
 #include "report.h"
 
 #include "base/log.h"
@@ -9,25 +9,13 @@
 #include <sys/stat.h>
 
 static const char help[] =
-    "usage: ltune-report RUN_DIR_OR_H5... [--csv OUT.csv] [--png OUT.png]\n\n"
+    "usage: ltune-report RUN_DIR_OR_H5... [--html OUT.html] [--csv OUT.csv] [--png OUT.png]\n\n"
     "Prints one line a trial (its best evaluation) and, for every method and learning rate, mean and standard deviation over the seeds.\n"
     "Runs that are still going can be read: run.h5 is complete at any time.\n\n"
-    "  --csv OUT.csv  every recorded row, one a line: run, trial, method, seed, kind, step, ...\n"
-    "  --png OUT.png  curves of training loss and accuracy (needs gnuplot)\n\n"
-    "examples:\n  ltune-report runs/demo\n  ltune-report runs/*/run.h5 --csv all.csv --png curves.png\n";
-
-const lt_eval_row *lt_report_best(const lt_runlog *log, int trial) {
-    int64_t n;
-    const lt_eval_row *row = lt_runlog_eval(log, trial, &n), *best = NULL;
-    for (int64_t i = 0; i < n; i++)
-        if (!best || row[i].accuracy > best->accuracy || (row[i].accuracy == best->accuracy && row[i].loss < best->loss)) best = &row[i];
-    return best;
-}
-
-const char *lt_report_fact(const lt_runlog *log, int trial, const char *key) {
-    const char *text = lt_runlog_fact(log, trial, key);
-    return text ? text : "-";
-}
+    "  --html OUT.html  one page with tables, curves, time and configuration of each run\n"
+    "  --csv OUT.csv    every recorded row, one a line: run, trial, method, seed, kind, step, ...\n"
+    "  --png OUT.png    curves of training loss and accuracy (needs gnuplot)\n\n"
+    "examples:\n  ltune-report runs/demo\n  ltune-report runs/*/run.h5 --csv all.csv --html all.html\n";
 
 /* Opens DIR/run.h5 or a file. */
 static lt_status open_run(const char *given, lt_report_run *run) {
@@ -42,13 +30,14 @@ static lt_status open_run(const char *given, lt_report_run *run) {
     return st;
 }
 
-static lt_status report(char **given, int n, const char *csv, const char *png) {
+static lt_status report(char **given, int n, const char *html, const char *csv, const char *png) {
     lt_report_run *run = calloc((size_t)n, sizeof *run);
     lt_status st = run ? LT_OK : LT_FAIL(LT_ERR_NOMEM, "no memory for %d runs", n);
     for (int i = 0; i < n && st == LT_OK; i++) st = open_run(given[i], &run[i]);
-    if (st == LT_OK) lt_report_table(run, n, stdout);
+    if (st == LT_OK) st = lt_report_table(run, n, stdout);
     if (st == LT_OK && csv) st = lt_report_csv(run, n, csv);
-    if (st == LT_OK && png) st = lt_report_plot(run, n, png);
+    if (st == LT_OK && png) st = lt_report_plot(run, n, LT_REPORT_PNG, png);
+    if (st == LT_OK && html) st = lt_report_html(run, n, html);
     for (int i = 0; run && i < n; i++) {
         free(run[i].dir);
         lt_runlog_close(&run[i].log);
@@ -58,10 +47,13 @@ static lt_status report(char **given, int n, const char *csv, const char *png) {
 }
 
 int main(int argc, char **argv) {
-    const char *csv = NULL, *png = NULL;
+    const char *html = NULL, *csv = NULL, *png = NULL;
     int n = 0;
     for (int i = 1; i < argc; i++) {
-        const char **value = !strcmp(argv[i], "--csv") ? &csv : !strcmp(argv[i], "--png") ? &png : NULL;
+        const char **value = !strcmp(argv[i], "--html")  ? &html
+                             : !strcmp(argv[i], "--csv") ? &csv
+                             : !strcmp(argv[i], "--png") ? &png
+                                                         : NULL;
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
             fputs(help, stdout);
             return 0;
@@ -79,7 +71,7 @@ int main(int argc, char **argv) {
         fputs(help, stderr);
         return 2;
     }
-    lt_status st = report(argv, n, csv, png);
+    lt_status st = report(argv, n, html, csv, png);
     if (st != LT_OK) lt_err_print("ltune-report", 0, 1, "");
     return lt_status_exit_code(st);
 }

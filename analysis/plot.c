@@ -1,4 +1,4 @@
-/* Learning curves as PNG: a script with inline data is piped into gnuplot. */
+/* Learning curves: a script with inline data is piped into gnuplot. */
 #include "report.h"
 
 #include <errno.h>
@@ -53,7 +53,7 @@ static void plot_curves(FILE *f, const curve *c, int n, bool train, bool name_ru
     fputs(first ? "plot NaN notitle\n" : "\n", f);
 }
 
-static void write_script(FILE *f, const lt_report_run *run, int n, const char *path, curve *c) {
+static void write_script(FILE *f, const lt_report_run *run, int n, lt_report_picture kind, const char *path, curve *c) {
     int curves = 0;
     for (int i = 0; i < n; i++)
         for (int t = 0; t < lt_runlog_trials(run[i].log); t++) {
@@ -68,7 +68,7 @@ static void write_script(FILE *f, const lt_report_run *run, int n, const char *p
             fputs("EOD\n", f);
             curves++;
         }
-    fputs("set terminal pngcairo size 1200,500 noenhanced font 'sans,11'\nset output ", f);
+    fprintf(f, "set terminal %s size 1200,500 noenhanced font 'sans,11'\nset output ", kind == LT_REPORT_PNG ? "pngcairo" : "svg");
     quoted(f, path);
     fputs("\nset multiplot layout 1,2\nset grid\nset xlabel 'optimizer step'\nset key outside below\nset ylabel 'training loss'\n", f);
     plot_curves(f, c, curves, true, n > 1);
@@ -77,14 +77,14 @@ static void write_script(FILE *f, const lt_report_run *run, int n, const char *p
     fputs("unset multiplot\n", f);
 }
 
-lt_status lt_report_plot(const lt_report_run *run, int n, const char *path) {
+lt_status lt_report_plot(const lt_report_run *run, int n, lt_report_picture kind, const char *path) {
     int total = 0;
     for (int i = 0; i < n; i++) total += lt_runlog_trials(run[i].log);
     curve *c = calloc((size_t)total + 1, sizeof *c);
     LT_CHECK(c, LT_ERR_NOMEM, "no memory for %d curves", total);
-    signal(SIGPIPE, SIG_IGN); /* a gnuplot that ends early is told by its exit status */
-    FILE *f = popen("gnuplot", "w");
-    if (f) write_script(f, run, n, path, c);
+    signal(SIGPIPE, SIG_IGN); /* a gnuplot that ends early is told by its exit status; its warnings about curves of one point help nobody */
+    FILE *f = popen("gnuplot 2>/dev/null", "w");
+    if (f) write_script(f, run, n, kind, path, c);
     free(c);
     LT_CHECK(f, LT_ERR_IO, "cannot start gnuplot: %s", strerror(errno));
     int rc = pclose(f);

@@ -1,5 +1,5 @@
 #pragma once
-/* The program `ltune-report`: tables, CSV and curves from run logs.  Serial. */
+/* The program `ltune-report`: tables, CSV, HTML and curves from run logs.  Serial. */
 
 #include "store/runlog.h"
 
@@ -10,14 +10,35 @@ typedef struct lt_report_run {
     lt_runlog *log;
 } lt_report_run;
 
-/* The best evaluation of a trial: highest accuracy, then lowest loss; NULL if it has none. */
-const lt_eval_row *lt_report_best(const lt_runlog *log, int trial);
-/* A fact of a trial or "-". */
+/* One trial in a table; texts are borrowed from its run log. */
+typedef struct lt_report_row {
+    const char *run, *trial, *method, *lr, *seed, *trainable;
+    int64_t steps;
+    const lt_eval_row *best; /* NULL: no evaluation yet */
+} lt_report_row;
+
+/* The trials of one method and learning rate over their seeds. */
+typedef struct lt_report_group {
+    const char *method, *lr;
+    int trials;                           /* that have an evaluation */
+    double accuracy, deviation, mcc_mean; /* mean and standard deviation (of a sample) of the best accuracy; mean of the MCC */
+} lt_report_group;
+
+/* rows.c: every trial of every run, in order; the best evaluation is the one of highest accuracy, then of lowest loss.  *rows is released by
+ * free().  Errors: NOMEM. */
+lt_status lt_report_rows(const lt_report_run *run, int n, lt_report_row **rows, int *n_rows);
+/* rows.c: groups of two trials or more, in order of first appearance.  *groups is released by free().  Errors: NOMEM. */
+lt_status lt_report_groups(const lt_report_row *row, int n, lt_report_group **groups, int *n_groups);
+/* rows.c: a fact of a trial or "-". */
 const char *lt_report_fact(const lt_runlog *log, int trial, const char *key);
 
-/* table.c: one line a trial, then mean and standard deviation over seeds of every (method, learning rate). */
-void lt_report_table(const lt_report_run *run, int n, FILE *out);
+/* table.c: one line a trial, then one line a group.  Errors: NOMEM. */
+lt_status lt_report_table(const lt_report_run *run, int n, FILE *out);
 /* csv.c: one line a recorded row.  Errors: IO. */
 lt_status lt_report_csv(const lt_report_run *run, int n, const char *path);
-/* plot.c: training loss and accuracy curves as PNG through gnuplot.  Errors: IO (gnuplot missing or failing). */
-lt_status lt_report_plot(const lt_report_run *run, int n, const char *path);
+/* plot.c: training loss and accuracy curves through gnuplot, as PNG or SVG.  Errors: IO (gnuplot missing or failing), NOMEM. */
+typedef enum lt_report_picture { LT_REPORT_PNG, LT_REPORT_SVG } lt_report_picture;
+lt_status lt_report_plot(const lt_report_run *run, int n, lt_report_picture kind, const char *path);
+/* html.c: one page that needs nothing beside it: tables, curves (left out with a word where gnuplot is missing), time and configuration of each
+ * run.  Errors: IO, NOMEM. */
+lt_status lt_report_html(const lt_report_run *run, int n, const char *path);

@@ -1,40 +1,9 @@
 /* The terminal tables. */
 #include "report.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* One trial as a row of the table. */
-typedef struct row {
-    const char *run, *trial, *method, *lr, *seed, *trainable;
-    int64_t steps;
-    const lt_eval_row *best;
-} row;
-
-static row *collect(const lt_report_run *run, int n, int *n_rows) {
-    int total = 0, at = 0;
-    for (int i = 0; i < n; i++) total += lt_runlog_trials(run[i].log);
-    row *rows = calloc((size_t)total + 1, sizeof *rows);
-    for (int i = 0; rows && i < n; i++)
-        for (int t = 0; t < lt_runlog_trials(run[i].log); t++) {
-            const lt_runlog *log = run[i].log;
-            int64_t steps;
-            const lt_train_row *train = lt_runlog_train(log, t, &steps);
-            rows[at++] = (row){.run = run[i].dir,
-                               .trial = lt_runlog_trial_name(log, t),
-                               .method = lt_report_fact(log, t, "method"),
-                               .lr = lt_report_fact(log, t, "lr"),
-                               .seed = lt_report_fact(log, t, "seed"),
-                               .trainable = lt_report_fact(log, t, "trainable"),
-                               .steps = steps ? train[steps - 1].step : 0,
-                               .best = lt_report_best(log, t)};
-        }
-    *n_rows = rows ? at : 0;
-    return rows;
-}
-
-static void print_trials(const row *r, int n, int n_runs, FILE *out) {
+static void print_trials(const lt_report_row *r, int n, int n_runs, FILE *out) {
     fprintf(out, "%-28s %-10s %8s %6s %10s %7s %6s  %8s %8s %8s %8s\n", "trial", "method", "lr", "seed", "trainable", "steps", "best@",
             "accuracy", "mcc", "f1", "loss");
     for (int i = 0; i < n; i++) {
@@ -48,37 +17,24 @@ static void print_trials(const row *r, int n, int n_runs, FILE *out) {
     }
 }
 
-static bool same_group(const row *a, const row *b) { return !strcmp(a->method, b->method) && !strcmp(a->lr, b->lr); }
-
-/* Mean and standard deviation of the best accuracy over the trials of each (method, lr). */
-static void print_groups(const row *r, int n, FILE *out) {
-    bool any = false;
-    for (int i = 0; i < n; i++) {
-        double sum = 0, squares = 0, mcc = 0;
-        int count = 0;
-        bool first = true;
-        for (int k = 0; k < i; k++) first &= !same_group(&r[k], &r[i]);
-        if (!first) continue;
-        for (int k = i; k < n; k++)
-            if (same_group(&r[k], &r[i]) && r[k].best) {
-                sum += r[k].best->accuracy;
-                mcc += r[k].best->mcc;
-                squares += r[k].best->accuracy * r[k].best->accuracy;
-                count++;
-            }
-        if (count < 2) continue;
-        if (!any) fprintf(out, "\n%-10s %8s %6s  %s\n", "method", "lr", "trials", "accuracy mean +- sd, mcc mean");
-        any = true;
-        double mean = sum / count, variance = (squares - count * mean * mean) / (count - 1);
-        fprintf(out, "%-10s %8s %6d  %.4f +- %.4f  %.4f\n", r[i].method, r[i].lr, count, mean, sqrt(variance > 0 ? variance : 0),
-                mcc / count);
-    }
+static void print_groups(const lt_report_group *g, int n, FILE *out) {
+    if (n > 0) fprintf(out, "\n%-10s %8s %6s  %s\n", "method", "lr", "trials", "accuracy mean +- sd, mcc mean");
+    for (int i = 0; i < n; i++)
+        fprintf(out, "%-10s %8s %6d  %.4f +- %.4f  %.4f\n", g[i].method, g[i].lr, g[i].trials, g[i].accuracy, g[i].deviation,
+                g[i].mcc_mean);
 }
 
-void lt_report_table(const lt_report_run *run, int n, FILE *out) {
-    int n_rows;
-    row *rows = collect(run, n, &n_rows);
-    print_trials(rows, n_rows, n, out);
-    print_groups(rows, n_rows, out);
+lt_status lt_report_table(const lt_report_run *run, int n, FILE *out) {
+    lt_report_row *rows = NULL;
+    lt_report_group *groups = NULL;
+    int n_rows, n_groups;
+    LT_TRY(lt_report_rows(run, n, &rows, &n_rows));
+    lt_status st = lt_report_groups(rows, n_rows, &groups, &n_groups);
+    if (st == LT_OK) {
+        print_trials(rows, n_rows, n, out);
+        print_groups(groups, n_groups, out);
+    }
+    free(groups);
     free(rows);
+    return st;
 }

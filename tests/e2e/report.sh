@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# TEST labels: e2e timeout: 60
+# ltune-report on a finished run: the table, means over seeds, CSV, PNG and HTML say what run.h5 holds, and bad input is refused by name.
+# shellcheck source=tests/e2e/e2e.bash
+. "$(dirname "$0")/e2e.bash"
+prepare
+report() {
+    rc=0
+    "$bin/ltune-report" "$@" >"$tmp/out" 2>"$tmp/err" || rc=$?
+}
+config "$tmp/a.yaml" "$bert" "$tmp/runs/a" $'\n  - {name: one, method: {name: prefix, length: 2}}\n  - {name: two, method: {name: prefix, length: 2}, run: {seed: 2}}'
+must_run 2 train "$tmp/a.yaml" train.steps=6 train.eval_every=2
+run=$tmp/runs/a
+
+# ---- the terminal table and the group of two seeds
+report "$run"
+expect "exit code" "$rc" 0
+best() { paste <(series "$run/run.h5" "/trials/$1/eval/accuracy") <(series "$run/run.h5" "/trials/$1/eval/loss") | sort -k1,1gr -k2,2g | awk 'NR == 1 { printf "%.4f", $1 }'; }
+one=$(best one) two=$(best two)
+expect "table: best accuracy of trial one" "$(awk '$1 == "one" { print $8 }' "$tmp/out")" "$one"
+expect "table: best accuracy of trial two" "$(awk '$1 == "two" { print $8 }' "$tmp/out")" "$two"
+all() { for t in one two; do series "$run/run.h5" "/trials/$t/eval/accuracy" | sort -gr | head -n 1; done; }
+expect "group: mean and deviation" "$(awk '$3 == 2 && $1 == "prefix" { print $4, $6 }' "$tmp/out")" \
+    "$(all | awk '{ s += $1; q[NR] = $1 } END { m = s / NR; for (i = 1; i <= NR; i++) v += (q[i] - m) ^ 2; printf "%.4f %.4f", m, sqrt(v / (NR - 1)) }')"
+
+# ---- CSV: every row of the log
+report "$run/run.h5" --csv "$tmp/a.csv"
+expect "CSV: columns" "$(head -n 1 "$tmp/a.csv")" run,trial,method,seed,kind,step,split,loss,lr,grad_norm,accuracy,mcc,f1
+expect "CSV: rows of training and evaluation" "$(grep -c ,train, "$tmp/a.csv") $(grep -c ,eval, "$tmp/a.csv")" "12 6"
+csv_losses=$(awk -F, '$2 == "two" && $5 == "train" { print $8 }' "$tmp/a.csv")
+within "CSV: losses" "$csv_losses" "$(series "$run/run.h5" /trials/two/train/loss)" 1e-6
+beyond "CSV: losses of the other trial" "$csv_losses" "$(series "$run/run.h5" /trials/one/train/loss)" 1e-6
+
+# ---- HTML and PNG; two runs on one page name their folders
+report "$run" "$run/run.h5" --html "$tmp/a.html"
+expect "HTML: exit code, quiet" "$rc $(wc -c <"$tmp/err")" "0 0"
+expect "HTML: a row for every trial of both" "$(grep -cE '<td>.*(one|two)</td><td>prefix</td>' "$tmp/a.html")" 4
+expect "HTML: best accuracy" "$(grep -o "<td>$two</td>" "$tmp/a.html" | sort -u)" "<td>$two</td>"
+expect "HTML: nothing beside it" "$(find "$tmp" -maxdepth 1 -name 'a.html?*' | wc -l) $(grep -ciE '(src|href)=.?(http|file|[./])' "$tmp/a.html")" "0 0"
+expect "HTML: the configuration" "$(grep -c 'eval_every: 2' "$tmp/a.html")" 2
+if command -v gnuplot >/dev/null; then
+    expect "HTML: curves" "$(grep -c '^<svg' "$tmp/a.html")" 1
+    report "$run" --png "$tmp/a.png"
+    expect "PNG" "$rc $(head -c 4 "$tmp/a.png" | tail -c 3)" "0 PNG"
+fi
+(
+    ln -s "$bin/ltune-report" "$tmp/alone"
+    PATH=/nowhere "$tmp/alone" "$run" --html "$tmp/plain.html" >/dev/null
+)
+expect "HTML without gnuplot" "$(grep -c 'No curves' "$tmp/plain.html") $(grep -c '<td>one</td>' "$tmp/plain.html")" "1 1"
+
+# ---- refusals
+refused() { # refused WHAT CODE WORD...
+    expect "$1: exit code" "$rc" "$2"
+    for word in "${@:3}"; do expect "$1: says $word" "$(grep -cF -e "$word" "$tmp/err" | sed 's/^[1-9].*/yes/')" yes; done
+}
+report
+refused "nothing to report" 2 usage
+report "$tmp/nothing"
+refused "no such run" 15 "$tmp/nothing"
+report "$tmp"
+refused "a folder that is no run" 15 run.h5
+report "$tmp/a.csv"
+refused "not HDF5" 16 a.csv
+report "$run" --html /nowhere/a.html
+refused "page not writable" 15 /nowhere/a.html
+report "$run" --colour
+refused "unknown option" 2 --colour
+verdict
