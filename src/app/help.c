@@ -44,7 +44,7 @@ static void methods(void) {
 static void formats(void) {
     printf(
         "Files, all HDF5 (drawn in full in docs/FORMATS.md; h5py, h5dump, HDFView, Julia and MATLAB open them):\n\n"
-        "  data set    /splits/<name>/{tokens int32 [T], offsets int64 [n+1], segment_offsets int64 [n], label int32 [n]}\n"
+        "  data set    /splits/<name>/{tokens int32 [T], offsets int64 [n+1], segment_offsets int64 [n+1], label int32 [n]}\n"
         "              /labels/{name, words}; attributes kind, format_version, task, tokenizer_sha256, source_sha256, command\n"
         "  run log     run.dir/run.h5: /trials/<trial>/train/{step, loss, lr, grad_norm}, /trials/<trial>/eval/{step, split, loss, "
         "accuracy, mcc, f1},\n"
