@@ -6,6 +6,9 @@
 #include "base/config.h"
 #include "comm/comm.h"
 
+#include <jansson.h>
+#include <math.h>
+
 /* Command line of a subcommand, split: flags with values, flags, key=value overrides and plain words. */
 enum { LT_APP_MAX_WORDS = 256 };
 typedef struct lt_app_args {
@@ -36,5 +39,7 @@ const char *lt_app_option(const lt_app_args *a, const char *name);
 lt_status lt_app_load_config(const lt_app_args *a, lt_config **cfg);
 /* Local.  `ltune help [topic]`; false if there is no such topic. */
 bool lt_app_help(const char *topic);
+/* Local.  A number for json_pack's "o"; null for what JSON has no word for (NaN, infinity). */
+static inline json_t *lt_app_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 /* The table of commands, ended by NULL. */
 extern const lt_app_command *const lt_app_commands[];

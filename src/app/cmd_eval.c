@@ -13,9 +13,9 @@ static void print_one(const lt_trial *t, const char *split, const lt_metrics *m,
                (long long)m->n, m->accuracy, m->mcc, m->f1, m->loss);
         return;
     }
-    json_t *o =
-        json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "name", t->cfg->name, "method", t->tuner.ops->name, "split", split,
-                  "step", (json_int_t)t->step, "n", (json_int_t)m->n, "accuracy", m->accuracy, "mcc", m->mcc, "f1", m->f1, "loss", m->loss);
+    json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "name", t->cfg->name, "method", t->tuner.ops->name, "split",
+                          split, "step", (json_int_t)t->step, "n", (json_int_t)m->n, "accuracy", lt_app_number(m->accuracy), "mcc",
+                          lt_app_number(m->mcc), "f1", lt_app_number(m->f1), "loss", lt_app_number(m->loss));
     json_dumpf(o, stdout, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     putchar('\n');
     json_decref(o);
@@ -25,17 +25,22 @@ static lt_status run(const lt_app_args *a) {
     lt_config *cfg = NULL;
     lt_run *r = NULL;
     lt_metrics *m = NULL;
+    bool *loaded = NULL;
     const char *which = lt_app_option(a, "checkpoint"), *split = lt_app_option(a, "split");
     lt_status st = lt_agree(a->world, lt_app_load_config(a, &cfg));
     if (st != LT_OK) return st;
     if (!which) which = "best";
     if (!split) split = cfg->data.eval;
     st = lt_run_create(cfg, a->world, LT_RUN_EVAL, 0, &r);
-    if (st == LT_OK) st = lt_run_load(r, which);
-    if (st == LT_OK) st = lt_agree(a->world, lt_calloc(&m, lt_run_n_trials(r), sizeof *m, "metrics"));
+    int n = st == LT_OK ? lt_run_n_trials(r) : 0;
+    if (st == LT_OK) st = lt_calloc(&m, n, sizeof *m, "metrics");
+    if (st == LT_OK) st = lt_calloc(&loaded, n, sizeof *loaded, "metrics");
+    st = lt_agree(a->world, st);
+    if (st == LT_OK) st = lt_run_load(r, which, 0, n, loaded);
     if (st == LT_OK) st = lt_run_eval(r, split, m);
-    for (int i = 0; st == LT_OK && i < lt_run_n_trials(r); i++)
-        print_one(lt_run_trial(r, i), split, &m[i], lt_app_option(a, "json") != NULL);
+    for (int i = 0; st == LT_OK && i < n; i++)
+        if (loaded[i]) print_one(lt_run_trial(r, i), split, &m[i], lt_app_option(a, "json") != NULL);
+    free(loaded);
     free(m);
     lt_run_destroy(&r);
     lt_config_free(&cfg);

@@ -40,8 +40,8 @@ static lt_status run(const lt_app_args *a) {
     lt_config *cfg = NULL;
     lt_run *r = NULL;
     const char *ranks = lt_app_option(a, "ranks");
-    LT_TRY(lt_app_load_config(a, &cfg));
-    lt_status st = lt_run_create(cfg, a->world, LT_RUN_PLAN, ranks ? atoi(ranks) : cfg->parallel.tp, &r);
+    lt_status st = lt_agree(a->world, lt_app_load_config(a, &cfg));
+    if (st == LT_OK) st = lt_run_create(cfg, a->world, LT_RUN_PLAN, ranks ? atoi(ranks) : cfg->parallel.tp, &r);
     if (st == LT_OK) print_plan(a, r);
     lt_run_destroy(&r);
     lt_config_free(&cfg);

@@ -45,13 +45,12 @@ static lt_status push_json(input *in, const char *path, int64_t line_no, const c
     return st;
 }
 
-static lt_status read_file(input *in, const char *path) {
+/* Lines of f; path names it in messages.  Closes f. */
+static lt_status read_lines(input *in, FILE *f, const char *path) {
     char *line = NULL;
     size_t cap = 0;
     int64_t line_no = 0;
     lt_status st = LT_OK;
-    FILE *f = strcmp(path, "-") ? fopen(path, "rb") : stdin;
-    LT_CHECK(f, LT_ERR_IO, "cannot open %s: %m", path);
     for (ssize_t n; st == LT_OK && (n = getline(&line, &cap, f)) >= 0;) {
         line_no++;
         line[strcspn(line, "\r\n")] = 0;
@@ -64,8 +63,52 @@ static lt_status read_file(input *in, const char *path) {
         }
     }
     free(line);
-    if (f != stdin) fclose(f);
+    fclose(f);
     return st;
+}
+
+static lt_status slurp(FILE *f, char **text, size_t *bytes) {
+    size_t cap = 0;
+    *text = NULL;
+    for (*bytes = 0;;) {
+        if (*bytes + 1 >= cap) {
+            cap = cap ? 2 * cap : 65536;
+            char *more = realloc(*text, cap);
+            LT_CHECK(more, LT_ERR_NOMEM, "no memory for %zu bytes of standard input", cap);
+            *text = more;
+        }
+        size_t n = fread(*text + *bytes, 1, cap - *bytes - 1, f);
+        if (n == 0) break;
+        *bytes += n;
+    }
+    LT_CHECK(!ferror(f), LT_ERR_IO, "cannot read standard input: %m");
+    return LT_OK;
+}
+
+/* Collective(world).  The launcher gives standard input to rank 0 alone: it reads for all. */
+static lt_status read_stdin(lt_comm *world, input *in) {
+    char *text = NULL;
+    size_t bytes = 0;
+    int rank = lt_comm_rank(world);
+    lt_status st = lt_agree(world, rank == 0 ? slurp(stdin, &text, &bytes) : LT_OK);
+    if (st == LT_OK) {
+        lt_bcast_host(world, &bytes, sizeof bytes, 0);
+        if (rank != 0) st = lt_calloc(&text, (int64_t)bytes + 1, 1, "standard input");
+        st = lt_agree(world, st);
+    }
+    if (st == LT_OK) lt_bcast_host(world, text, bytes, 0);
+    if (st == LT_OK && bytes > 0) {
+        FILE *f = fmemopen(text, bytes, "rb");
+        st = f ? read_lines(in, f, "standard input") : LT_FAIL(LT_ERR_NOMEM, "no memory to read standard input");
+    }
+    free(text);
+    return lt_agree(world, st);
+}
+
+static lt_status read_file(input *in, const char *path) {
+    FILE *f = fopen(path, "rb");
+    LT_CHECK(f, LT_ERR_IO, "cannot open %s: %m", path);
+    return read_lines(in, f, path);
 }
 
 /* Texts as samples without labels. */
@@ -139,12 +182,28 @@ static lt_status find_trial(const lt_run *r, const char *name, int *which) {
     return LT_OK;
 }
 
+static bool from_stdin(const lt_app_args *a) { return !lt_app_option(a, "text") && !strcmp(a->words[1], "-"); }
+
 static lt_status read_input(const lt_app_args *a, input *in) {
     const char *text = lt_app_option(a, "text");
     LT_TRY(LT_FAULT_POINT("predict.input"));
     LT_CHECK(a->n_words >= 1 && a->n_words <= 2, LT_ERR_ARG, "expected RUN.yaml and at most one input file");
     LT_CHECK((text != NULL) != (a->n_words == 2), LT_ERR_ARG, "give either --text \"...\" or an input file (- for standard input)");
-    return text ? push(in, text, lt_app_option(a, "pair")) : read_file(in, a->words[1]);
+    if (text) return push(in, text, lt_app_option(a, "pair"));
+    return from_stdin(a) ? LT_OK : read_file(in, a->words[1]);
+}
+
+/* Collective(world).  Every rank must hold the same texts: a file may differ between hosts. */
+static lt_status check_same(lt_comm *world, const input *in) {
+    int64_t h = in->n;
+    for (int64_t i = 0; i < in->n; i++)
+        for (int which = 0; which < 2; which++)
+            for (const char *p = which ? in->pair[i] : in->text[i]; p && *p; p++) h = (h * 31 + (unsigned char)*p) & 0xffffffffffff;
+    int64_t most = lt_max_host(world, h), least = -lt_max_host(world, -h);
+    return lt_agree(
+        world, most == least ? LT_OK
+                             : LT_FAIL(LT_ERR_IO,
+                                       "the ranks read different input: the file must be the same on every host (- reads standard input)"));
 }
 
 static lt_status run(const lt_app_args *a) {
@@ -154,15 +213,18 @@ static lt_status run(const lt_app_args *a) {
     input in = {0};
     double *score = NULL;
     int trial = 0;
+    bool loaded;
     const char *which = lt_app_option(a, "checkpoint");
     lt_status st = read_input(a, &in);
     if (st == LT_OK) st = lt_config_load(a->words[0], a->n_over, (char **)a->over, &cfg);
     st = lt_agree(a->world, st);
+    if (st == LT_OK && from_stdin(a)) st = read_stdin(a->world, &in);
+    if (st == LT_OK) st = check_same(a->world, &in);
     if (st == LT_OK) st = lt_run_create(cfg, a->world, LT_RUN_EVAL, 0, &r);
-    if (st == LT_OK) st = lt_run_load(r, which ? which : "best");
+    if (st == LT_OK) st = lt_agree(a->world, find_trial(r, lt_app_option(a, "trial"), &trial));
+    if (st == LT_OK) st = lt_run_load(r, which ? which : "best", trial, 1, &loaded);
     if (st == LT_OK) {
-        st = find_trial(r, lt_app_option(a, "trial"), &trial);
-        if (st == LT_OK) st = tokenise(r, &in, &s);
+        st = tokenise(r, &in, &s);
         if (st == LT_OK) st = lt_calloc(&score, in.n * lt_run_n_labels(r), sizeof *score, "scores");
         st = lt_agree(a->world, st);
     }

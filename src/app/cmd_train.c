@@ -11,8 +11,9 @@
 
 static json_t *point_json(const lt_eval_point *p, const char *split) {
     if (p->step < 0) return json_null();
-    return json_pack("{s:I, s:s, s:f, s:f, s:f, s:f}", "step", (json_int_t)p->step, "split", split, "accuracy", p->metrics.accuracy, "mcc",
-                     p->metrics.mcc, "f1", p->metrics.f1, "loss", p->metrics.loss);
+    return json_pack("{s:I, s:s, s:o, s:o, s:o, s:o}", "step", (json_int_t)p->step, "split", split, "accuracy",
+                     lt_app_number(p->metrics.accuracy), "mcc", lt_app_number(p->metrics.mcc), "f1", lt_app_number(p->metrics.f1), "loss",
+                     lt_app_number(p->metrics.loss));
 }
 
 static void print_json(const lt_run *r, const lt_config *cfg) {
@@ -57,9 +58,12 @@ static void print_table(const lt_run *r, const lt_config *cfg) {
     for (int i = 0; i < lt_run_n_trials(r); i++) {
         const lt_trial *t = lt_run_trial(r, i);
         const lt_metrics *m = &t->best.metrics;
-        printf("%-24s %-10s %10lld %8lld %9.4f %8.4f %8.4f %8.4f  %s\n", t->cfg->name, t->tuner.ops->name,
-               (long long)lt_tuner_trainable(&t->tuner), (long long)t->best.step, m->accuracy, m->mcc, m->f1, m->loss,
-               lt_trial_state_text(t->state));
+        printf("%-24s %-10s %10lld ", t->cfg->name, t->tuner.ops->name, (long long)lt_tuner_trainable(&t->tuner));
+        if (t->best.step < 0)
+            printf("%8s %9s %8s %8s %8s  %s\n", "-", "-", "-", "-", "-", lt_trial_state_text(t->state));
+        else
+            printf("%8lld %9.4f %8.4f %8.4f %8.4f  %s\n", (long long)t->best.step, m->accuracy, m->mcc, m->f1, m->loss,
+                   lt_trial_state_text(t->state));
     }
     printf("best on split \"%s\"; ", cfg->data.eval);
     if (rates->seconds > 0)

@@ -26,12 +26,21 @@ static void carve_saved(lt_model *m, lt_saved *s) {
     s->rstd2 = take_f32(m, T, 1);
 }
 
+/* Most rows or columns of a frozen matrix of this rank. */
+static int64_t widest(const lt_model *m) {
+    const lt_arch *a = &m->arch;
+    const int64_t width[] = {a->C, (a->glu ? 2 : 1) * m->Fl, (int64_t)m->Hl * a->D, 2 * (int64_t)m->Hkvl * a->D};
+    int64_t most = 0;
+    for (size_t i = 0; i < sizeof width / sizeof *width; i++) most = width[i] > most ? width[i] : most;
+    return most;
+}
+
 void lt_model_impl_carve(lt_model *m) {
     const lt_arch *a = &m->arch;
     const lt_model_limits *lim = &m->limits;
     int64_t T = lim->tokens, B = lim->seqs, C = a->C, hd = (int64_t)m->Hl * a->D;
     lt_dims dims = {.rows = T,
-                    .width = (a->glu ? 2 : 1) * a->F > C ? (a->glu ? 2 : 1) * a->F : C,
+                    .width = widest(m),
                     .seqs = B,
                     .max_len = lim->max_len,
                     .max_prefix = lim->P_max,

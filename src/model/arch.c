@@ -75,6 +75,28 @@ static void read_bert(reader *r, lt_arch *a) {
         r->st = LT_FAIL(LT_ERR_FORMAT, "%s: a BERT decoder (is_decoder: true) is not supported", r->path);
 }
 
+/* Base of the rotary angles: rope_theta, since transformers 5 inside rope_parameters.  Scaled variants would change the numbers. */
+static void read_rope(reader *r, lt_arch *a) {
+    static const char *const kind_key[] = {"rope_type", "type"};
+    json_t *scaling = json_object_get(r->root, "rope_scaling"), *params = json_object_get(r->root, "rope_parameters");
+    a->rope_theta = read_num(r, "rope_theta", 10000.0);
+    if (r->st != LT_OK) return;
+    if (json_is_object(params)) {
+        json_t *theta = json_object_get(params, "rope_theta");
+        if (json_is_number(theta)) a->rope_theta = json_number_value(theta);
+        scaling = params;
+    }
+    if (!scaling || json_is_null(scaling)) return;
+    const char *kind = NULL;
+    for (size_t i = 0; !kind && i < sizeof kind_key / sizeof *kind_key; i++)
+        kind = json_string_value(json_object_get(scaling, kind_key[i]));
+    if (!kind || strcmp(kind, "default") != 0)
+        r->st = LT_FAIL(
+            LT_ERR_FORMAT,
+            "%s: rotary positions of type \"%s\" (rope_scaling or rope_parameters) are not supported; this version knows plain ones only",
+            r->path, kind ? kind : "?");
+}
+
 static void read_llama(reader *r, lt_arch *a) {
     a->family = LT_FAMILY_LLAMA;
     a->norm = LT_NORM_RMS;
@@ -83,11 +105,8 @@ static void read_llama(reader *r, lt_arch *a) {
     a->Hkv = (int)read_int(r, "num_key_value_heads", a->H);
     a->D = (int)read_int(r, "head_dim", a->C / (a->H ? a->H : 1));
     a->eps = (float)read_num(r, "rms_norm_eps", 1e-6);
-    a->rope_theta = read_num(r, "rope_theta", 10000.0);
     read_act(r, "hidden_act", "silu", &a->act);
-    json_t *scaling = json_object_get(r->root, "rope_scaling");
-    if (r->st == LT_OK && scaling && !json_is_null(scaling))
-        r->st = LT_FAIL(LT_ERR_FORMAT, "%s: rope_scaling is not supported; this version knows plain rotary positions only", r->path);
+    read_rope(r, a);
     if (r->st == LT_OK && (read_bool(r, "attention_bias", false) || read_bool(r, "mlp_bias", false)))
         r->st = LT_FAIL(LT_ERR_FORMAT, "%s: attention_bias / mlp_bias: true is not supported for LLaMA", r->path);
 }

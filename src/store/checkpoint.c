@@ -1,6 +1,6 @@
 /* The checkpoint file, written and read; see checkpoint.h.  The folder around it is in checkpoint_dir.c.
  *
- *     /                              kind, format_version, step, config, config_sha256, model_sha256, dtype, ranks, tp, dp, further values
+ *     /                              kind, format_version, step, config, config_sha256, model_sha256, data_sha256, dtype, ranks, tp, dp
  *     /trials/<trial>                step, epoch, best_metric ... whatever values the trainer puts
  *     /trials/<trial>/params         one f32 dataset a tensor, whole
  *     /trials/<trial>/adam_m, adam_v the same names and shapes
@@ -32,6 +32,7 @@ static lt_status put_head(hid_t file, const lt_ckpt_head *h) {
     LT_TRY(lt_h5_put_str(file, "config", h->config));
     LT_TRY(lt_h5_put_str(file, "config_sha256", h->config_sha256));
     LT_TRY(lt_h5_put_str(file, "model_sha256", h->model_sha256));
+    LT_TRY(lt_h5_put_str(file, "data_sha256", h->data_sha256));
     LT_TRY(lt_h5_put_str(file, "dtype", h->dtype));
     LT_TRY(lt_h5_put_i64(file, "ranks", h->ranks));
     LT_TRY(lt_h5_put_i64(file, "tp", h->tp));
@@ -114,20 +115,22 @@ void lt_ckpt_cancel(lt_ckpt_writer **w) {
 
 /* --- reading -------------------------------------------------------------------------------------------------------------------------- */
 
+enum { N_TEXTS = 5 };
+
 struct lt_ckpt {
     char *path;
     hid_t file;
     lt_ckpt_head head;
-    char *text[4]; /* what the head's strings point at */
+    char *text[N_TEXTS]; /* what the head's strings point at */
     char **trial;
     int64_t n_trials;
 };
 
 static lt_status get_head(lt_ckpt *ck) {
     lt_ckpt_head *h = &ck->head;
-    static const char *const key[] = {"config", "config_sha256", "model_sha256", "dtype"};
-    const char **field[] = {&h->config, &h->config_sha256, &h->model_sha256, &h->dtype};
-    for (int i = 0; i < 4; i++) {
+    static const char *const key[N_TEXTS] = {"config", "config_sha256", "model_sha256", "data_sha256", "dtype"};
+    const char **field[N_TEXTS] = {&h->config, &h->config_sha256, &h->model_sha256, &h->data_sha256, &h->dtype};
+    for (int i = 0; i < N_TEXTS; i++) {
         LT_TRY(lt_h5_get_str(ck->file, key[i], &ck->text[i]));
         *field[i] = ck->text[i];
     }
@@ -157,7 +160,7 @@ void lt_ckpt_close(lt_ckpt **out) {
     lt_ckpt *ck = *out;
     if (!ck) return;
     lt_h5_close(&ck->file);
-    for (int i = 0; i < 4; i++) free(ck->text[i]);
+    for (int i = 0; i < N_TEXTS; i++) free(ck->text[i]);
     free(ck->trial);
     free(ck->path);
     free(ck);
@@ -172,7 +175,7 @@ char *const *lt_ckpt_trials(const lt_ckpt *ck, int64_t *n) {
     return ck->trial;
 }
 
-lt_status lt_ckpt_match(const lt_ckpt *ck, const char *config_sha256, const char *model_sha256) {
+lt_status lt_ckpt_match(const lt_ckpt *ck, const char *config_sha256, const char *model_sha256, const char *data_sha256) {
     LT_CHECK(!config_sha256 || !strcmp(ck->head.config_sha256, config_sha256), LT_ERR_CONFIG,
              "%s belongs to another configuration (fingerprint %.16s..., this run has %.16s...): set another run.dir, restore the old "
              "settings (the file's "
@@ -182,6 +185,11 @@ lt_status lt_ckpt_match(const lt_ckpt *ck, const char *config_sha256, const char
              "%s was trained on another base model (fingerprint %.16s..., model.path has %.16s...): set model.path to that model, or "
              "another run.dir",
              ck->path, ck->head.model_sha256, model_sha256);
+    LT_CHECK(!data_sha256 || !strcmp(ck->head.data_sha256, data_sha256), LT_ERR_CONFIG,
+             "%s was trained on other data (fingerprint of samples and label words %.16s..., data.path has %.16s...): set data.path to "
+             "that data "
+             "set, or another run.dir",
+             ck->path, ck->head.data_sha256, data_sha256);
     return LT_OK;
 }
 

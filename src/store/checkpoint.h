@@ -20,6 +20,7 @@ typedef struct lt_ckpt_head {
     const char *config;        /* resolved YAML */
     const char *config_sha256; /* fingerprint of the keys that a resume must not change */
     const char *model_sha256;  /* lt_st_fingerprint of the base model */
+    const char *data_sha256;   /* fingerprint of the samples and label words that the trials learn from and are judged by */
     const char *dtype;         /* compute type: "f32" or "bf16" */
     int64_t ranks, tp, dp;     /* layout of the writer, for information */
 } lt_ckpt_head;
@@ -54,8 +55,8 @@ void lt_ckpt_close(lt_ckpt **ck);
 /* Local.  Borrowed from ck. */
 const lt_ckpt_head *lt_ckpt_about(const lt_ckpt *ck);
 const char *lt_ckpt_path(const lt_ckpt *ck);
-/* Local.  CONFIG unless the checkpoint belongs to this configuration and base model (NULL: not compared). */
-lt_status lt_ckpt_match(const lt_ckpt *ck, const char *config_sha256, const char *model_sha256);
+/* Local.  CONFIG unless the checkpoint belongs to this configuration, base model and data (NULL: not compared). */
+lt_status lt_ckpt_match(const lt_ckpt *ck, const char *config_sha256, const char *model_sha256, const char *data_sha256);
 /* Local.  Names of the trials, sorted; borrowed. */
 char *const *lt_ckpt_trials(const lt_ckpt *ck, int64_t *n);
 /* Local.  A named value of a trial, or of the file when trial is NULL; the string is released by free().
@@ -79,10 +80,13 @@ lt_status lt_ckpt_list(const char *dir, int64_t **step, int *n);
 lt_status lt_ckpt_link(const char *dir, const char *name, int64_t step);
 /* Local.  Deletes all but the newest `keep` checkpoints and those that a link points at.  Errors: IO. */
 lt_status lt_ckpt_prune(const char *dir, int keep);
-/* Local.  Deletes the checkpoints after a step, and links to them: for a run that goes on from an older one.  Errors: IO. */
-lt_status lt_ckpt_discard_after(const char *dir, int64_t step);
+/* Local.  Deletes every checkpoint and link: for a run that starts over.  Errors: IO. */
+lt_status lt_ckpt_clear(const char *dir);
+/* Local.  Renames the checkpoints after a step to NAME.bad and deletes the links to them: for a run that goes on from an older one because these
+ * could not be used.  Errors: IO. */
+lt_status lt_ckpt_set_aside(const char *dir, int64_t after);
 /* Local.  Verifies from the newest on and opens the first that is whole; warns about each that is not, by name.  *ck is NULL if the folder
- * has none.  Errors: FORMAT (there are some, but none is whole), IO, NOMEM. */
+ * has none.  Errors: FORMAT (there are some, but none is whole), IO (one could not be read: it may be good, so none older is taken), NOMEM. */
 lt_status lt_ckpt_open_newest(const char *dir, lt_ckpt **ck);
 
 #ifdef __cplusplus

@@ -114,19 +114,34 @@ done:
     return st;
 }
 
-lt_status lt_ckpt_discard_after(const char *dir, int64_t step) {
+/* Does something with every checkpoint after a step; deletes the links to them first, so that none is left pointing at nothing. */
+static lt_status for_each_after(const char *dir, int64_t step, lt_status (*act)(const char *dir, const char *name)) {
     char **name = NULL;
     int n = 0;
     lt_status st = LT_OK;
     LT_TRY(lt_fs_list(dir, &name, &n));
-    /* Links first, so that none is left pointing at nothing. */
     for (int i = 0; i < n && st == LT_OK; i++)
         if (link_step(dir, name[i]) > step) st = delete_file(dir, name[i]);
     for (int i = 0; i < n && st == LT_OK; i++)
-        if (step_of(name[i]) > step) st = delete_file(dir, name[i]);
+        if (step_of(name[i]) > step) st = act(dir, name[i]);
     free(name);
     return st;
 }
+
+lt_status lt_ckpt_clear(const char *dir) { return for_each_after(dir, -1, delete_file); }
+
+static lt_status set_aside(const char *dir, const char *name) {
+    char *path = NULL, *bad = NULL;
+    lt_status st = lt_fs_path(&path, "%s/%s", dir, name);
+    if (st == LT_OK) st = lt_fs_path(&bad, "%s.bad", path);
+    if (st == LT_OK) st = lt_fs_replace(path, bad, false);
+    if (st == LT_OK) lt_warn("%s is kept as %s", path, bad);
+    free(path);
+    free(bad);
+    return st;
+}
+
+lt_status lt_ckpt_set_aside(const char *dir, int64_t after) { return for_each_after(dir, after, set_aside); }
 
 /* Opens a checkpoint after checking every digest in it. */
 static lt_status open_whole(const char *path, lt_ckpt **ck) {
@@ -146,9 +161,12 @@ lt_status lt_ckpt_open_newest(const char *dir, lt_ckpt **out) {
     for (int i = 0; i < n && !ck; i++) {
         LT_TRY_GOTO(lt_fs_path(&path, LT_CKPT_PATH, dir, (long long)step[i]), st, done);
         st = open_whole(path, &ck);
-        if (st != LT_OK) lt_warn("checkpoint %s cannot be used, looking for an older one: %s", path, lt_err_last()->msg);
+        if (st == LT_ERR_FORMAT || st == LT_ERR_HDF5)
+            lt_warn("checkpoint %s cannot be used, looking for an older one: %s", path, lt_err_last()->msg);
+        else if (st != LT_OK) /* not read is not damaged */
+            goto done;
         free(path);
-        if (st == LT_ERR_NOMEM) goto done;
+        path = NULL;
     }
     st = LT_OK;
     LT_CHECK_GOTO(ck || n == 0, st, done, LT_ERR_FORMAT,
@@ -158,6 +176,7 @@ lt_status lt_ckpt_open_newest(const char *dir, lt_ckpt **out) {
                   n, dir, (long long)step[0]);
     *out = ck;
 done:
+    free(path);
     free(step);
     return st;
 }

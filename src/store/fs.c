@@ -124,13 +124,23 @@ done:
     return st;
 }
 
+/* True for what lt_fs_temp_name makes: "....tmp.HOST.PID.N", so that no file of a user's own naming is taken for one. */
+static bool is_temp_name(const char *name) {
+    const char *tail = NULL, *digits = "0123456789";
+    for (const char *p = name; (p = strstr(p, ".tmp.")); p++) tail = p;
+    if (!tail) return false;
+    const char *n = strrchr(tail, '.'), *pid = n;
+    while (pid > tail && *--pid != '.') {}
+    return pid > tail && n[1] && !n[1 + strspn(n + 1, digits)] && pid + 1 < n && pid + 1 + strspn(pid + 1, digits) == n;
+}
+
 lt_status lt_fs_remove_temps(const char *dir) {
     char **names, *path;
     int n;
     lt_status st = LT_OK;
     LT_TRY(lt_fs_list(dir, &names, &n));
     for (int i = 0; i < n && st == LT_OK; i++) {
-        if (!strstr(names[i], ".tmp")) continue;
+        if (!is_temp_name(names[i])) continue;
         LT_TRY_GOTO(lt_fs_path(&path, "%s/%s", dir, names[i]), st, done);
         if (unlink(path) != 0 && errno != ENOENT) st = LT_FAIL(LT_ERR_IO, "cannot delete the left-over file %s: %s", path, strerror(errno));
         free(path);

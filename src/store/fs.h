@@ -3,7 +3,7 @@
  *
  * Atomic: a new file gets a temporary name in the folder where it belongs and is renamed over the old one, so a reader and a killed writer
  * see the old file or the new one, never half of either.  Durable: the file is synced before the rename and the folder after it.
- * Names that contain ".tmp" are ours to delete at the next start. */
+ * Names that end like lt_fs_temp_name's are ours to delete at the next start. */
 
 #include "base/err.h"
 
@@ -26,7 +26,7 @@ lt_status lt_fs_replace(const char *tmp, const char *path, bool durable);
 lt_status lt_fs_symlink(const char *target, const char *path);
 /* Local.  Names in a folder, sorted, without "." and ".."; *names is one block released by free().  Errors: IO, NOMEM. */
 lt_status lt_fs_list(const char *dir, char ***names, int *n);
-/* Local.  Deletes what a killed writer left in a folder: every name that contains ".tmp".  Errors: IO. */
+/* Local.  Deletes what killed writers left in a folder: every name that lt_fs_temp_name could have made.  Errors: IO. */
 lt_status lt_fs_remove_temps(const char *dir);
 
 #ifdef __cplusplus

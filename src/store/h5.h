@@ -69,10 +69,9 @@ typedef struct lt_h5_writer lt_h5_writer;
 lt_status lt_h5_write_begin(const char *path, const char *kind, int64_t version, lt_h5_writer **w);
 /* Local.  The open file; borrowed. */
 hid_t lt_h5_writer_file(const lt_h5_writer *w);
-/* Local.  Closes, seals with the digest line, and renames over path.  durable: the file is also read back and verified, and file and folder
- * are synced: it then survives a power cut.  Frees w and sets it to NULL also on failure, when path is as it was and the temporary file is gone.
- * Errors: IO, HDF5, FORMAT (what was read back differs). */
-lt_status lt_h5_write_commit(lt_h5_writer **w, bool durable);
+/* Local.  Closes, seals with the digest line, syncs, renames over path and syncs the folder.  verify: the file is read back before.  Frees w and sets
+ * it to NULL also on failure, when path is as it was and the temporary file is gone.  Errors: IO, HDF5, FORMAT (what was read back differs). */
+lt_status lt_h5_write_commit(lt_h5_writer **w, bool verify);
 /* Local.  Gives up: deletes the temporary file, frees w and sets it to NULL; accepts NULL inside. */
 void lt_h5_write_cancel(lt_h5_writer **w);
 

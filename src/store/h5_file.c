@@ -149,11 +149,27 @@ static void writer_free(lt_h5_writer **w) {
     *w = NULL;
 }
 
+/* Sets w->tmp to a new, empty file.  A name may be taken: process ids repeat in containers, and a killed writer leaves its file. */
+static lt_status create_temp(lt_h5_writer *w) {
+    enum { TRIES = 1000 };
+    for (int i = 0;; i++) {
+        char *tmp = NULL;
+        LT_TRY(lt_fs_temp_name(w->path, &tmp));
+        int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), why = errno;
+        if (fd >= 0) {
+            (void)close(fd);
+            w->tmp = tmp;
+            return LT_OK;
+        }
+        /* The system's own words for a folder that is missing, full or not ours. */
+        lt_status st = why == EEXIST && i < TRIES ? LT_OK : LT_FAIL(LT_ERR_IO, "cannot create %s: %s", tmp, strerror(why));
+        free(tmp);
+        if (st != LT_OK) return st;
+    }
+}
+
 static lt_status create_file(lt_h5_writer *w) {
-    /* The system's own words for a folder that is missing, full or not ours. */
-    int fd = open(w->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    LT_CHECK(fd >= 0, LT_ERR_IO, "cannot create %s: %s", w->tmp, strerror(errno));
-    (void)close(fd);
+    LT_TRY(create_temp(w));
     hid_t access = lt_h5_impl_access(), how = H5Pcreate(H5P_FILE_CREATE);
     (void)H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
     lt_h5_impl_set_disk(access, &w->disk);
@@ -171,7 +187,6 @@ lt_status lt_h5_write_begin(const char *path, const char *kind, int64_t version,
     LT_TRY(lt_calloc(&w, 1, sizeof *w, "an HDF5 writer"));
     w->file = -1;
     LT_TRY_GOTO(lt_strdup(&w->path, path), st, fail);
-    LT_TRY_GOTO(lt_fs_temp_name(path, &w->tmp), st, fail);
     LT_TRY_GOTO(create_file(w), st, fail);
     LT_TRY_GOTO(lt_h5_put_str(w->file, LT_ATTR_KIND, kind), st, fail);
     LT_TRY_GOTO(lt_h5_put_i64(w->file, LT_ATTR_VERSION, version), st, fail);
@@ -191,7 +206,7 @@ void lt_h5_write_cancel(lt_h5_writer **w) {
     writer_free(w);
 }
 
-lt_status lt_h5_write_commit(lt_h5_writer **out, bool durable) {
+lt_status lt_h5_write_commit(lt_h5_writer **out, bool verify) {
     lt_h5_writer *w = *out;
     lt_status st = LT_OK;
     LT_TRY_GOTO(LT_FAULT_POINT("h5.close"), st, fail);
@@ -200,9 +215,9 @@ lt_status lt_h5_write_commit(lt_h5_writer **out, bool durable) {
     LT_H5_GOTO(H5Fclose(file), st, fail, "cannot close %s", w->tmp);
     LT_CHECK_GOTO(w->disk.error == 0, st, fail, LT_ERR_IO, "cannot write %s: %s", w->tmp, strerror(w->disk.error));
     LT_TRY_GOTO(seal(w->tmp), st, fail);
-    if (durable) LT_TRY_GOTO(lt_h5_verify(w->tmp), st, fail);
+    if (verify) LT_TRY_GOTO(lt_h5_verify(w->tmp), st, fail);
     LT_TRY_GOTO(LT_FAULT_POINT("h5.rename"), st, fail);
-    LT_TRY_GOTO(lt_fs_replace(w->tmp, w->path, durable), st, fail);
+    LT_TRY_GOTO(lt_fs_replace(w->tmp, w->path, true), st, fail);
     writer_free(out);
     return LT_OK;
 fail:

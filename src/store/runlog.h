@@ -65,8 +65,8 @@ lt_status lt_runlog_put_env(lt_runlog *log, const char *prefix);
 lt_status lt_runlog_put_trial_str(lt_runlog *log, const char *trial, const char *key, const char *value);
 lt_status lt_runlog_put_trial_i64(lt_runlog *log, const char *trial, const char *key, int64_t value);
 
-/* Local.  Writes the file.  force: now, verified and synced to the disk (at checkpoints and at the end); else when it is time and rows were
- * added.  On failure the old file stays and the rows are kept for the next try.  Errors: IO, HDF5, NOMEM. */
+/* Local.  Writes the file.  force: now, and read back (at checkpoints and at the end); else when it is time and rows were added.  On failure the
+ * old file stays and the rows are kept for the next try.  Errors: IO, HDF5, NOMEM. */
 lt_status lt_runlog_flush(lt_runlog *log, bool force);
 
 /* Local.  For readers: rows of a trial (NULL and 0 for none), names in order of first appearance, facts; borrowed until the next add. */

@@ -120,7 +120,7 @@ done:
     return st;
 }
 
-static lt_status write_file(const lt_runlog *log, bool durable) {
+static lt_status write_file(const lt_runlog *log, bool verify) {
     lt_h5_writer *w = NULL;
     lt_status st = LT_OK;
     LT_TRY(lt_h5_write_begin(log->path, LT_KIND_RUN, LT_RUN_VERSION, &w));
@@ -130,7 +130,7 @@ static lt_status write_file(const lt_runlog *log, bool durable) {
     LT_TRY_GOTO(write_starts(log, file), st, done);
     for (int i = 0; i < log->n_trials; i++) LT_TRY_GOTO(write_trial(file, &log->trial[i]), st, done);
     LT_TRY_GOTO(write_series(file, "perf", &log->perf, lt_runlog_impl_perf, LT_PERF_COLUMNS), st, done);
-    st = lt_h5_write_commit(&w, durable);
+    st = lt_h5_write_commit(&w, verify);
 done:
     lt_h5_write_cancel(&w);
     return st;

@@ -76,11 +76,10 @@ lt_status lt_run_impl_fill_bank(lt_run *r, bool running_only) {
 
 void lt_run_impl_bank_to_message(lt_run *r) {
     view v = bank_view(r);
-    if (!r->d_kv_local) return;
-    for (int64_t row = 0; row < v.rows; row++)
+    for (int64_t row = 0; r->d_kv_local && row < v.rows; row++)
         memcpy(r->msg.data + r->msg.d_kv + row * v.whole + v.first, r->d_kv_local + row * v.local, (size_t)v.local * sizeof *r->kv);
-    if (r->grid.tp_rank != 0) /* every rank of the tp group holds these whole: one of them speaks */
-        memset(r->msg.data + r->msg.d_prompt, 0, (size_t)(r->msg.direct - r->msg.d_prompt) * sizeof(float));
+    if (r->grid.tp_rank != 0) /* every rank of the tp group holds the rest whole: one of them speaks */
+        memset(r->msg.data + r->msg.d_prompt, 0, (size_t)(r->msg.n - r->msg.d_prompt) * sizeof(float));
 }
 
 lt_status lt_run_impl_backward_bank(lt_run *r, lt_trial *t) {

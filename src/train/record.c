@@ -26,14 +26,16 @@ static lt_status put_facts(lt_run *r) {
     (void)snprintf(numbers, sizeof numbers, "gcc %s", __VERSION__);
     const struct {
         const char *key, *value;
-    } strings[] = {{"ltune_version", LT_VERSION},
+    } strings[] = {{"version", LT_VERSION},
                    {"git", LT_GIT},
                    {"compiler", numbers},
                    {"dtype", lt_dtype_name(r->dtype)},
                    {"model_sha256", lt_model_fingerprint(r->model)},
                    {"tokenizer_sha256", r->tok_sha},
                    {"config_sha256", r->config_sha},
-                   {"device", "cpu"},
+                   {"data_sha256", r->data_sha},
+                   {"devices", "cpu"},
+                   {"metric", r->by_mcc ? "mcc" : "accuracy"},
                    {"resumed_from", r->resume_path ? r->resume_path : ""}};
     const struct {
         const char *key;
@@ -55,12 +57,25 @@ static lt_status put_facts(lt_run *r) {
     return st;
 }
 
+/* A run log that cannot be read makes room for a new one. */
+static lt_status set_log_aside(lt_run *r, const char *path) {
+    char *bad = NULL;
+    lt_warn("the run log cannot be read: %s", lt_err_last()->msg);
+    lt_err_clear();
+    LT_TRY(lt_fs_path(&bad, "%s.bad", path));
+    lt_status st = lt_fs_replace(path, bad, true);
+    if (st == LT_OK) lt_warn("it is kept as %s and a new one begins at step %lld", bad, (long long)r->step);
+    free(bad);
+    return st == LT_OK ? lt_runlog_open(path, FLUSH_EVERY_S, &r->log) : st;
+}
+
 static lt_status open_local(lt_run *r) {
     char *path = NULL;
     LT_TRY(LT_FAULT_POINT("run.record"));
     LT_TRY(lt_fs_path(&path, "%s/run.h5", r->cfg->run.dir));
     if (r->cfg->run.resume == LT_RESUME_NEVER && unlink(path) == 0) lt_info("run.resume: never: the earlier %s is removed", path);
     lt_status st = lt_runlog_open(path, FLUSH_EVERY_S, &r->log);
+    if (st == LT_ERR_FORMAT) st = set_log_aside(r, path); /* training can go on without its past rows */
     free(path);
     if (st != LT_OK) return st;
     lt_runlog_truncate_after(r->log, r->step);
@@ -70,6 +85,7 @@ static lt_status open_local(lt_run *r) {
 
 lt_status lt_run_impl_record_open(lt_run *r) {
     r->last_save_s = lt_time_s();
+    r->recorded = r->step;
     return lt_agree(r->grid.world, r->grid.rank == 0 ? open_local(r) : LT_OK);
 }
 
@@ -99,12 +115,13 @@ static void add_perf(lt_run *r) {
 
 void lt_run_impl_record_step(lt_run *r) {
     if (!r->log) return;
-    for (int i = 0; i < r->n_trials; i++) {
+    for (int i = 0; i < r->n_trials && r->step > r->recorded; i++) {
         const lt_trial *t = &r->trial[i];
         if (t->step != r->step || t->state == LT_TRIAL_NUMERIC) continue;
         lt_train_row row = {.step = t->step, .loss = t->loss, .lr = t->lr, .grad_norm = t->grad_norm};
         keep(r, lt_runlog_add_train(r->log, t->cfg->name, &row));
     }
+    r->recorded = r->step;
     if (r->rates.seconds - r->perf_base.seconds >= 1) add_perf(r);
 }
 
@@ -121,15 +138,14 @@ void lt_run_impl_record_eval(lt_run *r, int trial, const char *split, const lt_m
 }
 
 lt_status lt_run_impl_record_flush(lt_run *r, bool force) {
-    lt_status st = r->record_st;
     if (r->log && force) add_perf(r);
-    if (st == LT_OK && r->log) st = lt_runlog_flush(r->log, force);
-    /* an unforced flush is rank 0's own affair until the next forced one */
-    if (!force) {
-        keep(r, st);
-        return LT_OK;
+    lt_status st = r->log ? lt_runlog_flush(r->log, force) : LT_OK;
+    if (force) return lt_agree(r->grid.world, st == LT_OK ? r->record_st : st);
+    if (st != LT_OK) { /* rank 0's own affair: the rows are kept for the next flush */
+        lt_warn("the run log was not written and will be tried again: %s", lt_err_last()->msg);
+        lt_err_clear();
     }
-    return lt_agree(r->grid.world, st);
+    return LT_OK;
 }
 
 void lt_run_impl_progress(lt_run *r, bool last) {

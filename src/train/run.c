@@ -35,7 +35,7 @@ lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose pur
         return LT_OK;
     }
     LT_TRY_GOTO(lt_grid_create(world, cfg->parallel.tp, &r->grid), st, fail);
-    if (purpose == LT_RUN_TRAIN) LT_TRY_GOTO(lt_run_impl_claim_folder(r), st, fail);
+    LT_TRY_GOTO(purpose == LT_RUN_TRAIN ? lt_run_impl_claim_folder(r) : lt_run_impl_peek_dtype(r), st, fail);
     LT_TRY_GOTO(lt_run_impl_setup(r), st, fail);
     LT_TRY_GOTO(init_trials(r), st, fail);
     if (purpose == LT_RUN_TRAIN) {
@@ -118,8 +118,8 @@ static lt_status train_loop(lt_run *r, bool *is_best) {
         lt_run_impl_progress(r, end || stop);
         if (stop && !end) {
             return LT_FAIL(LT_ERR_STOPPED,
-                           "stopped by a signal at step %lld; the state is saved in %s: run the same command again to continue",
-                           (long long)r->step, r->cfg->run.dir);
+                           "stopped by a signal at step %lld; the state is saved in %s: run the same command again to continue%s",
+                           (long long)r->step, r->cfg->run.dir, r->cfg->run.resume == LT_RESUME_AUTO ? "" : ", with run.resume=auto");
         }
     }
     LT_CHECK(count_state(r, LT_TRIAL_NUMERIC) < r->n_trials, LT_ERR_NUMERIC,
@@ -138,7 +138,6 @@ lt_status lt_run_train(lt_run *r) {
 lt_status lt_run_eval(lt_run *r, const char *split, lt_metrics *out) {
     lt_samples samples = {0};
     lt_status st = lt_agree(r->grid.world, lt_run_impl_read_samples(r, split, 0, &samples));
-    if (st == LT_OK) st = lt_agree(r->grid.world, lt_run_impl_check_length(r, &samples));
     if (st == LT_OK) st = lt_run_impl_metrics(r, &samples, 0, r->n_trials, out);
     lt_samples_destroy(&samples);
     return st;
@@ -146,7 +145,7 @@ lt_status lt_run_eval(lt_run *r, const char *split, lt_metrics *out) {
 
 int lt_run_n_trials(const lt_run *r) { return r->n_trials; }
 const lt_trial *lt_run_trial(const lt_run *r, int i) { return &r->trial[i]; }
-int64_t lt_run_max_length(const lt_run *r) { return r->cfg->data.max_length < r->longest ? r->cfg->data.max_length : r->longest; }
+int64_t lt_run_max_length(const lt_run *r) { return r->longest; }
 int lt_run_n_labels(const lt_run *r) { return r->K; }
 const char *lt_run_label_name(const lt_run *r, int k) { return lt_dataset_about(r->data)->label_name[k]; }
 lt_tok *lt_run_tokenizer(lt_run *r) { return r->tok; }

@@ -34,11 +34,14 @@ lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose pur
 void lt_run_destroy(lt_run **run);
 /* Collective(world).  Trains until every trial has ended.  Errors: STOPPED (a signal came; state saved), NUMERIC (every trial lost), IO. */
 lt_status lt_run_train(lt_run *r);
-/* Collective(world).  Loads trainables: which = "best" (each trial's own), "last", or the path of a checkpoint file.  Errors: IO, FORMAT (agreed). */
-lt_status lt_run_load(lt_run *r, const char *which);
+/* Collective(world).  Loads the trained values of trials first .. first + count - 1: which = "best" (each trial's own), "last", or the path of a
+ * checkpoint file.  loaded [count] out: false where a trial has no best (it never got to an evaluation), which is told.
+ * Errors: IO (also: none was loaded), FORMAT, CONFIG (agreed). */
+lt_status lt_run_load(lt_run *r, const char *which, int first, int count, bool *loaded);
 /* Collective(world).  Metrics of every trial on a split; out [n_trials].  Errors: FORMAT, NOMEM (agreed). */
 lt_status lt_run_eval(lt_run *r, const char *split, lt_metrics *out);
-/* Collective(world).  K class scores of n samples under trial t: out [n][K], log-probabilities up to a constant.  Errors: NOMEM, SHAPE (agreed). */
+/* Collective(world).  K class scores of n samples under each of the trials: out [trial_count][n][K], log-probabilities up to a constant.
+ * Errors: NOMEM, SHAPE (agreed). */
 lt_status lt_run_score(lt_run *r, const lt_samples *samples, int trial_first, int trial_count, double *out);
 
 /* What a run would need and do, before it exists. */
@@ -51,7 +54,7 @@ typedef struct lt_run_estimate {
     double gflops;                              /* measured here, one rank's threads */
     int64_t steps;
 } lt_run_estimate;
-/* Local after lt_run_create with LT_RUN_PLAN. */
+/* Local. */
 const lt_run_estimate *lt_run_get_estimate(const lt_run *r);
 
 /* Local. */

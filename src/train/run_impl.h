@@ -26,7 +26,7 @@ struct lt_run {
     lt_dtype dtype;
     int threads;
     lt_tok *tok;
-    char tok_sha[LT_SHA_HEX_BYTES], config_sha[LT_SHA_HEX_BYTES];
+    char tok_sha[LT_SHA_HEX_BYTES], config_sha[LT_SHA_HEX_BYTES], data_sha[LT_SHA_HEX_BYTES];
     /* data */
     lt_dataset *data;
     lt_samples train, eval;
@@ -58,8 +58,9 @@ struct lt_run {
     lt_runlog *log;
     char *ck_dir;      /* run.dir/ck */
     char *resume_path; /* checkpoint to continue from, or NULL */
+    bool resume_own;   /* it is of this run's folder */
     lt_dtype resume_dtype;
-    int64_t step; /* steps of the run: the furthest trial's */
+    int64_t step, recorded; /* steps of the run (the furthest trial's); the last one with rows in the run log */
     double last_save_s;
     int64_t steps_since_save;
     lt_run_rates rates, perf_base; /* so far; at the last perf row */
@@ -78,14 +79,14 @@ void lt_run_impl_teardown(lt_run *r);
 lt_status lt_run_impl_plan_grid(lt_run *r, int ranks);
 /* Local.  One split of the data set as samples. */
 lt_status lt_run_impl_read_samples(lt_run *r, const char *name, int64_t limit, lt_samples *s);
-/* Local.  SHAPE if samples hold a sequence longer than what the run was planned for. */
-lt_status lt_run_impl_check_length(lt_run *r, const lt_samples *s);
+/* Local.  SHAPE if samples hold a sequence longer than what the run was planned for, or pairs where the model has one token type. */
+lt_status lt_run_impl_check_samples(const lt_run *r, const lt_samples *s);
 /* bank.c: tuners' parameters -> bank; summed message -> tuners' gradients. */
 lt_status lt_run_impl_fill_bank(lt_run *r, bool running_only);
 lt_status lt_run_impl_backward_bank(lt_run *r, lt_trial *t);
 lt_status lt_run_impl_bank_create(lt_run *r);
 void lt_run_impl_bank_destroy(lt_run *r);
-/* Copies of bank gradients into the message, all heads. */
+/* This rank's gradients into the message: the bank's at their heads; what the tp group holds in common from its first rank only. */
 void lt_run_impl_bank_to_message(lt_run *r);
 /* step.c: one optimizer step of every running trial.  want_stop, want_save: this rank's wishes in, everyone's verdict out. */
 lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save);
@@ -93,8 +94,9 @@ lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save);
 int64_t lt_run_impl_segments(lt_run *r, const lt_item *item, int64_t count, bool gradients);
 /* score.c: Collective(world).  Metrics of some trials on samples. */
 lt_status lt_run_impl_metrics(lt_run *r, const lt_samples *s, int trial_first, int trial_count, lt_metrics *out);
-/* state.c, Collective(world): the run folder's lock, checkpoints of the run, continuing from the newest. */
+/* state.c, Collective(world): the run folder's lock, checkpoints of the run, continuing from the newest; compute type of the newest. */
 lt_status lt_run_impl_claim_folder(lt_run *r);
+lt_status lt_run_impl_peek_dtype(lt_run *r);
 lt_status lt_run_impl_save(lt_run *r, const bool *is_best);
 lt_status lt_run_impl_resume(lt_run *r);
 /* record.c: run log and progress, on rank 0; the others do nothing. */

@@ -96,8 +96,8 @@ int64_t lt_order_sample(lt_order *o, int64_t p) {
     return o->perm[which][p % o->n];
 }
 
-int lt_order_candidate(const lt_order *o, int64_t p, int place, int truth, int K, int *target) {
-    *target = place % 2 == 0;
+int lt_order_candidate(const lt_order *o, int64_t p, int truth, int K, int *target) {
+    *target = p % 2 == 0;
     if (*target) return truth;
     int wrong = (int)lt_rng_below(&(lt_rng){.seed = o->seed, .purpose = LT_RNG_NEGATIVE}, (uint64_t)K - 1, (uint64_t)p, 0);
     return wrong + (wrong >= truth);

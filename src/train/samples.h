@@ -39,9 +39,9 @@ lt_status lt_order_create(uint64_t seed, int64_t n, lt_order *o);
 void lt_order_destroy(lt_order *o);
 /* Local.  Sample at stream position p. */
 int64_t lt_order_sample(lt_order *o, int64_t p);
-/* Local.  Candidate label of stream position p for pair methods: the true one for even places in the batch, a uniformly drawn wrong one for odd
- * places (half and half, L-Tuning section 2).  *target: 1 = true pair, 0 = wrong. */
-int lt_order_candidate(const lt_order *o, int64_t p, int place, int truth, int K, int *target);
+/* Local.  Candidate label of stream position p for pair methods: the true one at even positions, a uniformly drawn wrong one of the K >= 2 labels
+ * at odd ones (half and half, L-Tuning section 2).  *target: 1 = true pair, 0 = wrong. */
+int lt_order_candidate(const lt_order *o, int64_t p, int truth, int K, int *target);
 
 #ifdef __cplusplus
 }

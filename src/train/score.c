@@ -14,7 +14,7 @@ static lt_status collect(lt_run *r, const lt_samples *s, int trial_first, int tr
     int64_t most = 0;
     for (int i = trial_first; i < trial_first + trial_count; i++) most += s->n * (r->tuner[i]->pairs ? r->K : 1);
     LT_TRY(LT_FAULT_POINT("score.local"));
-    LT_TRY(lt_run_impl_check_length(r, s));
+    LT_TRY(lt_run_impl_check_samples(r, s));
     LT_TRY(lt_batch_create(most, b));
     for (int i = trial_first; i < trial_first + trial_count; i++)
         for (int64_t k = 0; k < s->n; k++)

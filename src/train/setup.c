@@ -38,11 +38,37 @@ lt_status lt_run_impl_read_samples(lt_run *r, const char *name, int64_t limit, l
     return st;
 }
 
-lt_status lt_run_impl_check_length(lt_run *r, const lt_samples *s) {
+lt_status lt_run_impl_check_samples(const lt_run *r, const lt_samples *s) {
     LT_CHECK(s->max_len <= r->longest, LT_ERR_SHAPE,
              "a sample of %lld tokens is longer than the %lld this run was planned for: set data.max_length", (long long)s->max_len,
              (long long)r->longest);
+    for (int64_t i = 0; i < s->n && lt_model_arch(r->model)->types == 1; i++)
+        LT_CHECK(s->segment[i] == s->offset[i + 1] - s->offset[i], LT_ERR_SHAPE,
+                 "sample %lld is a pair of texts, but this model has one token type only (type_vocab_size 1): join the texts when the data "
+                 "set is made",
+                 (long long)i + 1);
     return LT_OK;
+}
+
+/* What a run learns from and is judged by: both splits as cut, and the labels. */
+static lt_status fingerprint_data(lt_run *r) {
+    const lt_dataset_info *info = lt_dataset_about(r->data);
+    const lt_samples *both[] = {&r->train, &r->eval};
+    lt_sha *sha = NULL;
+    LT_TRY(lt_sha_begin(&sha));
+    for (int i = 0; i < 2; i++) {
+        const lt_samples *s = both[i];
+        lt_sha_add(sha, &s->n, sizeof s->n);
+        lt_sha_add(sha, s->offset, (size_t)(s->n + 1) * sizeof *s->offset);
+        lt_sha_add(sha, s->segment, (size_t)s->n * sizeof *s->segment);
+        lt_sha_add(sha, s->label, (size_t)s->n * sizeof *s->label);
+        lt_sha_add(sha, s->tokens, (size_t)s->total_tokens * sizeof *s->tokens);
+    }
+    for (int k = 0; k < r->K; k++) {
+        lt_sha_add(sha, info->label_name[k], strlen(info->label_name[k]) + 1);
+        lt_sha_add(sha, info->label_words[k], strlen(info->label_words[k]) + 1);
+    }
+    return lt_sha_finish(&sha, r->data_sha);
 }
 
 /* model.dtype: as told, as the checkpoint says on resume, or the faster of the two on this machine (rank 0 measures for all). */
@@ -50,9 +76,10 @@ static lt_status choose_dtype(lt_run *r, lt_comm *world) {
     const lt_config *c = r->cfg;
     lt_arch arch;
     lt_status st = LT_OK;
-    r->threads = lt_comm_default_threads(world, c->parallel.threads);
+    /* one number for all: updates are mirrored, and the bits of a matrix product depend on its threads */
+    r->threads = (int)-lt_max_host(world, -lt_comm_default_threads(world, c->parallel.threads));
     r->dtype = c->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32;
-    if (c->model.dtype == LT_DTYPE_CFG_AUTO && r->resume_path) { /* the bits of a run depend on it */
+    if (c->model.dtype == LT_DTYPE_CFG_AUTO && r->resume_path) { /* the bits of a run depend on it; evaluation computes as training did */
         r->dtype = r->resume_dtype;
         return LT_OK;
     }
@@ -120,6 +147,7 @@ static lt_status make_trials(lt_run *r) {
     r->readout = choose_readout(r);
     LT_TRY(lt_run_impl_read_samples(r, c->data.train, c->data.limit, &r->train));
     LT_TRY(lt_run_impl_read_samples(r, c->data.eval, 0, &r->eval));
+    if (r->purpose == LT_RUN_TRAIN) LT_TRY(fingerprint_data(r));
     r->n_trials = c->n_trials;
     LT_TRY(lt_calloc(&r->trial, r->n_trials, sizeof *r->trial, "trials"));
     LT_TRY(lt_calloc(&r->labels, r->n_trials, sizeof *r->labels, "trials"));
@@ -130,6 +158,11 @@ static lt_status make_trials(lt_run *r) {
         LT_TRY(lt_trial_create(&c->trial[i], lt_model_arch(r->model), lt_model_ctx(r->model), &r->labels[i], r->train.n, &r->trial[i]));
         r->tuner[i] = &r->trial[i].tuner;
         if (r->tuner[i]->n_out > r->ld) r->ld = r->tuner[i]->n_out;
+        LT_CHECK(encoder || r->readout != LT_READ_FIRST || r->tuner[i]->n_prompts == 0, LT_ERR_CONFIG,
+                 "model.pool: first reads the first prompt row of trial %s, which sees no text in a causal model, so nothing could be "
+                 "learned: use "
+                 "last, mean or max",
+                 c->trial[i].name);
     }
     return lt_run_impl_bank_create(r);
 }
@@ -173,6 +206,7 @@ static lt_status size_steps(lt_run *r, lt_model_limits *lim) {
     int64_t room = max_pos - ahead < tokens - prompt ? max_pos - ahead : tokens - prompt;
     r->longest = r->cfg->data.max_length < room ? r->cfg->data.max_length : room;
     if (r->longest < text) r->longest = text;
+    LT_TRY(lt_run_impl_check_samples(r, &r->train));
     int64_t max_len = r->longest + prompt > other ? r->longest + prompt : other;
     *lim = (lt_model_limits){.tokens = r->pack_rows = rows_of_pack(r, max_len),
                              .max_len = max_len,

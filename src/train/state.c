@@ -84,41 +84,85 @@ static lt_status get_trial(lt_ckpt *ck, lt_trial *t, bool optimizer) {
     return lt_ckpt_get_named(ck, name, "adam_v", s.v, s.n);
 }
 
+/* What rank 0 finds and tells all: path of the checkpoint (empty = none), then its compute type. */
+enum { FOUND_PATH = 4096, FOUND_BYTES = FOUND_PATH + 16 };
+
+/* run.resume: PATH.  A checkpoint of this folder takes the run back to its step; one of elsewhere is where the run begins, so once the folder has
+ * checkpoints of its own, it goes on from these. */
+static lt_status open_told(lt_run *r, lt_ckpt **ck) {
+    const char *path = r->cfg->run.resume_path;
+    lt_ckpt *newest = NULL;
+    LT_TRY(lt_ckpt_open(path, ck));
+    r->resume_own = !strncmp(path, r->ck_dir, strlen(r->ck_dir));
+    if (r->resume_own) return LT_OK;
+    lt_status st = lt_ckpt_open_newest(r->ck_dir, &newest);
+    if (newest || st != LT_OK) lt_ckpt_close(ck);
+    if (!newest) return st;
+    lt_info("%s has checkpoints of its own: it goes on from them, not from %s", r->cfg->run.dir, path);
+    *ck = newest;
+    r->resume_own = true;
+    return LT_OK;
+}
+
 /* Rank 0: folder, lock, and which checkpoint to continue from (path empty = none). */
-static lt_status claim_local(lt_run *r, char path[4096], char dtype[16]) {
+static lt_status claim_local(lt_run *r, char *path, char *dtype) {
     const lt_config *c = r->cfg;
     lt_ckpt *ck = NULL;
     LT_TRY(LT_FAULT_POINT("run.claim"));
     LT_TRY(lt_fs_mkdirs(c->run.dir));
     LT_TRY(lt_lock_acquire(c->run.dir, &r->lock));
+    LT_TRY(lt_fs_remove_temps(c->run.dir));
     LT_TRY(lt_fs_path(&r->ck_dir, "%s/ck", c->run.dir));
     LT_TRY(lt_ckpt_dir_prepare(r->ck_dir));
     switch (c->run.resume) {
     case LT_RESUME_NEVER:
         return LT_OK; /* what is there is removed once all input has been found good: lt_run_impl_resume */
     case LT_RESUME_PATH:
-        LT_TRY(lt_ckpt_open(c->run.resume_path, &ck));
+        LT_TRY(open_told(r, &ck));
         break;
     default:
         LT_TRY(lt_ckpt_open_newest(r->ck_dir, &ck));
+        r->resume_own = true;
     }
     if (!ck) return LT_OK;
-    (void)snprintf(path, 4096, "%s", lt_ckpt_path(ck));
-    (void)snprintf(dtype, 16, "%s", lt_ckpt_about(ck)->dtype);
+    (void)snprintf(path, FOUND_PATH, "%s", lt_ckpt_path(ck));
+    (void)snprintf(dtype, FOUND_BYTES - FOUND_PATH, "%s", lt_ckpt_about(ck)->dtype);
     lt_ckpt_close(&ck);
     return LT_OK;
 }
 
-lt_status lt_run_impl_claim_folder(lt_run *r) {
+static lt_status take_found(lt_run *r, char found[FOUND_BYTES]) {
     lt_comm *world = r->grid.world;
-    char found[4096 + 16] = "";
-    LT_TRY(lt_agree(world, r->grid.rank == 0 ? claim_local(r, found, found + 4096) : LT_OK));
-    lt_bcast_host(world, found, sizeof found, 0);
+    lt_bcast_host(world, found, FOUND_BYTES, 0);
     if (found[0]) {
         LT_TRY(lt_agree(world, lt_strdup(&r->resume_path, found)));
-        r->resume_dtype = !strcmp(found + 4096, lt_dtype_name(LT_BF16)) ? LT_BF16 : LT_F32;
+        r->resume_dtype = !strcmp(found + FOUND_PATH, lt_dtype_name(LT_BF16)) ? LT_BF16 : LT_F32;
     }
     return LT_OK;
+}
+
+lt_status lt_run_impl_claim_folder(lt_run *r) {
+    char found[FOUND_BYTES] = "";
+    LT_TRY(lt_agree(r->grid.world, r->grid.rank == 0 ? claim_local(r, found, found + FOUND_PATH) : LT_OK));
+    lt_bcast_host(r->grid.world, &r->resume_own, sizeof r->resume_own, 0);
+    return take_found(r, found);
+}
+
+/* A run without checkpoints, or with a damaged one, is told of when trained values are loaded. */
+lt_status lt_run_impl_peek_dtype(lt_run *r) {
+    char found[FOUND_BYTES] = "", *path = NULL;
+    lt_ckpt *ck = NULL;
+    lt_status st = lt_fs_path(&path, "%s/ck/last", r->cfg->run.dir);
+    if (st == LT_OK && r->grid.rank == 0 && lt_ckpt_open(path, &ck) == LT_OK) {
+        (void)snprintf(found, FOUND_PATH, "%s", path);
+        (void)snprintf(found + FOUND_PATH, FOUND_BYTES - FOUND_PATH, "%s", lt_ckpt_about(ck)->dtype);
+    } else if (st == LT_OK) {
+        lt_err_clear();
+    }
+    lt_ckpt_close(&ck);
+    free(path);
+    LT_TRY(lt_agree(r->grid.world, st));
+    return take_found(r, found);
 }
 
 static lt_status link_best(lt_run *r, int trial) {
@@ -131,8 +175,16 @@ static lt_status resume_local(lt_run *r) {
     lt_ckpt *ck = NULL;
     LT_TRY(LT_FAULT_POINT("run.resume"));
     lt_status st = lt_ckpt_open(r->resume_path, &ck);
-    if (st == LT_OK) st = lt_ckpt_match(ck, r->config_sha, lt_model_fingerprint(r->model));
-    for (int i = 0; st == LT_OK && i < r->n_trials; i++) st = get_trial(ck, &r->trial[i], true);
+    if (st == LT_OK) st = lt_ckpt_match(ck, r->config_sha, lt_model_fingerprint(r->model), r->data_sha);
+    for (int i = 0; st == LT_OK && i < r->n_trials; i++) {
+        lt_trial *t = &r->trial[i];
+        st = get_trial(ck, t, true);
+        /* the best of a run that began elsewhere is not in this folder: the next evaluation here is the first */
+        if (!r->resume_own) {
+            t->best.step = -1;
+            t->stale_evals = 0;
+        }
+    }
     if (st == LT_OK) r->step = lt_ckpt_about(ck)->step;
     lt_ckpt_close(&ck);
     return st;
@@ -140,18 +192,17 @@ static lt_status resume_local(lt_run *r) {
 
 /* Rank 0: the links of the checkpoint that goes on.  A run that was killed between its commit and its links has older ones. */
 static lt_status mend_links(lt_run *r) {
-    size_t n = strlen(r->ck_dir);
-    if (strncmp(r->resume_path, r->ck_dir, n) != 0 || r->resume_path[n] != '/') return LT_OK; /* run.resume: PATH, of another run */
     LT_TRY(lt_ckpt_link(r->ck_dir, "last", r->step));
     for (int i = 0; i < r->n_trials; i++)
         if (r->trial[i].best.step == r->step) LT_TRY(link_best(r, i));
     return LT_OK;
 }
 
-/* Rank 0: what lies after this step was never reached by the run that goes on now. */
+/* Rank 0: what lies after this step could not be used, or nothing of it is wanted. */
 static lt_status clear_way(lt_run *r) {
-    LT_TRY(lt_ckpt_discard_after(r->ck_dir, r->resume_path ? r->step : -1));
-    return r->resume_path ? mend_links(r) : LT_OK;
+    if (!r->resume_path) return lt_ckpt_clear(r->ck_dir);
+    LT_TRY(lt_ckpt_set_aside(r->ck_dir, r->step));
+    return r->resume_own ? mend_links(r) : LT_OK;
 }
 
 lt_status lt_run_impl_resume(lt_run *r) {
@@ -159,7 +210,7 @@ lt_status lt_run_impl_resume(lt_run *r) {
     if (r->resume_path)
         LT_TRY(lt_agree(r->grid.world, resume_local(r)));
     else
-        lt_info("run.resume: never: earlier checkpoints in %s are removed", r->ck_dir);
+        lt_info("run.resume: never: earlier checkpoints of %s are removed", r->cfg->run.dir);
     LT_TRY(lt_agree(r->grid.world, r->grid.rank == 0 ? clear_way(r) : LT_OK));
     if (r->resume_path) lt_info("continuing from %s (step %lld)", r->resume_path, (long long)r->step);
     return LT_OK;
@@ -175,6 +226,7 @@ static lt_status save_local(lt_run *r, const bool *is_best) {
                          .config = text,
                          .config_sha256 = r->config_sha,
                          .model_sha256 = lt_model_fingerprint(r->model),
+                         .data_sha256 = r->data_sha,
                          .dtype = lt_dtype_name(r->dtype),
                          .ranks = r->grid.size,
                          .tp = r->grid.tp_size,
@@ -191,39 +243,93 @@ static lt_status save_local(lt_run *r, const bool *is_best) {
     return st;
 }
 
+/* A hash of everything that the ranks hold in common. */
+static int64_t common_hash(const lt_run *r) {
+    uint64_t h = 1;
+    for (int i = 0; i < r->n_trials; i++)
+        for (int k = 0; k < r->trial[i].tuner.n_params; k++) {
+            const lt_param *p = &r->trial[i].tuner.param[k];
+            const float *data[] = {p->value.data, p->adam_m, p->adam_v};
+            for (int d = 0; d < 3; d++)
+                for (int64_t e = 0; e < lt_named_elems(&p->value); e++) {
+                    uint32_t bits;
+                    memcpy(&bits, data[d] + e, sizeof bits);
+                    h = (h ^ bits) * 0x9e3779b97f4a7c15u;
+                    h ^= h >> 29;
+                }
+        }
+    return (int64_t)(h >> 2);
+}
+
+/* Collective(world).  Updates are mirrored, not sent: CPUs of different kinds may round them differently.  Where they did, rank 0's values, which the
+ * checkpoint holds, become everyone's, so that the run goes on as a resumed one would. */
+static void make_common(lt_run *r) {
+    lt_comm *world = r->grid.world;
+    int64_t h = common_hash(r);
+    if (lt_max_host(world, h) == -lt_max_host(world, -h)) return;
+    if (r->grid.rank == 0)
+        lt_warn("step %lld: ranks hold different trained values (nodes of different CPUs?); all take those of rank 0", (long long)r->step);
+    for (int i = 0; i < r->n_trials; i++)
+        for (int k = 0; k < r->trial[i].tuner.n_params; k++) {
+            lt_param *p = &r->trial[i].tuner.param[k];
+            size_t bytes = (size_t)lt_named_elems(&p->value) * sizeof(float);
+            lt_bcast_host(world, p->value.data, bytes, 0);
+            lt_bcast_host(world, p->adam_m, bytes, 0);
+            lt_bcast_host(world, p->adam_v, bytes, 0);
+        }
+}
+
 lt_status lt_run_impl_save(lt_run *r, const bool *is_best) {
-    /* the log first: after a kill it must know every step that the checkpoint knows */
-    LT_TRY(lt_run_impl_record_flush(r, true));
+    make_common(r);
+    /* the log first: after a kill it must know every step that the checkpoint knows; but a log that fails does not cost the checkpoint */
+    lt_status logged = lt_run_impl_record_flush(r, true);
     LT_TRY(lt_agree(r->grid.world, r->grid.rank == 0 ? save_local(r, is_best) : LT_OK));
     r->last_save_s = lt_time_s();
     r->steps_since_save = 0;
-    return LT_OK;
+    return logged == LT_OK ? LT_OK : lt_run_impl_record_flush(r, true);
 }
 
 static lt_status load_one(lt_run *r, const char *path, lt_trial *t) {
     lt_ckpt *ck = NULL;
     LT_TRY(LT_FAULT_POINT("run.load"));
     lt_status st = lt_ckpt_open(path, &ck);
-    if (st == LT_OK) st = lt_ckpt_match(ck, NULL, lt_model_fingerprint(r->model));
+    if (st == LT_OK) st = lt_ckpt_match(ck, NULL, lt_model_fingerprint(r->model), NULL);
+    if (st == LT_OK && r->grid.rank == 0 && strcmp(lt_ckpt_about(ck)->config_sha256, r->config_sha) != 0)
+        lt_warn("%s was trained under another configuration than this one (its attribute 'config' holds it): numbers may differ", path);
     if (st == LT_OK) st = get_trial(ck, t, false);
     lt_ckpt_close(&ck);
     return st;
 }
 
-lt_status lt_run_load(lt_run *r, const char *which) {
+/* Path of the checkpoint that `which` means for a trial. */
+static lt_status path_of(const lt_run *r, const char *which, const lt_trial *t, char **path) {
+    if (!strcmp(which, "best")) return lt_fs_path(path, "%s/ck/best.%s", r->cfg->run.dir, t->cfg->name);
+    if (!strcmp(which, "last")) return lt_fs_path(path, "%s/ck/last", r->cfg->run.dir);
+    return lt_strdup(path, which);
+}
+
+static lt_status load_local(lt_run *r, const char *which, int first, int count, bool *loaded) {
+    char *path = NULL;
+    bool any = false;
     lt_status st = LT_OK;
-    bool best = !strcmp(which, "best"), last = !strcmp(which, "last");
-    for (int i = 0; st == LT_OK && i < r->n_trials; i++) {
-        char *path = NULL;
-        if (best)
-            st = lt_fs_path(&path, "%s/ck/best.%s", r->cfg->run.dir, r->trial[i].cfg->name);
-        else
-            st = last ? lt_fs_path(&path, "%s/ck/last", r->cfg->run.dir) : lt_strdup(&path, which);
-        if (st == LT_OK && access(path, R_OK) != 0)
-            st = LT_FAIL(LT_ERR_IO, "no checkpoint %s for trial %s (%s): has `ltune train` run with run.dir = %s?", path,
-                         r->trial[i].cfg->name, which, r->cfg->run.dir);
-        if (st == LT_OK) st = load_one(r, path, &r->trial[i]);
+    for (int i = 0; st == LT_OK && i < count; i++) {
+        lt_trial *t = &r->trial[first + i];
+        LT_TRY(path_of(r, which, t, &path));
+        loaded[i] = access(path, R_OK) == 0;
+        any |= loaded[i];
+        if (loaded[i])
+            st = load_one(r, path, t);
+        else if (i + 1 == count && !any)
+            st = LT_FAIL(LT_ERR_IO, "no checkpoint %s for trial %s (%s): has `ltune train` run with run.dir = %s and evaluated it?", path,
+                         t->cfg->name, which, r->cfg->run.dir);
+        else if (r->grid.rank == 0)
+            lt_warn("no checkpoint %s: trial %s is left out", path, t->cfg->name);
         free(path);
+        path = NULL;
     }
-    return lt_agree(r->grid.world, st);
+    return st;
+}
+
+lt_status lt_run_load(lt_run *r, const char *which, int first, int count, bool *loaded) {
+    return lt_agree(r->grid.world, load_local(r, which, first, count, loaded));
 }

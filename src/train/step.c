@@ -20,7 +20,7 @@ static lt_status collect(lt_run *r) {
         for (int place = 0; place < t->cfg->train.batch; place++) {
             int64_t p = t->step * t->cfg->train.batch + place, sample = lt_order_sample(&t->order, p);
             lt_item item = {.trial = i, .sample = (int32_t)sample, .target = r->train.label[sample]};
-            if (t->tuner.pairs) item.candidate = lt_order_candidate(&t->order, p, place, r->train.label[sample], r->K, &item.target);
+            if (t->tuner.pairs) item.candidate = lt_order_candidate(&t->order, p, r->train.label[sample], r->K, &item.target);
             LT_TRY(lt_batch_add(&r->batch, &t->tuner, &r->train, item));
         }
     }
@@ -141,7 +141,6 @@ lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save) {
     }
     if (st != LT_OK) memset(r->msg.data, 0, (size_t)r->msg.n * sizeof(float));
     lt_run_impl_bank_to_message(r);
-    if (r->grid.tp_rank != 0) memset(r->msg.data + r->msg.direct, 0, (size_t)(r->msg.n - r->msg.direct) * sizeof(float));
     flags[LT_FLAG_STOP] = *want_stop;
     flags[LT_FLAG_SAVE] = *want_save;
     flags[LT_FLAG_FAILED] = st != LT_OK;
@@ -157,6 +156,14 @@ lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save) {
         st = lt_run_impl_backward_bank(r, t);
         if (st == LT_OK) st = lt_trial_update(t, (double)tail[LT_TAIL_LOSS] / t->cfg->train.batch, tail[LT_TAIL_BAD] == 0);
         if (st != LT_OK) lt_fatal(r->grid.world, st);
+        if (t->state == LT_TRIAL_NUMERIC && r->grid.rank == 0)
+            lt_warn(
+                "trial %s: loss %g, gradient norm %g at step %lld are not finite: this trial stops, the others go on; lower train.lr or "
+                "train.clip",
+                t->cfg->name, t->loss, t->grad_norm, (long long)(t->step + 1));
+#ifdef LT_FAULTS
+        if (i == 0 && lt_fault_hit("step.drift", "drift")) t->tuner.param[0].value.data[0] += 1e-3f;
+#endif
         sentences += t->cfg->train.batch;
         if (t->step > r->step) r->step = t->step;
     }

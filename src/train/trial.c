@@ -1,8 +1,6 @@
 /* A trial's schedule, optimizer step and bookkeeping; see trial.h. */
 #include "train/trial.h"
 
-#include "base/log.h"
-
 #include <math.h>
 
 lt_status lt_trial_create(const lt_trial_cfg *cfg, const lt_arch *arch, const lt_ctx *ctx, const lt_labels *labels, int64_t n,
@@ -56,9 +54,6 @@ lt_status lt_trial_update(lt_trial *t, double mean_loss, bool finite) {
     LT_TRY(grad_norm(tuner, &t->grad_norm));
     if (!finite || !isfinite(mean_loss) || !isfinite(t->grad_norm)) {
         t->state = LT_TRIAL_NUMERIC;
-        lt_warn("trial %s: loss %g, gradient norm %g at step %lld are not finite: this trial stops, the others go on; lower train.lr or "
-                "train.clip",
-                t->cfg->name, mean_loss, t->grad_norm, (long long)(t->step + 1));
         return LT_OK;
     }
     double scale = c->clip > 0 && t->grad_norm > c->clip ? c->clip / t->grad_norm : 1;

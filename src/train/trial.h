@@ -33,8 +33,8 @@ lt_status lt_trial_create(const lt_trial_cfg *cfg, const lt_arch *arch, const lt
 void lt_trial_destroy(lt_trial *t);
 /* Local.  Learning rate of optimizer step s = 1 .. steps: linear warm-up over warmup * steps, then constant, linear to 0 or half a cosine. */
 double lt_trial_lr(const lt_trial *t, int64_t s);
-/* Local.  One optimizer step from the summed gradients: norm, clipping, AdamW.  A loss or gradient that is not finite stops the trial with a warning and
- * leaves its parameters as they were. */
+/* Local.  One optimizer step from the summed gradients: norm, clipping, AdamW.  A loss or gradient that is not finite makes its state
+ * LT_TRIAL_NUMERIC and leaves its parameters as they were. */
 lt_status lt_trial_update(lt_trial *t, double mean_loss, bool finite);
 /* Local.  Files an evaluation: best (higher metric, then lower loss), patience.  by_mcc: the metric is mcc (CoLA), else accuracy.  True if it is the
  * best so far. */

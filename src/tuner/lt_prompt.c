@@ -8,8 +8,6 @@
 #include <stdlib.h>
 
 static lt_status plan(lt_tuner *t) {
-    LT_CHECK(t->cfg->compat == LT_COMPAT_CLEAN, LT_ERR_CONFIG,
-             "method.compat: authors is not built for lt_prompt in this version: use clean (positions and types are added once)");
     t->pairs = true;
     t->n_out = 2;
     t->P = t->labels->P;

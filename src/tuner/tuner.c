@@ -1,7 +1,7 @@
 /* Creation and initialisation common to all methods; the heads.
  *
- * Initial values are a function of (seed, parameter number, element) only.  Scales: heads N(0, 0.02), as BERT's own classifier; prompt and prefix rows that
- * are drawn at random N(0, 0.02) too, because rows of unit variance drown the text at the start; matrices N(0, 1/fan_in), which keeps the variance. */
+ * Initial values are a function of (seed, parameter number, element) only.  Heads start at N(0, 0.02), as BERT's own classifier; the scale of
+ * everything else stands with its method. */
 #include "tuner/tuner_impl.h"
 
 #include "base/rng.h"
@@ -28,6 +28,16 @@ lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, bool direct, in
     return LT_OK;
 }
 
+/* What no method's plan can be asked for. */
+static lt_status check(const lt_tuner *t) {
+    const lt_method_cfg *c = t->cfg;
+    LT_CHECK(c->compat == LT_COMPAT_CLEAN, LT_ERR_CONFIG,
+             "method.compat: authors is not built in this version: use clean (positions and types are added once)");
+    LT_CHECK(!lt_method_pairs(c) || t->labels->K > 1, LT_ERR_CONFIG,
+             "method.name: %s needs at least two labels, the data set has %d: there is no wrong label to draw", t->ops->name, t->labels->K);
+    return LT_OK;
+}
+
 /* One walk of the plan over the arena, measuring or real. */
 static lt_status carve(lt_tuner *t) {
     t->n_params = 0;
@@ -44,6 +54,7 @@ lt_status lt_tuner_create(const lt_method_cfg *cfg, uint64_t seed, const lt_arch
                           lt_tuner *t) {
     LT_ASSERT((size_t)cfg->name < sizeof method_ops / sizeof *method_ops && method_ops[cfg->name]);
     *t = (lt_tuner){.ops = method_ops[cfg->name], .cfg = cfg, .arch = arch, .ctx = ctx, .labels = labels, .seed = seed};
+    LT_TRY(check(t));
     lt_arena_measure(&t->arena, "a trial's state");
     LT_TRY(carve(t));
     size_t bytes = t->arena.used;

@@ -46,7 +46,7 @@ typedef struct lt_tuner_ops {
     const char *name;
     /* Local.  Sizes: sets pairs, n_out, P, n_slots, n_prompts and declares parameters (tuner_add_param).  Errors: CONFIG. */
     lt_status (*plan)(lt_tuner *t);
-    /* Collective(tp) through the model.  Writes the initial parameter values, a function of the seed only. */
+    /* Collective(world) through the model.  Writes the initial parameter values, a function of the seed only. */
     lt_status (*init)(lt_tuner *t, lt_model *m, lt_tok *tok);
     /* Local.  Parameters -> this tuner's slots of the whole bank kv [S][m][2][P_max][Hkv][D] and prompt rows [rows, C]. */
     lt_status (*forward)(lt_tuner *t, float *kv, int64_t P_max, float *prompt);
@@ -79,6 +79,9 @@ struct lt_tuner {
     int64_t scratch_elems;
 };
 
+/* True for the methods that judge (text, label) pairs. */
+static inline bool lt_method_pairs(const lt_method_cfg *c) { return c->name == LT_METHOD_LT_PROMPT || c->name == LT_METHOD_LT_PREFIX; }
+
 /* What a sequence of this tuner looks like to the packer, for the candidate label y (ignored unless pairs). */
 typedef struct lt_tuner_input {
     int32_t slot; /* -1 = none */
@@ -86,8 +89,9 @@ typedef struct lt_tuner_input {
     int64_t prompt, prompt_rows;
 } lt_tuner_input;
 
-/* Local.  Labels of the data set with the words to use: cfg's override, else the data set's words; tokenised without specials, padded to the longest
- * with the token ".", wrapped in [CLS] ... [SEP] for encoders (L-Tuning, section 2).  Errors: CONFIG (a label of cfg that the data set lacks), NOMEM. */
+/* Local.  Labels of the data set with the words to use: cfg's override, else the data set's words; for the pair methods tokenised without specials,
+ * padded to the longest with the token ".", wrapped in [CLS] ... [SEP] for encoders (L-Tuning, section 2); for the others P is 0.
+ * Errors: CONFIG (a label of cfg that the data set lacks, words without tokens), NOMEM. */
 lt_status lt_labels_create(int K, char *const *name, char *const *word, const lt_method_cfg *cfg, lt_tok *tok, bool encoder,
                            lt_labels *out);
 /* Local.  Frees; accepts a zeroed struct. */
@@ -98,7 +102,7 @@ lt_status lt_tuner_create(const lt_method_cfg *cfg, uint64_t seed, const lt_arch
                           lt_tuner *t);
 /* Local.  Frees; accepts a zeroed struct. */
 void lt_tuner_destroy(lt_tuner *t);
-/* Collective(tp).  Label states (unless given: [K][P][C] from a checkpoint) and initial parameter values. */
+/* Collective(world).  Label states (unless given: [K][P][C] from a checkpoint) and initial parameter values. */
 lt_status lt_tuner_init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *label_states);
 /* Local. */
 lt_tuner_input lt_tuner_input_of(const lt_tuner *t, int label);

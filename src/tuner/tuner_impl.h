@@ -8,7 +8,6 @@ extern const lt_tuner_ops lt_tuner_impl_head, lt_tuner_impl_prompt, lt_tuner_imp
 /* Declares a parameter in plan(): name "prompt.rows", n_dims and dims.  Its index in t->param is returned in order of the calls. */
 lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, bool direct, int n_dims, int64_t d0, int64_t d1);
 
-/* Scales of random initial values: one place, each with its reason, in tuner.c. */
 /* p[i] := scale * normal(seed, parameter number, i). */
 void lt_tuner_impl_normal(const lt_tuner *t, int param, double scale);
 /* text_init.c: P tokens for t->init = LT_INIT_TEXT (method.text, repeated) or LT_INIT_VOCAB (drawn from the vocabulary, no specials). */

@@ -40,4 +40,18 @@ for family in bert llama; do
             "$(series "$tmp/$family-plain/run.h5" "/trials/$name/train/loss")" 1e-5
     done < <(sed '/^$/d; s/^ *//' <<<"$trials")
 done
+
+# One key/value head: every rank of a tensor-parallel group holds it, and what the group holds in common must be counted once.  AdamW does not see
+# the scale of a gradient, its norm does.
+mqa=$tmp/mqa
+"$bin/make_llama" "$mqa" 2 128 128 1 >"$tmp/out"
+cp "$bert"/vocab.txt "$bert"/tokenizer_config.json "$mqa"
+config "$tmp/mqa.yaml" "$mqa" "$tmp/unset"
+norms() { for t in lt_prefix lt_prompt prefix prompt; do series "$tmp/mqa-$1/run.h5" "/trials/$t/train/grad_norm"; done; }
+must_run 1 train "$tmp/mqa.yaml" run.dir="$tmp/mqa-plain"
+must_run 2 train "$tmp/mqa.yaml" run.dir="$tmp/mqa-tp2" parallel.tp=2
+must_run 1 train "$tmp/mqa.yaml" run.dir="$tmp/mqa-seed" run.seed=2
+within "one key/value head: tp 2, losses" "$(losses "$tmp/mqa-tp2")" "$(losses "$tmp/mqa-plain")" 1e-4
+within "one key/value head: tp 2, gradient norms" "$(norms tp2)" "$(norms plain)" 1e-3
+beyond "one key/value head: another seed, gradient norms" "$(norms seed)" "$(norms plain)" 1e-3
 verdict

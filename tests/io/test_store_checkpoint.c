@@ -31,6 +31,7 @@ static lt_ckpt_head head(int64_t step) {
                           .config = "run: {seed: 1}\n",
                           .config_sha256 = "c0ffee",
                           .model_sha256 = "beef",
+                          .data_sha256 = "da7a",
                           .dtype = "f32",
                           .ranks = 4,
                           .tp = 2,
@@ -102,10 +103,11 @@ static void test_round_trip(const char *dir) {
     free(t);
 
     /* What does not fit is named. */
-    CHECK_OK(lt_ckpt_match(ck, "c0ffee", "beef"));
-    CHECK_OK(lt_ckpt_match(ck, NULL, NULL));
-    CHECK_FAILS(lt_ckpt_match(ck, "c0ffee2", NULL), LT_ERR_CONFIG, "belongs to another configuration");
-    CHECK_FAILS(lt_ckpt_match(ck, NULL, "bee"), LT_ERR_CONFIG, "was trained on another base model");
+    CHECK_OK(lt_ckpt_match(ck, "c0ffee", "beef", "da7a"));
+    CHECK_OK(lt_ckpt_match(ck, NULL, NULL, NULL));
+    CHECK_FAILS(lt_ckpt_match(ck, "c0ffee2", NULL, NULL), LT_ERR_CONFIG, "belongs to another configuration");
+    CHECK_FAILS(lt_ckpt_match(ck, NULL, "bee", NULL), LT_ERR_CONFIG, "was trained on another base model");
+    CHECK_FAILS(lt_ckpt_match(ck, NULL, NULL, "da7"), LT_ERR_CONFIG, "was trained on other data");
     float buf[8];
     one = (lt_named){.name = "head.weight", .n_dims = 2, .dim = {2, 4}, .data = buf};
     CHECK_FAILS(lt_ckpt_get_named(ck, "a", "params", &one, 1), LT_ERR_FORMAT,
@@ -148,7 +150,8 @@ static void test_folder(const char *dir) {
     CHECK(n == 4 && step[0] == 50 && step[1] == 40 && step[2] == 30 && step[3] == 20);
     free(step);
     CHECK(file_exists(in_scratch("ck/step_99.h5")));
-    CHECK_OK(lt_ckpt_discard_after(dir, 35));
+    CHECK_OK(lt_ckpt_set_aside(dir, 35));
+    CHECK(file_exists(in_scratch("ck/step_00000040.h5.bad")) && file_exists(in_scratch("ck/step_00000050.h5.bad")));
     CHECK_OK(lt_ckpt_list(dir, &step, &n));
     CHECK(n == 2 && step[0] == 30 && !file_exists(in_scratch("ck/last")) && file_exists(in_scratch("ck/best.b")));
     free(step);
@@ -188,6 +191,10 @@ static void test_damaged(const char *dir) {
     CHECK_OK(lt_ckpt_open_newest(dir, &ck));
     CHECK_INT(lt_ckpt_about(ck)->step, 60);
     lt_ckpt_close(&ck);
+    /* One that cannot be read may be good: an error, and nothing older is taken. */
+    CHECK_OK(lt_fs_mkdirs(in_scratch("ck/step_00000070.h5")));
+    CHECK_FAILS(lt_ckpt_open_newest(dir, &ck), LT_ERR_IO, "step_00000070.h5");
+    CHECK_INT(rmdir(in_scratch("ck/step_00000070.h5")), 0);
     free(data);
     /* All damaged is an error, none is not. */
     CHECK_OK(lt_fs_mkdirs(in_scratch("bad/ck")));
@@ -195,6 +202,9 @@ static void test_damaged(const char *dir) {
     CHECK(ck == NULL);
     file_save(in_scratch("bad/ck/step_00000001.h5"), "x", 1);
     CHECK_FAILS(lt_ckpt_open_newest(in_scratch("bad/ck"), &ck), LT_ERR_FORMAT, "none of the 1 checkpoints");
+    CHECK_OK(lt_ckpt_clear(in_scratch("bad/ck")));
+    CHECK_OK(lt_ckpt_open_newest(in_scratch("bad/ck"), &ck));
+    CHECK(ck == NULL);
 }
 
 /* Writes checkpoints without end; tells each committed step through the pipe. */

@@ -76,10 +76,11 @@ static void test_fs(void) {
     CHECK_OK(lt_fs_symlink("file", in_scratch("a/link")));
     CHECK_OK(lt_fs_symlink("b", in_scratch("a/link")));
     CHECK(readlink(in_scratch("a/link"), link, sizeof link - 1) == 1 && link[0] == 'b');
-    file_save(in_scratch("a/y.tmp"), "", 0);
+    file_save(in_scratch("a/y.tmp.host.12.0"), "", 0);
+    file_save(in_scratch("a/mine.tmp.old"), "", 0); /* not ours by name */
     CHECK_OK(lt_fs_remove_temps(in_scratch("a")));
     CHECK_OK(lt_fs_list(in_scratch("a"), &names, &n));
-    CHECK(n == 3 && !strcmp(names[0], "b") && !strcmp(names[1], "file") && !strcmp(names[2], "link"));
+    CHECK(n == 4 && !strcmp(names[0], "b") && !strcmp(names[1], "file") && !strcmp(names[2], "link") && !strcmp(names[3], "mine.tmp.old"));
     free(names);
     CHECK_FAILS(lt_fs_list(in_scratch("a/zzz"), &names, &n), LT_ERR_IO, "cannot list folder");
 }

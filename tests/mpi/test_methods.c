@@ -113,7 +113,7 @@ static bool seed_fits(const golden *g, const lt_samples *s, uint64_t seed, bool 
     bool targets = true, candidates = true;
     if (lt_order_create(seed, N_TEXTS, &o) != LT_OK) return false;
     for (int p = 0; p < N_TEXTS; p++) {
-        int target, i = (int)lt_order_sample(&o, p), candidate = lt_order_candidate(&o, p, p, s->label[i], K, &target);
+        int target, i = (int)lt_order_sample(&o, p), candidate = lt_order_candidate(&o, p, s->label[i], K, &target);
         targets = targets && target == g->target[i];
         candidates = candidates && candidate == g->candidate[i];
     }
