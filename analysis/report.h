@@ -24,7 +24,8 @@ typedef struct lt_report_group {
     double accuracy, deviation, mcc_mean; /* mean and standard deviation (of a sample) of the best accuracy; mean of the MCC */
 } lt_report_group;
 
-/* rows.c: every trial of every run, in order; the best evaluation is the one of highest accuracy, then of lowest loss.  *rows is released by
+/* rows.c: every trial of every run, in order; the best evaluation is the one of highest metric (fact `metric`
+ * of the run: accuracy, MCC for CoLA), then of lowest loss.  *rows is released by
  * free().  Errors: NOMEM. */
 lt_status lt_report_rows(const lt_report_run *run, int n, lt_report_row **rows, int *n_rows);
 /* rows.c: groups of two trials or more, in order of first appearance.  *groups is released by free().  Errors: NOMEM. */

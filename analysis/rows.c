@@ -10,11 +10,15 @@ const char *lt_report_fact(const lt_runlog *log, int trial, const char *key) {
     return text ? text : "-";
 }
 
+/* Chosen as training chooses its best checkpoint. */
 static const lt_eval_row *best_of(const lt_runlog *log, int trial) {
     int64_t n;
+    bool by_mcc = !strcmp(lt_report_fact(log, -1, "metric"), "mcc");
     const lt_eval_row *row = lt_runlog_eval(log, trial, &n), *best = NULL;
-    for (int64_t i = 0; i < n; i++)
-        if (!best || row[i].accuracy > best->accuracy || (row[i].accuracy == best->accuracy && row[i].loss < best->loss)) best = &row[i];
+    for (int64_t i = 0; i < n; i++) {
+        double now = by_mcc ? row[i].mcc : row[i].accuracy, then = !best ? -INFINITY : by_mcc ? best->mcc : best->accuracy;
+        if (now > then || (now == then && row[i].loss < best->loss)) best = &row[i];
+    }
     return best;
 }
 

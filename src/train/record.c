@@ -11,9 +11,28 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { FLUSH_EVERY_S = 10, LINE_EVERY_S = 30 };
+
+/* Names of the nodes, as the layout lists them: "  NAME: ranks ...". */
+static lt_status put_hosts(lt_run *r) {
+    char *hosts = NULL;
+    size_t at = 0;
+    LT_TRY(lt_strdup(&hosts, r->layout));
+    for (const char *p = r->layout; (p = strstr(p, "\n  "));) {
+        size_t n = strcspn(p += 3, ":\n");
+        if (*p == ' ' || p[n] != ':') continue;
+        if (at > 0) hosts[at++] = ' ';
+        memmove(hosts + at, p, n); /* never longer than the layout itself */
+        at += n;
+    }
+    hosts[at] = 0;
+    lt_status st = lt_runlog_put_str(r->log, "hosts", hosts);
+    free(hosts);
+    return st;
+}
 
 static lt_status put_facts(lt_run *r) {
     char *text = NULL, numbers[64];
@@ -23,6 +42,7 @@ static lt_status put_facts(lt_run *r) {
     if (st == LT_OK) st = lt_runlog_put_str(log, "config", text);
     free(text);
     if (st == LT_OK) st = lt_runlog_put_str(log, "layout", r->layout);
+    if (st == LT_OK) st = put_hosts(r);
     (void)snprintf(numbers, sizeof numbers, "gcc %s", __VERSION__);
     const struct {
         const char *key, *value;
