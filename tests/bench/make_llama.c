@@ -1,6 +1,6 @@
 // BENCH rooms: base
-/* Writes a LLaMA folder with random bf16 weights, for load.sh and layouts.sh: make_llama DIR LAYERS [WIDTH [VOCABULARY [KV_HEADS]]].  With the defaults
- * (width 2,048, vocabulary 32,000, as many key/value heads as heads) a layer has 103 MB and nine layers make 1.06 GB. */
+/* Writes a LLaMA folder with random bf16 weights, for load.sh and layouts.sh: make_llama DIR LAYERS [WIDTH [VOCABULARY [KV_HEADS [FFN]]]].  With the
+ * defaults (width 2,048, vocabulary 32,000, as many key/value heads as heads, a feed-forward of 5,632) a layer has 103 MB and nine layers make 1.06 GB. */
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -29,8 +29,9 @@ static void announce(writer *w, const char *name, int64_t rows, int64_t cols) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 3) return fprintf(stderr, "usage: make_llama DIR LAYERS [WIDTH [VOCABULARY [KV_HEADS]]]\n"), 2;
-    int layers = atoi(argv[2]), C = argc > 3 ? atoi(argv[3]) : 2048, V = argc > 4 ? atoi(argv[4]) : 32000, F = C * 11 / 4;
+    if (argc < 3) return fprintf(stderr, "usage: make_llama DIR LAYERS [WIDTH [VOCABULARY [KV_HEADS [FFN]]]]\n"), 2;
+    int layers = atoi(argv[2]), C = argc > 3 ? atoi(argv[3]) : 2048, V = argc > 4 ? atoi(argv[4]) : 32000,
+        F = argc > 6 ? atoi(argv[6]) : C * 11 / 4;
     int Hkv = argc > 5 ? atoi(argv[5]) : C / HEAD, kd = Hkv * HEAD;
     char path[4096], name[128];
     writer w = {.cap = (size_t)(layers + 1) * 4096, .header = malloc((size_t)(layers + 1) * 4096)};
@@ -49,9 +50,9 @@ int main(int argc, char **argv) {
     const struct {
         const char *name;
         int64_t rows, cols;
-    } part[] = {{"input_layernorm", C, 0},  {"self_attn.q_proj", C, C}, {"self_attn.k_proj", kd, C},
+    } part[] = {{"input_layernorm", C, 0},   {"self_attn.q_proj", C, C}, {"self_attn.k_proj", kd, C},
                 {"self_attn.v_proj", kd, C}, {"self_attn.o_proj", C, C}, {"mlp.gate_proj", F, C},
-                {"mlp.up_proj", F, C},      {"mlp.down_proj", C, F},    {"post_attention_layernorm", C, 0}};
+                {"mlp.up_proj", F, C},       {"mlp.down_proj", C, F},    {"post_attention_layernorm", C, 0}};
     announce(&w, "model.embed_tokens.weight", V, C);
     for (int l = 0; l < layers; l++)
         for (size_t p = 0; p < sizeof part / sizeof *part; p++) {
