@@ -1,6 +1,7 @@
 /* `ltune features`: hidden states of the frozen model, as HDF5.
  *
- * Sequences are packed to the token budget and run through the model; rank 0 writes.  One pack at a time is held, so the output may be larger than memory. */
+ * Sequences are packed to the token budget; the data-parallel groups take packs in turn, and rank 0 writes what each computed.  One pack a group is held
+ * at a time, so the output may be larger than memory. */
 #include "app/app.h"
 
 #include "base/fault.h"
@@ -14,11 +15,15 @@
 #include <string.h>
 
 typedef struct sequences {
-    lt_ids ids;       /* all tokens */
-    int64_t *offset;  /* [n + 1] */
-    int64_t *segment; /* [n] */
+    lt_ids ids;      /* all tokens */
+    int64_t *offset; /* [n + 1] */
     int64_t n, cap, longest;
 } sequences;
+
+/* Sequences [first, end) that share a pack. */
+typedef struct range {
+    int64_t first, end;
+} range;
 
 typedef struct job {
     const lt_app_args *args;
@@ -32,7 +37,8 @@ typedef struct job {
     lt_readout readout;
     bool pooled;
     lt_h5_writer *out; /* rank 0 */
-    float *hidden;     /* [m + 1, tokens, C] where layers are wanted */
+    float *hidden;     /* [m + 1, tokens, C] of this group's pack */
+    float *rows;       /* what goes to the file: [layers, rows, C] of one pack */
 } job;
 
 static lt_status push(sequences *s) {
@@ -151,47 +157,75 @@ static void pool_rows(const job *j, const float *rows, int64_t C, float *out) {
     }
 }
 
-/* Rows [first_seq ...) of one pack to the file; rank 0. */
-static lt_status write_pack(job *j, int64_t first_seq, float *pooled) {
-    const lt_arch *a = lt_model_arch(j->model);
-    hid_t f = lt_h5_writer_file(j->out);
-    int64_t row = j->pooled ? first_seq : j->seq.offset[first_seq], rows = j->pooled ? j->pack.n_seq : j->pack.n_tok;
-    for (int l = 0; l <= a->m; l++) {
-        if (j->layer >= 0 && l != j->layer) continue;
-        const float *from = j->hidden + l * j->pack.n_tok * a->C;
-        if (j->pooled) {
-            pool_rows(j, from, a->C, pooled);
-            from = pooled;
-        }
-        int64_t start[3] = {l, row, 0}, count[3] = {1, rows, a->C};
-        bool all = j->layer < 0;
-        LT_TRY(lt_h5_write_part(f, "hidden", all ? start : start + 1, all ? count : count + 1, from));
-    }
-    return LT_OK;
+static int64_t layers_out(const job *j) { return j->layer < 0 ? lt_model_arch(j->model)->m + 1 : 1; }
+static int64_t rows_out(const job *j, range r) { return j->pooled ? r.end - r.first : j->seq.offset[r.end] - j->seq.offset[r.first]; }
+
+/* The next pack's sequences, from `first` on. */
+static range next_range(const job *j, int64_t first) {
+    range r = {first, first};
+    while (r.end < j->seq.n && j->seq.offset[r.end + 1] - j->seq.offset[first] <= j->pack.max_tok) r.end++;
+    return r;
 }
 
-static lt_status run_all(job *j) {
-    const lt_arch *a = lt_model_arch(j->model);
-    int rank = lt_comm_rank(j->args->world);
-    float *pooled = NULL;
-    lt_status st = lt_calloc(&pooled, j->pack.max_seq * a->C, sizeof *pooled, "pooled rows");
-    LT_KEEP(st, lt_calloc(&j->hidden, (a->m + 1) * j->pack.max_tok * a->C, sizeof *j->hidden, "hidden states"));
-    st = lt_agree(j->args->world, st);
-    for (int64_t i = 0; st == LT_OK && i < j->seq.n;) {
-        int64_t first = i;
-        lt_pack_clear(&j->pack);
-        for (; i < j->seq.n && st == LT_OK; i++) {
-            int64_t n = j->seq.offset[i + 1] - j->seq.offset[i];
-            lt_pack_seq s = {.tokens = j->seq.ids.id + j->seq.offset[i], .n = n, .segment = n, .slot = -1};
-            if (!lt_pack_fits(&j->pack, &s)) break;
-            st = lt_pack_add(&j->pack, &s);
-        }
-        if (st != LT_OK) lt_fatal(j->args->world, st);
-        const float *rows;
-        lt_model_forward(j->model, &(lt_forward_args){.pack = &j->pack, .readout = LT_READ_TOKENS, .hidden = j->hidden}, &rows);
-        st = lt_agree(j->args->world, rank == 0 ? write_pack(j, first, pooled) : LT_OK);
+/* Collective(tp).  Runs one pack; the wanted rows into j->rows. */
+static void compute(job *j, range r) {
+    int64_t C = lt_model_arch(j->model)->C, layer_elems = rows_out(j, r) * C;
+    lt_status st = LT_OK;
+    lt_pack_clear(&j->pack);
+    for (int64_t i = r.first; i < r.end && st == LT_OK; i++) {
+        int64_t n = j->seq.offset[i + 1] - j->seq.offset[i];
+        st = lt_pack_add(&j->pack, &(lt_pack_seq){.tokens = j->seq.ids.id + j->seq.offset[i], .n = n, .segment = n, .slot = -1});
     }
-    free(pooled);
+    if (st != LT_OK) lt_fatal(j->args->world, st);
+    const float *unused;
+    lt_model_forward(j->model, &(lt_forward_args){.pack = &j->pack, .readout = LT_READ_TOKENS, .hidden = j->hidden}, &unused);
+    for (int64_t l = 0; l < layers_out(j); l++) {
+        const float *from = j->hidden + (j->layer < 0 ? l : j->layer) * j->pack.n_tok * C;
+        if (j->pooled)
+            pool_rows(j, from, C, j->rows + l * layer_elems);
+        else
+            memcpy(j->rows + l * layer_elems, from, (size_t)layer_elems * sizeof *from);
+    }
+}
+
+/* j->rows of one pack to the file; rank 0. */
+static lt_status write_pack(job *j, range r) {
+    int64_t C = lt_model_arch(j->model)->C, row = j->pooled ? r.first : j->seq.offset[r.first];
+    int64_t start[3] = {0, row, 0}, count[3] = {layers_out(j), rows_out(j, r), C};
+    bool all = j->layer < 0;
+    return lt_h5_write_part(lt_h5_writer_file(j->out), "hidden", all ? start : start + 1, all ? count : count + 1, j->rows);
+}
+
+/* Rounds of one pack a group.  A group's rows reach rank 0 by a broadcast from its first rank; a later group still holds its own while the earlier
+ * ones are sent, so those go through `spare`. */
+static lt_status run_all(job *j) {
+    lt_comm *world = j->args->world;
+    const lt_arch *a = lt_model_arch(j->model);
+    int64_t most = layers_out(j) * (j->pooled ? j->pack.max_seq : j->pack.max_tok) * a->C, next = 0;
+    float *mine = NULL, *spare = NULL;
+    range *r = NULL;
+    lt_status st = lt_calloc(&mine, most, sizeof *mine, "rows of a pack");
+    LT_KEEP(st, lt_calloc(&spare, j->grid.dp_size > 1 ? most : 0, sizeof *spare, "rows of a pack"));
+    LT_KEEP(st, lt_calloc(&r, j->grid.dp_size, sizeof *r, "packs of a round"));
+    LT_KEEP(st, lt_calloc(&j->hidden, (a->m + 1) * j->pack.max_tok * a->C, sizeof *j->hidden, "hidden states"));
+    st = lt_agree(world, st);
+    while (st == LT_OK && next < j->seq.n) {
+        for (int d = 0; d < j->grid.dp_size; d++) {
+            r[d] = next_range(j, next);
+            next = r[d].end;
+        }
+        j->rows = mine;
+        if (r[j->grid.dp_rank].end > r[j->grid.dp_rank].first) compute(j, r[j->grid.dp_rank]);
+        for (int d = 0; d < j->grid.dp_size && st == LT_OK && r[d].end > r[d].first; d++) {
+            j->rows = d == j->grid.dp_rank ? mine : spare;
+            if (d > 0)
+                lt_bcast_host(world, j->rows, (size_t)(layers_out(j) * rows_out(j, r[d]) * a->C) * sizeof(float), d * j->grid.tp_size);
+            st = lt_agree(world, j->grid.rank == 0 ? write_pack(j, r[d]) : LT_OK);
+        }
+    }
+    free(r);
+    free(spare);
+    free(mine);
     return st;
 }
 

@@ -75,6 +75,27 @@ by_file=$(grep '"label"' "$tmp/out")
 expect "standard input on two ranks: labels" "$(grep -o '"label": *"[a-z]*"' "$tmp/out")" "$(grep -o '"label": *"[a-z]*"' <<<"$by_file")"
 expect "standard input on two ranks: lines" "$(wc -l <"$tmp/out")" 2
 
+# ---- features: the same bits on one rank and on several data-parallel groups, the same numbers under tensor parallelism
+head -n 60 "$tmp/text.tsv" | cut -f 3 >"$tmp/lines.txt"
+features() { # features NAME RANKS ARGS...
+    run "$2" features --model "$llama" --text "$tmp/lines.txt" -o "$tmp/$1.h5" parallel.tokens=100 "${@:3}"
+    expect "features $1: exit code" $rc 0
+}
+hidden() { h5dump -d /hidden "$tmp/$1.h5" | tail -n +2 | sha256sum; }
+for what in "--layer all" "--pool mean" "--layer 1 --pool last"; do
+    read -ra options <<<"$what"
+    features one 1 "${options[@]}"
+    features two 2 "${options[@]}"
+    features three 3 "${options[@]}"
+    same "features $what: two groups" "$(hidden two)" "$(hidden one)"
+    same "features $what: three groups" "$(hidden three)" "$(hidden one)"
+done
+features four 4 --pool mean parallel.tp=2
+features one 1 --pool mean
+within "features: tp 2 x dp 2" "$(series "$tmp/four.h5" /hidden)" "$(series "$tmp/one.h5" /hidden)" 1e-2
+features last 1 --pool last
+beyond "features: another pool" "$(series "$tmp/last.h5" /hidden)" "$(series "$tmp/one.h5" /hidden)" 1e-2
+
 # ---- models and settings that cannot work together are refused
 refused() { # refused WHAT CODE WORDS ARGS...
     run 1 train "${@:4}" run.dir="$tmp/no"
