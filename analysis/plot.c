@@ -7,12 +7,14 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* Text inside double quotes of gnuplot. */
+/* A text of gnuplot: in single quotes, where nothing is replaced or executed. */
 static void quoted(FILE *f, const char *s) {
-    fputc('"', f);
-    for (; *s; s++)
-        if (*s != '"' && *s != '\\' && *s != '\n') fputc(*s, f);
-    fputc('"', f);
+    fputc('\'', f);
+    for (; *s; s++) {
+        if (*s == '\'') fputc('\'', f);
+        if (*s != '\n') fputc(*s, f);
+    }
+    fputc('\'', f);
 }
 
 /* Training loss averaged over windows, about 200 points a curve: single batches are noise. */

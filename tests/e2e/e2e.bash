@@ -5,7 +5,7 @@
 #   config FILE MODEL DIR [YAML of trials]
 #   run RANKS ARGS...       ltune under mpirun; output in $tmp/out, exit code in $rc
 #   series FILE PATH        the numbers of an HDF5 dataset, one a line
-#   worst A B               largest relative difference of two such lists ("differ in length" if they do)
+#   worst A B               largest relative difference of two such lists ("differ in length" if they do, "not a number" if one is none)
 #   within WHAT A B LIMIT, beyond WHAT A B LIMIT, same WHAT A B, expect WHAT FOUND WANTED, verdict
 set -euo pipefail
 source_dir=${LT_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
@@ -63,9 +63,15 @@ must_run() {
     run "$@"
     [ $rc -eq 0 ] || { cat "$tmp/out"; echo "FAILED: ltune ${*:2} on $1 ranks: exit code $rc"; exit 1; }
 }
-series() { h5dump -y -w 1 -m %.17g -d "$2" "$1" | awk 'inside && /}/ { exit } inside { gsub(/[ ,]/, ""); print } /DATA \{/ { inside = 1 }'; }
+# (awk reads on to the end: h5dump must not die of SIGPIPE)
+series() {
+    h5dump -y -w 1 -m %.17g -d "$2" "$1" |
+        awk 'inside && /}/ { inside = 0; done = 1 } inside { gsub(/[ ,]/, ""); print } /DATA \{/ && !done { inside = 1 }'
+}
 worst() {
-    paste <(printf '%s\n' "$1") <(printf '%s\n' "$2") | awk 'NF != 2 { print "differ in length"; bad = 1; exit }
+    paste <(printf '%s\n' "$1") <(printf '%s\n' "$2") | awk -v number='^[-+]?[0-9.]+(e[-+]?[0-9]+)?$' 'bad { next }
+        NF != 2 { print "differ in length"; bad = 1; next }
+        $1 !~ number || $2 !~ number { print "not a number: " $1 " and " $2; bad = 1; next }
         { d = $1 - $2; if (d < 0) d = -d; s = $2 < 0 ? -$2 : $2; if (d > w * s) w = d / (s + 1e-300) }
         END { if (!bad) printf "%.3g\n", w }'
 }

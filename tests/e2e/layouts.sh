@@ -5,6 +5,10 @@
 # shellcheck source=tests/e2e/e2e.bash
 . "$(dirname "$0")/e2e.bash"
 prepare
+for pair in "nan 0.5" "0.5 nan" "nan nan" "inf inf"; do
+    read -r a b <<<"$pair"
+    expect "control: $pair" "$(worst "$a" "$b" | cut -d: -f1)" "not a number"
+done
 for family in bert llama; do
     config "$tmp/$family.yaml" "${!family}" "$tmp/unset"
     layout() { # layout NAME RANKS THREADS TP [key=value...]

@@ -8,18 +8,23 @@ report() {
     rc=0
     "$bin/ltune-report" "$@" >"$tmp/out" 2>"$tmp/err" || rc=$?
 }
-config "$tmp/a.yaml" "$bert" "$tmp/runs/a" $'\n  - {name: one, method: {name: prefix, length: 2}}\n  - {name: two, method: {name: prefix, length: 2}, run: {seed: 2}}'
+config "$tmp/a.yaml" "$bert" "$tmp/runs/a" '
+  - {name: one, method: {name: prefix, length: 2}}
+  - {name: two, method: {name: prefix, length: 2}, run: {seed: 2}}'
 must_run 2 train "$tmp/a.yaml" train.steps=6 train.eval_every=2
 run=$tmp/runs/a
 
 # ---- the terminal table and the group of two seeds
 report "$run"
 expect "exit code" "$rc" 0
-best() { paste <(series "$run/run.h5" "/trials/$1/eval/accuracy") <(series "$run/run.h5" "/trials/$1/eval/loss") | sort -k1,1gr -k2,2g | awk 'NR == 1 { printf "%.4f", $1 }'; }
+best() {
+    paste <(series "$run/run.h5" "/trials/$1/eval/accuracy") <(series "$run/run.h5" "/trials/$1/eval/loss") |
+        sort -k1,1gr -k2,2g | awk 'NR == 1 { printf "%.4f", $1 }'
+}
 one=$(best one) two=$(best two)
 expect "table: best accuracy of trial one" "$(awk '$1 == "one" { print $8 }' "$tmp/out")" "$one"
 expect "table: best accuracy of trial two" "$(awk '$1 == "two" { print $8 }' "$tmp/out")" "$two"
-all() { for t in one two; do series "$run/run.h5" "/trials/$t/eval/accuracy" | sort -gr | head -n 1; done; }
+all() { for t in one two; do series "$run/run.h5" "/trials/$t/eval/accuracy" | sort -gr | awk 'NR == 1'; done; }
 expect "group: mean and deviation" "$(awk '$3 == 2 && $1 == "prefix" { print $4, $6 }' "$tmp/out")" \
     "$(all | awk '{ s += $1; q[NR] = $1 } END { m = s / NR; for (i = 1; i <= NR; i++) v += (q[i] - m) ^ 2; printf "%.4f %.4f", m, sqrt(v / (NR - 1)) }')"
 
@@ -48,6 +53,14 @@ fi
     PATH=/nowhere "$tmp/alone" "$run" --html "$tmp/plain.html" >/dev/null
 )
 expect "HTML without gnuplot" "$(grep -c 'No curves' "$tmp/plain.html") $(grep -c '<td>one</td>' "$tmp/plain.html")" "1 1"
+
+# ---- names of folders and trials are text to gnuplot, not commands
+odd="x\`touch executed\`'y"
+ln -s "$run" "$tmp/$odd"
+cd "$tmp"
+report "$odd" "$run" --png b.png --html b.html
+expect "a folder with a command in its name" "$rc $(head -c 4 b.png | tail -c 3) $([ -e executed ] && echo executed || echo kept)" "0 PNG kept"
+cd - >/dev/null
 
 # ---- refusals
 refused() { # refused WHAT CODE WORD...

@@ -84,6 +84,11 @@ job again STUB_EXIT=75
 expect "75: exit code" $rc 75
 expect "75: requeue" "$(cat "$dir/requeues")" "requeue 42"
 
+expect "first start: told what the user says" "$(cat "$dir/runs")" "ltune train run.yaml train.steps=5 omp=3"
+
+job restarted STUB_EXIT=0 SLURM_RESTART_COUNT=1
+expect "a restart goes on: program" "$(cat "$dir/runs")" "ltune train run.yaml train.steps=5 run.resume=auto omp=3"
+
 job last STUB_EXIT=75 SLURM_RESTART_COUNT=4 LT_MAX_RESTARTS=4
 expect "at most: exit code" $rc 75
 expect "at most: requeues" "$(lines requeues)" 0
@@ -120,6 +125,13 @@ signalled usr1_done USR1 STUB_EXIT=0 # finished while the signal was on its way
 expect_signalled usr1_done USR1 0
 signalled usr1_launcher USR1 STUB_EXIT=244 # a launcher hit while it was starting
 expect_signalled usr1_launcher USR1 1
+# before the program runs: module load is slow
+# shellcheck disable=SC2016 # text of a script
+printf 'module() { echo "module $*" >>"$STUB_DIR/modules"; : "$not_set"; : >"$STUB_DIR/waiting"; sleep 1; }\n' >"$tmp/module.sh"
+signalled usr1_early USR1 STUB_EXIT=75 LT_MODULES='gcc/13 openmpi' BASH_ENV="$tmp/module.sh"
+dir=$tmp/usr1_early
+expect "USR1 before the program: exit code, launches, requeues" "$(lines launches) $(lines requeues)" "0 1"
+expect "modules" "$(cat "$dir/modules")" "module load gcc/13 openmpi"
 signalled usr1_error USR1 STUB_EXIT=16
 expect_signalled usr1_error USR1 0
 signalled term TERM STUB_EXIT=75 # scancel: the job is not to come back
