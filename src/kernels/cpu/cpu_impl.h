@@ -93,7 +93,7 @@ lt_status lt_cpu_adamw(const lt_ctx *c, const struct lt_adamw_args *a);
 size_t lt_cpu_linear_ws_bytes(const lt_ctx *c, const lt_dims *d);
 size_t lt_cpu_segment_ws_bytes(const lt_ctx *c, const lt_dims *d);
 
-/* linear_dnnl.c: the only file that knows oneDNN. */
+/* linear_dnnl.c: the only file of the library that knows oneDNN. */
 
 /* Local.  C = alpha op(A) op(B) + beta C, row-major f32; sizes may be 0.  Errors: INTERNAL. */
 lt_status lt_cpu_impl_sgemm(int threads, const struct lt_gemm_args *g);
@@ -106,6 +106,8 @@ bool lt_cpu_impl_may_pack(lt_dtype dt);
 bool lt_cpu_impl_packs(int threads, int64_t N, int64_t K, lt_dtype dt, size_t *bytes);
 /* Local.  Turns lin->w [N, K] row-major into its packed layout, in place, and sets lin->impl.  Errors: NOMEM, INTERNAL. */
 lt_status lt_cpu_impl_pack(int threads, lt_lin *lin);
+/* Local.  Frees lin->impl, NULL or not, and sets it to NULL; lin->w stays in its packed layout. */
+void lt_cpu_impl_drop(lt_lin *lin);
 /* Local.  Product with a packed layer, M rows: forward out [M, N] = in [M, K] W^T + bias, else out [M, K] = in [M, N] W.
  *   in    dense, in lin->dt
  *   out   f32 or lin->dt

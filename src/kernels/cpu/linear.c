@@ -17,7 +17,6 @@
  * Workspace of a call: | rows of the operand | rows of the result | panel of W |, each part optional. */
 #include "kernels/cpu/cpu_impl.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -46,10 +45,7 @@ lt_status lt_cpu_lin_pack(const lt_ctx *c, lt_lin *lin) {
     return LT_OK;
 }
 
-void lt_cpu_lin_fini(lt_lin *lin) {
-    free(lin->impl);
-    lin->impl = NULL;
-}
+void lt_cpu_lin_fini(lt_lin *lin) { lt_cpu_impl_drop(lin); }
 
 size_t lt_cpu_linear_ws_bytes(const lt_ctx *c, const lt_dims *d) {
     bool pack = lt_cpu_impl_may_pack(c->compute);

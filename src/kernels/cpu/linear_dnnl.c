@@ -1,4 +1,6 @@
-/* oneDNN 2.6 behind four functions: f32 matrix product, and inner product with packed weights.
+/* oneDNN behind a few functions: f32 matrix product, and inner product with packed weights.
+ *
+ * Versions 2.6 and 3.x; what they say differently is in dnnl_compat.h.  The measurements below were made with 2.6.3.
  *
  * Why two ways.  bf16 needs the library's blocked kernels, which want W in blocks; one layout serves both directions, and the packed copy takes
  * the place of the original.  In f32 sgemm on row-major weights is as fast: measured on layers of 384 to 1536 with 64 to 2048 rows, on AVX2 it is
@@ -14,8 +16,8 @@
  * Threads: the library takes OpenMP's default; it is set for the time of each call.  It may split a sum over threads, so here bits depend
  * on their number. */
 #include "kernels/cpu/cpu_impl.h"
+#include "kernels/cpu/dnnl_compat.h"
 
-#include <dnnl.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,11 @@
     do {                                                                                                                                   \
         dnnl_status_t s_dnnl_ = (call);                                                                                                    \
         if (s_dnnl_ != dnnl_success) return LT_FAIL(LT_ERR_INTERNAL, "oneDNN: %s gave status %d", #call, (int)s_dnnl_);                    \
+    } while (0)
+#define LT_DNNL_GOTO(call, st, label)                                                                                                      \
+    do {                                                                                                                                   \
+        dnnl_status_t s_dnnl_ = (call);                                                                                                    \
+        LT_CHECK_GOTO(s_dnnl_ == dnnl_success, st, label, LT_ERR_INTERNAL, "oneDNN: %s gave status %d", #call, (int)s_dnnl_);              \
     } while (0)
 
 enum { TABLE_SIZE = 256 }; /* 5 layer shapes x 2 directions x 16 block sizes, and room for output types */
@@ -46,11 +53,6 @@ static struct {
     product table[TABLE_SIZE];
     uint64_t clock;
 } lib;
-
-/* What lin->impl points to. */
-typedef struct packed {
-    dnnl_memory_desc_t layout;
-} packed;
 
 static lt_status start(void) {
     if (!lib.engine) LT_DNNL(dnnl_engine_create(&lib.engine, dnnl_cpu, 0));
@@ -93,49 +95,52 @@ lt_status lt_cpu_impl_sgemm(int threads, const struct lt_gemm_args *g) {
     return LT_OK;
 }
 
-/* ---- packed layers ---- */
+/* ---- packed layers: lin->impl is the handle of their layout ---- */
 
-/* Descriptors of one product.  w is the layout of the weights, or "any" to let the library choose. */
-static lt_status describe(const product_key *k, const dnnl_memory_desc_t *w, dnnl_primitive_desc_t *pd) {
-    dnnl_memory_desc_t x, y, bias;
+/* Descriptor of one product.  w is the layout of the weights, or "any" to let the library choose. */
+static lt_status describe(const product_key *k, lt_dnnl_md_view w, dnnl_primitive_desc_t *pd) {
+    lt_dnnl_md x = NULL, y = NULL, bias = NULL, hint_x = NULL;
+    dnnl_primitive_desc_t hint = NULL;
     dnnl_data_type_t type = dnnl_type((lt_dtype)k->dt), out = dnnl_type((lt_dtype)k->out_dt);
+    lt_status st = LT_OK;
     LT_TRY(start());
-    LT_DNNL(dnnl_memory_desc_init_by_tag(&x, 2, (dnnl_dims_t){k->M, k->K}, k->forward ? type : out, dnnl_ab));
-    LT_DNNL(dnnl_memory_desc_init_by_tag(&y, 2, (dnnl_dims_t){k->M, k->N}, k->forward ? out : type, dnnl_ab));
-    LT_DNNL(dnnl_memory_desc_init_by_tag(&bias, 1, (dnnl_dims_t){k->N}, dnnl_f32, dnnl_a));
-    dnnl_inner_product_desc_t forward, backward;
+    LT_DNNL_GOTO(lt_dnnl_md_create(&x, 2, (dnnl_dims_t){k->M, k->K}, k->forward ? type : out, dnnl_ab), st, done);
+    LT_DNNL_GOTO(lt_dnnl_md_create(&y, 2, (dnnl_dims_t){k->M, k->N}, k->forward ? out : type, dnnl_ab), st, done);
     if (k->forward) {
-        LT_DNNL(dnnl_inner_product_forward_desc_init(&forward, dnnl_forward_training, &x, w, k->bias ? &bias : NULL, &y));
-        LT_DNNL(dnnl_primitive_desc_create(pd, &forward, NULL, lib.engine, NULL));
-        return LT_OK;
+        if (k->bias) LT_DNNL_GOTO(lt_dnnl_md_create(&bias, 1, (dnnl_dims_t){k->N}, dnnl_f32, dnnl_a), st, done);
+        LT_DNNL_GOTO(lt_dnnl_inner_fwd(pd, lib.engine, x, w, bias, y), st, done);
+    } else {
+        /* The library wants the forward product as a hint, with one type throughout. */
+        LT_DNNL_GOTO(lt_dnnl_md_create(&hint_x, 2, (dnnl_dims_t){k->M, k->K}, type, dnnl_ab), st, done);
+        LT_DNNL_GOTO(lt_dnnl_inner_fwd(&hint, lib.engine, hint_x, w, NULL, y), st, done);
+        LT_DNNL_GOTO(lt_dnnl_inner_bwd(pd, lib.engine, x, w, y, hint), st, done);
     }
-    /* The library wants the forward product as a hint, with one type throughout. */
-    dnnl_memory_desc_t hint_x;
-    dnnl_primitive_desc_t hint;
-    LT_DNNL(dnnl_memory_desc_init_by_tag(&hint_x, 2, (dnnl_dims_t){k->M, k->K}, type, dnnl_ab));
-    LT_DNNL(dnnl_inner_product_forward_desc_init(&forward, dnnl_forward_training, &hint_x, w, NULL, &y));
-    LT_DNNL(dnnl_inner_product_backward_data_desc_init(&backward, &x, w, &y));
-    LT_DNNL(dnnl_primitive_desc_create(&hint, &forward, NULL, lib.engine, NULL));
-    dnnl_status_t s = dnnl_primitive_desc_create(pd, &backward, NULL, lib.engine, hint);
-    dnnl_primitive_desc_destroy(hint);
-    LT_DNNL(s);
-    return LT_OK;
+done:
+    if (hint) dnnl_primitive_desc_destroy(hint);
+    lt_dnnl_md_destroy(&hint_x);
+    lt_dnnl_md_destroy(&bias);
+    lt_dnnl_md_destroy(&y);
+    lt_dnnl_md_destroy(&x);
+    return st;
 }
 
-/* The layout of the weights that the library likes best forward. */
-static lt_status forward_layout(product_key k, dnnl_memory_desc_t *layout) {
-    dnnl_memory_desc_t any;
-    dnnl_primitive_desc_t pd;
+/* The layout of the weights that the library likes best forward; the caller destroys it. */
+static lt_status forward_layout(product_key k, lt_dnnl_md *layout) {
+    lt_dnnl_md any = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    lt_status st = LT_OK;
     k.forward = 1;
-    LT_DNNL(dnnl_memory_desc_init_by_tag(&any, 2, (dnnl_dims_t){k.N, k.K}, dnnl_type((lt_dtype)k.dt), dnnl_format_tag_any));
-    LT_TRY(describe(&k, &any, &pd));
-    *layout = *dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0);
-    dnnl_primitive_desc_destroy(pd);
-    return LT_OK;
+    LT_DNNL(lt_dnnl_md_create(&any, 2, (dnnl_dims_t){k.N, k.K}, dnnl_type((lt_dtype)k.dt), dnnl_format_tag_any));
+    LT_TRY_GOTO(describe(&k, any, &pd), st, done);
+    LT_DNNL_GOTO(lt_dnnl_md_clone(layout, dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0)), st, done);
+done:
+    if (pd) dnnl_primitive_desc_destroy(pd);
+    lt_dnnl_md_destroy(&any);
+    return st;
 }
 
 /* *serves: the library's blocked kernels ("brgemm...") run backward on that layout. */
-static lt_status backward_serves(product_key k, const dnnl_memory_desc_t *layout, bool *serves) {
+static lt_status backward_serves(product_key k, lt_dnnl_md_view layout, bool *serves) {
     dnnl_primitive_desc_t pd;
     const char *kernel = NULL;
     k.forward = 0;
@@ -147,31 +152,37 @@ static lt_status backward_serves(product_key k, const dnnl_memory_desc_t *layout
     return LT_OK;
 }
 
-/* The layout that serves both directions; false if there is none (or no kernel for this type at all). */
-static bool common_layout(int threads, int64_t N, int64_t K, lt_dtype dt, dnnl_memory_desc_t *layout) {
+/* The layout that serves both directions, which the caller destroys; false if there is none (or no kernel for this type at all). */
+static bool common_layout(int threads, int64_t N, int64_t K, lt_dtype dt, lt_dnnl_md *layout) {
     if (!lt_cpu_impl_may_pack(dt)) return false;
     product_key k = {.M = LT_CPU_ROW_BLOCK, .N = N, .K = K, .dt = (int)dt, .out_dt = (int)dt};
+    lt_dnnl_md best = NULL;
     bool serves = false;
     int before = set_threads(threads);
-    bool known = forward_layout(k, layout) == LT_OK;
-    if (known && layout->format_desc.blocking.inner_nblks > 0) known = backward_serves(k, layout, &serves) == LT_OK;
+    bool known = forward_layout(k, &best) == LT_OK;
+    if (known && lt_dnnl_md_blocks(best) > 0) known = backward_serves(k, best, &serves) == LT_OK;
     set_threads(before);
     if (!known) lt_err_clear(); /* an answer, not a failure: plain products do */
-    if (known && serves) return true;
+    if (known && serves) {
+        *layout = best;
+        return true;
+    }
+    lt_dnnl_md_destroy(&best);
     /* Forced where the library has no blocked kernels: its row-major form goes through the same code. */
-    return forced("packed") && dnnl_memory_desc_init_by_tag(layout, 2, (dnnl_dims_t){N, K}, dnnl_type(dt), dnnl_ab) == dnnl_success;
+    return forced("packed") && lt_dnnl_md_create(layout, 2, (dnnl_dims_t){N, K}, dnnl_type(dt), dnnl_ab) == dnnl_success;
 }
 
 bool lt_cpu_impl_packs(int threads, int64_t N, int64_t K, lt_dtype dt, size_t *bytes) {
-    dnnl_memory_desc_t layout;
+    lt_dnnl_md layout;
     if (!common_layout(threads, N, K, dt, &layout)) return false;
-    *bytes = dnnl_memory_desc_get_size(&layout);
+    *bytes = dnnl_memory_desc_get_size(layout);
+    lt_dnnl_md_destroy(&layout);
     return true;
 }
 
 /* to := from, both memories with their layouts. */
 static lt_status reorder(dnnl_memory_t from, dnnl_memory_t to) {
-    const dnnl_memory_desc_t *from_layout, *to_layout;
+    lt_dnnl_md_view from_layout, to_layout;
     dnnl_primitive_desc_t pd;
     dnnl_primitive_t primitive;
     LT_DNNL(dnnl_memory_get_memory_desc(from, &from_layout));
@@ -188,34 +199,38 @@ static lt_status reorder(dnnl_memory_t from, dnnl_memory_t to) {
 }
 
 lt_status lt_cpu_impl_pack(int threads, lt_lin *lin) {
-    dnnl_memory_desc_t layout, plain;
+    lt_dnnl_md layout, plain = NULL;
     dnnl_memory_t from = NULL, to = NULL;
     void *copy = NULL;
-    packed *impl = NULL;
     lt_status st = LT_OK;
     dnnl_status_t s;
     LT_ASSERT(common_layout(threads, lin->N, lin->K, lin->dt, &layout));
-    size_t bytes = dnnl_memory_desc_get_size(&layout);
+    size_t bytes = dnnl_memory_desc_get_size(layout);
     int before = set_threads(threads);
     LT_TRY_GOTO(lt_calloc(&copy, (int64_t)bytes, 1, "one layer's weights while they are packed"), st, done);
-    LT_TRY_GOTO(lt_calloc(&impl, 1, sizeof *impl, "layout of packed weights"), st, done);
-    s = dnnl_memory_desc_init_by_tag(&plain, 2, (dnnl_dims_t){lin->N, lin->K}, dnnl_type(lin->dt), dnnl_ab);
-    if (s == dnnl_success) s = dnnl_memory_create(&from, &plain, lib.engine, lin->w);
-    if (s == dnnl_success) s = dnnl_memory_create(&to, &layout, lib.engine, copy);
+    s = lt_dnnl_md_create(&plain, 2, (dnnl_dims_t){lin->N, lin->K}, dnnl_type(lin->dt), dnnl_ab);
+    if (s == dnnl_success) s = dnnl_memory_create(&from, plain, lib.engine, lin->w);
+    if (s == dnnl_success) s = dnnl_memory_create(&to, layout, lib.engine, copy);
     LT_CHECK_GOTO(s == dnnl_success, st, done, LT_ERR_INTERNAL, "oneDNN: describing weights [%lld, %lld] gave status %d", (long long)lin->N,
                   (long long)lin->K, (int)s);
     LT_TRY_GOTO(reorder(from, to), st, done);
     memcpy(lin->w, copy, bytes);
-    impl->layout = layout;
-    lin->impl = impl;
-    impl = NULL;
+    lin->impl = layout;
+    layout = NULL;
 done:
     if (to) dnnl_memory_destroy(to);
     if (from) dnnl_memory_destroy(from);
-    free(impl);
+    lt_dnnl_md_destroy(&plain);
+    lt_dnnl_md_destroy(&layout);
     free(copy);
     set_threads(before);
     return st;
+}
+
+void lt_cpu_impl_drop(lt_lin *lin) {
+    lt_dnnl_md layout = lin->impl;
+    lt_dnnl_md_destroy(&layout);
+    lin->impl = NULL;
 }
 
 static void product_free(product *p) {
@@ -233,7 +248,7 @@ static lt_status slot(dnnl_memory_t *m, dnnl_primitive_desc_t pd, dnnl_query_t w
     return LT_OK;
 }
 
-static lt_status product_create(product *p, const product_key *k, const dnnl_memory_desc_t *layout) {
+static lt_status product_create(product *p, const product_key *k, lt_dnnl_md_view layout) {
     dnnl_primitive_desc_t pd;
     lt_status st = LT_OK;
     LT_TRY(describe(k, layout, &pd));
@@ -257,7 +272,7 @@ static bool same_key(const product_key *a, const product_key *b) {
 }
 
 /* The product from the table, created in the place of the least recently used one if it is not there. */
-static lt_status find(const product_key *k, const dnnl_memory_desc_t *layout, product **out) {
+static lt_status find(const product_key *k, lt_dnnl_md_view layout, product **out) {
     product *oldest = &lib.table[0];
     for (product *p = lib.table; p < lib.table + TABLE_SIZE; p++) {
         if (p->last_used && same_key(&p->key, k)) {
@@ -276,7 +291,7 @@ static lt_status find(const product_key *k, const dnnl_memory_desc_t *layout, pr
 
 static lt_status execute(const product_key *k, const lt_lin *lin, const void *in, void *out, const float *bias) {
     product *p = NULL;
-    LT_TRY(find(k, &((const packed *)lin->impl)->layout, &p));
+    LT_TRY(find(k, lin->impl, &p));
     LT_DNNL(dnnl_memory_set_data_handle(p->in, (void *)in));
     LT_DNNL(dnnl_memory_set_data_handle(p->w, lin->w));
     LT_DNNL(dnnl_memory_set_data_handle(p->out, out));
