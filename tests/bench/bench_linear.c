@@ -7,9 +7,9 @@
  * conversions and without a bias, which ours adds.  Weights rotate through copies of together 96 MB, as in a model of many layers.  The
  * ways take turns within each repetition, so that a neighbour's load hits all; medians; ratio = ours / best candidate.  bf16 rows appear
  * on CPUs with bf16 arithmetic. */
+#include "kernels/cpu/dnnl_compat.h"
 #include "kernels/ops.h"
 
-#include <dnnl.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,21 +57,21 @@ static double seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static dnnl_memory_desc_t matrix(const job *j, int64_t rows, int64_t cols, dnnl_format_tag_t tag) {
-    dnnl_memory_desc_t d;
-    MUST(dnnl_memory_desc_init_by_tag(&d, 2, (dnnl_dims_t){rows, cols}, j->dt == LT_BF16 ? dnnl_bf16 : dnnl_f32, tag));
+static lt_dnnl_md matrix(const job *j, int64_t rows, int64_t cols, dnnl_format_tag_t tag) {
+    lt_dnnl_md d;
+    MUST(lt_dnnl_md_create(&d, 2, (dnnl_dims_t){rows, cols}, j->dt == LT_BF16 ? dnnl_bf16 : dnnl_f32, tag));
     return d;
 }
 
-static dnnl_memory_t memory(const dnnl_memory_desc_t *d, void *p) {
+static dnnl_memory_t memory(lt_dnnl_md_view d, void *p) {
     dnnl_memory_t m;
     MUST(dnnl_memory_create(&m, d, engine, p));
     return m;
 }
 
 /* Packs all copies of W, given as row-major under `from`, for the product pd. */
-static void pack(const job *j, way *w, dnnl_primitive_desc_t pd, const dnnl_memory_desc_t *from) {
-    const dnnl_memory_desc_t *to = dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0);
+static void pack(const job *j, way *w, dnnl_primitive_desc_t pd, lt_dnnl_md_view from) {
+    lt_dnnl_md_view to = dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0);
     dnnl_primitive_desc_t reorder_pd;
     dnnl_primitive_t reorder;
     MUST(dnnl_primitive_create(&w->primitive, pd));
@@ -92,39 +92,42 @@ static void pack(const job *j, way *w, dnnl_primitive_desc_t pd, const dnnl_memo
 /* matmul: forward X times W seen as [K, N], backward dY times W. */
 static void make_matmul(job *j) {
     way *w = &j->way[MATMUL];
-    dnnl_memory_desc_t x = matrix(j, j->M, j->K, dnnl_ab), y = matrix(j, j->M, j->N, dnnl_ab);
+    lt_dnnl_md x = matrix(j, j->M, j->K, dnnl_ab), y = matrix(j, j->M, j->N, dnnl_ab);
     int64_t rows = j->forward ? j->K : j->N, cols = j->forward ? j->N : j->K;
-    dnnl_memory_desc_t any = matrix(j, rows, cols, dnnl_format_tag_any), plain = matrix(j, rows, cols, j->forward ? dnnl_ba : dnnl_ab);
-    dnnl_matmul_desc_t d;
+    lt_dnnl_md any = matrix(j, rows, cols, dnnl_format_tag_any), plain = matrix(j, rows, cols, j->forward ? dnnl_ba : dnnl_ab);
     dnnl_primitive_desc_t pd;
-    MUST(dnnl_matmul_desc_init(&d, j->forward ? &x : &y, &any, NULL, j->forward ? &y : &x));
-    MUST(dnnl_primitive_desc_create(&pd, &d, NULL, engine, NULL));
-    pack(j, w, pd, &plain);
-    w->in = memory(j->forward ? &x : &y, j->forward ? j->x : j->y);
-    w->out = memory(j->forward ? &y : &x, j->forward ? j->y : j->x);
+    MUST(lt_dnnl_matmul(&pd, engine, j->forward ? x : y, any, j->forward ? y : x));
+    pack(j, w, pd, plain);
+    w->in = memory(j->forward ? x : y, j->forward ? j->x : j->y);
+    w->out = memory(j->forward ? y : x, j->forward ? j->y : j->x);
     w->in_arg = DNNL_ARG_SRC;
     w->out_arg = DNNL_ARG_DST;
+    lt_dnnl_md_destroy(&plain);
+    lt_dnnl_md_destroy(&any);
+    lt_dnnl_md_destroy(&y);
+    lt_dnnl_md_destroy(&x);
 }
 
 static void make_inner(job *j) {
     way *w = &j->way[INNER];
-    dnnl_memory_desc_t x = matrix(j, j->M, j->K, dnnl_ab), y = matrix(j, j->M, j->N, dnnl_ab);
-    dnnl_memory_desc_t any = matrix(j, j->N, j->K, dnnl_format_tag_any), plain = matrix(j, j->N, j->K, dnnl_ab);
-    dnnl_inner_product_desc_t forward, backward;
+    lt_dnnl_md x = matrix(j, j->M, j->K, dnnl_ab), y = matrix(j, j->M, j->N, dnnl_ab);
+    lt_dnnl_md any = matrix(j, j->N, j->K, dnnl_format_tag_any), plain = matrix(j, j->N, j->K, dnnl_ab);
     dnnl_primitive_desc_t pd, hint;
-    MUST(dnnl_inner_product_forward_desc_init(&forward, dnnl_forward_training, &x, &any, NULL, &y));
-    MUST(dnnl_primitive_desc_create(&pd, &forward, NULL, engine, NULL));
+    MUST(lt_dnnl_inner_fwd(&pd, engine, x, any, NULL, y));
     if (!j->forward) {
         hint = pd;
-        MUST(dnnl_inner_product_backward_data_desc_init(&backward, &x, &any, &y));
-        MUST(dnnl_primitive_desc_create(&pd, &backward, NULL, engine, hint));
+        MUST(lt_dnnl_inner_bwd(&pd, engine, x, any, y, hint));
         MUST(dnnl_primitive_desc_destroy(hint));
     }
-    pack(j, w, pd, &plain);
-    w->in = memory(j->forward ? &x : &y, j->forward ? j->x : j->y);
-    w->out = memory(j->forward ? &y : &x, j->forward ? j->y : j->x);
+    pack(j, w, pd, plain);
+    w->in = memory(j->forward ? x : y, j->forward ? j->x : j->y);
+    w->out = memory(j->forward ? y : x, j->forward ? j->y : j->x);
     w->in_arg = j->forward ? DNNL_ARG_SRC : DNNL_ARG_DIFF_DST;
     w->out_arg = j->forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_SRC;
+    lt_dnnl_md_destroy(&plain);
+    lt_dnnl_md_destroy(&any);
+    lt_dnnl_md_destroy(&y);
+    lt_dnnl_md_destroy(&x);
 }
 
 static void make_ours(job *j, int threads) {
