@@ -15,7 +15,8 @@ typedef struct lt_tok_kind {
 
 /* Vocabulary: tokens by id and a hash table over their texts. */
 typedef struct lt_vocab {
-    char **token; /* [n], NULL for ids that are not used */
+    char **token;  /* [n], NULL for ids that are not used */
+    size_t *bytes; /* [n] of token, without the zero behind it */
     int64_t n, cap;
     int32_t *slot; /* [mask + 1] id + 1, 0 = empty */
     uint64_t mask;

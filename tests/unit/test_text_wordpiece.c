@@ -141,6 +141,41 @@ static void names(const lt_tok *t) {
 }
 
 /* Every text here is not UTF-8 from the given byte on. */
+/* U+0000 stays in the text where nothing is cleaned away: no token is found in such a word, and lookups stay inside the tokens (under asan). */
+static void zero_bytes(void) {
+    char *file = json_text(odd_norm, "", ""), word[128];
+    lt_tok *t = NULL;
+    lt_ids ids = {0};
+    int wrong = 0, words = 0;
+    write_text("tokenizer.json", file);
+    free(file);
+    CHECK_OK(lt_tok_open(text_dir(), &t));
+    for (int i = 0; t && i < CASE_VOCAB; i++) {
+        size_t n = strlen(case_vocab[i]);
+        if (n > 40 || strspn(case_vocab[i], "abcdefghijklmnopqrstuvwxyz") != n) continue;
+        words++;
+        for (size_t zeros = 1; zeros <= 50; zeros++) {
+            memset(word, 0, sizeof word);
+            memcpy(word, case_vocab[i], n);
+            ids.n = 0;
+            CHECK_OK(lt_tok_encode(t, word, n + zeros, false, &ids));
+            wrong += ids.n != 1 || ids.id[0] != lt_tok_unk(t);
+            memcpy(word + n + zeros, "ed", 2);
+            ids.n = 0;
+            CHECK_OK(lt_tok_encode(t, word, n + zeros + 2, false, &ids));
+            wrong += ids.n != 1 || ids.id[0] != lt_tok_unk(t);
+        }
+        ids.n = 0; /* control: without zeros it is found */
+        CHECK_OK(lt_tok_encode(t, word, n, false, &ids));
+        CHECK(ids.n == 1 && ids.id[0] == lt_tok_token_id(t, case_vocab[i]));
+    }
+    CHECK(words > 10);
+    CHECK_INT(wrong, 0);
+    lt_ids_free(&ids);
+    lt_tok_close(&t);
+    (void)unlink(text_path("tokenizer.json"));
+}
+
 static void not_utf8(const lt_tok *t) {
     const struct {
         const char *text, *says;
@@ -244,6 +279,7 @@ static void wrong_folder(void) {
 
 int main(void) {
     encode_cases();
+    zero_bytes();
     lt_tok *t = open_variant(UNCASED);
     if (t) {
         pair_cases(t);
