@@ -53,7 +53,9 @@ lt_status lt_st_read(lt_st *st, const lt_st_tensor *t, int64_t row0, int64_t row
     int64_t R = t->n_dims > 0 ? t->dim[0] : 1, C = 1;
     void *piece = NULL;
     lt_status rc = LT_OK;
-    for (int i = 1; i < t->n_dims; i++) C *= t->dim[i];
+    for (int i = 1; i < t->n_dims; i++)
+        LT_CHECK(!__builtin_mul_overflow(C, t->dim[i], &C), LT_ERR_FORMAT, "tensor %s in %s: the shape overflows", t->name,
+                 st->file[t->file].path);
     LT_TRY(LT_FAULT_POINT("safetensors.read"));
     LT_CHECK(row0 >= 0 && rows >= 0 && row0 <= R - rows && col0 >= 0 && cols >= 0 && col0 <= C - cols, LT_ERR_ARG,
              "tensor %s is [%lld, %lld]: rows [%lld, +%lld) and columns [%lld, +%lld) are not inside", t->name, (long long)R, (long long)C,

@@ -284,6 +284,12 @@ static void test_bad_files(void) {
     CHECK_FAILS(lt_st_read(st, lt_st_find(st, "q"), 0, 4, 0, 1, f, LT_F32), LT_ERR_FORMAT, "dtype F8_E4M3");
     lt_st_close(&st);
 
+    /* No elements, and dimensions whose product passes 64 bits once the zero is left out. */
+    st_save(path, "{\"e\":{\"dtype\":\"F32\",\"shape\":[0,4611686018427387904,4611686018427387904],\"data_offsets\":[0,0]}}", x, 0);
+    CHECK_OK(lt_st_open(dir, &st));
+    CHECK_FAILS(lt_st_read(st, lt_st_find(st, "e"), 0, 0, 0, 0, f, LT_F32), LT_ERR_FORMAT, "tensor e");
+    lt_st_close(&st);
+
     /* Cut at every place: never accepted. */
     size_t n;
     unsigned char *data = file_load(in_scratch("one/%s", single), &n);
