@@ -48,9 +48,17 @@ lt_status prep_preset_find(const char *name, const prep_preset **preset) {
 }
 
 const char *prep_split_of_name(const char *path) {
-    static const struct { const char *part, *split; } part[] = {{"train", "train"}, {"dev", "dev"}, {"valid", "dev"}, {"test", "test"}};
-    const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
-    for (size_t i = 0; i < sizeof part / sizeof *part; i++)
-        if (strstr(file, part[i].part)) return part[i].split;
-    return NULL;
+    static const struct {
+        const char *word, *split;
+    } known[] = {{"train", "train"}, {"training", "train"}, {"dev", "dev"}, {"valid", "dev"}, {"validation", "dev"}, {"test", "test"}};
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const char *slash = strrchr(path, '/'), *at = slash ? slash + 1 : path, *split = NULL;
+    /* whole words only: "latest" is no test, "devices" no dev; a name with words of two splits says nothing */
+    for (size_t n; (at += strcspn(at, letters)), (n = strspn(at, letters)) > 0; at += n)
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+            if (strlen(known[i].word) != n || strncmp(at, known[i].word, n) != 0) continue;
+            if (split && strcmp(split, known[i].split) != 0) return NULL;
+            split = known[i].split;
+        }
+    return split;
 }

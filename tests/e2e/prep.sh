@@ -66,6 +66,16 @@ prep data "${tsv[@]}" train=dev.tsv later=train.tsv --labels pos,neg -o b.h5
 expect "split named by SPLIT=FILE, labels in the order given" "$(values b.h5 /splits/later/label)" "0 1 1 0"
 expect "negative control: another label order differs" "$(cmp -s a.h5 b.h5 && echo same || echo differs)" differs
 
+for name in training-set my_train.2 valid.v1 x-validation 2test; do cp dev.tsv "$name.tsv"; done
+prep data "${tsv[@]}" my_train.2.tsv x-validation.tsv 2test.tsv -o n.h5
+expect "splits by the words of a name" "$rc $(awk '/^(train|dev|test) / { print $1, $2 }' out | sort | tr '\n' ' ')" "0 dev 2 test 2 train 2 "
+prep data "${tsv[@]}" training-set.tsv valid.v1.tsv -o n.h5
+expect "other words for them" "$rc $(awk '/^(train|dev|test) / { print $1, $2 }' out | sort | tr '\n' ' ')" "0 dev 2 train 2 "
+for name in latest invalid devices retrained contest train_dev; do
+    cp dev.tsv "$name.tsv"
+    refuses "no split in '$name'" 2 "which split is $name.tsv" -- data "${tsv[@]}" "$name.tsv" train.tsv -o bad.h5
+done
+
 # ---- pairs, header, truncation: the longer text is cut first
 printf 'id\tone\ttwo\ty\n1\tthe film the film the film\tbad\tno\n2\tgood\tstory\tyes\n' >pairs.tsv
 prep data --format tsv --text one --pair two --label y --max-length 6 -t "$bert" pairs.tsv -o p.h5 --json
