@@ -155,7 +155,9 @@ say "text  $data"
 
 # ---- data set: sign of the mean rating; each sentence falls into train, dev or test by a hash of its text, so the split never changes
 if [[ $data != *.h5 ]]; then
-    made_from=$(cat "$data" "$model"/config.json "$model"/tokenizer* | sha256sum)
+    # whatever of a tokenizer the folder has
+    mapfile -t tokenizer < <(find -L "$model" -maxdepth 1 -type f \( -name 'tokenizer*' -o -name 'vocab*' -o -name '*.model' \) | sort)
+    made_from=$(cat "$data" "$model"/config.json "${tokenizer[@]}" | sha256sum)
     if [ ! -f "$dir/data.h5" ] || [ "$(cat "$dir/data.from" 2>/dev/null)" != "$made_from" ]; then
         say "tokenising into $dir/data.h5"
         ltune-prep data --format tsv --text 3 --label 2 --label-rule sign --hash-split 80,10,10 -t "$model" -o "$dir/data.h5" "$data"
@@ -165,18 +167,22 @@ if [[ $data != *.h5 ]]; then
 fi
 
 # ---- run description: a new numbered folder, or the last one when it was interrupted and asks for the same thing
+quoted() { # a text as YAML, whatever is in it
+    local s=${1//\\/\\\\}
+    printf '"%s"' "${s//\"/\\\"}"
+}
 run_yaml() {
     cat <<YAML
-run:   {dir: $1, seed: 1}
-model: {path: $model}
-data:  {path: $data, train: train, eval: dev, max_length: 64, limit: 6000}
-train: {epochs: 1, batch: 32, lr: 3e-2, schedule: linear, warmup: 0.06}
+run:   {dir: $(quoted "$1"), seed: 1}
+model: {path: $(quoted "$model")}
+data:  {path: $(quoted "$data"), train: train, eval: dev, max_length: 64, limit: 6000}
+train: {epochs: 1, batch: 32, schedule: linear, warmup: 0.06}
 method: {length: 8}
 trials:
   - {name: lt_prefix, method: {name: lt_prefix}, train: {lr: 1e-3}}
-  - {name: lt_prompt, method: {name: lt_prompt}}
-  - {name: prefix,    method: {name: prefix}}
-  - {name: prompt,    method: {name: prompt}}
+  - {name: lt_prompt, method: {name: lt_prompt}, train: {lr: 3e-3}}
+  - {name: prefix,    method: {name: prefix},    train: {lr: 1e-1}}
+  - {name: prompt,    method: {name: prompt},    train: {lr: 3e-1}}
 YAML
 }
 n=1
@@ -206,7 +212,7 @@ say "done"
 
 # ---- results: dev figures and rates from training, test figures from the evaluation
 results() {
-    awk '
+    LC_ALL=C awk '
         function field(text, key) {
             if (!match(text, "\"" key "\" *: *\"?[^,}\"]*")) return "-"
             text = substr(text, RSTART, RLENGTH)

@@ -6,6 +6,7 @@ set -euo pipefail
 source_dir=${LT_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
+config=${LT_BIN:-$source_dir/build/release/bin}/ltune
 passed=0 failed=0
 
 mkdir -p "$tmp/source/jobs" "$tmp/bin" "$tmp/model" "$tmp/home"
@@ -79,12 +80,39 @@ quickstart "${own[@]}"
 expect "continues what was interrupted" "$(calls '^ltune train .*/runs/run-3/')" 1
 
 fail="ltune train" quickstart "${own[@]}"
-quickstart "${own[@]}" train.lr=1
+quickstart "${own[@]}" train.clip=2
 expect "other keys: does not continue" "$(calls '^ltune train .*/runs/run-5/')" 1
 
 printf '3\t1\tnew\n' >>"$tmp/text.tsv"
 quickstart "${own[@]}"
 expect "changed text: data set made again" "$(calls '^ltune-prep')" 1
+
+# a folder with a vocabulary and nothing else, and the vocabulary counts
+mkdir "$tmp/plain"
+cp "$tmp/model/config.json" "$tmp/plain"
+echo '[PAD]' >"$tmp/plain/vocab.txt"
+quickstart --model "$tmp/plain" --data "$tmp/text.tsv"
+expect "vocab.txt alone" "$rc $(calls '^ltune-prep')" "0 1"
+echo '[UNK]' >>"$tmp/plain/vocab.txt"
+quickstart --model "$tmp/plain" --data "$tmp/text.tsv"
+expect "another vocabulary: data set made again" "$rc $(calls '^ltune-prep')" "0 1"
+
+# names that mean something to YAML
+odd="$tmp/q, #2 \"x\" {"
+mkdir "$odd"
+cp "$tmp"/model/* "$odd"
+quickstart --model "$odd" --data "$tmp/text.tsv" --dir "$odd/runs"
+expect "an odd folder: exit code" $rc 0
+expect "an odd folder in the run file" "$("$config" config "$odd/runs/run-1/quickstart.yaml" | grep -cE "^  (dir|path): .*q, #2")" 3
+
+# numbers under a locale that writes them with a comma
+comma=$(locale -a | grep -iE '^(de_DE|fr_FR|es_ES|nl_NL)\.utf-?8$' | head -n 1 || true)
+if [ -n "$comma" ]; then
+    LC_ALL=$comma quickstart "${own[@]}"
+    expect "table under $comma" "$(says '^a +prefix +9 +0.7500 +0.5000')" yes
+else
+    expect "the table's awk, for every locale (none with a comma is installed here)" "$(grep -c 'LC_ALL=C awk' "$source_dir/jobs/quickstart.sh")" 1
+fi
 
 quickstart --ranks 1 "${own[@]}"
 expect "ranks" "$(calls '^mpirun -n 1 .*ltune train')" 1
