@@ -36,7 +36,8 @@ refuses() { # refuses WHAT CODE WORDS... -- ARGS...: exit code and every word in
 }
 id() { awk -v w="$1" '$0 == w { print NR - 1 }' "$bert/vocab.txt"; }
 values() { # values FILE DATASET: its numbers on one line
-    h5dump -y -w 0 -d "$2" "$1" | awk '/DATA \{/ { on = 1; next } /\}/ && on { exit } on' |
+    # (awk reads to the end: leaving early would end h5dump by SIGPIPE, and pipefail this script)
+    h5dump -y -w 0 -d "$2" "$1" | awk '/DATA \{/ && !done { on = 1; next } /\}/ && on { on = 0; done = 1 } on' |
         sed 's/\\000//g' | tr -s ', "\n' ' ' | sed 's/^ //; s/ $//'
 }
 tsv=(--format tsv --text 2 --label 1 -t "$bert")
@@ -215,6 +216,33 @@ done
 prep --version
 expect "--version" "$rc $(grep -c '^ltune-prep [0-9]' out)" "0 1"
 
+# ---- the presets on made-up files: both orders of SST-2's columns, its authors' name of the text, CRLF, a byte order mark
+story=$(id story)
+mkdir -p sst cola_ rte_
+printf 'sentence\tlabel\nthe film\t1\nbad story\t0\n' >sst/train.tsv
+printf '\xef\xbb\xbflabel\tsentence\r\n0\tbad film\r\n1\tgood\r\n' >sst/dev.tsv
+prep data --task sst2 sst -t "$bert" -o sst2.h5
+expect "made-up sst2" "$rc $(values sst2.h5 /splits/train/tokens), $(values sst2.h5 /splits/train/label)" "0 2 $the $film 3 2 $bad $story 3, 1 0"
+expect "made-up sst2: label first, BOM, CRLF" "$(values sst2.h5 /splits/dev/tokens), $(values sst2.h5 /splits/dev/label)" "2 $bad $film 3 2 $good 3, 0 1"
+expect "made-up sst2: words" "$(values sst2.h5 /labels/name), $(values sst2.h5 /labels/words)" "0 1, negative positive"
+printf 'content\tlabel\r\nthe story\t0\r\ngood\t1' >train.sst.tsv
+prep data --task sst2 train.sst.tsv -t "$bert" -o sst2.h5
+expect "made-up sst2: column 'content', no last line end" "$rc $(values sst2.h5 /splits/train/tokens), $(values sst2.h5 /splits/train/label)" \
+    "0 2 $the $story 3 2 $good 3, 0 1"
+printf '\xef\xbb\xbfgj04\t1\t\tthe film\r\ngj04\t0\t*\tstory the bad\r\n' >cola_/in_domain_train.tsv
+printf 'gj04\t0\t*\tbad good\n' >cola_/in_domain_dev.tsv
+prep data --task cola cola_ -t "$bert" -o cola.h5
+expect "made-up cola" "$rc $(values cola.h5 /splits/train/tokens), $(values cola.h5 /splits/train/label)" "0 2 $the $film 3 2 $story $the $bad 3, 1 0"
+expect "made-up cola: dev, words" "$(values cola.h5 /splits/dev/tokens), $(values cola.h5 /labels/words)" "2 $bad $good 3, unacceptable acceptable"
+printf 'index\tsentence1\tsentence2\tlabel\n0\tthe film\tgood story\tnot_entailment\n1\tbad\tthe\tentailment\n' >rte_/train.tsv
+printf '\xef\xbb\xbflabel\tsentence2\tsentence1\r\nentailment\tfilm\tstory\r\n' >rte_/dev.tsv
+prep data --task rte rte_ -t "$bert" -o rte.h5
+expect "made-up rte" "$rc $(values rte.h5 /splits/train/tokens), $(values rte.h5 /splits/train/label)" "0 2 $the $film 3 $good $story 3 2 $bad 3 $the 3, 1 0"
+expect "made-up rte: second texts" "$(values rte.h5 /splits/train/segment_offsets)" "4 10 12"
+expect "made-up rte: columns in another order, BOM, CRLF" "$(values rte.h5 /splits/dev/tokens), $(values rte.h5 /splits/dev/label)" "2 $story 3 $film 3, 0"
+printf 'sentence\tlabel\nthe film\tpositive\nbad\t0\n' >train.sst.tsv
+refuses "made-up sst2: a label that is none" 16 'train.sst.tsv:2:' '"positive"' '0, 1' -- data --task sst2 train.sst.tsv -t "$bert" -o bad.h5
+
 # ---- the presets on the real files, where they are
 shared=$source_dir/../shared/data
 if [ -d "$shared/sst2" ]; then
@@ -232,7 +260,7 @@ if [ -d "$shared/sst2" ]; then
             "$prep" tokenize -t "$bert" --json | tr '\n' ' ' | cut -d' ' -f1-40)"
     expect "rte: first label" "$(values rte.h5 /splits/train/label | cut -d' ' -f1-2)" "1 0"
 else
-    echo "the real data sets are not beside this tree: presets were checked on made-up lines only"
+    echo "the real data sets are not beside this tree: presets were checked on made-up files only"
 fi
 
 echo "$passed passed, $failed failed"
