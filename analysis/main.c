@@ -58,6 +58,10 @@ int main(int argc, char **argv) {
             fputs(help, stdout);
             return 0;
         }
+        if (!strcmp(argv[i], "--version")) {
+            printf("ltune-report %s (git %s)\n", LT_VERSION, LT_GIT[0] ? LT_GIT : "unknown");
+            return 0;
+        }
         if (value && i + 1 < argc) {
             *value = argv[++i];
         } else if (argv[i][0] == '-') {
@@ -72,6 +76,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     lt_status st = report(argv, n, html, csv, png);
-    if (st != LT_OK) lt_err_print("ltune-report", 0, 1, "");
+    if (st == LT_OK && (fflush(stdout) != 0 || ferror(stdout))) st = LT_FAIL(LT_ERR_IO, "cannot write to standard output: %m");
+    if (st != LT_OK) lt_err_print("ltune-report", 0, 1, "this host");
     return lt_status_exit_code(st);
 }

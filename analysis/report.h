@@ -12,12 +12,12 @@ typedef struct lt_report_run {
 
 /* One trial in a table; texts are borrowed from its run log. */
 typedef struct lt_report_row {
-    const char *run, *trial, *method, *lr, *seed, *trainable;
+    const char *run, *trial, *method, *lr, *seed, *trainable, *data; /* data: fingerprint */
     int64_t steps;
     const lt_eval_row *best; /* NULL: no evaluation yet */
 } lt_report_row;
 
-/* The trials of one method and learning rate over their seeds. */
+/* The trials that differ in their seed alone, as far as a log tells: same method, learning rate, size, number of steps and data. */
 typedef struct lt_report_group {
     const char *method, *lr;
     int trials;                           /* that have an evaluation */
@@ -28,7 +28,7 @@ typedef struct lt_report_group {
  * of the run: accuracy, MCC for CoLA), then of lowest loss.  *rows is released by
  * free().  Errors: NOMEM. */
 lt_status lt_report_rows(const lt_report_run *run, int n, lt_report_row **rows, int *n_rows);
-/* rows.c: groups of two trials or more, in order of first appearance.  *groups is released by free().  Errors: NOMEM. */
+/* rows.c: groups of two seeds or more, in order of first appearance; of a seed that comes twice the first counts.  *groups is released by free().  Errors: NOMEM. */
 lt_status lt_report_groups(const lt_report_row *row, int n, lt_report_group **groups, int *n_groups);
 /* rows.c: a fact of a trial or "-". */
 const char *lt_report_fact(const lt_runlog *log, int trial, const char *key);

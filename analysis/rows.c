@@ -40,13 +40,25 @@ lt_status lt_report_rows(const lt_report_run *run, int n, lt_report_row **rows, 
                                    .lr = lt_report_fact(log, t, "lr"),
                                    .seed = lt_report_fact(log, t, "seed"),
                                    .trainable = lt_report_fact(log, t, "trainable"),
+                                   .data = lt_report_fact(log, -1, "data_sha256"),
                                    .steps = steps ? train[steps - 1].step : 0,
                                    .best = best_of(log, t)};
         }
     return LT_OK;
 }
 
-static bool same_group(const lt_report_row *a, const lt_report_row *b) { return !strcmp(a->method, b->method) && !strcmp(a->lr, b->lr); }
+static bool same_group(const lt_report_row *a, const lt_report_row *b) {
+    return !strcmp(a->method, b->method) && !strcmp(a->lr, b->lr) && !strcmp(a->trainable, b->trainable) && a->steps == b->steps &&
+           !strcmp(a->data, b->data);
+}
+
+/* Row k counts in the group that row i begins: evaluated, and the first of its seed. */
+static bool counts(const lt_report_row *r, int i, int k) {
+    if (!same_group(&r[k], &r[i]) || !r[k].best) return false;
+    for (int e = i; e < k; e++)
+        if (same_group(&r[e], &r[i]) && r[e].best && !strcmp(r[e].seed, r[k].seed)) return false;
+    return true;
+}
 
 /* The group that row i is the first of; trials = 0 if an earlier row began it. */
 static lt_report_group group_from(const lt_report_row *r, int n, int i) {
@@ -55,7 +67,7 @@ static lt_report_group group_from(const lt_report_row *r, int n, int i) {
     for (int k = 0; k < i; k++)
         if (same_group(&r[k], &r[i])) return g;
     for (int k = i; k < n; k++)
-        if (same_group(&r[k], &r[i]) && r[k].best) {
+        if (counts(r, i, k)) {
             g.trials++;
             g.accuracy += r[k].best->accuracy;
             g.mcc_mean += r[k].best->mcc;
@@ -64,7 +76,7 @@ static lt_report_group group_from(const lt_report_row *r, int n, int i) {
     g.accuracy /= g.trials;
     g.mcc_mean /= g.trials;
     for (int k = i; k < n; k++)
-        if (same_group(&r[k], &r[i]) && r[k].best) squares += pow(r[k].best->accuracy - g.accuracy, 2);
+        if (counts(r, i, k)) squares += pow(r[k].best->accuracy - g.accuracy, 2);
     g.deviation = sqrt(squares / (g.trials - 1));
     return g;
 }

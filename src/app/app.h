@@ -39,6 +39,8 @@ const char *lt_app_option(const lt_app_args *a, const char *name);
 lt_status lt_app_load_config(const lt_app_args *a, lt_config **cfg);
 /* Local.  `ltune help [topic]`; false if there is no such topic. */
 bool lt_app_help(const char *topic);
+/* Local.  Puts "WHERE:LINE: " before the message of the last failure, which is given back. */
+lt_status lt_app_at(lt_status st, const char *where, int64_t line);
 /* Local.  A number for json_pack's "o"; null for what JSON has no word for (NaN, infinity). */
 static inline json_t *lt_app_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 /* The table of commands, ended by NULL. */

@@ -80,16 +80,24 @@ static lt_status read_input(job *j) {
     int64_t line_no = 0;
     for (ssize_t n; st == LT_OK && (n = getline(&line, &cap, f)) >= 0;) {
         line_no++;
+        if (memchr(line, 0, (size_t)n)) st = LT_FAIL(LT_ERR_FORMAT, "a NUL byte; expected text");
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = 0;
-        if (ids) {
+        if (st != LT_OK) {
+            st = lt_app_at(st, path, line_no);
+        } else if (ids) {
             st = read_ids_line(path, line_no, line, lt_model_arch(j->model)->V, &j->seq);
         } else {
             st = lt_tok_encode(j->tok, line, (size_t)n, true, &j->seq.ids);
-            if (st == LT_OK) st = push(&j->seq);
+            st = st == LT_OK ? push(&j->seq) : lt_app_at(st, path, line_no);
         }
         if (st == LT_OK && j->seq.offset[j->seq.n] == j->seq.offset[j->seq.n - 1])
             st = LT_FAIL(LT_ERR_FORMAT, "%s:%lld: no tokens on this line", path, (long long)line_no);
+        int64_t n_tok = st == LT_OK ? j->seq.ids.n - j->seq.offset[j->seq.n - 1] : 0, most = lt_model_arch(j->model)->max_pos;
+        if (n_tok > most)
+            st = LT_FAIL(LT_ERR_SHAPE, "%s:%lld: %lld tokens, but this model has %lld positions: cut the line", path, (long long)line_no,
+                         (long long)n_tok, (long long)most);
     }
+    if (st == LT_OK && ferror(f)) st = LT_FAIL(LT_ERR_IO, "cannot read %s: %m", path);
     free(line);
     fclose(f);
     if (st == LT_OK && j->seq.n == 0) st = LT_FAIL(LT_ERR_FORMAT, "%s holds no lines", path);
@@ -232,12 +240,7 @@ static lt_status run_all(job *j) {
 static lt_status prepare(job *j, const char *dir) {
     lt_status st = parse_options(j);
     if (st == LT_OK && lt_app_option(j->args, "text")) st = lt_tok_open(dir, &j->tok);
-    if (st == LT_OK) st = read_input(j);
-    if (st == LT_OK)
-        LT_CHECK(j->seq.longest <= lt_model_arch(j->model)->max_pos, LT_ERR_SHAPE,
-                 "a sequence of %lld tokens passes the model's %lld positions", (long long)j->seq.longest,
-                 (long long)lt_model_arch(j->model)->max_pos);
-    return st;
+    return st == LT_OK ? read_input(j) : st;
 }
 
 static lt_status run(const lt_app_args *args) {

@@ -36,12 +36,26 @@ static void print_plan(const lt_app_args *a, const lt_run *r) {
            e->gflops, step_s * (double)e->steps / 60);
 }
 
+static lt_status parse_ranks(const lt_app_args *a, int fallback, int *ranks) {
+    enum { MOST = 1000000 };
+    const char *text = lt_app_option(a, "ranks");
+    char *end;
+    *ranks = fallback;
+    if (!text) return LT_OK;
+    long n = strtol(text, &end, 10);
+    LT_CHECK(*text && !*end && n >= 1 && n <= MOST, LT_ERR_ARG, "--ranks %s: expected a whole number from 1 to %d", text, MOST);
+    *ranks = (int)n;
+    return LT_OK;
+}
+
 static lt_status run(const lt_app_args *a) {
     lt_config *cfg = NULL;
     lt_run *r = NULL;
-    const char *ranks = lt_app_option(a, "ranks");
-    lt_status st = lt_agree(a->world, lt_app_load_config(a, &cfg));
-    if (st == LT_OK) st = lt_run_create(cfg, a->world, LT_RUN_PLAN, ranks ? atoi(ranks) : cfg->parallel.tp, &r);
+    int ranks = 0;
+    lt_status st = lt_app_load_config(a, &cfg);
+    if (st == LT_OK) st = parse_ranks(a, cfg->parallel.tp, &ranks);
+    st = lt_agree(a->world, st);
+    if (st == LT_OK) st = lt_run_create(cfg, a->world, LT_RUN_PLAN, ranks, &r);
     if (st == LT_OK) print_plan(a, r);
     lt_run_destroy(&r);
     lt_config_free(&cfg);

@@ -53,6 +53,10 @@ static lt_status read_lines(input *in, FILE *f, const char *path) {
     lt_status st = LT_OK;
     for (ssize_t n; st == LT_OK && (n = getline(&line, &cap, f)) >= 0;) {
         line_no++;
+        if (memchr(line, 0, (size_t)n)) {
+            st = LT_FAIL(LT_ERR_FORMAT, "%s:%lld: a NUL byte; expected text in UTF-8", path, (long long)line_no);
+            break;
+        }
         line[strcspn(line, "\r\n")] = 0;
         char *tab = strchr(line, '\t');
         if (line[0] == '{') {
@@ -62,6 +66,7 @@ static lt_status read_lines(input *in, FILE *f, const char *path) {
             st = push(in, line, tab ? tab + 1 : NULL);
         }
     }
+    if (st == LT_OK && ferror(f)) st = LT_FAIL(LT_ERR_IO, "cannot read %s: %m", path);
     free(line);
     fclose(f);
     return st;
@@ -123,7 +128,9 @@ static lt_status tokenise(lt_run *r, const input *in, lt_samples *s) {
     for (int64_t i = 0; i < in->n; i++) {
         int64_t before = ids.n, segment = 0;
         bool cut;
-        LT_TRY_GOTO(lt_tok_encode_pair(lt_run_tokenizer(r), in->text[i], in->pair[i], max_length, &ids, &segment, &cut), st, done);
+        st = lt_tok_encode_pair(lt_run_tokenizer(r), in->text[i], in->pair[i], max_length, &ids, &segment, &cut);
+        if (st == LT_ERR_FORMAT) st = lt_app_at(st, "text", i + 1);
+        if (st != LT_OK) goto done;
         int64_t n = ids.n - before;
         LT_CHECK_GOTO(n > 0, st, done, LT_ERR_FORMAT, "text %lld gives no tokens", (long long)i + 1);
         s->truncated += cut;
@@ -169,17 +176,17 @@ static void print_one(const lt_run *r, const input *in, int64_t i, const double 
 static lt_status find_trial(const lt_run *r, const char *name, int *which) {
     char list[1024] = "";
     *which = 0;
-    LT_CHECK(name || lt_run_n_trials(r) == 1, LT_ERR_ARG, "this run has %d trials: say which with --trial NAME", lt_run_n_trials(r));
-    for (int i = 0; name && i < lt_run_n_trials(r); i++) {
+    if (!name && lt_run_n_trials(r) == 1) return LT_OK;
+    for (int i = 0; i < lt_run_n_trials(r); i++) {
         size_t at = strlen(list);
-        if (!strcmp(lt_run_trial(r, i)->cfg->name, name)) {
+        if (name && !strcmp(lt_run_trial(r, i)->cfg->name, name)) {
             *which = i;
             return LT_OK;
         }
         (void)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", lt_run_trial(r, i)->cfg->name);
     }
-    LT_CHECK(!name, LT_ERR_ARG, "no trial \"%s\" in this run; its trials: %s", name, list);
-    return LT_OK;
+    return name ? LT_FAIL(LT_ERR_ARG, "no trial \"%s\" in this run; its trials: %s", name, list)
+                : LT_FAIL(LT_ERR_ARG, "this run has %d trials: say which with --trial NAME; its trials: %s", lt_run_n_trials(r), list);
 }
 
 static bool from_stdin(const lt_app_args *a) { return !lt_app_option(a, "text") && !strcmp(a->words[1], "-"); }

@@ -32,8 +32,17 @@ const char *lt_app_option(const lt_app_args *a, const char *name) {
 }
 
 lt_status lt_app_load_config(const lt_app_args *a, lt_config **cfg) {
-    LT_CHECK(a->n_words == 1, LT_ERR_ARG, "%s needs exactly one run file (RUN.yaml), found %d", a->program, a->n_words);
+    LT_CHECK(a->n_words >= 1, LT_ERR_ARG, "%s needs exactly one run file (RUN.yaml), found none", a->program);
+    LT_CHECK(a->n_words == 1, LT_ERR_ARG,
+             "%s needs exactly one run file, found %d words: \"%s\" is neither an option (--name) nor a setting (key=value)", a->program,
+             a->n_words, a->words[1]);
     return lt_config_load(a->words[0], a->n_over, (char **)a->over, cfg);
+}
+
+lt_status lt_app_at(lt_status st, const char *where, int64_t line) {
+    char msg[LT_ERR_MSG_BYTES];
+    (void)snprintf(msg, sizeof msg, "%s", lt_err_last()->msg);
+    return LT_FAIL(st, "%s:%lld: %s", where, (long long)line, msg);
 }
 
 /* True if options lists " name " (a switch) or " name= " (takes a value). */
@@ -106,7 +115,10 @@ static int run_command(const lt_app_command *c, int argc, char **argv) {
     if (st == LT_OK) st = c->run(&a);
     int origin = lt_err_last()->origin_rank;
     if (st != LT_OK && (origin < 0 ? rank == 0 : origin == rank)) lt_err_print(program, rank, size, host);
-    fflush(stdout);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && st == LT_OK) { /* results are only there once they are written */
+        st = LT_FAIL(LT_ERR_IO, "cannot write the results to standard output: %m");
+        lt_err_print(program, rank, size, host);
+    }
     lt_comm_fini(&a.world);
     return st == LT_ERR_ARG ? EXIT_USAGE : lt_status_exit_code(st);
 }
@@ -123,6 +135,10 @@ int main(int argc, char **argv) {
             return 0;
         }
         if (lt_app_help(argv[2])) return 0;
+        if (!strcmp(argv[2], "version")) {
+            printf("usage: ltune version\n\nPrints the version, the commit it was built from, and the back ends.\n");
+            return 0;
+        }
         fprintf(stderr, "ltune help: no topic \"%s\"; topics: config, exit-codes, methods, formats, and every command\n", argv[2]);
         return EXIT_USAGE;
     }

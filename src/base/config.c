@@ -424,14 +424,13 @@ lt_status lt_config_text(const lt_config *cfg, char **text) {
     return st;
 }
 
-lt_status lt_config_fingerprint(const lt_config *cfg, char hex[LT_SHA_HEX_BYTES]) {
-    char *text = NULL;
+lt_status lt_config_settings(const lt_config *cfg, char **text) {
     size_t bytes = 0;
-    FILE *f = open_memstream(&text, &bytes);
+    FILE *f = open_memstream(text, &bytes);
     LT_CHECK(f, LT_ERR_NOMEM, "no memory for the configuration as text");
     /* keys of the run once, keys of the trials for every trial as resolved */
     for (int t = -1; t < cfg->n_trials; t++) {
-        if (t >= 0) fprintf(f, "trial %s %lld\n", cfg->trial[t].name, (long long)cfg->trial[t].seed);
+        if (t >= 0) fprintf(f, "trial %s\nrun.seed: %lld\n", cfg->trial[t].name, (long long)cfg->trial[t].seed);
         for (int i = 0; i < lt_config_impl_n_keys; i++) {
             const lt_key *k = &lt_config_impl_keys[i];
             if (!k->in_fingerprint || lt_config_impl_per_trial(k) != (t >= 0)) continue;
@@ -441,8 +440,14 @@ lt_status lt_config_fingerprint(const lt_config *cfg, char hex[LT_SHA_HEX_BYTES]
         }
         if (t >= 0) print_labels(&cfg->trial[t].method, "", f);
     }
-    fclose(f);
-    lt_status st = lt_sha_bytes(text, bytes, hex);
+    LT_CHECK(fclose(f) == 0, LT_ERR_NOMEM, "no memory for the configuration as text");
+    return LT_OK;
+}
+
+lt_status lt_config_fingerprint(const lt_config *cfg, char hex[LT_SHA_HEX_BYTES]) {
+    char *text = NULL;
+    LT_TRY(lt_config_settings(cfg, &text));
+    lt_status st = lt_sha_bytes(text, strlen(text), hex);
     free(text);
     return st;
 }

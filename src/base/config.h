@@ -95,6 +95,9 @@ lt_status lt_config_require(const lt_config *cfg, const char *key);
 lt_status lt_config_dump(const lt_config *cfg, FILE *out, bool with_source);
 /* Local.  The same without sources as a string, released by free().  Errors: NOMEM. */
 lt_status lt_config_text(const lt_config *cfg, char **text);
+/* Local.  The keys that decide results, one "key: value" a line, those of a trial behind a line "trial NAME": what lt_config_fingerprint hashes.
+ * Released by free().  Errors: NOMEM. */
+lt_status lt_config_settings(const lt_config *cfg, char **text);
 /* Local.  SHA-256 over the keys that decide results: all of train, method, model and data but paths, the evaluation split, checkpointing (how often, how
  * many) and parallel.*: those may change between starts of a run.  Errors: NOMEM. */
 lt_status lt_config_fingerprint(const lt_config *cfg, char hex[LT_SHA_HEX_BYTES]);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { MAX_LAYERS = 4096, MAX_HEADS = 4096 };
+
 typedef struct reader {
     const char *path;
     json_t *root;
@@ -145,6 +147,9 @@ lt_status lt_arch_read(const char *dir, lt_arch *arch) {
     a.H = (int)read_int(&r, "num_attention_heads", -1);
     a.m = (int)read_int(&r, "num_hidden_layers", -1);
     a.max_pos = read_int(&r, "max_position_embeddings", -1);
+    if (r.st == LT_OK && (a.m > MAX_LAYERS || a.H > MAX_HEADS))
+        r.st = LT_FAIL(LT_ERR_FORMAT, "%s: %d layers of %d heads; this version takes at most %d and %d", path, a.m, a.H, MAX_LAYERS,
+                       MAX_HEADS);
     if (r.st != LT_OK) goto done;
     a.D = (int)(a.C / a.H);
     families[family].read(&r, &a);

@@ -1,6 +1,7 @@
 /* The checkpoint file, written and read; see checkpoint.h.  The folder around it is in checkpoint_dir.c.
  *
- *     /                              kind, format_version, step, config, config_sha256, model_sha256, data_sha256, dtype, ranks, tp, dp
+ *     /                              kind, format_version, step, config, config_sha256, settings, labels, model_sha256, data_sha256,
+ *                                    dtype, ranks, tp, dp
  *     /trials/<trial>                step, epoch, best_metric ... whatever values the trainer puts
  *     /trials/<trial>/params         one f32 dataset a tensor, whole
  *     /trials/<trial>/adam_m, adam_v the same names and shapes
@@ -31,6 +32,8 @@ static lt_status put_head(hid_t file, const lt_ckpt_head *h) {
     LT_TRY(lt_h5_put_i64(file, "step", h->step));
     LT_TRY(lt_h5_put_str(file, "config", h->config));
     LT_TRY(lt_h5_put_str(file, "config_sha256", h->config_sha256));
+    LT_TRY(lt_h5_put_str(file, "settings", h->settings));
+    LT_TRY(lt_h5_put_str(file, "labels", h->labels));
     LT_TRY(lt_h5_put_str(file, "model_sha256", h->model_sha256));
     LT_TRY(lt_h5_put_str(file, "data_sha256", h->data_sha256));
     LT_TRY(lt_h5_put_str(file, "dtype", h->dtype));
@@ -115,7 +118,7 @@ void lt_ckpt_cancel(lt_ckpt_writer **w) {
 
 /* --- reading -------------------------------------------------------------------------------------------------------------------------- */
 
-enum { N_TEXTS = 5 };
+enum { N_TEXTS = 7 };
 
 struct lt_ckpt {
     char *path;
@@ -128,8 +131,8 @@ struct lt_ckpt {
 
 static lt_status get_head(lt_ckpt *ck) {
     lt_ckpt_head *h = &ck->head;
-    static const char *const key[N_TEXTS] = {"config", "config_sha256", "model_sha256", "data_sha256", "dtype"};
-    const char **field[N_TEXTS] = {&h->config, &h->config_sha256, &h->model_sha256, &h->data_sha256, &h->dtype};
+    static const char *const key[N_TEXTS] = {"config", "config_sha256", "settings", "labels", "model_sha256", "data_sha256", "dtype"};
+    const char **field[N_TEXTS] = {&h->config, &h->config_sha256, &h->settings, &h->labels, &h->model_sha256, &h->data_sha256, &h->dtype};
     for (int i = 0; i < N_TEXTS; i++) {
         LT_TRY(lt_h5_get_str(ck->file, key[i], &ck->text[i]));
         *field[i] = ck->text[i];
@@ -175,21 +178,45 @@ char *const *lt_ckpt_trials(const lt_ckpt *ck, int64_t *n) {
     return ck->trial;
 }
 
-lt_status lt_ckpt_match(const lt_ckpt *ck, const char *config_sha256, const char *model_sha256, const char *data_sha256) {
-    LT_CHECK(!config_sha256 || !strcmp(ck->head.config_sha256, config_sha256), LT_ERR_CONFIG,
-             "%s belongs to another configuration (fingerprint %.16s..., this run has %.16s...): set another run.dir, restore the old "
-             "settings (the file's "
-             "attribute 'config' holds them), or start over with run.resume=never",
-             ck->path, ck->head.config_sha256, config_sha256);
-    LT_CHECK(!model_sha256 || !strcmp(ck->head.model_sha256, model_sha256), LT_ERR_CONFIG,
+bool lt_ckpt_same_settings(const lt_ckpt *ck, const char *settings, char *text, size_t bytes) {
+    const char *there = ck->head.settings, *here = settings, *trial = "";
+    int n_trial = 0;
+    if (!strcmp(here, there)) return true;
+    while (*here || *there) {
+        int n = (int)strcspn(here, "\n"), m = (int)strcspn(there, "\n");
+        if (n != m || memcmp(here, there, (size_t)n) != 0) {
+            (void)snprintf(text, bytes, "%.*s%s\"%.*s\" here, \"%.*s\" there", n_trial, trial, n_trial ? ": " : "", n, here, m, there);
+            return false;
+        }
+        if (!strncmp(here, "trial ", 6)) {
+            trial = here;
+            n_trial = n;
+        }
+        here += n + (here[n] != 0);
+        there += m + (there[m] != 0);
+    }
+    (void)snprintf(text, bytes, "nothing but line ends");
+    return false;
+}
+
+lt_status lt_ckpt_match(const lt_ckpt *ck, const lt_ckpt_head *run) {
+    const lt_ckpt_head *h = &ck->head;
+    char difference[512];
+    LT_CHECK(!run->settings || lt_ckpt_same_settings(ck, run->settings, difference, sizeof difference), LT_ERR_CONFIG,
+             "%s belongs to another configuration (%s): set another run.dir, restore the old settings, or start over with run.resume=never",
+             ck->path, difference);
+    LT_CHECK(!run->model_sha256 || !strcmp(h->model_sha256, run->model_sha256), LT_ERR_CONFIG,
              "%s was trained on another base model (fingerprint %.16s..., model.path has %.16s...): set model.path to that model, or "
              "another run.dir",
-             ck->path, ck->head.model_sha256, model_sha256);
-    LT_CHECK(!data_sha256 || !strcmp(ck->head.data_sha256, data_sha256), LT_ERR_CONFIG,
-             "%s was trained on other data (fingerprint of samples and label words %.16s..., data.path has %.16s...): set data.path to "
-             "that data "
-             "set, or another run.dir",
-             ck->path, ck->head.data_sha256, data_sha256);
+             ck->path, h->model_sha256, run->model_sha256);
+    LT_CHECK(!run->labels || !strcmp(h->labels, run->labels), LT_ERR_CONFIG,
+             "%s was trained with other labels (in their order: %.200s; data.path has: %.200s): set data.path to a data set with those",
+             ck->path, h->labels, run->labels);
+    LT_CHECK(!run->data_sha256 || !strcmp(h->data_sha256, run->data_sha256), LT_ERR_CONFIG,
+             "%s was trained or judged on other data (fingerprint of samples and label words %.16s..., now %.16s...): set data.path and "
+             "data.eval as "
+             "they were, or another run.dir",
+             ck->path, h->data_sha256, run->data_sha256);
     return LT_OK;
 }
 

@@ -19,6 +19,8 @@ typedef struct lt_ckpt_head {
     int64_t step;              /* optimizer steps done, all trials */
     const char *config;        /* resolved YAML */
     const char *config_sha256; /* fingerprint of the keys that a resume must not change */
+    const char *settings;      /* these keys, one "key: value" a line */
+    const char *labels;        /* names of the labels in their order, one a line */
     const char *model_sha256;  /* lt_st_fingerprint of the base model */
     const char *data_sha256;   /* fingerprint of the samples and label words that the trials learn from and are judged by */
     const char *dtype;         /* compute type: "f32" or "bf16" */
@@ -55,8 +57,10 @@ void lt_ckpt_close(lt_ckpt **ck);
 /* Local.  Borrowed from ck. */
 const lt_ckpt_head *lt_ckpt_about(const lt_ckpt *ck);
 const char *lt_ckpt_path(const lt_ckpt *ck);
-/* Local.  CONFIG unless the checkpoint belongs to this configuration, base model and data (NULL: not compared). */
-lt_status lt_ckpt_match(const lt_ckpt *ck, const char *config_sha256, const char *model_sha256, const char *data_sha256);
+/* Local.  CONFIG unless the checkpoint belongs to these settings, this base model, data and labels (NULL: not compared). */
+lt_status lt_ckpt_match(const lt_ckpt *ck, const lt_ckpt_head *run);
+/* Local.  True if the checkpoint was made under these settings; else text says the first that differs, with both values. */
+bool lt_ckpt_same_settings(const lt_ckpt *ck, const char *settings, char *text, size_t bytes);
 /* Local.  Names of the trials, sorted; borrowed. */
 char *const *lt_ckpt_trials(const lt_ckpt *ck, int64_t *n);
 /* Local.  A named value of a trial, or of the file when trial is NULL; the string is released by free().

@@ -26,6 +26,7 @@ lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose pur
         r->purpose = purpose;
         r->grid.world = world;
         st = lt_config_fingerprint(cfg, r->config_sha);
+        if (st == LT_OK) st = lt_config_settings(cfg, &r->settings);
     }
     LT_TRY_GOTO(lt_agree(world, st), st, fail);
     if (purpose == LT_RUN_PLAN) {

@@ -27,6 +27,7 @@ struct lt_run {
     int threads;
     lt_tok *tok;
     char tok_sha[LT_SHA_HEX_BYTES], config_sha[LT_SHA_HEX_BYTES], data_sha[LT_SHA_HEX_BYTES];
+    char *settings, *label_list; /* as a checkpoint says them (lt_ckpt_head) */
     /* data */
     lt_dataset *data;
     lt_samples train, eval;

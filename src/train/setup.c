@@ -50,6 +50,15 @@ lt_status lt_run_impl_check_samples(const lt_run *r, const lt_samples *s) {
     return LT_OK;
 }
 
+static lt_status list_labels(lt_run *r) {
+    size_t bytes = 0;
+    FILE *f = open_memstream(&r->label_list, &bytes);
+    LT_CHECK(f, LT_ERR_NOMEM, "no memory for the names of the labels");
+    for (int k = 0; k < r->K; k++) fprintf(f, "%s%s", k ? "\n" : "", lt_dataset_about(r->data)->label_name[k]);
+    LT_CHECK(fclose(f) == 0, LT_ERR_NOMEM, "no memory for the names of the labels");
+    return LT_OK;
+}
+
 /* What a run learns from and is judged by: both splits as cut, and the labels. */
 static lt_status fingerprint_data(lt_run *r) {
     const lt_dataset_info *info = lt_dataset_about(r->data);
@@ -148,6 +157,7 @@ static lt_status make_trials(lt_run *r) {
     LT_TRY(lt_run_impl_read_samples(r, c->data.train, c->data.limit, &r->train));
     LT_TRY(lt_run_impl_read_samples(r, c->data.eval, 0, &r->eval));
     if (r->purpose == LT_RUN_TRAIN) LT_TRY(fingerprint_data(r));
+    LT_TRY(list_labels(r));
     r->n_trials = c->n_trials;
     LT_TRY(lt_calloc(&r->trial, r->n_trials, sizeof *r->trial, "trials"));
     LT_TRY(lt_calloc(&r->labels, r->n_trials, sizeof *r->labels, "trials"));
@@ -315,7 +325,7 @@ void lt_run_impl_teardown(lt_run *r) {
     lt_tok_close(&r->tok);
     lt_model_destroy(&r->model);
     lt_lock_release(&r->lock);
-    void *const owned[] = {r->trial,      r->labels,     r->tuner, r->segment, r->logits,      r->d_logits, r->row_loss,
-                           r->row_weight, r->row_target, r->d_out, r->ck_dir,  r->resume_path, r->layout};
+    void *const owned[] = {r->trial,      r->labels, r->tuner,  r->segment,     r->logits, r->d_logits, r->row_loss,  r->row_weight,
+                           r->row_target, r->d_out,  r->ck_dir, r->resume_path, r->layout, r->settings, r->label_list};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
 }

@@ -171,11 +171,27 @@ static lt_status link_best(lt_run *r, int trial) {
     return lt_ckpt_link(r->ck_dir, link, r->step);
 }
 
+/* What a checkpoint of this run says of itself. */
+static lt_ckpt_head head_of(const lt_run *r, const char *config) {
+    return (lt_ckpt_head){.step = r->step,
+                          .config = config,
+                          .config_sha256 = r->config_sha,
+                          .settings = r->settings,
+                          .labels = r->label_list,
+                          .model_sha256 = lt_model_fingerprint(r->model),
+                          .data_sha256 = r->data_sha,
+                          .dtype = lt_dtype_name(r->dtype),
+                          .ranks = r->grid.size,
+                          .tp = r->grid.tp_size,
+                          .dp = r->grid.dp_size};
+}
+
 static lt_status resume_local(lt_run *r) {
     lt_ckpt *ck = NULL;
     LT_TRY(LT_FAULT_POINT("run.resume"));
     lt_status st = lt_ckpt_open(r->resume_path, &ck);
-    if (st == LT_OK) st = lt_ckpt_match(ck, r->config_sha, lt_model_fingerprint(r->model), r->data_sha);
+    lt_ckpt_head run = head_of(r, NULL);
+    if (st == LT_OK) st = lt_ckpt_match(ck, &run);
     for (int i = 0; st == LT_OK && i < r->n_trials; i++) {
         lt_trial *t = &r->trial[i];
         st = get_trial(ck, t, true);
@@ -222,15 +238,7 @@ static lt_status save_local(lt_run *r, const bool *is_best) {
     lt_ckpt_writer *w = NULL;
     lt_status st = LT_FAULT_POINT("ckpt.save");
     if (st == LT_OK) st = lt_config_text(c, &text);
-    lt_ckpt_head head = {.step = r->step,
-                         .config = text,
-                         .config_sha256 = r->config_sha,
-                         .model_sha256 = lt_model_fingerprint(r->model),
-                         .data_sha256 = r->data_sha,
-                         .dtype = lt_dtype_name(r->dtype),
-                         .ranks = r->grid.size,
-                         .tp = r->grid.tp_size,
-                         .dp = r->grid.dp_size};
+    lt_ckpt_head head = head_of(r, text);
     if (st == LT_OK) st = lt_ckpt_begin(r->ck_dir, &head, &w);
     for (int i = 0; st == LT_OK && i < r->n_trials; i++) st = put_trial(w, &r->trial[i]);
     if (st == LT_OK) st = lt_ckpt_commit(&w);
@@ -293,9 +301,11 @@ static lt_status load_one(lt_run *r, const char *path, lt_trial *t) {
     lt_ckpt *ck = NULL;
     LT_TRY(LT_FAULT_POINT("run.load"));
     lt_status st = lt_ckpt_open(path, &ck);
-    if (st == LT_OK) st = lt_ckpt_match(ck, NULL, lt_model_fingerprint(r->model), NULL);
-    if (st == LT_OK && r->grid.rank == 0 && strcmp(lt_ckpt_about(ck)->config_sha256, r->config_sha) != 0)
-        lt_warn("%s was trained under another configuration than this one (its attribute 'config' holds it): numbers may differ", path);
+    char difference[512];
+    lt_ckpt_head run = {.model_sha256 = lt_model_fingerprint(r->model), .labels = r->label_list}; /* the texts may be others */
+    if (st == LT_OK) st = lt_ckpt_match(ck, &run);
+    if (st == LT_OK && r->grid.rank == 0 && !lt_ckpt_same_settings(ck, r->settings, difference, sizeof difference))
+        lt_warn("%s was trained under another configuration (%s): numbers may differ", path, difference);
     if (st == LT_OK) st = get_trial(ck, t, false);
     lt_ckpt_close(&ck);
     return st;

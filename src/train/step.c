@@ -101,7 +101,8 @@ static lt_status run_packs(lt_run *r, double *data_s) {
         lt_model_forward(r->model, &f, &rows);
         LT_TRY(heads(r, first, count, rows));
         lt_model_backward(r->model, &f, r->d_out);
-        r->msg.data[r->msg.n - LT_FLAG_COUNT + LT_FLAG_TOKENS] += (float)r->pack.n_tok;
+        for (int64_t i = 0; i < count; i++) /* of the texts; prompt rows are not tokens */
+            r->msg.data[r->msg.n - LT_FLAG_COUNT + LT_FLAG_TOKENS] += (float)(r->pack.cu[i + 1] - r->pack.text0[i]);
     }
 }
 

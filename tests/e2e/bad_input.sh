@@ -206,11 +206,40 @@ refused "heads not divisible by tp" $SHAPE "parallel.tp = 2" "tp that work: 1"
 run 2 train "$tmp/a.yaml" run.dir="$tmp/unused" model.path=/nowhere; refused "two ranks, one message" $IO "/nowhere"
 head -n 3 "$tmp/out" | grep -q '^ltune train: IO: ' || count no "on two ranks the message does not come first"
 
+# ---- words, numbers and streams ----
+try train "$tmp/a.yaml" train.lr; refused "a word that is no setting" $ARG '"train.lr" is neither'
+for n in 0 -1 4x 99999999999; do
+    try plan "$tmp/a.yaml" --ranks=$n; refused "plan --ranks $n" $ARG "--ranks $n" "whole number from 1 to"
+done
+printf 'good film\nbad\0film\n' >"$tmp/nul.txt"
+try predict "$tmp/a.yaml" run.dir="$tmp/fine" "$tmp/nul.txt"; refused "NUL in predict" $FORMAT "$tmp/nul.txt:2" NUL
+try features --model "$bert" --text "$tmp/nul.txt" -o "$tmp/f.h5"; refused "NUL in features" $FORMAT "$tmp/nul.txt:2" NUL
+try predict "$tmp/a.yaml" run.dir="$tmp/fine" "$tmp"; refused "a folder of texts" $IO "cannot read $tmp"
+printf 'good\nna\357ve\n' >"$tmp/latin.txt"
+try predict "$tmp/a.yaml" run.dir="$tmp/fine" "$tmp/latin.txt"; refused "predict, not UTF-8" $FORMAT "text:2:" UTF-8
+try features --model "$bert" --text "$tmp/latin.txt" -o "$tmp/f.h5"; refused "features, not UTF-8" $FORMAT "$tmp/latin.txt:2" UTF-8
+echo "$long" >"$tmp/long.txt"
+try features --model "$bert" --text "$tmp/long.txt" -o "$tmp/f.h5"; refused "features, too long" $SHAPE "$tmp/long.txt:1" "64 positions"
+if [ -c /dev/full ]; then
+    rc=0
+    "$bin/ltune" config "$tmp/a.yaml" 2>"$tmp/out" >/dev/full || rc=$?
+    refused "standard output full" $IO "standard output"
+fi
+# the same texts with the labels in another order: predictions would carry the wrong names
+awk -F'\t' '{ print ($2 > 0 ? "up" : "down") "\t" $3 }' "$tmp/text.tsv" >"$tmp/named.tsv"
+for order in up,down down,up; do
+    "$bin/ltune-prep" data --format tsv --text 2 --label 1 --labels $order --hash-split 70,20,10 -t "$bert" -o "$tmp/$order.h5" "$tmp/named.tsv" \
+        >"$tmp/out" 2>&1 || { cat "$tmp/out"; exit 1; }
+done
+train run.dir="$tmp/updown" data.path="$tmp/up,down.h5"; expect "labels up and down" $rc 0
+try eval "$tmp/a.yaml" run.dir="$tmp/updown" data.path="$tmp/down,up.h5"; refused "labels in another order" $CONFIG "other labels" "data.path"
+
 # ---- the run folder ----
 digest() { (cd "$1" && find . -type f ! -name run.lock -exec sha256sum {} + | sort); }
 before=$(digest "$tmp/fine")
 again() { train run.dir="$tmp/fine" "$@"; }
-again trials.0.method.length=5; refused "changed method.length" $CONFIG "$tmp/fine/ck/step_" "another configuration" "another run.dir" "run.resume=never"
+again trials.0.method.length=5; refused "changed method.length" $CONFIG "$tmp/fine/ck/step_" \
+    "another configuration (trial a: \"method.length: 5\" here, \"method.length: 4\" there)" "another run.dir" "run.resume=never"
 folder
 printf "\1\2\3\4" | dd of="$weights" bs=1 seek=$(($(stat -c %s "$weights") - 4)) conv=notrunc status=none
 again model.path="$tmp/m"; refused "another base model" $CONFIG "another base model" "another run.dir"

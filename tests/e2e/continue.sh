@@ -38,7 +38,7 @@ text 500 | sed 's/ film/ story/' >"$tmp/text.tsv"
 before=$(find "$tmp/a" -type f ! -name run.lock -exec sha256sum {} + | sort)
 run 2 train "$tmp/a.yaml" data.path="$tmp/other.h5"
 expect "other data: exit code" $rc 12
-says 'CONFIG: .* was trained on other data .*another run.dir' "other data"
+says 'CONFIG: .* was trained or judged on other data .*another run.dir' "other data"
 expect "other data: nothing changed" "$(find "$tmp/a" -type f ! -name run.lock -exec sha256sum {} + | sort)" "$before"
 cp "$tmp/data.h5" "$tmp/copy.h5"
 must_run 2 train "$tmp/a.yaml" data.path="$tmp/copy.h5" # the same content under another name

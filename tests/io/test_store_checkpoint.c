@@ -32,6 +32,8 @@ static lt_ckpt_head head(int64_t step) {
                           .config_sha256 = "c0ffee",
                           .model_sha256 = "beef",
                           .data_sha256 = "da7a",
+                          .settings = "train.lr: 1\ntrial a\nlength: 2\n",
+                          .labels = "no\nyes",
                           .dtype = "f32",
                           .ranks = 4,
                           .tp = 2,
@@ -103,11 +105,23 @@ static void test_round_trip(const char *dir) {
     free(t);
 
     /* What does not fit is named. */
-    CHECK_OK(lt_ckpt_match(ck, "c0ffee", "beef", "da7a"));
-    CHECK_OK(lt_ckpt_match(ck, NULL, NULL, NULL));
-    CHECK_FAILS(lt_ckpt_match(ck, "c0ffee2", NULL, NULL), LT_ERR_CONFIG, "belongs to another configuration");
-    CHECK_FAILS(lt_ckpt_match(ck, NULL, "bee", NULL), LT_ERR_CONFIG, "was trained on another base model");
-    CHECK_FAILS(lt_ckpt_match(ck, NULL, NULL, "da7"), LT_ERR_CONFIG, "was trained on other data");
+    lt_ckpt_head run = {
+        .settings = "train.lr: 1\ntrial a\nlength: 2\n", .labels = "no\nyes", .model_sha256 = "beef", .data_sha256 = "da7a"};
+    CHECK_OK(lt_ckpt_match(ck, &run));
+    CHECK_OK(lt_ckpt_match(ck, &(lt_ckpt_head){0}));
+    run.settings = "train.lr: 1\ntrial a\nlength: 3\n";
+    CHECK_FAILS(lt_ckpt_match(ck, &run), LT_ERR_CONFIG, "another configuration (trial a: \"length: 3\" here, \"length: 2\" there)");
+    run.settings = "train.lr: 1\ntrial a\n";
+    CHECK_FAILS(lt_ckpt_match(ck, &run), LT_ERR_CONFIG, "(trial a: \"\" here, \"length: 2\" there)");
+    run.settings = NULL;
+    run.labels = "yes\nno";
+    CHECK_FAILS(lt_ckpt_match(ck, &run), LT_ERR_CONFIG, "was trained with other labels");
+    run.labels = NULL;
+    run.model_sha256 = "bee";
+    CHECK_FAILS(lt_ckpt_match(ck, &run), LT_ERR_CONFIG, "was trained on another base model");
+    run.model_sha256 = NULL;
+    run.data_sha256 = "da7";
+    CHECK_FAILS(lt_ckpt_match(ck, &run), LT_ERR_CONFIG, "on other data");
     float buf[8];
     one = (lt_named){.name = "head.weight", .n_dims = 2, .dim = {2, 4}, .data = buf};
     CHECK_FAILS(lt_ckpt_get_named(ck, "a", "params", &one, 1), LT_ERR_FORMAT,
