@@ -175,7 +175,7 @@ run_yaml() {
     cat <<YAML
 run:   {dir: $(quoted "$1"), seed: 1}
 model: {path: $(quoted "$model")}
-data:  {path: $(quoted "$data"), train: train, eval: dev, max_length: 64, limit: 6000}
+data:  {path: $(quoted "$data"), train: train, eval: dev, max_length: 64}
 train: {epochs: 1, batch: 32, schedule: linear, warmup: 0.06}
 method: {length: 8}
 trials:
