@@ -286,9 +286,6 @@ static lt_status read_override(const char *over, lt_config_entries *e) {
     const char *eq = strchr(over, '=');
     LT_CHECK(eq && eq > over && (size_t)(eq - over) < sizeof key, LT_ERR_CONFIG, "command line: \"%.80s\" is not key=value", over);
     (void)snprintf(key, sizeof key, "%.*s", (int)(eq - over), over);
-    static const char *const whole[] = {"trials", "sweep", "method.labels"}; /* lists and maps of the user's own entries */
-    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
-        if (!strcmp(key, whole[i])) lt_config_impl_entries_drop(e, key);
     if (is_text(key) && eq[1] && eq[1] != '"' && eq[1] != '\'') return read_text(key, eq + 1, e);
     return lt_config_impl_read(e, eq + 1, strlen(eq + 1), "command line", key, true);
 }

@@ -47,8 +47,6 @@ typedef struct lt_config_entries {
 lt_status lt_config_impl_read(lt_config_entries *e, const char *text, size_t bytes, const char *file, const char *prefix,
                               bool command_line);
 void lt_config_impl_entries_free(lt_config_entries *e);
-/* Drops the leaves below a path: what is given whole on the command line replaces what the file has there. */
-void lt_config_impl_entries_drop(lt_config_entries *e, const char *path);
 
 /* config_table.c */
 const lt_key *lt_config_impl_find(const char *path);

@@ -31,18 +31,6 @@ void lt_config_impl_entries_free(lt_config_entries *e) {
     *e = (lt_config_entries){0};
 }
 
-void lt_config_impl_entries_drop(lt_config_entries *e, const char *path) {
-    size_t n = strlen(path);
-    int kept = 0;
-    for (int i = 0; i < e->n; i++) {
-        if (!strncmp(e->entry[i].path, path, n) && e->entry[i].path[n] == '.')
-            entry_free(&e->entry[i]);
-        else
-            e->entry[kept++] = e->entry[i];
-    }
-    e->n = kept;
-}
-
 static lt_status source_of(const reader *r, const yaml_node_t *node, char **out) {
     char text[4200];
     if (r->command_line)

@@ -241,17 +241,6 @@ static void overrides(void) {
     CHECK_STR(cfg ? cfg->trial[0].method.label_word[0] : "", "so: good");
     CHECK_STR(cfg ? cfg->run.dir : "", "C:\\x");
     lt_config_free(&cfg);
-    /* a list or map given whole replaces the file's */
-    CHECK_OK(load("trials: [{name: a, train: {lr: 5}, method: {length: 4}}, {name: b}]\nsweep: {run.seed: [1, 2]}\n",
-                  "trials=[{name: x, method: {name: head}}]", "sweep={train.batch: [4, 8]}", NULL, &cfg));
-    if (cfg) {
-        CHECK(cfg->n_trials == 2 && !strcmp(cfg->trial[1].name, "x-batch8") && cfg->trial[0].seed == cfg->trial[1].seed);
-        CHECK(cfg->trial[0].train.lr == 5e-3 && cfg->trial[0].method.length == 8);
-    }
-    lt_config_free(&cfg);
-    CHECK_OK(load("method: {labels: {pos: good, neg: bad}}\n", "method.labels={pos: fine}", NULL, NULL, &cfg));
-    CHECK(cfg && cfg->method.n_labels == 1 && !strcmp(cfg->method.label_word[0], "fine"));
-    lt_config_free(&cfg);
     refused_over("train.lr", "is not key=value");
     refused_over("=1", "is not key=value");
     refused_over("train.lr=", "train.lr= has no value");
