@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TRIALS = 1024 };
 static const char labels_prefix[] = "method.labels.";
 
 static bool starts_with(const char *s, const char *prefix) { return !strncmp(s, prefix, strlen(prefix)); }
@@ -33,6 +32,7 @@ static lt_status set_label(lt_method_cfg *m, const char *name, const lt_config_e
             m->label_word[i] = NULL;
             return lt_strdup(&m->label_word[i], v->item[0]);
         }
+    LT_CHECK(m->n_labels < LT_CFG_MAX_LABELS, LT_ERR_CONFIG, "%s: method.labels has more than %d labels", v->source, LT_CFG_MAX_LABELS);
     size_t n = (size_t)m->n_labels + 1;
     char **names = realloc(m->label_name, n * sizeof *names);
     if (names) m->label_name = names;
@@ -62,9 +62,13 @@ static lt_status copy_trial(const lt_trial_cfg *from, lt_trial_cfg *to) {
     to->method.n_labels = 0;
     if (from->name) LT_TRY(lt_strdup(&to->name, from->name));
     if (from->method.text) LT_TRY(lt_strdup(&to->method.text, from->method.text));
+    if (from->method.n_labels == 0) return LT_OK;
+    LT_TRY(lt_calloc(&to->method.label_name, from->method.n_labels, sizeof(char *), "labels"));
+    LT_TRY(lt_calloc(&to->method.label_word, from->method.n_labels, sizeof(char *), "labels"));
+    to->method.n_labels = from->method.n_labels; /* what is not copied yet is NULL */
     for (int i = 0; i < from->method.n_labels; i++) {
-        lt_config_entry v = {.item = &from->method.label_word[i], .n_items = 1, .source = (char *)""};
-        LT_TRY(set_label(&to->method, from->method.label_name[i], &v));
+        LT_TRY(lt_strdup(&to->method.label_name[i], from->method.label_name[i]));
+        LT_TRY(lt_strdup(&to->method.label_word[i], from->method.label_word[i]));
     }
     return LT_OK;
 }
@@ -92,7 +96,8 @@ static const char name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqr
 
 static lt_status check_name(const lt_config_entry *v, const char *name) {
     LT_CHECK(*name && strlen(name) <= 80 && strspn(name, name_letters) == strlen(name) && name[0] != '.', LT_ERR_CONFIG,
-             "%s: trial name \"%s\": use 1 to 80 letters, digits and . _ -", v->source, name);
+             "%s: trial name \"%s\": use 1 to 80 letters, digits and . _ -, the first no dot", v->source, name);
+    LT_CHECK(!strstr(name, ".tmp."), LT_ERR_CONFIG, "%s: trial name \"%s\": \".tmp.\" marks files that are being written", v->source, name);
     return LT_OK;
 }
 
@@ -122,7 +127,7 @@ static long trial_index(const char *path, const char **rest) {
     if (!starts_with(path, "trials.")) return -1;
     long i = strtol(path + 7, &end, 10);
     *rest = *end == '.' ? end + 1 : "";
-    return end > path + 7 && *end == '.' && i >= 0 && i < MAX_TRIALS ? i : -1;
+    return end > path + 7 && *end == '.' && i >= 0 && i < LT_CFG_MAX_TRIALS ? i : -1;
 }
 
 static const char *method_word(const lt_method_cfg *m) {
@@ -139,7 +144,7 @@ static lt_status list_trials(lt_config *cfg) {
         long t = trial_index(all->entry[i].path, &rest);
         if (is_trials(all->entry[i].path) && t < 0)
             return LT_FAIL(LT_ERR_CONFIG, "%s: trials must be a list of at most %d maps, e.g. trials: [{name: a, train: {lr: 1e-3}}]",
-                           all->entry[i].source, MAX_TRIALS);
+                           all->entry[i].source, LT_CFG_MAX_TRIALS);
         if (t + 1 > n) n = t + 1;
     }
     LT_TRY(lt_calloc(&cfg->trial, n ? n : 1, sizeof *cfg->trial, "trials"));
@@ -165,7 +170,7 @@ static lt_status sweep_key(lt_config *cfg, const char *path, const lt_config_ent
     int n_old = cfg->n_trials, n = n_old * v->n_items;
     if (!strcmp(path, "name")) return unknown_key(v, path);
     LT_CHECK(v->list && v->n_items > 0, LT_ERR_CONFIG, "%s: sweep.%s must be a list of values, e.g. [1e-3, 1e-2]", v->source, path);
-    LT_CHECK(n <= MAX_TRIALS, LT_ERR_CONFIG, "%s: sweep.%s makes %d trials; at most %d", v->source, path, n, MAX_TRIALS);
+    LT_CHECK(n <= LT_CFG_MAX_TRIALS, LT_ERR_CONFIG, "%s: sweep.%s makes %d trials; at most %d", v->source, path, n, LT_CFG_MAX_TRIALS);
     LT_TRY(lt_calloc(&grown, n, sizeof *grown, "trials"));
     cfg->trial = grown; /* owns what is built so far, also on failure */
     cfg->n_trials = 0;
@@ -194,15 +199,17 @@ static lt_status sweep_key(lt_config *cfg, const char *path, const lt_config_ent
 
 /* Names for those without, then all different. */
 static lt_status name_trials(lt_config *cfg) {
+    int next[LT_METHOD_LT_PREFIX + 1] = {0}; /* copies of each method's word that are taken: trials may be many */
     for (int t = 0; t < cfg->n_trials; t++) {
         lt_trial_cfg *trial = &cfg->trial[t];
         bool given = trial->name != NULL;
         lt_config_entry where = {.source = cfg->file ? cfg->file : (char *)"command line"};
         char name[300];
-        for (int copy = 1; !given; copy++) {
+        for (int copy = next[trial->method.name] + 1; !given; copy++) {
             bool taken = false;
             (void)snprintf(name, sizeof name, copy > 1 ? "%s-%d" : "%s", method_word(&trial->method), copy);
             for (int o = 0; o < cfg->n_trials; o++) taken |= o != t && cfg->trial[o].name && !strcmp(cfg->trial[o].name, name);
+            next[trial->method.name] = copy;
             if (taken) continue;
             LT_TRY(lt_strdup(&trial->name, name));
             given = true;
@@ -235,6 +242,12 @@ static lt_status resolve(lt_config *cfg) {
             return unknown_key(v, v->path);
     }
     LT_TRY(list_trials(cfg));
+    int swept = 0;
+    for (int i = 0; i < cfg->entries->n; i++) {
+        swept += starts_with(cfg->entries->entry[i].path, "sweep.");
+        LT_CHECK(swept <= LT_CFG_MAX_SWEEP_KEYS, LT_ERR_CONFIG, "%s: sweep has more than %d keys", cfg->entries->entry[i].source,
+                 LT_CFG_MAX_SWEEP_KEYS);
+    }
     for (int i = 0; i < cfg->entries->n; i++)
         if (starts_with(cfg->entries->entry[i].path, "sweep."))
             LT_TRY(sweep_key(cfg, cfg->entries->entry[i].path + 6, &cfg->entries->entry[i]));

@@ -29,12 +29,22 @@ typedef struct lt_key {
 extern const lt_key lt_config_impl_keys[];
 extern const int lt_config_impl_n_keys;
 
+/* What a run file may hold: more is no run, and would take minutes to look at. */
+enum {
+    LT_CFG_MAX_TRIALS = 1024,
+    LT_CFG_MAX_LEAVES = 16 * LT_CFG_MAX_TRIALS,
+    LT_CFG_MAX_LABELS = 1000, /* as many as a data set may have */
+    LT_CFG_MAX_SWEEP_KEYS = 64,
+    LT_CFG_MAX_DEPTH = 16, /* maps and lists in each other; known keys need 5 */
+};
+
 /* One leaf: a dotted path and its scalar, or list of scalars. */
 typedef struct lt_config_entry {
     char *path, *source; /* source: "run.yaml:12" or "command line" */
     char **item;         /* [n_items]; a scalar has one */
     int n_items;
     bool list;
+    uint64_t hash; /* of path: finds doubles fast */
 } lt_config_entry;
 
 typedef struct lt_config_entries {
@@ -43,7 +53,7 @@ typedef struct lt_config_entries {
 } lt_config_entries;
 
 /* config_yaml.c: appends the leaves of a document.  file: for messages; prefix: path before every leaf, or NULL; a path that is there already from the
- * same source is an error, from another it is replaced. */
+ * same source is an error, from another it is replaced.  From the command line, trials, sweep and labels replace what was there as a whole. */
 lt_status lt_config_impl_read(lt_config_entries *e, const char *text, size_t bytes, const char *file, const char *prefix,
                               bool command_line);
 void lt_config_impl_entries_free(lt_config_entries *e);

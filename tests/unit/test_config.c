@@ -4,6 +4,7 @@
 #include "base/config.h"
 #include "lt_test.h"
 
+#include <time.h>
 #include <unistd.h>
 
 static char path[64]; /* the run file of this test */
@@ -230,6 +231,25 @@ static void overrides(void) {
     CHECK_OK(load(NULL, "train={lr: 3, batch: 4}", "trials.0.name=x", "sweep.run.seed=[1, 2]", &cfg));
     CHECK(cfg && cfg->train.lr == 3 && cfg->train.batch == 4 && cfg->n_trials == 2 && !strcmp(cfg->trial[1].name, "x-seed2"));
     lt_config_free(&cfg);
+    /* a list or map without keys of its own is replaced as a whole: nothing of the file's stays */
+    const char *listed =
+        "method: {labels: {pos: good, neg: bad}}\ntrials: [{name: a, train: {lr: 7, batch: 3}, method: {labels: {x: y}}}, {name: b}]\n"
+        "sweep: {run.seed: [1, 2], train.keep: [3, 4]}\n";
+    CHECK_OK(load(listed, "trials=[{name: c, train: {lr: 2}}]", "sweep={}", "trials.0.train.eps=1e-3", &cfg));
+    CHECK(cfg && cfg->n_trials == 1 && cfg->trial[0].train.lr == 2 && cfg->trial[0].train.batch == 32 && cfg->trial[0].train.eps == 1e-3);
+    CHECK(cfg && cfg->trial[0].method.n_labels == 2 && !strcmp(cfg->trial[0].name, "c"));
+    lt_config_free(&cfg);
+    CHECK_OK(load(listed, "sweep={train: {lr: [5]}}", "method.labels={pos: fine}", "trials.0.method.labels={z: w}", &cfg));
+    CHECK(cfg && cfg->n_trials == 2 && cfg->trial[1].train.lr == 5 && cfg->trial[1].train.keep == 2 && cfg->method.n_labels == 1);
+    CHECK(cfg && cfg->trial[0].method.n_labels == 2 && !strcmp(cfg->trial[0].method.label_name[1], "z"));
+    lt_config_free(&cfg);
+    CHECK_OK(load(listed, "method={labels: {new: word}, length: 3}", "train={keep: 9}", "sweep.run.seed=[1]", &cfg));
+    CHECK(cfg && cfg->method.n_labels == 1 && cfg->method.length == 3 && cfg->train.keep == 9 &&
+          cfg->n_trials == 4); /* groups are merged */
+    lt_config_free(&cfg);
+    CHECK_OK(load(listed, "trials=[{name: c}, {name: d}]", "trials=[{name: e}]", "sweep={}", &cfg)); /* also what was typed before */
+    CHECK(cfg && cfg->n_trials == 1 && !strcmp(cfg->trial[0].name, "e"));
+    lt_config_free(&cfg);
     /* texts are taken as typed, unless in quotes */
     CHECK_OK(load(NULL, "method.text=It was: [good] #1", "model.path=*a/b", "data.path=\"x\\ty\"", &cfg));
     CHECK_STR(cfg ? cfg->method.text : "", "It was: [good] #1");
@@ -296,6 +316,8 @@ static void trials_and_sweep(void) {
     refused("trials: [{name: a}, {name: a}]\n", "two trials are called a", "");
     refused("trials: [{name: a/b}]\n", "trial name \"a/b\"", "");
     refused("trials: [{name: .a}]\n", "trial name \".a\"", "");
+    refused("trials: [{name: a.tmp.1}]\n", "trial name \"a.tmp.1\"", "being written");
+    refused("trials: [{name: a}]\nsweep: {method.text: [x.tmp.y]}\n", ".tmp.", "being written");
     refused("trials: [{name: [a]}]\n", "name must be text", "");
     refused("trials: [{model: {path: x}}]\n", "model.path is one for the whole run", "");
     refused("trials: [{train: 3}]\n", "trials.0.train is a group", "");
@@ -403,6 +425,60 @@ static void damaged(void) {
     CHECK(read > 100 && refusals > 500);
 }
 
+/* head, n times part (a %d in it counts), tail: what would take minutes, or the stack, without a limit.  Refused with this message, or read where it
+ * is NULL. */
+static void large(const char *head, int n, const char *part, const char *tail, const char *says) {
+    char *text = NULL;
+    size_t bytes;
+    lt_config *cfg = NULL;
+    FILE *f = open_memstream(&text, &bytes);
+    fputs(head, f);
+    for (int i = 0; i < n; i++) {
+        const char *at = strstr(part, "%d");
+        if (at)
+            fprintf(f, "%.*s%d%s", (int)(at - part), part, i, at + 2);
+        else
+            fputs(part, f);
+    }
+    fputs(tail, f);
+    fclose(f);
+    write_bytes(text, bytes);
+    free(text);
+    clock_t start = clock();
+    if (says)
+        CHECK_FAILS(lt_config_load(path, 0, NULL, &cfg), LT_ERR_CONFIG, says);
+    else
+        CHECK_OK(lt_config_load(path, 0, NULL, &cfg));
+    double s = (double)(clock() - start) / CLOCKS_PER_SEC;
+    TEST_REPORT(s < 5, "%d times \"%s\" took %.1f s", n, part, s); /* at most 0.3 s, under asan 2 s; without limits up to minutes */
+    lt_config_free(&cfg);
+}
+
+static void limits(void) {
+    large("", 20000, "a%d: 1\n", "", "more than 16384 values");
+    large("method:\n labels:\n", 20000, "  a%d: w\n", "", "more than 16384 values");
+    large("method:\n labels:\n", 1001, "  a%d: w\n", "", "more than 1000 labels");
+    large("trials:\n", 20000, "- {name: a}\n", "", "at most 1024");
+    large("trials:\n", 1025, "- {name: a%d}\n", "", "at most 1024");
+    large("trials: [", 20000, "a: b, ", "]\n", "at most 1024");
+    large("sweep: {train.lr: [", 20000, "%d, ", "1]}\n", "at most 1024");
+    large("sweep:\n", 65, " method.labels.x%d: [w]\n", "", "sweep has more than 64 keys");
+    large("", 200000, "[", "", "nested too deeply");
+    large("", 200000, "[\n", "", "nested too deeply");
+    large("", 200000, "{a: ", "", "nested too deeply");
+    large("", 200000, "[? ", "", "nested too deeply");
+    large("", 200000, "- ", "", "nested too deeply");
+    large("", 200000, "? ", "", "nested too deeply");
+    large("", 50000, "%TAG !a%d! tag:x\n", "---\nrun: {dir: a}\n", "directives");
+    large("train: {lr: ", 1000000, "9", "}\n", "train.lr");
+    large("trials: [{name: ", 1000000, "a", "}]\n", "trial name");
+    large("", 1000000, "a", ": 1\n", "not YAML");
+    /* control: as many as are allowed */
+    large("trials:\n", 1024, "- {name: a%d, train: {lr: 1, batch: 2, steps: 3}, method: {length: 3}}\n", "", NULL);
+    large("trials:\n", 1024, "- {seed: 1}\n", "", NULL);
+    large("sweep: {run.seed: [1, 2, 3, 4]}\nmethod:\n labels:\n", 1000, "  a%d: w\n", "", NULL);
+}
+
 int main(void) {
     /* the file is written thousands of times: in memory where the machine has such a folder */
     (void)snprintf(path, sizeof path, "%s/lt-config.XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
@@ -416,6 +492,7 @@ int main(void) {
     trials_and_sweep();
     dumps();
     damaged();
+    limits();
     (void)unlink(path);
     return test_end();
 }
