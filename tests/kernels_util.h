@@ -103,9 +103,9 @@ static inline lt_ctx test_ctx(const lt_ops *ops, int threads, lt_dtype compute, 
     return c;
 }
 
-/* d loss / d x[i] by central differences of fourth order must be grad[i]; x is restored.  Limit: 2e-4 of the largest component (outputs
- * are f32: 2^-24 / h = 4e-6 of the loss's terms; truncation h^4). */
-static inline void test_gradient(double (*loss)(void *), void *user, float *x, const float *grad, int64_t n, const char *what) {
+/* Largest difference between d loss / d x[i], by central differences of fourth order, and grad[i], as a part of the largest component; infinite if
+ * either is no number.  x is restored. */
+static inline double test_gradient_error(double (*loss)(void *), void *user, float *x, const float *grad, int64_t n) {
     const double h = 0x1p-6;
     double top = 1e-30, worst = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -117,10 +117,26 @@ static inline void test_gradient(double (*loss)(void *), void *user, float *x, c
             f[k] = loss(user);
         }
         x[i] = kept;
-        double d = (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h);
+        double d = (f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h), off = fabs(d - (double)grad[i]);
         top = fmax(top, fabs(d));
-        worst = fmax(worst, fabs(d - (double)grad[i]));
+        worst = isnan(off) ? INFINITY : fmax(worst, off); /* fmax alone would pass over a NaN */
     }
     loss(user); /* outputs of the unchanged x again */
-    TEST_REPORT(worst <= 2e-4 * top, "gradient %s: off by %.3g of the largest component %.3g", what, worst / top, top);
+    return worst / top;
+}
+
+/* The gradient must be right to 2e-4 of its largest component (outputs are f32: 2^-24 / h = 4e-6 of the loss's terms; truncation h^4), and one
+ * component off by ten times that, or no number, must be noticed. */
+static inline void test_gradient(double (*loss)(void *), void *user, float *x, const float *grad, int64_t n, const char *what) {
+    const double limit = 2e-4;
+    double worst = test_gradient_error(loss, user, x, grad, n), top = 0;
+    TEST_REPORT(worst <= limit, "gradient %s: off by %.3g of the largest component", what, worst);
+    float *wrong = malloc((size_t)n * sizeof *wrong);
+    memcpy(wrong, grad, (size_t)n * sizeof *wrong);
+    for (int64_t i = 0; i < n; i++) top = fmax(top, fabs((double)grad[i]));
+    wrong[n / 2] += (float)(10 * limit * top);
+    TEST_REPORT(test_gradient_error(loss, user, x, wrong, n) > limit, "gradient %s: a wrong component was not noticed", what);
+    wrong[n / 2] = NAN;
+    TEST_REPORT(test_gradient_error(loss, user, x, wrong, n) > limit, "gradient %s: a NaN was not noticed", what);
+    free(wrong);
 }
