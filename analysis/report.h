@@ -24,11 +24,11 @@ typedef struct lt_report_group {
     double accuracy, deviation, mcc_mean; /* mean and standard deviation (of a sample) of the best accuracy; mean of the MCC */
 } lt_report_group;
 
-/* rows.c: every trial of every run, in order; the best evaluation is the one of highest metric (fact `metric`
- * of the run: accuracy, MCC for CoLA), then of lowest loss.  *rows is released by
- * free().  Errors: NOMEM. */
+/* rows.c: every trial of every run, in order; the best evaluation is the one of highest metric (fact `metric` of the run: accuracy, MCC for CoLA),
+ * then of lowest loss.  *rows is released by free().  Errors: NOMEM. */
 lt_status lt_report_rows(const lt_report_run *run, int n, lt_report_row **rows, int *n_rows);
-/* rows.c: groups of two seeds or more, in order of first appearance; of a seed that comes twice the first counts.  *groups is released by free().  Errors: NOMEM. */
+/* rows.c: groups of two seeds or more, in order of first appearance; of a seed that comes twice the first counts.  *groups is released by free().
+ * Errors: NOMEM. */
 lt_status lt_report_groups(const lt_report_row *row, int n, lt_report_group **groups, int *n_groups);
 /* rows.c: a fact of a trial or "-". */
 const char *lt_report_fact(const lt_runlog *log, int trial, const char *key);
