@@ -5,7 +5,7 @@
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-number() { grep -o "\"$1\": *[0-9.e+-]*" | head -n 1 | grep -o '[0-9.e+-]*$'; }
+number() { grep -o "\"$1\": *[0-9.e+-]*" | awk 'NR == 1' | grep -o '[0-9.e+-]*$'; }
 result() { # result FIELD RANKS THREADS RUN.yaml [key=value...]
     local field=$1 ranks=$2 threads=$3
     shift 3

@@ -146,11 +146,11 @@ else
     echo "  h5import is not installed: cases of wrong splits are left out"
 fi
 unsealed
-at=$(grep -abo format_version "$tmp/d.h5" | head -n 1 | cut -d: -f1)
+at=$(grep -abo format_version "$tmp/d.h5" | awk -F: 'NR == 1 { print $1 }')
 printf '\11' | dd of="$tmp/d.h5" bs=1 seek="$at" conv=notrunc status=none
 bad_data "attributes damaged, no line of SHA-256" $FORMAT "cannot read the attributes of $tmp/d.h5" damaged
 h5repack "$tmp/data.h5" "$tmp/d.h5" # to a layout without checksums of metadata
-at=$(grep -abo format_version "$tmp/d.h5" | head -n 1 | cut -d: -f1)
+at=$(grep -abo format_version "$tmp/d.h5" | awk -F: 'NR == 1 { print $1 }')
 expect "the version, 1, stands 40 bytes behind its name" "$(od -An -tu8 -j $((at + 40)) -N 8 "$tmp/d.h5" | tr -d ' ')" 1
 printf '\11' | dd of="$tmp/d.h5" bs=1 seek=$((at + 40)) conv=notrunc status=none
 bad_data "data set of another format version" $FORMAT "$tmp/d.h5 has format_version 9, this ltune reads 1" "use the newer ltune"

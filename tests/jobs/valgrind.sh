@@ -9,7 +9,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 command -v valgrind >/dev/null || { echo "skipped: valgrind is not installed"; exit 77; }
-model=$(find "$source_dir/tests/golden" -name config.json -path '*bert*' -exec dirname {} \; 2>/dev/null | sort | head -n 1)
+model=$(find "$source_dir/tests/golden" -name config.json -path '*bert*' -exec dirname {} \; 2>/dev/null | sort | awk 'NR == 1')
 [ -n "$model" ] || { echo "FAILED: no BERT folder under tests/golden"; exit 1; }
 
 memcheck=(valgrind --quiet --keep-debuginfo=yes --num-callers=40 --error-exitcode=99 --leak-check=full
