@@ -156,7 +156,7 @@ say "text  $data"
 # ---- data set: sign of the mean rating; each sentence falls into train, dev or test by a hash of its text, so the split never changes
 if [[ $data != *.h5 ]]; then
     # whatever of a tokenizer the folder has
-    mapfile -t tokenizer < <(find -L "$model" -maxdepth 1 -type f \( -name 'tokenizer*' -o -name 'vocab*' -o -name '*.model' \) | sort)
+    mapfile -t tokenizer < <(find -L "$model" -maxdepth 1 -type f \( -name 'tok*' -o -name 'vocab*' -o -name '*.model' \) | sort)
     made_from=$(cat "$data" "$model"/config.json "${tokenizer[@]}" | sha256sum)
     if [ ! -f "$dir/data.h5" ] || [ "$(cat "$dir/data.from" 2>/dev/null)" != "$made_from" ]; then
         say "tokenising into $dir/data.h5"

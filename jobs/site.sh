@@ -5,6 +5,8 @@
 
 # Environment modules to load, as words, for example LT_MODULES="gcc/13 openmpi/4.1 hdf5/1.14-mpi".  Empty: none.
 LT_MODULES=${LT_MODULES-}
+# File that defines the module command, where the batch shell lacks it and train.sbatch does not find it in the usual places.
+LT_MODULE_INIT=${LT_MODULE_INIT-}
 
 # Launcher: srun (Slurm starts the ranks; needs Open MPI with PMIx) or mpirun (Open MPI starts them inside the allocation).
 LT_LAUNCHER=${LT_LAUNCHER:-srun}

@@ -137,6 +137,25 @@ expect_signalled usr1_error USR1 0
 signalled term TERM STUB_EXIT=75 # scancel: the job is not to come back
 expect_signalled term TERM 0
 
+# The module command: its own code breaks under set -u and set -e, and a batch shell may lack it.
+mkdir -p "$tmp/modules/init"
+cat >"$tmp/modules/init/bash" <<'INIT'
+false
+module() { [ -z "$NEVER_SET" ]; false; echo "$*" >>"$STUB_DIR/modules"; }
+INIT
+job modules STUB_EXIT=0 LT_MODULES="gcc/13 openmpi" MODULESHOME="$tmp/modules"
+expect "modules: exit code" $rc 0
+expect "modules: loaded before the launch" "$(cat "$dir/modules") $(lines launches)" "load gcc/13 openmpi 1"
+job module_init STUB_EXIT=0 LT_MODULES=gcc LT_MODULE_INIT="$tmp/modules/init/bash"
+expect "modules: LT_MODULE_INIT" "$rc $(cat "$dir/modules")" "0 load gcc"
+echo 'module() { return 1; }' >"$tmp/modules/bad"
+job bad_module STUB_EXIT=0 LT_MODULES=gcc LT_MODULE_INIT="$tmp/modules/bad"
+expect "modules: load fails" "$rc $(lines launches) $(grep -c 'module load gcc failed' "$dir/out")" "2 0 1"
+if ! bash -c 'command -v module || ls /etc/profile.d/*mod*.sh /usr/share/*mod*/init/bash' >/dev/null 2>&1; then
+    job no_module STUB_EXIT=0 LT_MODULES=gcc
+    expect "modules: no such command" "$rc $(lines launches) $(grep -c 'set LT_MODULE_INIT' "$dir/out")" "2 0 1"
+fi
+
 dir=$tmp/missing && mkdir "$dir" && rc=0
 (cd "$dir" && PATH="$tmp/bin:$PATH" SLURM_JOB_ID=42 bash "$source_dir/jobs/train.sbatch" nothere.yaml) >"$dir/out" 2>&1 || rc=$?
 expect "missing file: exit code" $rc 2
