@@ -131,13 +131,10 @@ static lt_status for_each_after(const char *dir, int64_t step, lt_status (*act)(
 lt_status lt_ckpt_clear(const char *dir) { return for_each_after(dir, -1, delete_file); }
 
 static lt_status set_aside(const char *dir, const char *name) {
-    char *path = NULL, *bad = NULL;
-    lt_status st = lt_fs_path(&path, "%s/%s", dir, name);
-    if (st == LT_OK) st = lt_fs_path(&bad, "%s.bad", path);
-    if (st == LT_OK) st = lt_fs_replace(path, bad, false);
-    if (st == LT_OK) lt_warn("%s is kept as %s", path, bad);
+    char *path = NULL;
+    LT_TRY(lt_fs_path(&path, "%s/%s", dir, name));
+    lt_status st = lt_fs_set_aside(path);
     free(path);
-    free(bad);
     return st;
 }
 

@@ -1,6 +1,7 @@
 /* Atomic and durable file replacement; see fs.h. */
 #include "store/fs.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <dirent.h>
@@ -94,6 +95,16 @@ lt_status lt_fs_symlink(const char *target, const char *path) {
     if (st == LT_OK) st = sync_parent(path);
 done:
     free(tmp);
+    return st;
+}
+
+lt_status lt_fs_set_aside(const char *path) {
+    char *bad = NULL;
+    LT_TRY(lt_fs_path(&bad, "%s.bad", path));
+    lt_status st = lt_fs_replace(path, bad, false);
+    if (st == LT_OK) st = sync_parent(path);
+    if (st == LT_OK) lt_warn("%s is kept as %s", path, bad);
+    free(bad);
     return st;
 }
 

@@ -24,6 +24,8 @@ lt_status lt_fs_sync(const char *path);
 lt_status lt_fs_replace(const char *tmp, const char *path, bool durable);
 /* Local.  Makes path a symbolic link to target (stored as given), replacing an older link in one step; durable.  Errors: IO. */
 lt_status lt_fs_symlink(const char *target, const char *path);
+/* Local.  Renames a file that cannot be used to PATH.bad, over an earlier one, and warns.  Errors: IO, NOMEM. */
+lt_status lt_fs_set_aside(const char *path);
 /* Local.  Names in a folder, sorted, without "." and ".."; *names is one block released by free().  Errors: IO, NOMEM. */
 lt_status lt_fs_list(const char *dir, char ***names, int *n);
 /* Local.  Deletes what killed writers left in a folder: every name that lt_fs_temp_name could have made.  Errors: IO. */

@@ -79,14 +79,10 @@ static lt_status put_facts(lt_run *r) {
 
 /* A run log that cannot be read makes room for a new one. */
 static lt_status set_log_aside(lt_run *r, const char *path) {
-    char *bad = NULL;
-    lt_warn("the run log cannot be read: %s", lt_err_last()->msg);
+    lt_warn("the run log cannot be read, a new one begins at step %lld: %s", (long long)r->step, lt_err_last()->msg);
     lt_err_clear();
-    LT_TRY(lt_fs_path(&bad, "%s.bad", path));
-    lt_status st = lt_fs_replace(path, bad, true);
-    if (st == LT_OK) lt_warn("it is kept as %s and a new one begins at step %lld", bad, (long long)r->step);
-    free(bad);
-    return st == LT_OK ? lt_runlog_open(path, FLUSH_EVERY_S, &r->log) : st;
+    LT_TRY(lt_fs_set_aside(path));
+    return lt_runlog_open(path, FLUSH_EVERY_S, &r->log);
 }
 
 static lt_status open_local(lt_run *r) {

@@ -93,7 +93,8 @@ static lt_status open_told(lt_run *r, lt_ckpt **ck) {
     const char *path = r->cfg->run.resume_path;
     lt_ckpt *newest = NULL;
     LT_TRY(lt_ckpt_open(path, ck));
-    r->resume_own = !strncmp(path, r->ck_dir, strlen(r->ck_dir));
+    size_t n = strlen(r->ck_dir);
+    r->resume_own = !strncmp(path, r->ck_dir, n) && path[n] == '/';
     if (r->resume_own) return LT_OK;
     lt_status st = lt_ckpt_open_newest(r->ck_dir, &newest);
     if (newest || st != LT_OK) lt_ckpt_close(ck);

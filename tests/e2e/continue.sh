@@ -47,7 +47,7 @@ must_run 2 train "$tmp/a.yaml" data.path="$tmp/copy.h5" # the same content under
 head -c 100 "$tmp/a/run.h5" >"$tmp/cut"
 cp "$tmp/cut" "$tmp/a/run.h5"
 must_run 2 train "$tmp/a.yaml"
-says 'the run log cannot be read: .*run.h5' "damaged run log"
+says 'the run log cannot be read, a new one begins at step 12: .*run.h5' "damaged run log"
 expect "it is kept" "$(cmp "$tmp/cut" "$tmp/a/run.h5.bad" && h5ls "$tmp/a/run.h5" | wc -l)" 3
 
 # ---- a file that a killed writer left, with the name that comes next
