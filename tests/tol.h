@@ -33,6 +33,10 @@ static const lt_tol test_tolerances[] = {
     /* Up to three additions; pooling sums tens of rows. */
     {"rows", LT_F32, 1e-12},
     {"rows", LT_BF16, 3e-6},
+    /* One addition; sums of up to 40 rows; softmax in f64, rounded once. */
+    {"bias_rows", LT_F32, 1e-13},
+    {"column_sums", LT_F32, 1e-12},
+    {"softmax", LT_F32, 1e-13},
     /* exp as in act, log in f64. */
     {"xent", LT_F32, 1e-12},
     /* Four products, a root and a division; the update is small beside p, so the moments are the sensitive outputs. */

@@ -1,9 +1,14 @@
 #pragma once
-/* The ops table: every computation on arrays that the suite does, behind one struct of functions.
+/* The ops table: every computation on arrays that the suite does, and the memory these arrays lie in, behind one struct of functions.
  *
- * Two back ends fill it today: `ref` (f64 inside, plain loops: the truth for tests) and `cpu` (oneDNN, OpenMP, vectorised); `cuda` will be the
- * third without new entries.  Rules for every entry:
- *   - Local: no MPI, no allocation, no lock, no waiting; work is enqueued on ctx->stream (CPU: done when it returns).
+ * This is the device boundary.  A back end owns an address space: arrays that come from alloc() (weights, activations, banks, parameters, gradients) are
+ * reached by its ops and copies only; host code passes their addresses on and never looks behind them.  Three back ends fill the table: `ref` (f64 inside,
+ * plain loops: the truth for tests), `cpu` (oneDNN, OpenMP, vectorised), and for tests `guard` (cpu computations behind memory that the host cannot read);
+ * a GPU is the next.  Rules for every entry:
+ *   - Local: no MPI, no lock; no allocation but in the entries of plan time.  Work is enqueued on ctx->stream (CPU: done when it returns); only wait()
+ *     waits.  A failure of earlier work may show up in a later call.
+ *   - "device" arrays are arrays from alloc() or attach().  Argument structs, and the small tables of such structs that they point to (lt_segment, lists of
+ *     arrays), are host memory and may go when the call returns.
  *   - Arrays are borrowed and dense row-major; a row stride (ld_*, in elements) exists where views of fused buffers are passed.  Outputs must not
  *     alias inputs unless the entry says "in place".
  *   - Element types: lt_arr carries its own (f32 or bf16: "activation type"); plain float pointers are f32.  Inside, sums are f32 (ref: f64).
@@ -32,7 +37,22 @@ typedef struct lt_ctx {
     size_t ws_bytes;
     int threads;      /* OpenMP threads of this rank */
     lt_dtype compute; /* LT_F32 or LT_BF16: type of GEMM operands; sums are f32 always */
+    void *impl;       /* the back end's handles and caches: ctx_init() to ctx_fini() */
 } lt_ctx;
+
+/* ---- memory ---- */
+typedef enum lt_copy_kind { LT_COPY_TO_DEVICE, LT_COPY_TO_HOST, LT_COPY_ON_DEVICE } lt_copy_kind;
+struct lt_copy_args { /* rows pieces of row_bytes; pitches in bytes (rows = 1: unused).  Places must not overlap. */
+    lt_copy_kind kind;
+    void *dst;
+    const void *src;
+    int64_t rows;
+    size_t row_bytes, dst_pitch, src_pitch;
+};
+/* A mark in the stream; owned by the caller, impl by the back end (event_fini). */
+typedef struct lt_event {
+    void *impl;
+} lt_event;
 
 /* Upper bounds over all calls, known before the first step: sizes the workspace. */
 typedef struct lt_dims {
@@ -180,19 +200,20 @@ typedef struct lt_segment {
     const float *w, *b; /* [N, K] and NULL or [N] */
     float *dw, *db;     /* bwd +=; NULL = not wanted */
     int64_t N, K;       /* N <= ld_y */
+    float scale;        /* 0 or 1: alpha alone; else alpha * scale (LoRA's alpha / rank of this trial) */
 } lt_segment;
 struct lt_segment_args {
-    const lt_segment *seg;
+    const lt_segment *seg; /* [n_seg] host, rows ascending */
     int64_t n_seg;
     lt_arr x;
     int64_t ld_x; /* fwd in, bwd in [rows, K] */
-    float *y;
-    int64_t ld_y;    /* fwd out [rows, N]; */
-    int accumulate;  /* fwd: y += */
-    float alpha;     /* y = alpha x W^T + b */
-    const float *dy; /* bwd in, ld_y */
-    float *dx;
-    int64_t ld_dx; /* bwd: NULL or dx = alpha dy W (accumulate: +=) */
+    lt_arr y;
+    int64_t ld_y;   /* fwd out [rows, N] */
+    int accumulate; /* fwd: y += */
+    float alpha;    /* y = alpha x W^T + b; one segment's own factor multiplies it */
+    lt_arr dy;      /* bwd in [rows, N], ld_y */
+    lt_arr dx;
+    int64_t ld_dx; /* bwd: p = NULL or dx = alpha dy W (accumulate: +=) */
 };
 struct lt_xent_args {
     int64_t rows, K, ld; /* logits [rows, K] with stride ld */
@@ -215,17 +236,76 @@ struct lt_gemm_args { /* C [M, N] = alpha op(A) op(B) + beta C, row-major, f32 *
     float *C;
     int64_t ldc;
 };
-struct lt_adamw_args { /* decoupled decay (Loshchilov & Hutter 2019): p -= lr * (mhat / (sqrt(vhat) + eps) + wd * p) */
+struct lt_sumsq_args { /* out[0] := sum of squares of all arrays, in f64, in list order; NaN and Inf pass through */
+    int n;
+    const float *const *x; /* [n] host table of device arrays */
+    const int64_t *elems;  /* [n] host */
+    double *out;           /* device */
+};
+struct lt_loss_args {      /* sums of the losses of segments of rows, as the step's message carries them */
+    const float *loss;     /* [rows] */
+    const lt_segment *seg; /* [n_seg] host: rows of each; weights unused */
+    const int32_t *place;  /* [n_seg] host: where each adds */
+    int64_t n_seg;
+    float *out; /* device: out[place] += sum of losses, out[place + 1] += number of losses that are not finite */
+};
+/* Decoupled decay (Loshchilov & Hutter 2019): p -= lr * (mhat / (sqrt(vhat) + eps) + wd * p), with g scaled so that the norm of all gradients of the trial
+ * is at most clip.  Does nothing when the norm or the loss is not finite: the host learns it later, from the same two numbers. */
+struct lt_adamw_args {
     int64_t n;
     float *p, *m, *v;
     const float *g;
-    float grad_scale; /* clipping factor applied to g */
+    const double *sumsq; /* device: square of the norm of all gradients; NULL = no clipping, no check */
+    const float *loss;   /* device: {sum of losses, number not finite}; NULL = no check */
+    float clip;          /* longest norm; 0 = any */
     float lr, beta1, beta2, eps, weight_decay;
     int64_t step; /* 1, 2, ... for the bias correction */
+};
+struct lt_bias_args { /* y[r] := v (accumulate: +=), rows of a strided array */
+    int64_t rows, n, ld;
+    const float *v; /* [n] */
+    float *y;       /* [rows, n] with row stride ld */
+    int accumulate;
+};
+struct lt_colsum_args { /* sum[j] := sum over r of x[r, j] (accumulate: +=), in row order */
+    int64_t rows, n, ld;
+    const float *x;
+    float *sum; /* [n] */
+    int accumulate;
+};
+struct lt_softmax_args { /* rows of n numbers.  fwd: y = softmax(x), may alias;  bwd: dx = y * (dy - <y, dy>), dx may alias dy */
+    int64_t rows, n;
+    const float *x;
+    float *y;
+    const float *dy;
+    float *dx;
 };
 
 struct lt_ops {
     const char *name;
+    /* Life of a ctx.  ctx_init: makes handles and caches in ctx->impl; the caller has set ops, threads, compute.  ctx_fini accepts a ctx that was never
+     * initialised.  Errors: NOMEM, INTERNAL. */
+    lt_status (*ctx_init)(lt_ctx *c);
+    void (*ctx_fini)(lt_ctx *c);
+    /* Memory.  alloc: zeroed, 64-byte aligned, device.  free accepts NULL.  Errors: NOMEM, with what it was for and its size. */
+    lt_status (*alloc)(const lt_ctx *c, size_t bytes, const char *what, void **p);
+    void (*free)(const lt_ctx *c, void *p);
+    /* In stream order; strided.  Host memory of a copy must stay as it is (TO_DEVICE) or unread (TO_HOST) until wait(). */
+    lt_status (*copy)(const lt_ctx *c, const struct lt_copy_args *a);
+    lt_status (*fill)(const lt_ctx *c, void *p, int byte, size_t bytes);
+    /* record: a mark behind everything enqueued so far.  wait: the host waits for it (NULL: for everything enqueued).  Errors: INTERNAL, and those of the
+     * work waited for. */
+    lt_status (*record)(const lt_ctx *c, lt_event *e);
+    lt_status (*wait)(const lt_ctx *c, lt_event *e);
+    void (*event_fini)(const lt_ctx *c, lt_event *e);
+    /* Memory that a collective library owns and the host reads inside its calls: attach makes it device memory for ops and copies; the owner brackets
+     * its own access by host_begin (waits for the stream) and host_end.  Page-aligned, whole pages. */
+    lt_status (*attach)(const lt_ctx *c, void *p, size_t bytes);
+    void (*detach)(const lt_ctx *c, void *p);
+    void (*host_begin)(const lt_ctx *c);
+    void (*host_end)(const lt_ctx *c);
+    /* The same memory as the host may write it at load time, or NULL where there is no such view: the loader then goes by copy(). */
+    void *(*host_view)(const lt_ctx *c, void *p, size_t bytes);
     /* Plan time (may allocate).  lin_alloc: takes the memory of W, packing included, from the arena (a measuring arena only counts it) and sets
      * lin->w where the loader writes W [N, K] in lin->dt.  lin_pack: after loading; frees nothing of the arena.  lin_fini: frees handles. */
     size_t (*ws_bytes)(const lt_ctx *c, const lt_dims *d);
@@ -254,7 +334,12 @@ struct lt_ops {
     lt_status (*segment_bwd)(const lt_ctx *c, const struct lt_segment_args *a);
     lt_status (*xent)(const lt_ctx *c, const struct lt_xent_args *a);
     lt_status (*gemm)(const lt_ctx *c, const struct lt_gemm_args *a);
-    lt_status (*sumsq)(const lt_ctx *c, const float *x, int64_t n, double *out); /* sum of squares in f64; NaN/Inf pass through */
+    lt_status (*loss_sums)(const lt_ctx *c, const struct lt_loss_args *a);
+    lt_status (*bias_rows)(const lt_ctx *c, const struct lt_bias_args *a);
+    lt_status (*column_sums)(const lt_ctx *c, const struct lt_colsum_args *a);
+    lt_status (*softmax_fwd)(const lt_ctx *c, const struct lt_softmax_args *a);
+    lt_status (*softmax_bwd)(const lt_ctx *c, const struct lt_softmax_args *a);
+    lt_status (*sumsq)(const lt_ctx *c, const struct lt_sumsq_args *a);
     lt_status (*adamw)(const lt_ctx *c, const struct lt_adamw_args *a);
 };
 
@@ -262,6 +347,18 @@ struct lt_ops {
 const lt_ops *lt_ops_ref(void);
 /* Local.  The fast CPU back end. */
 const lt_ops *lt_ops_cpu(void);
+
+/* Local.  For tests: the computations of `cpu` over memory that host code cannot touch (mprotect), so that whatever reaches device arrays behind the back of
+ * the table dies at once.  One address space a process; calls from one thread. */
+const lt_ops *lt_ops_guard(void);
+
+/* Helpers over a ctx's table.
+ * Local.  Copies of dense arrays; TO_HOST ends with a wait.  Errors: as the entries. */
+lt_status lt_ctx_upload(const lt_ctx *c, void *device, const void *host, size_t bytes);
+lt_status lt_ctx_download(const lt_ctx *c, void *host, const void *device, size_t bytes);
+/* Local.  An arena over device memory (what lt_arena_init is over host memory), and its end; accepts a zeroed or measuring arena.  Errors: NOMEM. */
+lt_status lt_ctx_arena_init(const lt_ctx *c, lt_arena *a, const char *purpose, size_t bytes);
+void lt_ctx_arena_fini(const lt_ctx *c, lt_arena *a);
 
 /* Local.  Times one real layer shape in f32 and bf16 (about 20 ms each) and returns the faster type; LT_F32 where bf16 has no hardware path.
  *   rows, N, K: a typical product.  f32_gflops, bf16_gflops: out, may be NULL (0 = not available).  Errors: INTERNAL. */

@@ -33,7 +33,7 @@ static lt_status score_pack(lt_run *r, const lt_samples *s, int trial_first, con
                                                             .n_seg = n_seg,
                                                             .x = lt_arr_f32((float *)rows),
                                                             .ld_x = lt_model_arch(r->model)->C,
-                                                            .y = r->logits,
+                                                            .y = lt_arr_f32(r->logits),
                                                             .ld_y = r->ld,
                                                             .alpha = 1}));
     for (int64_t i = 0; i < count; i++) {

@@ -54,8 +54,13 @@ static lt_status heads(lt_run *r, int64_t first, int64_t count, const float *row
     const lt_ctx *c = lt_model_ctx(r->model);
     int64_t C = lt_model_arch(r->model)->C, n_seg = lt_run_impl_segments(r, r->batch.item + first, count, true);
     LT_TRY(LT_FAULT_POINT("step.pack"));
-    struct lt_segment_args seg = {
-        .seg = r->segment, .n_seg = n_seg, .x = lt_arr_f32((float *)rows), .ld_x = C, .y = r->logits, .ld_y = r->ld, .alpha = 1};
+    struct lt_segment_args seg = {.seg = r->segment,
+                                  .n_seg = n_seg,
+                                  .x = lt_arr_f32((float *)rows),
+                                  .ld_x = C,
+                                  .y = lt_arr_f32(r->logits),
+                                  .ld_y = r->ld,
+                                  .alpha = 1};
     LT_TRY(c->ops->segment_fwd(c, &seg));
     for (int64_t s = 0; s < n_seg; s++) {
         const lt_segment *g = &r->segment[s];
@@ -82,8 +87,8 @@ static lt_status heads(lt_run *r, int64_t first, int64_t count, const float *row
         if (trial == 0 && lt_fault_hit("step.loss", "nan")) tail[LT_TAIL_LOSS] = NAN;
 #endif
     }
-    seg.dy = r->d_logits;
-    seg.dx = r->d_out;
+    seg.dy = lt_arr_f32(r->d_logits);
+    seg.dx = lt_arr_f32(r->d_out);
     seg.ld_dx = C;
     return c->ops->segment_bwd(c, &seg);
 }

@@ -34,15 +34,16 @@ double lt_trial_lr(const lt_trial *t, int64_t s) {
     }
 }
 
-/* Sum of squares of all gradients; not finite if any is not. */
-static lt_status grad_norm(const lt_tuner *t, double *norm) {
-    double sum = 0;
+/* Norm of all gradients; not finite if any is not.  *sumsq: its square, for the optimizer. */
+static lt_status grad_norm(const lt_tuner *t, double *sumsq, double *norm) {
+    const float *grad[LT_TUNER_MAX_PARAMS];
+    int64_t elems[LT_TUNER_MAX_PARAMS];
     for (int i = 0; i < t->n_params; i++) {
-        double part;
-        LT_TRY(t->ctx->ops->sumsq(t->ctx, t->param[i].grad, lt_named_elems(&t->param[i].value), &part));
-        sum += part;
+        grad[i] = t->param[i].grad;
+        elems[i] = lt_named_elems(&t->param[i].value);
     }
-    *norm = sqrt(sum);
+    LT_TRY(t->ctx->ops->sumsq(t->ctx, &(struct lt_sumsq_args){.n = t->n_params, .x = grad, .elems = elems, .out = sumsq}));
+    *norm = sqrt(*sumsq);
     return LT_OK;
 }
 
@@ -51,12 +52,12 @@ lt_status lt_trial_update(lt_trial *t, double mean_loss, bool finite) {
     lt_tuner *tuner = &t->tuner;
     t->loss = mean_loss;
     t->lr = lt_trial_lr(t, t->step + 1);
-    LT_TRY(grad_norm(tuner, &t->grad_norm));
+    double sumsq;
+    LT_TRY(grad_norm(tuner, &sumsq, &t->grad_norm));
     if (!finite || !isfinite(mean_loss) || !isfinite(t->grad_norm)) {
         t->state = LT_TRIAL_NUMERIC;
         return LT_OK;
     }
-    double scale = c->clip > 0 && t->grad_norm > c->clip ? c->clip / t->grad_norm : 1;
     t->step++;
     for (int i = 0; i < tuner->n_params; i++) {
         lt_param *p = &tuner->param[i];
@@ -66,7 +67,8 @@ lt_status lt_trial_update(lt_trial *t, double mean_loss, bool finite) {
                                   .m = p->adam_m,
                                   .v = p->adam_v,
                                   .g = p->grad,
-                                  .grad_scale = (float)scale,
+                                  .sumsq = &sumsq,
+                                  .clip = (float)c->clip,
                                   .lr = (float)t->lr,
                                   .beta1 = (float)c->beta1,
                                   .beta2 = (float)c->beta2,

@@ -11,7 +11,7 @@
  *
  * Files named *_strict.c are compiled without -ffast-math. */
 
-#include "kernels/ops.h"
+#include "kernels/host_impl.h"
 
 enum {
     LT_CPU_CHUNK = 512,     /* elements of a piece: 2 KiB a buffer, several fit L1 */
@@ -86,7 +86,12 @@ lt_status lt_cpu_segment_fwd(const lt_ctx *c, const struct lt_segment_args *a);
 lt_status lt_cpu_segment_bwd(const lt_ctx *c, const struct lt_segment_args *a);
 lt_status lt_cpu_xent(const lt_ctx *c, const struct lt_xent_args *a);
 lt_status lt_cpu_gemm(const lt_ctx *c, const struct lt_gemm_args *a);
-lt_status lt_cpu_sumsq(const lt_ctx *c, const float *x, int64_t n, double *out);
+lt_status lt_cpu_sumsq(const lt_ctx *c, const struct lt_sumsq_args *a);
+lt_status lt_cpu_loss_sums(const lt_ctx *c, const struct lt_loss_args *a);
+lt_status lt_cpu_bias_rows(const lt_ctx *c, const struct lt_bias_args *a);
+lt_status lt_cpu_column_sums(const lt_ctx *c, const struct lt_colsum_args *a);
+lt_status lt_cpu_softmax_fwd(const lt_ctx *c, const struct lt_softmax_args *a);
+lt_status lt_cpu_softmax_bwd(const lt_ctx *c, const struct lt_softmax_args *a);
 lt_status lt_cpu_adamw(const lt_ctx *c, const struct lt_adamw_args *a);
 
 /* Local.  Bytes of ctx->ws that the linear and segment entries need within the bounds d. */

@@ -2,6 +2,9 @@
 #include "kernels/cpu/cpu_impl.h"
 #include "kernels/attn_impl.h"
 
+static lt_status lt_cpu_ctx_init(lt_ctx *c) { return LT_OK; }
+static void lt_cpu_ctx_fini(lt_ctx *c) { c->impl = NULL; }
+
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 static size_t ws_bytes(const lt_ctx *c, const lt_dims *d) {
@@ -10,6 +13,9 @@ static size_t ws_bytes(const lt_ctx *c, const lt_dims *d) {
 
 static const lt_ops table = {
     .name = "cpu",
+    .ctx_init = lt_cpu_ctx_init,
+    .ctx_fini = lt_cpu_ctx_fini,
+    LT_HOST_MEMORY,
     .ws_bytes = ws_bytes,
     .lin_alloc = lt_cpu_lin_alloc,
     .lin_pack = lt_cpu_lin_pack,
@@ -35,6 +41,11 @@ static const lt_ops table = {
     .segment_bwd = lt_cpu_segment_bwd,
     .xent = lt_cpu_xent,
     .gemm = lt_cpu_gemm,
+    .loss_sums = lt_cpu_loss_sums,
+    .bias_rows = lt_cpu_bias_rows,
+    .column_sums = lt_cpu_column_sums,
+    .softmax_fwd = lt_cpu_softmax_fwd,
+    .softmax_bwd = lt_cpu_softmax_bwd,
     .sumsq = lt_cpu_sumsq,
     .adamw = lt_cpu_adamw,
 };

@@ -55,7 +55,7 @@ static double sum_squares(int64_t n, const float *x) {
     return s;
 }
 
-lt_status lt_cpu_sumsq(const lt_ctx *c, const float *x, int64_t n, double *out) {
+static double sum_squares_of(const lt_ctx *c, const float *x, int64_t n) {
     double part[SUM_PARTS], total = 0;
     int64_t step = (n + SUM_PARTS - 1) / SUM_PARTS;
 #pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, n))
@@ -64,15 +64,35 @@ lt_status lt_cpu_sumsq(const lt_ctx *c, const float *x, int64_t n, double *out) 
         part[i] = sum_squares(lt_cpu_min(step, n - from), x + from);
     }
     for (int i = 0; i < SUM_PARTS; i++) total += part[i];
-    *out = total;
+    return total;
+}
+
+lt_status lt_cpu_sumsq(const lt_ctx *c, const struct lt_sumsq_args *a) {
+    double total = 0;
+    for (int i = 0; i < a->n; i++) total += sum_squares_of(c, a->x[i], a->elems[i]);
+    *a->out = total;
+    return LT_OK;
+}
+
+lt_status lt_cpu_loss_sums(const lt_ctx *c, const struct lt_loss_args *a) {
+    (void)c;
+    for (int64_t s = 0; s < a->n_seg; s++) {
+        float *out = a->out + a->place[s];
+        for (int64_t i = a->seg[s].row0; i < a->seg[s].row1; i++) {
+            out[0] += a->loss[i];
+            out[1] += isfinite(a->loss[i]) ? 0.0f : 1.0f;
+        }
+    }
     return LT_OK;
 }
 
 lt_status lt_cpu_adamw(const lt_ctx *c, const struct lt_adamw_args *a) {
+    float scale;
+    if (!lt_adamw_scale(a, &scale)) return LT_OK;
     /* The bias corrections folded into step size and epsilon: m_hat / (sqrt(v_hat) + eps) = (m / c1) / (sqrt(v) / sqrt(c2) + eps). */
     double c1 = 1.0 - pow((double)a->beta1, (double)a->step), c2 = 1.0 - pow((double)a->beta2, (double)a->step);
     float rate = (float)((double)a->lr / c1), root = (float)(1.0 / sqrt(c2)), keep = (float)(1.0 - (double)a->lr * (double)a->weight_decay);
-    float b1 = a->beta1, b2 = a->beta2, d1 = (float)(1.0 - (double)b1), d2 = (float)(1.0 - (double)b2), eps = a->eps, scale = a->grad_scale;
+    float b1 = a->beta1, b2 = a->beta2, d1 = (float)(1.0 - (double)b1), d2 = (float)(1.0 - (double)b2), eps = a->eps;
     float *p = a->p, *m = a->m, *v = a->v;
     const float *grad = a->g;
 #pragma omp parallel for simd schedule(static) num_threads(lt_cpu_fork(c, a->n))

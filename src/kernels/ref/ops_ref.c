@@ -2,10 +2,16 @@
 #include "kernels/ref/ref_impl.h"
 #include "kernels/attn_impl.h"
 
+static lt_status lt_ref_ctx_init(lt_ctx *c) { return LT_OK; }
+static void lt_ref_ctx_fini(lt_ctx *c) { c->impl = NULL; }
+
 static size_t no_ws(const lt_ctx *c, const lt_dims *d) { return 0; }
 
 static const lt_ops table = {
     .name = "ref",
+    .ctx_init = lt_ref_ctx_init,
+    .ctx_fini = lt_ref_ctx_fini,
+    LT_HOST_MEMORY,
     .ws_bytes = no_ws,
     .lin_alloc = lt_ref_lin_alloc,
     .lin_pack = lt_ref_lin_pack,
@@ -31,6 +37,11 @@ static const lt_ops table = {
     .segment_bwd = lt_ref_segment_bwd,
     .xent = lt_ref_xent,
     .gemm = lt_ref_gemm,
+    .loss_sums = lt_ref_loss_sums,
+    .bias_rows = lt_ref_bias_rows,
+    .column_sums = lt_ref_column_sums,
+    .softmax_fwd = lt_ref_softmax_fwd,
+    .softmax_bwd = lt_ref_softmax_bwd,
     .sumsq = lt_ref_sumsq,
     .adamw = lt_ref_adamw,
 };

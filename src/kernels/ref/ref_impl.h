@@ -5,7 +5,7 @@
  * workspace and ignores ctx->threads.  The one deliberate rounding inside: where a linear layer is bf16, the row operand is rounded to
  * bf16 too, because that is what `compute: bf16` means on every back end. */
 
-#include "kernels/ops.h"
+#include "kernels/host_impl.h"
 
 static inline double lt_ref_get(lt_arr a, int64_t i) {
     return a.dt == LT_BF16 ? (double)lt_bf16_to_f32(((const uint16_t *)a.p)[i]) : (double)((const float *)a.p)[i];
@@ -40,5 +40,10 @@ lt_status lt_ref_segment_fwd(const lt_ctx *c, const struct lt_segment_args *a);
 lt_status lt_ref_segment_bwd(const lt_ctx *c, const struct lt_segment_args *a);
 lt_status lt_ref_xent(const lt_ctx *c, const struct lt_xent_args *a);
 lt_status lt_ref_gemm(const lt_ctx *c, const struct lt_gemm_args *a);
-lt_status lt_ref_sumsq(const lt_ctx *c, const float *x, int64_t n, double *out);
+lt_status lt_ref_sumsq(const lt_ctx *c, const struct lt_sumsq_args *a);
+lt_status lt_ref_loss_sums(const lt_ctx *c, const struct lt_loss_args *a);
+lt_status lt_ref_bias_rows(const lt_ctx *c, const struct lt_bias_args *a);
+lt_status lt_ref_column_sums(const lt_ctx *c, const struct lt_colsum_args *a);
+lt_status lt_ref_softmax_fwd(const lt_ctx *c, const struct lt_softmax_args *a);
+lt_status lt_ref_softmax_bwd(const lt_ctx *c, const struct lt_softmax_args *a);
 lt_status lt_ref_adamw(const lt_ctx *c, const struct lt_adamw_args *a);

@@ -9,31 +9,32 @@ lt_status lt_ref_segment_fwd(const lt_ctx *c, const struct lt_segment_args *a) {
             for (int64_t n = 0; n < s->N; n++) {
                 double sum = 0;
                 for (int64_t k = 0; k < s->K; k++) sum += lt_ref_get(a->x, t * a->ld_x + k) * (double)s->w[n * s->K + k];
-                float *y = &a->y[t * a->ld_y + n];
-                *y = (float)((double)a->alpha * sum + (s->b ? (double)s->b[n] : 0.0) + (a->accumulate ? (double)*y : 0.0));
+                int64_t at = t * a->ld_y + n;
+                lt_ref_put(a->y, at,
+                           lt_segment_alpha(a, s) * sum + (s->b ? (double)s->b[n] : 0.0) + (a->accumulate ? lt_ref_get(a->y, at) : 0.0));
             }
     return LT_OK;
 }
 
 lt_status lt_ref_segment_bwd(const lt_ctx *c, const struct lt_segment_args *a) {
-    double alpha = (double)a->alpha;
     for (const lt_segment *s = a->seg; s < a->seg + a->n_seg; s++) {
+        double alpha = lt_segment_alpha(a, s);
         for (int64_t n = 0; n < s->N; n++) {
             double db = 0;
-            for (int64_t t = s->row0; t < s->row1; t++) db += (double)a->dy[t * a->ld_y + n];
+            for (int64_t t = s->row0; t < s->row1; t++) db += lt_ref_get(a->dy, t * a->ld_y + n);
             if (s->db) s->db[n] = (float)((double)s->db[n] + db);
             for (int64_t k = 0; s->dw && k < s->K; k++) {
                 double dw = 0;
-                for (int64_t t = s->row0; t < s->row1; t++) dw += (double)a->dy[t * a->ld_y + n] * lt_ref_get(a->x, t * a->ld_x + k);
+                for (int64_t t = s->row0; t < s->row1; t++) dw += lt_ref_get(a->dy, t * a->ld_y + n) * lt_ref_get(a->x, t * a->ld_x + k);
                 s->dw[n * s->K + k] = (float)((double)s->dw[n * s->K + k] + alpha * dw);
             }
         }
-        for (int64_t t = s->row0; a->dx && t < s->row1; t++)
+        for (int64_t t = s->row0; a->dx.p && t < s->row1; t++)
             for (int64_t k = 0; k < s->K; k++) {
                 double sum = 0;
-                for (int64_t n = 0; n < s->N; n++) sum += (double)a->dy[t * a->ld_y + n] * (double)s->w[n * s->K + k];
-                float *dx = &a->dx[t * a->ld_dx + k];
-                *dx = (float)(alpha * sum + (a->accumulate ? (double)*dx : 0.0));
+                for (int64_t n = 0; n < s->N; n++) sum += lt_ref_get(a->dy, t * a->ld_y + n) * (double)s->w[n * s->K + k];
+                int64_t at = t * a->ld_dx + k;
+                lt_ref_put(a->dx, at, alpha * sum + (a->accumulate ? lt_ref_get(a->dx, at) : 0.0));
             }
     }
     return LT_OK;
@@ -57,17 +58,33 @@ lt_status lt_ref_xent(const lt_ctx *c, const struct lt_xent_args *a) {
     return LT_OK;
 }
 
-lt_status lt_ref_sumsq(const lt_ctx *c, const float *x, int64_t n, double *out) {
+lt_status lt_ref_sumsq(const lt_ctx *c, const struct lt_sumsq_args *a) {
     double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
-    *out = sum;
+    for (int k = 0; k < a->n; k++)
+        for (int64_t i = 0; i < a->elems[k]; i++) sum += (double)a->x[k][i] * (double)a->x[k][i];
+    *a->out = sum;
+    return LT_OK;
+}
+
+lt_status lt_ref_loss_sums(const lt_ctx *c, const struct lt_loss_args *a) {
+    for (int64_t s = 0; s < a->n_seg; s++) {
+        float *out = a->out + a->place[s];
+        double sum = (double)out[0];
+        for (int64_t i = a->seg[s].row0; i < a->seg[s].row1; i++) {
+            sum += (double)a->loss[i];
+            out[1] += isfinite(a->loss[i]) ? 0.0f : 1.0f;
+        }
+        out[0] = (float)sum;
+    }
     return LT_OK;
 }
 
 lt_status lt_ref_adamw(const lt_ctx *c, const struct lt_adamw_args *a) {
+    float scale;
+    if (!lt_adamw_scale(a, &scale)) return LT_OK;
     double b1 = (double)a->beta1, b2 = (double)a->beta2, lr = (double)a->lr;
     for (int64_t i = 0; i < a->n; i++) {
-        double g = (double)a->g[i] * (double)a->grad_scale;
+        double g = (double)a->g[i] * (double)scale;
         double m = b1 * (double)a->m[i] + (1 - b1) * g, v = b2 * (double)a->v[i] + (1 - b2) * g * g;
         double m_hat = m / (1 - pow(b1, (double)a->step)), v_hat = v / (1 - pow(b2, (double)a->step)), p = (double)a->p[i];
         a->p[i] = (float)(p - lr * (m_hat / (sqrt(v_hat) + (double)a->eps) + (double)a->weight_decay * p));

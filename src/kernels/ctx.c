@@ -1,0 +1,23 @@
+/* Helpers over a ctx's table; see ops.h. */
+#include "kernels/ops.h"
+
+lt_status lt_ctx_upload(const lt_ctx *c, void *device, const void *host, size_t bytes) {
+    return c->ops->copy(c, &(struct lt_copy_args){.kind = LT_COPY_TO_DEVICE, .dst = device, .src = host, .rows = 1, .row_bytes = bytes});
+}
+
+lt_status lt_ctx_download(const lt_ctx *c, void *host, const void *device, size_t bytes) {
+    LT_TRY(c->ops->copy(c, &(struct lt_copy_args){.kind = LT_COPY_TO_HOST, .dst = host, .src = device, .rows = 1, .row_bytes = bytes}));
+    return c->ops->wait(c, NULL);
+}
+
+lt_status lt_ctx_arena_init(const lt_ctx *c, lt_arena *a, const char *purpose, size_t bytes) {
+    void *base = NULL;
+    LT_TRY(c->ops->alloc(c, bytes, purpose, &base));
+    *a = (lt_arena){.purpose = purpose, .base = base, .cap = bytes};
+    return LT_OK;
+}
+
+void lt_ctx_arena_fini(const lt_ctx *c, lt_arena *a) {
+    if (a->base) c->ops->free(c, a->base);
+    *a = (lt_arena){0};
+}

@@ -1,0 +1,70 @@
+/* Memory of the back ends that compute in plain host memory: a copy is memcpy, and everything has happened when a call returns.
+ *
+ * alloc takes fresh pages from the kernel: zeroed, and resident only once touched, so that room for the largest step costs what steps use.  A page before
+ * the block holds its size. */
+#include "kernels/host_impl.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+enum { HEAD_BYTES = 4096 };
+
+lt_status lt_host_alloc(const lt_ctx *c, size_t bytes, const char *what, void **p) {
+    (void)c;
+    char text[32];
+    size_t whole = bytes + HEAD_BYTES;
+    void *at = whole > bytes ? mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) : MAP_FAILED;
+    LT_CHECK(at != MAP_FAILED, LT_ERR_NOMEM, "cannot allocate %s for %s", lt_bytes_str(text, (double)bytes), what);
+    memcpy(at, &whole, sizeof whole);
+    *p = (unsigned char *)at + HEAD_BYTES;
+    return LT_OK;
+}
+
+void lt_host_free(const lt_ctx *c, void *p) {
+    (void)c;
+    size_t whole;
+    if (!p) return;
+    void *at = (unsigned char *)p - HEAD_BYTES;
+    memcpy(&whole, at, sizeof whole);
+    (void)munmap(at, whole);
+}
+
+lt_status lt_host_copy(const lt_ctx *c, const struct lt_copy_args *a) {
+    (void)c;
+    bool dense = a->rows == 1 || (a->dst_pitch == a->row_bytes && a->src_pitch == a->row_bytes);
+    if (a->rows <= 0 || a->row_bytes == 0) return LT_OK;
+    if (dense) {
+        memcpy(a->dst, a->src, (size_t)a->rows * a->row_bytes);
+        return LT_OK;
+    }
+    for (size_t r = 0; r < (size_t)a->rows; r++)
+        memcpy((unsigned char *)a->dst + r * a->dst_pitch, (const unsigned char *)a->src + r * a->src_pitch, a->row_bytes);
+    return LT_OK;
+}
+
+lt_status lt_host_fill(const lt_ctx *c, void *p, int byte, size_t bytes) {
+    (void)c;
+    if (bytes) memset(p, byte, bytes);
+    return LT_OK;
+}
+
+lt_status lt_host_event(const lt_ctx *c, lt_event *e) {
+    (void)c, (void)e;
+    return LT_OK;
+}
+
+void lt_host_event_fini(const lt_ctx *c, lt_event *e) { (void)c, (void)e; }
+
+lt_status lt_host_attach(const lt_ctx *c, void *p, size_t bytes) {
+    (void)c, (void)p, (void)bytes;
+    return LT_OK;
+}
+
+void lt_host_detach(const lt_ctx *c, void *p) { (void)c, (void)p; }
+
+void lt_host_bracket(const lt_ctx *c) { (void)c; }
+
+void *lt_host_view(const lt_ctx *c, void *p, size_t bytes) {
+    (void)c, (void)bytes;
+    return p;
+}

@@ -1,0 +1,43 @@
+/* Bias rows, column sums, softmax of rows; f64. */
+#include "kernels/ref/ref_impl.h"
+
+#include <math.h>
+
+lt_status lt_ref_bias_rows(const lt_ctx *c, const struct lt_bias_args *a) {
+    for (int64_t r = 0; r < a->rows; r++)
+        for (int64_t i = 0; i < a->n; i++) {
+            float *y = &a->y[r * a->ld + i];
+            *y = a->accumulate ? (float)((double)*y + (double)a->v[i]) : a->v[i];
+        }
+    return LT_OK;
+}
+
+lt_status lt_ref_column_sums(const lt_ctx *c, const struct lt_colsum_args *a) {
+    for (int64_t i = 0; i < a->n; i++) {
+        double sum = a->accumulate ? (double)a->sum[i] : 0;
+        for (int64_t r = 0; r < a->rows; r++) sum += (double)a->x[r * a->ld + i];
+        a->sum[i] = (float)sum;
+    }
+    return LT_OK;
+}
+
+lt_status lt_ref_softmax_fwd(const lt_ctx *c, const struct lt_softmax_args *a) {
+    for (int64_t r = 0; r < a->rows; r++) {
+        const float *x = a->x + r * a->n;
+        double top = -INFINITY, sum = 0;
+        for (int64_t i = 0; i < a->n; i++) top = fmax(top, (double)x[i]);
+        for (int64_t i = 0; i < a->n; i++) sum += exp((double)x[i] - top);
+        for (int64_t i = 0; i < a->n; i++) a->y[r * a->n + i] = (float)(exp((double)x[i] - top) / sum);
+    }
+    return LT_OK;
+}
+
+lt_status lt_ref_softmax_bwd(const lt_ctx *c, const struct lt_softmax_args *a) {
+    for (int64_t r = 0; r < a->rows; r++) {
+        const float *y = a->y + r * a->n, *dy = a->dy + r * a->n;
+        double dot = 0;
+        for (int64_t i = 0; i < a->n; i++) dot += (double)y[i] * (double)dy[i];
+        for (int64_t i = 0; i < a->n; i++) a->dx[r * a->n + i] = (float)((double)y[i] * ((double)dy[i] - dot));
+    }
+    return LT_OK;
+}

@@ -1,0 +1,129 @@
+// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
+/* Small ops of the trainable side: bias rows, column sums, softmax rows, sums of losses, strided copies; cpu against ref, gradients by differences. */
+#include "kernels_util.h"
+
+#include <math.h>
+
+static lt_ctx ctx_number(int i) { return (lt_ctx){.ops = i < 2 ? lt_ops_cpu() : lt_ops_ref(), .threads = i + 1}; }
+
+static void bias_and_sums(int64_t rows, int64_t n, int accumulate) {
+    int64_t ld = n + 3;
+    lt_arr v = test_random(n, LT_F32, 1), y0 = test_random(rows * ld, LT_F32, 1), s0 = test_random(n, LT_F32, 1), y[3], s[3];
+    for (int i = 0; i < 3; i++) {
+        lt_ctx c = ctx_number(i);
+        y[i] = test_copy(y0, rows * ld);
+        s[i] = test_copy(s0, n);
+        CHECK_OK(
+            c.ops->bias_rows(&c, &(struct lt_bias_args){.rows = rows, .n = n, .ld = ld, .v = v.p, .y = y[i].p, .accumulate = accumulate}));
+        CHECK_OK(c.ops->column_sums(
+            &c, &(struct lt_colsum_args){.rows = rows, .n = n, .ld = ld, .x = y[i].p, .sum = s[i].p, .accumulate = accumulate}));
+    }
+    test_close("bias_rows", y[0], y[2], rows * ld, "rows");
+    test_close("column_sums", s[0], s[2], n, "sums");
+    CHECK(test_same_bits(y[0], y[1], rows * ld) && test_same_bits(s[0], s[1], n));
+    for (int64_t r = 0; r < rows; r++) CHECK(test_same_bits(lt_arr_at(y[0], r * ld + n), lt_arr_at(y0, r * ld + n), 3)); /* between rows */
+    tests_free();
+}
+
+static void softmax_rows(void) {
+    enum { ROWS = 3, N = 5 };
+    lt_arr x = test_random(ROWS * N, LT_F32, 2), dy = test_random(ROWS * N, LT_F32, 1), y[2], dx[2];
+    for (int i = 0; i < 2; i++) {
+        lt_ctx c = ctx_number(2 * i);
+        y[i] = test_new(ROWS * N, LT_F32);
+        dx[i] = test_new(ROWS * N, LT_F32);
+        struct lt_softmax_args a = {.rows = ROWS, .n = N, .x = x.p, .y = y[i].p, .dy = dy.p, .dx = dx[i].p};
+        CHECK_OK(c.ops->softmax_fwd(&c, &a));
+        CHECK_OK(c.ops->softmax_bwd(&c, &a));
+    }
+    test_close("softmax", y[0], y[1], ROWS * N, "forward");
+    test_close("softmax", dx[0], dx[1], ROWS * N, "backward");
+    for (int r = 0; r < ROWS; r++) {
+        double sum = 0, slope = 0;
+        for (int i = 0; i < N; i++) sum += (double)test_get(y[0], r * N + i);
+        for (int i = 0; i < N; i++) slope += (double)test_get(dx[0], r * N + i); /* a constant added to x changes nothing */
+        CHECK_NEAR(sum, 1, 1e-6);
+        CHECK_NEAR(slope, 0, 1e-6);
+    }
+    /* differences: sum of y dy moves by dx */
+    for (int k = 0; k < ROWS * N; k++) {
+        double f[2], h = 1e-3, was = (double)test_get(x, k);
+        lt_ctx c = ctx_number(2);
+        for (int side = 0; side < 2; side++) {
+            test_set(x, k, was + (side ? h : -h));
+            CHECK_OK(c.ops->softmax_fwd(&c, &(struct lt_softmax_args){.rows = ROWS, .n = N, .x = x.p, .y = y[1].p}));
+            f[side] = 0;
+            for (int i = 0; i < ROWS * N; i++) f[side] += (double)test_get(y[1], i) * (double)test_get(dy, i);
+        }
+        test_set(x, k, was);
+        CHECK_NEAR((f[1] - f[0]) / (2 * h), (double)test_get(dx[0], k), 2e-4);
+    }
+    tests_free();
+}
+
+static void loss_sums(void) {
+    const float loss[6] = {1, 2, INFINITY, 4, NAN, 0.5f};
+    const lt_segment seg[3] = {{.row0 = 0, .row1 = 2}, {.row0 = 2, .row1 = 4}, {.row0 = 5, .row1 = 6}};
+    const int32_t place[3] = {4, 0, 4};
+    for (int i = 0; i < 3; i += 2) {
+        lt_ctx c = ctx_number(i);
+        float out[6] = {0, 0, 7, 7, 1, 0};
+        CHECK_OK(c.ops->loss_sums(&c, &(struct lt_loss_args){.loss = loss, .seg = seg, .place = place, .n_seg = 3, .out = out}));
+        CHECK(isinf(out[0]) && out[1] == 1);
+        CHECK(out[2] == 7 && out[3] == 7);
+        CHECK_NEAR(out[4], 4.5, 0);
+        CHECK_NEAR(out[5], 0, 0);
+    }
+}
+
+/* An update whose norm or loss is not finite leaves everything as it was; control: the same with finite numbers moves. */
+static void adamw_stops(void) {
+    for (int i = 0; i < 3; i += 2)
+        for (int bad = 0; bad < 4; bad++) {
+            lt_ctx c = ctx_number(i);
+            float p = 1, m = 0, v = 0, g = 1, loss[2] = {bad == 1 ? NAN : 1, bad == 2 ? 1 : 0};
+            double sumsq = bad == 3 ? INFINITY : 1;
+            CHECK_OK(c.ops->adamw(&c, &(struct lt_adamw_args){.n = 1,
+                                                              .p = &p,
+                                                              .m = &m,
+                                                              .v = &v,
+                                                              .g = &g,
+                                                              .sumsq = &sumsq,
+                                                              .loss = loss,
+                                                              .clip = 1,
+                                                              .lr = 0.1f,
+                                                              .beta1 = 0.9f,
+                                                              .beta2 = 0.999f,
+                                                              .eps = 1e-8f,
+                                                              .step = 1}));
+            CHECK(bad ? p == 1 && m == 0 && v == 0 : fabsf(p - 0.9f) < 1e-5f);
+        }
+}
+
+static void strided_copy(void) {
+    float src[12], dst[20];
+    lt_ctx c = ctx_number(0);
+    for (int i = 0; i < 12; i++) src[i] = (float)i;
+    for (int i = 0; i < 20; i++) dst[i] = -1;
+    CHECK_OK(c.ops->copy(&c, &(struct lt_copy_args){.kind = LT_COPY_ON_DEVICE,
+                                                    .dst = dst,
+                                                    .src = src,
+                                                    .rows = 3,
+                                                    .row_bytes = 2 * sizeof(float),
+                                                    .dst_pitch = 5 * sizeof(float),
+                                                    .src_pitch = 4 * sizeof(float)}));
+    for (int r = 0; r < 4; r++)
+        for (int k = 0; k < 5; k++) CHECK(dst[r * 5 + k] == (r < 3 && k < 2 ? (float)(4 * r + k) : -1));
+}
+
+int main(void) {
+    bias_and_sums(0, 4, 0);
+    bias_and_sums(3, 1, 1);
+    bias_and_sums(7, 1300, 0);
+    bias_and_sums(40, 1300, 1);
+    softmax_rows();
+    loss_sums();
+    adamw_stops();
+    strided_copy();
+    return test_end();
+}
