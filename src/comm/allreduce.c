@@ -14,7 +14,8 @@
  * is thus fixed by the layout alone: ranks in order inside a node, nodes in order.
  *
  * The barrier is a counter a rank, each on its own cache lines: arrive = write own counter, wait = see all others.  First a short spin,
- * then sched_yield; at once where ranks outnumber cores.  A wait longer than LT_DEADLINE_S ends the process and names who is missing. */
+ * then sched_yield; at once where ranks outnumber cores.  A wait longer than LT_DEADLINE_S in which
+ * no rank made progress (progress.c) ends the process and names who is missing. */
 #include "comm/buffer_impl.h"
 
 #include "base/log.h"
@@ -69,11 +70,10 @@ static void barrier(lt_buffer *b, wait_info info) {
     b->epoch++;
     atomic_store_explicit(&b->flag[c->local_rank].epoch, b->epoch, memory_order_release);
     for (int r = 0; r < c->local_size; r++) {
-        int64_t yields = 0;
-        double limit = 0;
+        lt_waiting waiting = {0};
         for (int spin = c->crowded ? SPINS : 0; spin < SPINS && !arrived(b, r); spin++) pause_core();
         while (!arrived(b, r))
-            if (lt_comm_impl_yield_until(c, &yields, &limit)) fail_late(b, info);
+            if (lt_comm_impl_yield_until(c, &waiting)) fail_late(b, info);
     }
 }
 
@@ -166,6 +166,7 @@ void lt_allreduce(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_strea
                             (long long)elem_offset, (long long)room));
     if (c->size == 1 || n_elems == 0) return;
     t0 = lt_time_s();
+    if (buf->begin) buf->begin(buf->hook_arg);
     if (c->n_nodes > 1) {
         sum_across(buf, elem_offset, n_elems);
     } else if (n_elems <= LT_SMALL_BYTES / (int64_t)sizeof(float)) {
@@ -175,5 +176,6 @@ void lt_allreduce(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_strea
         sum_part(buf, elem_offset, n_elems, c->local_size);
         barrier(buf, (wait_info){"all-reduce (sum)", n_elems});
     }
+    if (buf->end) buf->end(buf->hook_arg);
     lt_comm_impl_count(c, (size_t)n_elems * sizeof(float), t0);
 }

@@ -7,8 +7,6 @@
  *
  * Each rank zeroes its own stage and slot first: the pages then exist, on that rank's memory node, before anyone counts on them.
  *
- * Windows live in /dev/shm, where a page too much is a SIGBUS at the first touch instead of an error.  So the free space is asked for
- * before, for all groups of this kind on the host together, since their buffers are made at the same moment (tp groups, for example).
  * A node with one rank of the group needs no window: its slot is plain memory. */
 #include "comm/buffer_impl.h"
 
@@ -17,7 +15,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 static size_t round_up(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
@@ -25,27 +22,12 @@ static size_t flags_bytes(const lt_comm *c) { return round_up((size_t)c->local_s
 
 static size_t stage_bytes(const lt_comm *c) { return (size_t)c->local_size * 2 * LT_SMALL_BYTES; }
 
-/* Whole window, with room to align its start.  Errors: NOMEM when the size overflows. */
+/* Whole window.  Errors: NOMEM when the size overflows. */
 static lt_status window_bytes(const lt_buffer *b, size_t *bytes) {
     size_t slots;
     LT_CHECK(!__builtin_mul_overflow((size_t)b->c->local_size, b->stride, &slots) && slots < SIZE_MAX / 2, LT_ERR_NOMEM,
              "a buffer of %zu bytes on %d ranks passes the address space", b->bytes, b->c->local_size);
-    *bytes = flags_bytes(b->c) + stage_bytes(b->c) + slots + LT_SLOT_ALIGN;
-    return LT_OK;
-}
-
-static lt_status check_space(const lt_comm *c, size_t window) {
-    struct statvfs fs;
-    char want[32], have[32];
-    if (statvfs("/dev/shm", &fs) != 0) return LT_OK; /* not there: MPI keeps its windows elsewhere */
-    int groups = c->host_ranks / c->local_size;
-    double wanted = (double)window * groups, there = (double)fs.f_bavail * (double)fs.f_frsize;
-    LT_CHECK(
-        wanted <= there, LT_ERR_NOMEM,
-        "/dev/shm on %s is too small for %s between %d ranks: wanted %s, free %s\n"
-        "  what to do: give it more (docker run --shm-size=..., mount -o remount,size=... /dev/shm), remove what other jobs left there,\n"
-        "  or use a smaller parallel.tokens or fewer ranks on this host",
-        c->host, "a communication buffer", c->host_ranks, lt_bytes_str(want, wanted), lt_bytes_str(have, there));
+    *bytes = flags_bytes(b->c) + stage_bytes(b->c) + slots;
     return LT_OK;
 }
 
@@ -63,23 +45,20 @@ static lt_status prepare(lt_comm *c, size_t bytes, lt_buffer **out, size_t *wind
         int64_t elems = (int64_t)(bytes / sizeof(float)) < LT_ACROSS_ELEMS ? (int64_t)(bytes / sizeof(float)) : LT_ACROSS_ELEMS;
         LT_TRY(lt_calloc(&b->across, elems + c->n_nodes, sizeof *b->across, "sums between hosts"));
     }
-    if (c->local_size == 1) return lt_calloc(&b->slots, (int64_t)b->stride, 1, "a communication buffer");
+    if (c->local_size == 1) { /* whole pages here too: a device back end may take them over */
+        b->slots = aligned_alloc(LT_SLOT_ALIGN, b->stride);
+        LT_CHECK(b->slots, LT_ERR_NOMEM, "cannot allocate %zu bytes for a communication buffer", b->stride);
+        memset(b->slots, 0, b->stride);
+        return LT_OK;
+    }
     LT_TRY(window_bytes(b, window));
-    return check_space(c, *window);
+    return lt_comm_impl_check_space(c, *window, "a communication buffer");
 }
 
 /* Part c. */
 static void map_window(lt_buffer *b, size_t window) {
     lt_comm *c = b->c;
-    MPI_Aint size;
-    int unit;
-    void *own, *start;
-    LT_MPI_FATAL(c, MPI_Win_allocate_shared(c->local_rank == 0 ? (MPI_Aint)window : 0, 1, MPI_INFO_NULL, c->local, &own, &b->win));
-    LT_MPI_FATAL(c, MPI_Win_set_errhandler(b->win, MPI_ERRORS_RETURN));
-    LT_MPI_FATAL(c, MPI_Win_shared_query(b->win, 0, &size, &unit, &start));
-    LT_MPI_FATAL(c, MPI_Win_lock_all(MPI_MODE_NOCHECK, b->win)); /* one epoch for life: order is kept by the flags */
-    /* mappings start on pages in every process, so this is the same place for all */
-    unsigned char *at = (unsigned char *)start + (LT_SLOT_ALIGN - (uintptr_t)start % LT_SLOT_ALIGN) % LT_SLOT_ALIGN;
+    unsigned char *at = lt_comm_impl_map(c, window, &b->win);
     b->flag = (lt_flag *)(void *)at;
     b->stage = at + flags_bytes(c);
     b->slots = b->stage + stage_bytes(c);
@@ -95,8 +74,7 @@ static void release(lt_buffer *b) {
     if (b->win == MPI_WIN_NULL) {
         free(b->slots);
     } else {
-        LT_MPI_FATAL(b->c, MPI_Win_unlock_all(b->win));
-        LT_MPI_FATAL(b->c, MPI_Win_free(&b->win));
+        lt_comm_impl_unmap(b->c, &b->win);
     }
     free(b->across);
     free(b->counts);
@@ -125,3 +103,11 @@ void lt_buffer_free(lt_buffer **buf) {
 }
 
 void *lt_buffer_data(lt_buffer *buf) { return lt_buffer_impl_slot(buf, buf->c->local_rank); }
+
+size_t lt_buffer_bytes(const lt_buffer *buf) { return buf->stride; }
+
+void lt_buffer_set_host_hooks(lt_buffer *buf, void (*begin)(void *arg), void (*end)(void *arg), void *arg) {
+    buf->begin = begin;
+    buf->end = end;
+    buf->hook_arg = arg;
+}

@@ -19,15 +19,17 @@ typedef struct lt_flag {
 
 struct lt_buffer {
     lt_comm *c;
-    size_t bytes, stride; /* of a slot: asked for, and rounded up to LT_SLOT_ALIGN */
-    unsigned char *slots; /* [local_size][stride] of this node, in rank order */
-    unsigned char *stage; /* [2][local_size][LT_SMALL_BYTES] */
-    lt_flag *flag;        /* [local_size] */
-    MPI_Win win;          /* MPI_WIN_NULL where the node has one rank of the group: the slot is plain memory */
-    uint64_t epoch;       /* barriers begun */
-    int parity;           /* half of stage for the next small message */
-    float *across;        /* leaders of several nodes: other nodes' parts [n_nodes][part] */
-    int *counts;          /* leaders of several nodes: [4][n_nodes] */
+    size_t bytes, stride;                        /* of a slot: asked for, and rounded up to LT_SLOT_ALIGN */
+    unsigned char *slots;                        /* [local_size][stride] of this node, in rank order */
+    unsigned char *stage;                        /* [2][local_size][LT_SMALL_BYTES] */
+    lt_flag *flag;                               /* [local_size] */
+    MPI_Win win;                                 /* MPI_WIN_NULL where the node has one rank of the group: the slot is plain memory */
+    uint64_t epoch;                              /* barriers begun */
+    int parity;                                  /* half of stage for the next small message */
+    float *across;                               /* leaders of several nodes: other nodes' parts [n_nodes][part] */
+    int *counts;                                 /* leaders of several nodes: [4][n_nodes] */
+    void (*begin)(void *arg), (*end)(void *arg); /* around the host's access in an all-reduce, or NULL */
+    void *hook_arg;
 };
 
 static inline float *lt_buffer_impl_slot(const lt_buffer *b, int local_rank) {

@@ -11,6 +11,8 @@
  * Errors (law): a Collective function has (a) a local part that may fail, (b) st = lt_agree(c, st), (c) the communicating part, in which
  * a failure ends the process by lt_fatal.  No rank returns between the first and the last collective on its own.
  *
+ * Waits have a deadline (LT_DEADLINE_S) that follows progress: it begins anew whenever any rank has called lt_comm_progress.
+ *
  * Threads: all calls from the master thread (MPI_THREAD_FUNNELED). */
 
 #include "tensor/tensor.h"
@@ -21,6 +23,7 @@ extern "C" {
 
 typedef struct lt_comm lt_comm;     /* a group of ranks (world, tp or dp), opaque */
 typedef struct lt_buffer lt_buffer; /* memory owned by comm, opaque */
+typedef struct lt_shared lt_shared; /* memory that the ranks of a node share, opaque */
 typedef struct lt_stream lt_stream; /* device queue; NULL on the CPU, where every call has completed when it returns */
 
 typedef struct lt_grid {
@@ -86,6 +89,28 @@ void *lt_buffer_data(lt_buffer *buf);
  * The result may be read at lt_buffer_data(buf) until this rank's next write to the slot: two-shot reduction copies back into each slot, so
  * no further barrier is owed by the caller.  size 1: does nothing.  A failure inside is fatal. */
 void lt_allreduce(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_stream *s);
+
+/* Local.  Bytes of the slot: whole pages, starting on one, nothing else lies in them. */
+size_t lt_buffer_bytes(const lt_buffer *buf);
+/* Local.  Functions that lt_allreduce calls before and after this rank's host code reads and writes slots: a device back end waits for its stream there,
+ * or opens its memory.  NULL = none. */
+void lt_buffer_set_host_hooks(lt_buffer *buf, void (*begin)(void *arg), void (*end)(void *arg), void *arg);
+
+/* Collective(c).  One block of memory (of any content) a node, shared by the ranks of c that are on it (frozen weights: one copy a host).
+ * Errors: NOMEM (agreed; also: /dev/shm too small), after which callers may go on with memory of their own. */
+lt_status lt_shared_alloc(lt_comm *c, size_t bytes, lt_shared **s);
+/* Collective(c).  Accepts NULL; sets NULL. */
+void lt_shared_free(lt_shared **s);
+/* Local.  The block, on a page; borrowed.  This rank's number among the ranks of c on its node, and how many they are. */
+void *lt_shared_data(const lt_shared *s);
+int lt_shared_rank(const lt_shared *s);
+int lt_shared_size(const lt_shared *s);
+/* Collective(ranks of c on this node).  What they wrote before is seen by all after it. */
+void lt_shared_barrier(lt_shared *s);
+
+/* Local, cheap.  Says that this rank advances: others that wait for it start their deadline anew.  For long work outside collectives: reading and packing
+ * weights, checkpoints, packs of an evaluation. */
+void lt_comm_progress(lt_comm *world);
 
 /* Local.  Counters of this communicator since creation. */
 void lt_comm_get_stats(const lt_comm *c, lt_comm_stats *out);

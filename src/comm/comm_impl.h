@@ -12,6 +12,10 @@ typedef struct lt_cores {
     unsigned char mask[LT_CORE_MASK_BYTES];
 } lt_cores;
 
+/* Who advances: one counter a rank of this node, and one for the ranks of other nodes, in memory that the node shares.  A wait whose deadline comes looks
+ * here first.  Made once, for the world; its groups borrow it. */
+typedef struct lt_board lt_board;
+
 /* Ranks are ordered by node, so a node's ranks are neighbours.  A "node" is a set of ranks that can share memory. */
 struct lt_comm {
     const char *name; /* "world", "tp", "dp": for messages */
@@ -30,6 +34,7 @@ struct lt_comm {
     double deadline_s;  /* longest wait in a collective; 0 = for ever */
     size_t chunk_bytes; /* most bytes of one MPI call; counts are int */
     char host[LT_HOST_BYTES];
+    lt_board *board; /* owned by the world */
     lt_comm_stats stats;
 };
 
@@ -40,8 +45,23 @@ lt_status lt_comm_impl_same(lt_comm *c, int64_t value, const char *what);
 /* host.c.  Books one collective that began at lt_time_s() = t0. */
 void lt_comm_impl_count(lt_comm *c, size_t bytes, double t0);
 
-/* host.c.  Local.  Gives the core away once; true when waiting has passed the deadline.  *yields and *limit start at 0. */
-bool lt_comm_impl_yield_until(const lt_comm *c, int64_t *yields, double *limit);
+/* One wait for others; starts zeroed. */
+typedef struct lt_waiting {
+    int64_t yields;
+    double limit;   /* when it is over, on the clock of lt_time_s; 0 = not set yet */
+    uint64_t steps; /* progress of all ranks when that was set */
+} lt_waiting;
+/* progress.c.  Local.  Gives the core away once; true when the deadline has passed since the wait began and since any rank made progress. */
+bool lt_comm_impl_yield_until(const lt_comm *c, lt_waiting *w);
+/* progress.c.  Collective(world).  The board of a new world, and its end (accepts NULL; sets NULL).  Errors: MPI, NOMEM. */
+lt_status lt_comm_impl_board_create(lt_comm *world);
+void lt_comm_impl_board_destroy(lt_comm *world);
+/* shared.c.  Local.  NOMEM when /dev/shm has no room for a window of this size in every group of this kind on the host. */
+lt_status lt_comm_impl_check_space(const lt_comm *c, size_t window, const char *what);
+/* shared.c.  Collective(c->local), communicating part: a window of shared memory of `bytes` (+ a page to align), start on a page, the same for all;
+ * unmap ends it.  A failure is fatal. */
+unsigned char *lt_comm_impl_map(lt_comm *c, size_t bytes, MPI_Win *win);
+void lt_comm_impl_unmap(lt_comm *c, MPI_Win *win);
 /* host.c.  Completes a collective's request; fatal with TIMEOUT when the deadline passes.  what: for the message, "all-reduce". */
 void lt_comm_impl_wait(lt_comm *c, MPI_Request *request, const char *what);
 

@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,26 +29,16 @@ void lt_comm_impl_count(lt_comm *c, size_t bytes, double t0) {
     c->stats.seconds += lt_time_s() - t0;
 }
 
-bool lt_comm_impl_yield_until(const lt_comm *c, int64_t *yields, double *limit) {
-    enum { YIELDS_PER_CLOCK = 256 }; /* the clock is read this seldom: each 0.1 ms alone, each second when crowded */
-    (void)sched_yield();
-    if (c->deadline_s == 0 || ++*yields % YIELDS_PER_CLOCK != 0) return false;
-    double now = lt_time_s();
-    if (*limit == 0) *limit = now + c->deadline_s;
-    return now > *limit;
-}
-
 void lt_comm_impl_wait(lt_comm *c, MPI_Request *request, const char *what) {
-    int64_t yields = 0;
-    double limit = 0;
+    lt_waiting waiting = {0};
     int done = 0;
     for (;;) {
         LT_MPI_FATAL(c, MPI_Test(request, &done, MPI_STATUS_IGNORE));
         if (done) return;
-        if (lt_comm_impl_yield_until(c, &yields, &limit))
+        if (lt_comm_impl_yield_until(c, &waiting))
             lt_fatal(c,
                      LT_FAIL(LT_ERR_TIMEOUT,
-                             "some rank of group \"%s\" did not come within %g s to the %s at which %s waits\n"
+                             "some rank of group \"%s\" did not come within %g s to the %s at which %s waits, and none reported progress\n"
                              "  what to do: look for the rank that says nothing, and at the network; a longer LT_DEADLINE_S waits longer",
                              c->name, c->deadline_s, what, c->host));
     }

@@ -9,7 +9,7 @@
  * isolated mode does without.  A user's own setting of that variable wins.
  *
  * Environment:
- *   LT_DEADLINE_S   longest wait in an all-reduce in seconds, default 600, 0 = for ever
+ *   LT_DEADLINE_S   longest wait in a collective without progress of any rank, in seconds, default 600, 0 = for ever
  *   LT_FAKE_NODES   tests only: "k" pretends that every k consecutive ranks of a host are a node, "k:cyclic" deals the ranks out over nodes
  *                   of at most k in turn.  The path between hosts is so tested on one. */
 #include "comm/comm_impl.h"
@@ -190,6 +190,7 @@ lt_status lt_comm_init(int *argc, char ***argv, lt_comm **world) {
     LT_TRY(make_world(&c));
     c->owns_mpi = !started;
     lt_status st = lt_agree(c, read_deadline(&c->deadline_s));
+    if (st == LT_OK) st = lt_comm_impl_board_create(c);
     if (st != LT_OK) {
         lt_comm_fini(&c);
         return lt_err_trace(st, __FILE__, __LINE__, __func__);
@@ -201,6 +202,7 @@ lt_status lt_comm_init(int *argc, char ***argv, lt_comm **world) {
 void lt_comm_fini(lt_comm **world) {
     if (!*world) return;
     bool owns_mpi = (*world)->owns_mpi;
+    lt_comm_impl_board_destroy(*world);
     lt_comm_impl_destroy(world);
     the_world = NULL;
     if (owns_mpi) (void)MPI_Finalize();

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # TEST labels: mpi timeout: 90
-# A rank that is late, stopped or killed inside an all-reduce: the others wait for the deadline and no longer, the missing rank is named,
+# A rank that is late, stopped or killed inside an all-reduce: the others wait for the deadline and no longer (unless it reports
+# progress), the missing rank is named,
 # the job ends, and nothing of comm's windows is left in /dev/shm, neither then nor after a normal end.
 set -euo pipefail
 source_dir=${LT_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
@@ -39,6 +40,10 @@ for n in 2 4; do
     job "$n" 10 late 1 # negative control of the deadline: in time
     [ "$rc" -eq 0 ] || say "$n ranks, one 1 s late, deadline 10 s: exit status $rc, expected 0"
     ! grep -q "did not arrive" "$tmp/out" || say "$n ranks: a rank in time was reported"
+    job "$n" 1 busy 4 # as late as to be given up, but it reports progress
+    [ "$rc" -eq 0 ] || say "$n ranks, one 4 s late with progress, deadline 1 s: exit status $rc, expected 0"
+    LT_FAKE_NODES=1 job "$n" 2 busy 5 # across nodes, where progress travels once a second
+    [ "$rc" -eq 0 ] || say "$n ranks, each a node, one 5 s late with progress, deadline 2 s: exit status $rc, expected 0"
     job "$n" 5 kill
     [ "$rc" -ne 0 ] || say "$n ranks, one killed: exit status 0"
     [ "$took" -lt 10 ] || say "$n ranks, one killed: the job lived on for $took s"

@@ -2,7 +2,7 @@
 /* The all-reduce over comm's buffers: right, the same bits on all ranks and in every call, without races, and giving
  * cores away while waiting.
  *
- *   test_comm_buffer late SECONDS | kill | stop   what tests/mpi/comm_faults.sh needs, see there */
+ *   test_comm_buffer late SECONDS | busy SECONDS | kill | stop   what tests/mpi/comm_faults.sh needs, see there */
 #include "comm_worlds.h"
 
 #include "base/log.h"
@@ -204,7 +204,48 @@ static void check_edges(lt_comm *c) {
     lt_buffer_free(&buf);
 }
 
+static int hook_calls;
+
+static void count_hook(void *arg) { hook_calls += *(int *)arg; }
+
+/* Slots are whole pages; hooks run around the host's access, once each, and not after they are taken away. */
+static void check_hooks(lt_comm *c) {
+    int one = 1;
+    lt_buffer *buf = NULL;
+    CHECK_OK(lt_buffer_alloc(c, 100 * sizeof(float), &buf));
+    if (!buf) return;
+    CHECK_INT((uintptr_t)lt_buffer_data(buf) % LT_SLOT_ALIGN, 0);
+    CHECK_INT(lt_buffer_bytes(buf), LT_SLOT_ALIGN);
+    hook_calls = 0;
+    lt_buffer_set_host_hooks(buf, count_hook, count_hook, &one);
+    lt_allreduce(buf, 0, 100, NULL);
+    CHECK_INT(hook_calls, lt_comm_size(c) > 1 ? 2 : 0);
+    lt_buffer_set_host_hooks(buf, NULL, NULL, NULL);
+    lt_allreduce(buf, 0, 100, NULL);
+    CHECK_INT(hook_calls, lt_comm_size(c) > 1 ? 2 : 0);
+    lt_buffer_free(&buf);
+}
+
+/* Every rank of a node writes its part of one block and reads those of the others. */
+static void check_shared(lt_comm *c) {
+    enum { EACH = 3000 };
+    lt_shared *s = NULL;
+    CHECK_OK(lt_shared_alloc(c, (size_t)lt_comm_size(c) * EACH * sizeof(int), &s));
+    if (!s) return;
+    int *x = lt_shared_data(s), rank = lt_shared_rank(s), size = lt_shared_size(s), wrong = 0;
+    CHECK(rank >= 0 && rank < size && size <= lt_comm_size(c) && size == c->local_size);
+    for (int i = 0; i < EACH; i++) x[rank * EACH + i] = rank * EACH + i + 1;
+    lt_shared_barrier(s);
+    for (int i = 0; i < size * EACH; i++) wrong += x[i] != i + 1;
+    CHECK_INT(wrong, 0);
+    lt_shared_barrier(s);
+    lt_shared_free(&s);
+    lt_shared_free(&s);
+}
+
 static void check_world(lt_comm *c, bool real) {
+    check_hooks(c);
+    check_shared(c);
     static const int64_t sizes[] = {1, 7, 16, 1024, 2048, 2049, 5001}; /* 2048 is the longest of the one-barrier path */
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) check_sum(c, sizes[i]);
     check_million(c);
@@ -249,6 +290,10 @@ static int misbehave(const char *mode, double seconds) {
     print_maps();
     for (int i = 0; i < 200; i++) {
         if (i == 100 && last && !strcmp(mode, "late")) test_sleep_us((long)(seconds * 1e6));
+        for (int k = 0; i == 100 && last && !strcmp(mode, "busy") && k < 10 * seconds; k++) { /* late, but it says that it advances */
+            lt_comm_progress(world);
+            test_sleep_us(100000);
+        }
         if (i == 100 && last && !strcmp(mode, "kill")) raise(SIGKILL);
         if (i == 100 && last && !strcmp(mode, "stop")) raise(SIGSTOP);
         lt_allreduce(buf, 0, i % 2 ? 1000 : 100000, NULL);
