@@ -33,11 +33,11 @@ timeout $((seconds + 60)) "$program" -max_total_time="$seconds" -timeout=5 -rss_
 runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$tmp/log")
 edges=$(sed -n 's/^#.* cov: \([0-9]*\) .*/\1/p' "$tmp/log" | tail -n 1)
 if [ $rc -ne 0 ]; then
-    grep -nE 'FAILED|ERROR|runtime error|SUMMARY' "$tmp/log" || true
-    tail -n 60 "$tmp/log"
+    # what went wrong, and where: the first frames of each report
+    awk '/FAILED|ERROR|runtime error|SUMMARY/ { print; frames = 0 } / #[0-9]+ 0x/ && frames++ < 12' "$tmp/log" | cut -c1-200
+    [ $rc -ne 124 ] || echo "it did not end in $((seconds + 60)) s"
     input=$(sed -n 's/.*Test unit written to //p' "$tmp/log" | tail -n 1)
-    # the same numbers in the scratch folder's name must not matter: it is made anew
-    echo "FAILED: $name, exit code $rc, input ${input:-none kept}; again: LT_FUZZ_TMP= $program ${input:-}"
+    echo "FAILED: $name, exit code $rc; again: $program ${input:-(no input was kept)}"
     exit 1
 fi
 echo "$name: ${runs:-0} inputs in $seconds s, ${edges:-unknown} edges covered, $(find "$corpus" -type f | wc -l) inputs in the corpus"

@@ -55,7 +55,7 @@ typedef struct fuzz_piece {
 } fuzz_piece;
 void fuzz_seed(const fuzz_piece *piece, int n);
 #define FUZZ_SEED(...) fuzz_seed((const fuzz_piece[]){__VA_ARGS__}, (int)(sizeof((fuzz_piece[]){__VA_ARGS__}) / sizeof(fuzz_piece)))
-#define FUZZ_TEXT(s) ((fuzz_piece){(s), strlen(s)})
+#define FUZZ_TEXT(s)   ((fuzz_piece){(s), strlen(s)})
 
 /* The folder of this process. */
 const char *fuzz_dir(void);

@@ -53,9 +53,10 @@ void fuzz_make_seeds(void) {
         FUZZ_SEED({text, bytes});
         free(text);
     }
-    FUZZ_SEED(FUZZ_TEXT("{\"model_type\":\"llama\",\"hidden_size\":64,\"intermediate_size\":128,\"vocab_size\":100,\"num_attention_heads\":4,"
-                        "\"num_hidden_layers\":2,\"max_position_embeddings\":32,\"num_key_value_heads\":2,\"head_dim\":8,"
-                        "\"rope_parameters\":{\"rope_theta\":1e4,\"rope_type\":\"default\"},\"tie_word_embeddings\":true}"));
+    FUZZ_SEED(
+        FUZZ_TEXT("{\"model_type\":\"llama\",\"hidden_size\":64,\"intermediate_size\":128,\"vocab_size\":100,\"num_attention_heads\":4,"
+                  "\"num_hidden_layers\":2,\"max_position_embeddings\":32,\"num_key_value_heads\":2,\"head_dim\":8,"
+                  "\"rope_parameters\":{\"rope_theta\":1e4,\"rope_type\":\"default\"},\"tie_word_embeddings\":true}"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {

@@ -4,7 +4,8 @@
 #include "store/checkpoint.h"
 #include "store/layout.h"
 
-const char *const fuzz_words[] = {"params", "adam_m", "adam_v", "label_states", "head.weight", "trials", "config", "settings", FUZZ_CUT, NULL};
+const char *const fuzz_words[] = {"params", "adam_m", "adam_v",   "label_states", "head.weight",
+                                  "trials", "config", "settings", FUZZ_CUT,       NULL};
 
 static const lt_ckpt_head head = {.step = 7,
                                   .config = "run: {seed: 1}\n",

@@ -66,12 +66,13 @@ const char *const fuzz_words[] = {"run:",
                                   NULL};
 
 static const char small[] = "run: {dir: runs/a, seed: 3, resume: auto}\nmodel: {path: m}\ndata: {path: d.h5, max_length: 64}\n";
-static const char full[] = "run:\n  dir: \"runs/b\"\n  resume: never\nmodel:\n  path: m\n  dtype: f32\n  pool: mean\n  bidirectional: [0, 2]\n"
-                           "data: {path: d.h5, train: train, eval: dev, limit: 10}\nparallel: {tp: 2, threads: 1}\n"
-                           "train:\n  epochs: 2\n  batch: 8\n  lr: 1e-3\n  schedule: linear\n  warmup: 0.1\n"
-                           "method: {name: prefix, length: 4, labels: {positive: great, \"neg: x\": 'bad one'}}\n"
-                           "trials:\n  - {name: a, method: {name: lt_prefix, init: text, text: \"a b\"}}\n  - name: b\n    seed: 7\n    train:\n"
-                           "      lr: 0.02\n  - {method: {name: head}}\nsweep: {train.lr: [1e-3, 1e-2], run.seed: [1, 2]}\n";
+static const char full[] =
+    "run:\n  dir: \"runs/b\"\n  resume: never\nmodel:\n  path: m\n  dtype: f32\n  pool: mean\n  bidirectional: [0, 2]\n"
+    "data: {path: d.h5, train: train, eval: dev, limit: 10}\nparallel: {tp: 2, threads: 1}\n"
+    "train:\n  epochs: 2\n  batch: 8\n  lr: 1e-3\n  schedule: linear\n  warmup: 0.1\n"
+    "method: {name: prefix, length: 4, labels: {positive: great, \"neg: x\": 'bad one'}}\n"
+    "trials:\n  - {name: a, method: {name: lt_prefix, init: text, text: \"a b\"}}\n  - name: b\n    seed: 7\n    train:\n"
+    "      lr: 0.02\n  - {method: {name: head}}\nsweep: {train.lr: [1e-3, 1e-2], run.seed: [1, 2]}\n";
 
 void fuzz_make_seeds(void) {
     FUZZ_SEED(FUZZ_TEXT(small));

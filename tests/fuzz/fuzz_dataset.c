@@ -4,7 +4,8 @@
 #include "store/dataset.h"
 #include "store/layout.h"
 
-const char *const fuzz_words[] = {"tokens", "offsets", "label", "token_label", "splits", "\xFF\xFF\xFF\x7F", "\x9C\xFF\xFF\xFF", FUZZ_CUT, NULL};
+const char *const fuzz_words[] = {"tokens",           "offsets",          "label",  "token_label", "splits",
+                                  "\xFF\xFF\xFF\x7F", "\x9C\xFF\xFF\xFF", FUZZ_CUT, NULL};
 
 static void make(const char *path) {
     static int32_t tokens[9] = {101, 7, 102, 101, 8, 102, 9, 102, 30521}, label[3] = {1, 0, 1};

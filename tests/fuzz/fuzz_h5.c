@@ -82,8 +82,8 @@ static hsize_t take_size(fuzz_input *in) {
 static hid_t take_type(fuzz_input *in) {
     hid_t type;
     unsigned b = fuzz_take_byte(in);
-    const hid_t number[] = {H5T_STD_I32LE,   H5T_STD_I64LE,  H5T_IEEE_F32LE, H5T_IEEE_F64LE, H5T_STD_U8LE,
-                            H5T_IEEE_F64BE, H5T_STD_U64LE, H5T_STD_I16BE};
+    const hid_t number[] = {H5T_STD_I32LE, H5T_STD_I64LE,  H5T_IEEE_F32LE, H5T_IEEE_F64LE,
+                            H5T_STD_U8LE,  H5T_IEEE_F64BE, H5T_STD_U64LE,  H5T_STD_I16BE};
     if (b % 16 < 8) return H5Tcopy(number[b % 8]);
     if (b % 16 < 14) {
         type = H5Tcopy(H5T_C_S1);
@@ -102,7 +102,8 @@ static hid_t take_type(fuzz_input *in) {
 /* Values of n elements from the input, zeros once it has ended; NULL for types that hold pointers. */
 static void *take_values(fuzz_input *in, hid_t type, hsize_t n) {
     size_t size = H5Tget_size(type), bytes;
-    if (H5Tis_variable_str(type) > 0 || H5Tget_class(type) == H5T_VLEN || __builtin_mul_overflow((size_t)n, size, &bytes) || bytes > 1 << 16)
+    if (H5Tis_variable_str(type) > 0 || H5Tget_class(type) == H5T_VLEN || __builtin_mul_overflow((size_t)n, size, &bytes) ||
+        bytes > 1 << 16)
         return NULL;
     unsigned char *data = calloc(bytes + 1, 1);
     for (size_t i = 0; data && i < bytes && in->bytes; i++) data[i] = (unsigned char)fuzz_take_byte(in);
@@ -152,24 +153,23 @@ static void edit_attribute(hid_t file, const target *t, unsigned what, fuzz_inpu
 
 /* Some elements of a dataset get other values. */
 static void overwrite(hid_t file, const char *path, fuzz_input *in) {
-    hsize_t dim[8] = {0}, n;
     hid_t set = H5Dopen2(file, path, H5P_DEFAULT);
     if (set < 0) return;
     (void)H5Adelete(set, LT_ATTR_SHA); /* a digest of the old values would hide the new ones */
     hid_t space = H5Dget_space(set), type = H5Dget_type(set);
     int rank = H5Sget_simple_extent_ndims(space);
-    n = rank >= 0 && rank <= 8 ? (hsize_t)H5Sget_simple_extent_npoints(space) : 0;
-    if (rank == 1 && n > 0) {
-        hsize_t from = fuzz_take_number(in, 2) % n, count = 1 + fuzz_take_byte(in) % 4, one = 1;
+    hssize_t points = H5Sget_simple_extent_npoints(space);
+    if (rank == 1 && points > 0) {
+        hsize_t n = (hsize_t)points;
+        hsize_t from = fuzz_take_number(in, 2) % n, count = 1 + fuzz_take_byte(in) % 4;
         if (count > n - from) count = n - from;
         (void)H5Sselect_hyperslab(space, H5S_SELECT_SET, &from, NULL, &count, NULL);
         hid_t mem = H5Screate_simple(1, &count, NULL);
-        void *data = take_values(in, type, count * one);
+        void *data = take_values(in, type, count);
         if (data) (void)H5Dwrite(set, type, mem, space, H5P_DEFAULT, data);
         free(data);
         (void)H5Sclose(mem);
     }
-    (void)dim;
     (void)H5Tclose(type);
     (void)H5Sclose(space);
     (void)H5Dclose(set);
@@ -273,7 +273,6 @@ static void edited(const fuzz_h5 *h, const char *path, fuzz_input in) {
             edit_object(file, t, what, &in);
     }
     if (lt_h5_write_commit(&w, false) == LT_OK) (void)h->read(path);
-    (void)lt_h5_verify(path); /* may say no, but comes back */
 }
 
 static void damaged(const fuzz_h5 *h, const char *path, fuzz_input in) {

@@ -33,7 +33,8 @@ const char *const fuzz_words[] = {"\"dtype\":",
                                   NULL};
 
 #define HEADER_XY                                                                                                                          \
-    "{\"x\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},\"y\":{\"dtype\":\"BF16\",\"shape\":[4],\"data_offsets\":[24,32]}}"
+    "{\"x\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},\"y\":{\"dtype\":\"BF16\",\"shape\":[4],\"data_offsets\":[24,32]}" \
+    "}"
 static const char header_many[] =
     "{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F16\",\"shape\":[2,2,2],\"data_offsets\":[0,16]},"
     "\"e\":{\"dtype\":\"F32\",\"shape\":[0,5],\"data_offsets\":[16,16]},\"s\":{\"dtype\":\"F64\",\"shape\":[],\"data_offsets\":[16,24]},"

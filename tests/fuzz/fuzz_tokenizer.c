@@ -85,8 +85,8 @@ void fuzz_make_seeds(void) {
     FUZZ_SEED(FUZZ_TEXT("b"), {"\x04\0\0\0\0\0\0\0\x05\0\0\0<unk>", 17}, FUZZ_TEXT(FUZZ_CUT), FUZZ_TEXT("a"));
     free(vocab);
     for (size_t i = 0; i + 1 < sizeof case_encode / sizeof *case_encode; i += 4)
-        FUZZ_SEED(FUZZ_TEXT("j"), FUZZ_TEXT(json_seed), FUZZ_TEXT(FUZZ_CUT), {case_encode[i].text, case_encode[i].bytes}, FUZZ_TEXT(FUZZ_CUT),
-                  {case_encode[i + 1].text, case_encode[i + 1].bytes});
+        FUZZ_SEED(FUZZ_TEXT("j"), FUZZ_TEXT(json_seed), FUZZ_TEXT(FUZZ_CUT), {case_encode[i].text, case_encode[i].bytes},
+                  FUZZ_TEXT(FUZZ_CUT), {case_encode[i + 1].text, case_encode[i + 1].bytes});
 }
 
 /* A llama2.c vocabulary: unknown, begin and end of text, 256 bytes, then the lines. */

@@ -4,8 +4,8 @@
 
 #include "data.h"
 
-const char *const fuzz_words[] = {"\t", "\r\n", "\n\n", "\xEF\xBB\xBF", "sentence", "content", "label", "text", "a\tb\tc\td", "0\t", "1\t",
-                                  "-1.5",  "nan", "inf", "1e999", "entailment", "film", "\xC3\xA9", NULL};
+const char *const fuzz_words[] = {"\t",  "\r\n", "\n\n", "\xEF\xBB\xBF", "sentence", "content",    "label", "text",     "a\tb\tc\td", "0\t",
+                                  "1\t", "-1.5", "nan",  "inf",          "1e999",    "entailment", "film",  "\xC3\xA9", NULL};
 
 enum { HEADER = 1, SIGN = 2, FIXED = 4, SPLIT = 8, PAIR = 16 };
 
