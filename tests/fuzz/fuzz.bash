@@ -28,14 +28,14 @@ export OMP_NUM_THREADS=1
 rm -rf "$seeds"
 "$program" --seeds "$seeds"
 rc=0
-timeout $((seconds + 60)) "$program" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -max_len=8192 -print_final_stats=1 \
+timeout $((seconds + 300)) "$program" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -max_len=8192 -print_final_stats=1 \
     -dict="$seeds.dict" -artifact_prefix="$failed/$name-" "$@" "$corpus" "$seeds" >"$tmp/log" 2>&1 || rc=$?
 runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$tmp/log")
 edges=$(sed -n 's/^#.* cov: \([0-9]*\) .*/\1/p' "$tmp/log" | tail -n 1)
 if [ $rc -ne 0 ]; then
     # what went wrong, and where: the first frames of each report
     awk '/FAILED|ERROR|runtime error|SUMMARY/ { print; frames = 0 } / #[0-9]+ 0x/ && frames++ < 12' "$tmp/log" | cut -c1-200
-    [ $rc -ne 124 ] || echo "it did not end in $((seconds + 60)) s"
+    [ $rc -ne 124 ] || echo "it did not end in $((seconds + 300)) s"
     input=$(sed -n 's/.*Test unit written to //p' "$tmp/log" | tail -n 1)
     echo "FAILED: $name, exit code $rc; again: $program ${input:-(no input was kept)}"
     exit 1

@@ -310,7 +310,7 @@ void fuzz_h5_seeds(void) {
     FUZZ_SEED(FUZZ_TEXT("e"));
     FUZZ_SEED(FUZZ_TEXT("d"), {"\x40\1\0\0\7", 5});
     FUZZ_SEED(FUZZ_TEXT("d"), {"\0\0\0\0\x89", 5});
-    for (unsigned i = 0; i < 240; i += 3) {
+    for (unsigned i = 0; i < 240; i += 7) {
         unsigned char at = (unsigned char)i;
         unsigned k = i % 6;
         FUZZ_SEED({&at, 1}, {kind[k], bytes[k]});
