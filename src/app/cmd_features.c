@@ -185,7 +185,7 @@ static void compute(job *j, range r) {
         st = lt_pack_add(&j->pack, &(lt_pack_seq){.tokens = j->seq.ids.id + j->seq.offset[i], .n = n, .segment = n, .slot = -1});
     }
     if (st != LT_OK) lt_fatal(j->args->world, st);
-    const float *unused;
+    lt_readout_rows unused;
     lt_model_forward(j->model, &(lt_forward_args){.pack = &j->pack, .readout = LT_READ_TOKENS, .hidden = j->hidden}, &unused);
     for (int64_t l = 0; l < layers_out(j); l++) {
         const float *from = j->hidden + (j->layer < 0 ? l : j->layer) * j->pack.n_tok * C;

@@ -21,7 +21,7 @@
  * input only and saves nothing. */
 
 #include "base/mem.h"
-#include "comm/comm.h" /* lt_stream only */
+#include "comm/comm.h" /* lt_stream, lt_buffer: no collective is called here */
 
 #ifdef __cplusplus
 extern "C" {
@@ -92,6 +92,7 @@ struct lt_norm_args {
     const float *w, *b; /* [C]; b = NULL for RMS */
     float eps;
     lt_arr y;           /* fwd out [rows, C] */
+    lt_arr resid;       /* fwd: p = NULL, or [rows, C] added to y; may be y itself */
     float *x_save;      /* fwd: NULL or [rows, C]: a copy of x for backward (x lies in a comm buffer that will be reused) */
     float *mean, *rstd; /* [rows]; fwd out, bwd in; mean unused for RMS */
     lt_arr dy;          /* bwd in [rows, C] */
@@ -276,6 +277,10 @@ struct lt_adamw_args {
     float lr, beta1, beta2, eps, weight_decay;
     int64_t step; /* 1, 2, ... for the bias correction */
 };
+struct lt_convert_args { /* y[i] := x[i], rounded where y is bf16 */
+    int64_t n;
+    lt_arr x, y;
+};
 struct lt_bias_args { /* y[r] := v (accumulate: +=), rows of a strided array */
     int64_t rows, n, ld;
     const float *v; /* [n] */
@@ -350,6 +355,7 @@ struct lt_ops {
     lt_status (*xent)(const lt_ctx *c, const struct lt_xent_args *a);
     lt_status (*gemm)(const lt_ctx *c, const struct lt_gemm_args *a);
     lt_status (*loss_sums)(const lt_ctx *c, const struct lt_loss_args *a);
+    lt_status (*convert)(const lt_ctx *c, const struct lt_convert_args *a);
     lt_status (*bias_rows)(const lt_ctx *c, const struct lt_bias_args *a);
     lt_status (*column_sums)(const lt_ctx *c, const struct lt_colsum_args *a);
     lt_status (*softmax_fwd)(const lt_ctx *c, const struct lt_softmax_args *a);
@@ -367,6 +373,9 @@ const lt_ops *lt_ops_cpu(void);
  * the table dies at once.  One address space a process; calls from one thread. */
 const lt_ops *lt_ops_guard(void);
 
+/* Local.  A back end by name: "cpu" (also for NULL), "guard", "ref"; NULL for others. */
+const lt_ops *lt_ops_by_name(const char *name);
+
 /* Helpers over a ctx's table.
  * Local.  Copies of dense arrays; TO_HOST ends with a wait.  Errors: as the entries. */
 lt_status lt_ctx_upload(const lt_ctx *c, void *device, const void *host, size_t bytes);
@@ -374,6 +383,8 @@ lt_status lt_ctx_download(const lt_ctx *c, void *host, const void *device, size_
 /* Local.  An arena over device memory (what lt_arena_init is over host memory), and its end; accepts a zeroed or measuring arena.  Errors: NOMEM. */
 lt_status lt_ctx_arena_init(const lt_ctx *c, lt_arena *a, const char *purpose, size_t bytes);
 void lt_ctx_arena_fini(const lt_ctx *c, lt_arena *a);
+/* Local.  Lets the host's access in all-reduces of an attached buffer go through the table's host_begin and host_end.  c must outlive the buffer. */
+void lt_ctx_hook_buffer(const lt_ctx *c, lt_buffer *b);
 
 /* Local.  Times one real layer shape in f32 and bf16 (about 20 ms each) and returns the faster type; LT_F32 where bf16 has no hardware path.
  *   rows, N, K: a typical product.  f32_gflops, bf16_gflops: out, may be NULL (0 = not available).  Errors: INTERNAL. */
