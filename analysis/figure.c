@@ -1,10 +1,10 @@
 /* The numbers of the curves.
  *
- * Training loss of a group: its steps are cut into at most BINS bins (one step each in shorter runs); a trial has in each bin the mean of its finite losses; these
- * are smoothed by a triangular window, trial by trial; then come mean and deviation over the trials.  The window is narrower at the first steps, so
- * that the first value is the first loss and not a mean of what the loss fell to, and is cut off at the last step.  A single spike would stand in the
- * smoothed line as a block as wide as the window, so it is taken out before (a Hampel filter; the raw line keeps it).  Bins without a finite loss (NaN, or
- * a trial that has stopped) take no part: from there on the mean is that of the other seeds.
+ * Training loss of a group: its steps are cut into at most BINS bins (one step each in shorter runs); a trial has in each bin the mean of its finite
+ * losses; these are smoothed by a triangular window, trial by trial; then come mean and deviation over the trials.  The window is narrower at the first
+ * steps, so that the first value is the first loss and not a mean of what the loss fell to, and is cut off at the last step.  A single spike would stand in
+ * the smoothed line as a block as wide as the window, so it is taken out before (a Hampel filter; the raw line keeps it).  Bins without a finite loss (NaN,
+ * or a trial that has stopped) take no part: from there on the mean is that of the other seeds.
  *
  * Metric: one point an evaluation, mean and deviation over the trials that have it, nothing smoothed. */
 #include "report.h"

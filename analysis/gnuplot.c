@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 
 /* In the units of the SVG; the other kinds are this, scaled. */
-enum { WIDTH = 1200, PANEL_HEIGHT = 400, LEGEND_LINE = 22, LETTER = 8, SAMPLE = 70, DASHES = 4 };
+enum { WIDTH = 1200, PANEL_HEIGHT = 410, LEGEND_LINE = 22, LETTER = 8, SAMPLE = 70, DASHES = 4 };
 
 /* A text of gnuplot: in single quotes, where nothing is replaced or executed. */
 static void quoted(FILE *f, const char *s) {
@@ -61,7 +61,7 @@ static unsigned rgb_of(const lt_report_group *g) {
 
 /* alpha: 0 opaque .. 255 invisible. */
 static void put_line(FILE *f, const lt_report_group *g, double width, unsigned alpha) {
-    static const char *const dashes[DASHES] = {"solid", "(6,3)", "(2,2)", "(8,3,2,3)"}; /* in widths of the line */
+    static const char *const dashes[DASHES] = {"solid", "(10,4)", "(3,3)", "(12,3,3,3)"}; /* in widths of the line */
     fprintf(f, " lw %g lc rgb '#%02X%06X' dt %s", width, alpha, rgb_of(g), dashes[(g->variant + g->hue / LT_REPORT_HUES) % DASHES]);
 }
 
@@ -111,7 +111,7 @@ static void write_script(FILE *f, const lt_report *r, const lt_report_figure *fi
     for (int i = 0; i < r->n_groups; i++)
         if (strlen(r->group[i].label) > longest) longest = strlen(r->group[i].label);
     int entry = (int)longest * LETTER + SAMPLE, columns = entry > WIDTH ? 1 : WIDTH / entry, rows = (r->n_groups + columns - 1) / columns;
-    double height = PANEL_HEIGHT + rows * LEGEND_LINE, bottom = (rows * LEGEND_LINE + 70) / height;
+    double height = PANEL_HEIGHT + rows * LEGEND_LINE, bottom = (rows * LEGEND_LINE + 78) / height;
     fputs("set datafile missing '?'\n", f);
     for (int p = 0; p < LT_REPORT_PANELS; p++) put_data(f, &fig->panel[p], (char)('a' + p), r->n_groups);
     switch (kind) {
@@ -120,10 +120,10 @@ static void write_script(FILE *f, const lt_report *r, const lt_report_figure *fi
                 WIDTH * 3 / 2, height * 1.5);
         break;
     case LT_REPORT_PDF:
-        fprintf(f, "set terminal pdfcairo size 10in,%.2fin noenhanced font 'sans,9'\n", height * 10 / WIDTH);
+        fprintf(f, "set terminal pdfcairo size 10in,%.2fin pointscale 0.6 noenhanced font 'sans,9'\n", height * 10 / WIDTH);
         break;
     case LT_REPORT_SVG:
-        fprintf(f, "set terminal svg size %d,%.0f noenhanced font 'sans,13'\n", WIDTH, height);
+        fprintf(f, "set terminal svg size %d,%.0f noenhanced font 'sans-serif,13'\n", WIDTH, height);
         break;
     }
     fputs("set output ", f);
