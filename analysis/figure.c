@@ -21,6 +21,7 @@ enum { NEAR = 7 };                                         /* bins to either sid
 static const double SPIKE_MADS = 10;                       /* it is farther from their median than this many median deviations ... */
 static const double SPIKE_SHARE = 0.5; /* ... and than this share of the median: where all are nearly equal, a little is no spike */
 static const double CUT = 0.05;        /* share of the values at either end that may lie outside the loss axis */
+static const double FAR = 3;           /* ... if they are farther from the rest than this many times what it spans */
 static const double LOG_SPAN = 100;    /* the loss axis is logarithmic where the values between the cuts span this factor */
 
 /* Okabe and Ito, Color Universal Design (2008), without the yellow, which is pale on white; grey for black, which is invisible on dark terminals. */
@@ -261,9 +262,9 @@ static void fit(lt_report_panel *p, double *v, int n, bool cut) {
         low = log(low);
         high = log(high);
     }
-    if (cut && b > a) { /* the whole range unless it would push the bulk into less than half of the axis */
-        if (high > b + (b - a)) high = b + (b - a) / 4;
-        if (low < a - (b - a)) low = a - (b - a) / 4;
+    if (cut && b > a) {
+        if (high > b + FAR * (b - a)) high = b + (b - a) / 4;
+        if (low < a - FAR * (b - a)) low = a - (b - a) / 4;
     }
     double room = high > low ? (high - low) * 0.04 : fmax(fabs(high) * 0.1, DBL_MIN * 1e6);
     p->low = p->log ? exp(low - room) : low - room;

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_BETWEEN_RUNS = 3 }; /* settings that are listed where groups of different runs differ */
+
 /* Mean and deviation of n values in two passes: a sum of squares alone would lose digits where the deviation is small. */
 static lt_report_stat stat_of(const double *v, int n) {
     double sum = 0, squares = 0;
@@ -90,16 +92,25 @@ static size_t key_bytes(const char *line) {
 static const char *settings_of(const lt_report *r, const lt_report_group *g) { return r->trial[g->trial[0]].settings; }
 static const char *method_of(const lt_report *r, const lt_report_group *g) { return r->trial[g->trial[0]].method; }
 
-/* Whether some group of this method has another value at this line of `first`, the settings of the first group of the method. */
-static bool line_differs(const lt_report *r, const char *method, const char *first, const char *line) {
-    size_t key = key_bytes(line), bytes = strcspn(line + key, "\n");
-    for (int i = 0; i < r->n_groups; i++) {
-        if (strcmp(method_of(r, &r->group[i]), method) != 0 || settings_of(r, &r->group[i]) == first) continue;
-        const char *value = value_of(settings_of(r, &r->group[i]), line, key);
-        if (value && strncmp(value - 1, line + key, bytes + 1) != 0) return true;
+static const lt_report_run *run_of(const lt_report *r, const lt_report_group *g) { return r->trial[g->trial[0]].run; }
+
+/* Whether two groups of a method have different values of the key of a line of the settings of `first`, the method's first group.  within: two groups
+ * of one run. */
+static bool line_differs(const lt_report *r, const lt_report_group *first, const char *line, bool within) {
+    size_t key = key_bytes(line);
+    const lt_report_group *before = NULL; /* of the same method and, within, of the same run: groups of a run come one after another */
+    for (const lt_report_group *g = first; g < r->group + r->n_groups; g++) {
+        if (strcmp(method_of(r, g), method_of(r, first)) != 0) continue;
+        const char *value = value_of(settings_of(r, g), line, key);
+        const char *other = before && (!within || run_of(r, before) == run_of(r, g)) ? value_of(settings_of(r, before), line, key) : NULL;
+        size_t bytes = value ? strcspn(value, "\n") : 0;
+        if (value && other && strncmp(value, other, bytes + 1) != 0) return true;
+        before = g;
     }
     return false;
 }
+
+static bool is_lr(const char *line) { return !strncmp(line, "train.lr:", 9); }
 
 /* "train.batch: 8" as " batch=8"; of a hash the first digits. */
 static void print_setting(const char *line, FILE *f) {
@@ -112,14 +123,13 @@ static void print_setting(const char *line, FILE *f) {
 
 /* Names a group by the lines of `differing` (of another group's settings): its own values there. */
 static lt_status name(const lt_report *r, lt_report_group *g, const char *differing) {
-    static const char lr[] = "train.lr:";
     size_t bytes = 0;
     bool lr_differs = false;
     FILE *f = open_memstream(&g->differs, &bytes);
     LT_CHECK(f, LT_ERR_NOMEM, "no memory for the name of a group");
     for (const char *line = differing; *line; line = strchr(line, '\n') + 1) {
         const char *value = value_of(settings_of(r, g), line, key_bytes(line));
-        if (!strncmp(line, lr, sizeof lr - 1))
+        if (is_lr(line))
             lr_differs = true;
         else if (value)
             print_setting(value - 1 - key_bytes(line), f);
@@ -130,21 +140,37 @@ static lt_status name(const lt_report *r, lt_report_group *g, const char *differ
                       g->differs[0] ? " " : "", g->differs);
 }
 
-/* Names all groups of the method that `first` is the first group of. */
-static lt_status name_method(const lt_report *r, const lt_report_group *first) {
+/* The lines of the first group's settings by which the groups of its method differ, released by free(); *n: how many but lr.  NULL without memory. */
+static char *differing_lines(const lt_report *r, const lt_report_group *first, bool within, int *n) {
     size_t bytes = 0;
-    char *differing = NULL;
-    FILE *f = open_memstream(&differing, &bytes);
-    LT_CHECK(f, LT_ERR_NOMEM, "no memory for the names of the groups");
-    const char *settings = settings_of(r, first), *method = method_of(r, first);
-    for (const char *line = settings, *next; *line; line = next) {
+    char *lines = NULL;
+    FILE *f = open_memstream(&lines, &bytes);
+    *n = 0;
+    if (!f) return NULL;
+    for (const char *line = settings_of(r, first), *next; *line; line = next) {
         next = strchr(line, '\n') + 1;
-        if (line_differs(r, method, settings, line)) fprintf(f, "%.*s", (int)(next - line), line);
+        if (!line_differs(r, first, line, within && !is_lr(line))) continue;
+        fprintf(f, "%.*s", (int)(next - line), line);
+        *n += !is_lr(line);
     }
-    lt_status st = fclose(f) == 0 ? LT_OK : LT_FAIL(LT_ERR_NOMEM, "no memory for the names of the groups");
+    if (fclose(f) == 0) return lines;
+    free(lines);
+    return NULL;
+}
+
+/* Names all groups of the method that `first` is the first group of.  *by_run: runs differ in so much that their names must say it. */
+static lt_status name_method(const lt_report *r, const lt_report_group *first, bool *by_run) {
+    int n = 0;
+    char *lines = differing_lines(r, first, false, &n);
+    if (n > MOST_BETWEEN_RUNS && r->n_runs > 1) {
+        free(lines);
+        lines = differing_lines(r, first, true, &n);
+        *by_run = true;
+    }
+    lt_status st = lines ? LT_OK : LT_FAIL(LT_ERR_NOMEM, "no memory for the names of the groups");
     for (int i = 0; st == LT_OK && i < r->n_groups; i++)
-        if (!strcmp(method_of(r, &r->group[i]), method)) st = name(r, &r->group[i], differing);
-    free(differing);
+        if (!strcmp(method_of(r, &r->group[i]), method_of(r, first))) st = name(r, &r->group[i], lines);
+    free(lines);
     return st;
 }
 
@@ -154,25 +180,25 @@ static bool of_one_run(const lt_report *r, const lt_report_group *g) {
     return true;
 }
 
-/* Groups whose names are equal are of different runs: the names of the runs tell them apart. */
-static lt_status name_runs(const lt_report *r) {
-    bool *add = NULL;
-    lt_status st = lt_calloc(&add, r->n_groups + 1, sizeof *add, "the names of the groups");
-    for (int i = 0; st == LT_OK && i < r->n_groups; i++)
-        for (int k = 0; k < r->n_groups; k++) add[i] |= k != i && !strcmp(r->group[i].label, r->group[k].label);
-    for (int i = 0; st == LT_OK && i < r->n_groups; i++) {
-        lt_report_group *g = &r->group[i];
-        if (!add[i] || !of_one_run(r, g)) continue;
-        char *text[] = {g->differs, g->label};
-        const char *dir = r->trial[g->trial[0]].run->dir;
-        st = lt_fs_path(&g->differs, "%s%s%s", text[0], text[0][0] ? " " : "", dir);
-        if (st == LT_OK) st = lt_fs_path(&g->label, "%s %s", text[1], dir);
-        if (st != LT_OK) break;
-        free(text[0]);
-        free(text[1]);
+/* Whether two groups have the same name: they are of different runs. */
+static bool names_clash(const lt_report *r) {
+    for (int i = 0; i < r->n_groups; i++)
+        for (int k = 0; k < i; k++)
+            if (!strcmp(r->group[i].label, r->group[k].label)) return true;
+    return false;
+}
+
+/* Puts the names of the runs behind those of all groups that are of one run. */
+static lt_status add_runs(const lt_report *r) {
+    for (lt_report_group *g = r->group; g < r->group + r->n_groups; g++) {
+        char *differs = g->differs, *label = g->label;
+        if (!of_one_run(r, g)) continue;
+        LT_TRY(lt_fs_path(&g->differs, "%s%s%s", differs, differs[0] ? " " : "", run_of(r, g)->dir));
+        free(differs);
+        LT_TRY(lt_fs_path(&g->label, "%s %s", label, run_of(r, g)->dir));
+        free(label);
     }
-    free(add);
-    return st;
+    return LT_OK;
 }
 
 /* One hue a method; of one method alone one a group. */
@@ -193,7 +219,7 @@ static void colour(lt_report *r) {
 }
 
 lt_status lt_report_find_groups(lt_report *r) {
-    bool *compared = NULL;
+    bool *compared = NULL, by_run = false;
     double *values = NULL;
     lt_status st = LT_OK;
     LT_TRY_GOTO(lt_calloc(&compared, r->n_trials + 1, sizeof *compared, "the groups of trials"), st, done);
@@ -203,9 +229,9 @@ lt_status lt_report_find_groups(lt_report *r) {
     LT_TRY_GOTO(fill(r, compared), st, done);
     for (int i = 0; i < r->n_groups; i++) {
         measure(r, &r->group[i], values);
-        if (!r->group[i].label) LT_TRY_GOTO(name_method(r, &r->group[i]), st, done);
+        if (!r->group[i].label) LT_TRY_GOTO(name_method(r, &r->group[i], &by_run), st, done);
     }
-    LT_TRY_GOTO(name_runs(r), st, done);
+    if (by_run || (r->n_runs > 1 && names_clash(r))) LT_TRY_GOTO(add_runs(r), st, done);
     colour(r);
 done:
     free(values);
