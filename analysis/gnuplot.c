@@ -86,6 +86,10 @@ static void put_panel(FILE *f, const lt_report *r, const lt_report_panel *p, cha
         fprintf(f, ", $%c%d using 1:2 with %s", name, i, points ? "linespoints pt 7 ps 0.6" : "lines");
         put_line(f, &r->group[i], 2.5, 0);
         fputs(" notitle", f);
+        if (p->curve[i].n > 1 || r->group[i].n_trials == 1) continue; /* of a single point no band would be seen */
+        fprintf(f, ", $%c%d using 1:2:3:4 with yerrorbars pt 7 ps 0.6", name, i);
+        put_line(f, &r->group[i], 1, 0);
+        fputs(" notitle", f);
     }
     fputc('\n', f);
 }
