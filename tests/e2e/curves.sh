@@ -119,6 +119,11 @@ plotted "$tmp/m.h5" --smooth 1 --x seconds
 expect "x axis of seconds" "$(data a0 1)" "2
 4
 5"
+# ---- over 1000 steps: means of bins, here of two steps; a NaN in a bin leaves the other
+{ facts one prefix 0.01 1; awk 'BEGIN { for (i = 1; i <= 2000; i++) print "train one", i, i == 1000 ? "nan" : i }'; } | write long
+plotted "$tmp/long.h5" --smooth 1
+expect "bins: how many, first, last" "$(data a0 1 | wc -l) $(paste -d' ' <(data a0 1) <(data a0 2) | sed -n '1p;$p' | paste -sd' ')" "1000 1.5 1.5 1999.5 1999.5"
+expect "bins: half a NaN" "$(data a0 2 | sed -n '499,501p' | paste -sd' ')" "997.5 999 1001.5"
 # ---- smoothing: a step from 1 to 3 under weights 1 2 3 2 1
 stairs() { # stairs STEP OF A SPIKE
     facts one prefix 0.01 1
