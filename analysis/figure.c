@@ -1,10 +1,11 @@
 /* The numbers of the curves.
  *
- * Training loss of a group: its steps are cut into at most BINS bins (one step each in shorter runs); a trial has in each bin the mean of its finite
- * losses; these are smoothed by a triangular window, trial by trial; then come mean and deviation over the trials.  The window is narrower at the first
- * steps, so that the first value is the first loss and not a mean of what the loss fell to, and is cut off at the last step.  A single spike would stand in
- * the smoothed line as a block as wide as the window, so it is taken out before (a Hampel filter; the raw line keeps it).  Bins without a finite loss (NaN,
- * or a trial that has stopped) take no part: from there on the mean is that of the other seeds.
+ * Training loss of a group: its steps are cut into at most BINS bins (one step each in shorter runs); a trial has in each bin the mean of
+ * its finite losses; these are smoothed by a triangular window, trial by trial; then come mean and deviation over the trials.  The window
+ * is narrower at the first steps, so that the first value is the first loss and not a mean of what the loss fell to, and is cut off at
+ * the last step.  A single spike would stand in the smoothed line as a block as wide as the window, so it is taken out before (a Hampel
+ * filter; the raw line keeps it).  Bins without a finite loss (NaN, or a trial that has stopped) take no part: from there on the mean is
+ * that of the other seeds.
  *
  * Metric: one point an evaluation, mean and deviation over the trials that have it, nothing smoothed. */
 #include "report.h"
@@ -24,7 +25,8 @@ static const double CUT = 0.05;        /* share of the values at either end that
 static const double FAR = 3;           /* ... if they are farther from the rest than this many times what it spans */
 static const double LOG_SPAN = 100;    /* the loss axis is logarithmic where the values between the cuts span this factor */
 
-/* Okabe and Ito, Color Universal Design (2008), without the yellow, which is pale on white; grey for black, which is invisible on dark terminals. */
+/* Okabe and Ito, Color Universal Design (2008), without the yellow, which is pale on white; grey for black, which is invisible on dark
+ * terminals. */
 const lt_report_hue lt_report_hues[LT_REPORT_HUES] = {{0x0072B2, 32},  {0xD55E00, 202}, {0x009E73, 36}, {0xCC79A7, 175},
                                                       {0xE69F00, 214}, {0x56B4E9, 117}, {0x555555, 246}};
 

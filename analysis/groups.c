@@ -94,8 +94,8 @@ static const char *method_of(const lt_report *r, const lt_report_group *g) { ret
 
 static const lt_report_run *run_of(const lt_report *r, const lt_report_group *g) { return r->trial[g->trial[0]].run; }
 
-/* Whether two groups of a method have different values of the key of a line of the settings of `first`, the method's first group.  within: two groups
- * of one run. */
+/* Whether two groups of a method have different values of the key of a line of the settings of `first`, the method's first group.
+ * within: two groups of one run. */
 static bool line_differs(const lt_report *r, const lt_report_group *first, const char *line, bool within) {
     size_t key = key_bytes(line);
     const lt_report_group *before = NULL; /* of the same method and, within, of the same run: groups of a run come one after another */
@@ -140,7 +140,8 @@ static lt_status name(const lt_report *r, lt_report_group *g, const char *differ
                       g->differs[0] ? " " : "", g->differs);
 }
 
-/* The lines of the first group's settings by which the groups of its method differ, released by free(); *n: how many but lr.  NULL without memory. */
+/* The lines of the first group's settings by which the groups of its method differ, released by free(); *n: how many but lr.  NULL
+ * without memory. */
 static char *differing_lines(const lt_report *r, const lt_report_group *first, bool within, int *n) {
     size_t bytes = 0;
     char *lines = NULL;

@@ -57,22 +57,23 @@ typedef struct lt_report {
 lt_status lt_report_open(lt_report *r, char *const *given, int n);
 void lt_report_close(lt_report *r);
 
-/* trials.c: r->trial from r->run, in order.  The best evaluation is the one of highest metric, then of lowest loss, as training chooses its best
- * checkpoint.  Errors: NOMEM. */
+/* trials.c: r->trial from r->run, in order.  The best evaluation is the one of highest metric, then of lowest loss, as training chooses
+ * its best checkpoint.  Errors: NOMEM. */
 lt_status lt_report_find_trials(lt_report *r);
 /* trials.c: a fact of a trial, or of a run with trial -1, or "-". */
 const char *lt_report_fact(const lt_runlog *log, int trial, const char *key);
 /* trials.c: what a run chose by. */
 double lt_report_metric(const lt_report_run *run, const lt_eval_row *e);
-/* groups.c: r->group from r->trial, in order of first appearance.  Trials of several runs share a group where settings, model and data are the same
- * and all seeds differ; where a seed comes twice the runs are being compared and each has groups of its own.  Errors: NOMEM. */
+/* groups.c: r->group from r->trial, in order of first appearance.  Trials of several runs share a group where settings, model and data
+ * are the same and all seeds differ; where a seed comes twice the runs are being compared and each has groups of its own.  Errors: NOMEM. */
 lt_status lt_report_find_groups(lt_report *r);
 
 /* ---- curves ---- */
 typedef enum lt_report_axis { LT_REPORT_STEP, LT_REPORT_TOKENS, LT_REPORT_SECONDS } lt_report_axis;
 
-/* One group: the mean over the seeds that have a value, low and high one standard deviation below and above (of a sample; where only one seed has a
- * value all three are the same), raw the mean without smoothing.  Arrays [n], own; raw NULL where nothing is smoothed; values may be NaN. */
+/* One group: the mean over the seeds that have a value, low and high one standard deviation below and above (of a sample; where only one
+ * seed has a value all three are the same), raw the mean without smoothing.  Arrays [n], own; raw NULL where nothing is smoothed; values
+ * may be NaN. */
 typedef struct lt_report_curve {
     int n;
     double *x, *mean, *low, *high, *raw;
@@ -121,6 +122,6 @@ lt_status lt_report_draw(const lt_report *r, const lt_report_figure *f, lt_repor
 /* gnuplot.c: the figure through gnuplot.  Errors: IO (gnuplot missing or failing). */
 typedef enum lt_report_picture { LT_REPORT_PNG, LT_REPORT_PDF, LT_REPORT_SVG } lt_report_picture;
 lt_status lt_report_plot(const lt_report *r, const lt_report_figure *f, lt_report_picture kind, const char *path);
-/* html.c: one page that needs nothing beside it: tables, curves (in characters where gnuplot is missing), time and configuration of each run.
- * Errors: IO, NOMEM. */
+/* html.c: one page that needs nothing beside it: tables, curves (in characters where gnuplot is missing), time and configuration of each
+ * run.  Errors: IO, NOMEM. */
 lt_status lt_report_html(const lt_report *r, const lt_report_figure *f, const char *path);

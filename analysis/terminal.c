@@ -1,5 +1,6 @@
-/* The figure in characters.  With UTF-8 a character cell is 2 x 4 dots of braille and colours tell the groups apart; without it, or without colours where
- * there is more than one group, lines are made of the group's letter.  The letter also stands at the right end of each line and in the legend. */
+/* The figure in characters.  With UTF-8 a character cell is 2 x 4 dots of braille and colours tell the groups apart; without it, or
+ * without colours where there is more than one group, lines are made of the group's letter.  The letter also stands at the right end of
+ * each line and in the legend. */
 #include "report.h"
 
 #include "base/mem.h"

@@ -1,8 +1,8 @@
 /* The trials of the runs: facts, best and last evaluation, and the settings by which groups.c compares them.
  *
- * The settings come from the run's configuration, which the log holds as text: read again and written out a trial, so that it does not matter whether a
- * value was a default, the run's or the trial's own.  A log without a readable configuration (of another program or version) falls back to what its
- * trials say. */
+ * The settings come from the run's configuration, which the log holds as text: read again and written out a trial, so that it does not
+ * matter whether a value was a default, the run's or the trial's own.  A log without a readable configuration (of another program or
+ * version) falls back to what its trials say. */
 #include "report.h"
 
 #include "base/config.h"

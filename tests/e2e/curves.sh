@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # TEST labels: e2e timeout: 60
-# ltune-report on run logs made for the purpose: groups of seeds with mean and deviation, and the curves as numbers (what gnuplot is given) and in characters.
+# ltune-report on run logs made for the purpose: groups of seeds with mean and deviation, the curves as numbers (what gnuplot is given) and in
+# characters.
 # shellcheck source=tests/e2e/e2e.bash
 . "$(dirname "$0")/e2e.bash"
 report() {
@@ -122,7 +123,8 @@ expect "x axis of seconds" "$(data a0 1)" "2
 # ---- over 1000 steps: means of bins, here of two steps; a NaN in a bin leaves the other
 { facts one prefix 0.01 1; awk 'BEGIN { for (i = 1; i <= 2000; i++) print "train one", i, i == 1000 ? "nan" : i }'; } | write long
 plotted "$tmp/long.h5" --smooth 1
-expect "bins: how many, first, last" "$(data a0 1 | wc -l) $(paste -d' ' <(data a0 1) <(data a0 2) | sed -n '1p;$p' | paste -sd' ')" "1000 1.5 1.5 1999.5 1999.5"
+expect "bins: how many, x and mean of the first and last" \
+    "$(data a0 1 | wc -l) $(paste -d' ' <(data a0 1) <(data a0 2) | sed -n '1p;$p' | paste -sd' ')" "1000 1.5 1.5 1999.5 1999.5"
 expect "bins: half a NaN" "$(data a0 2 | sed -n '499,501p' | paste -sd' ')" "997.5 999 1001.5"
 # ---- smoothing: a step from 1 to 3 under weights 1 2 3 2 1
 stairs() { # stairs STEP OF A SPIKE

@@ -1,6 +1,7 @@
 // TEST rooms: store
-/* write_runlog OUT.h5 < LINES: a run log as a test wants it.  Lines: "run KEY TEXT...", "trial NAME KEY TEXT" (facts), "train NAME STEP LOSS",
- * "eval NAME STEP ACCURACY MCC LOSS", "perf STEP SECONDS TOKENS"; "config" begins the configuration, which goes to the end.  Numbers may be nan or inf. */
+/* write_runlog OUT.h5 < LINES: a run log as a test wants it.  Lines: "run KEY TEXT...", "trial NAME KEY TEXT" (facts), "train NAME STEP
+ * LOSS", "eval NAME STEP ACCURACY MCC LOSS", "perf STEP SECONDS TOKENS"; "config" begins the configuration, which goes to the end.
+ * Numbers may be nan or inf. */
 #include "store/runlog.h"
 
 #include <stdio.h>
