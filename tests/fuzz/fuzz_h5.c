@@ -9,6 +9,7 @@
 
 #include "store/layout.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_TARGETS = 400, MAX_EDITS = 16, SEALED_TAIL = 78 /* bytes of the digest line: without it a file is a foreign one */ };
@@ -258,7 +259,13 @@ static lt_status copy_fact(void *to, const char *key, char type, const char *tex
     return type == 'f' ? lt_h5_put_f64(file, key, strtod(text, NULL)) : lt_h5_put_i64(file, key, strtoll(text, NULL, 10));
 }
 
-static void edited(const fuzz_h5 *h, const char *path, fuzz_input in) {
+/* Takes our digest off. */
+static void drop_tail(const char *path) {
+    struct stat info;
+    FUZZ_REQUIRE(stat(path, &info) == 0 && info.st_size > SEALED_TAIL && truncate(path, info.st_size - SEALED_TAIL) == 0);
+}
+
+static void edited(const fuzz_h5 *h, const char *path, fuzz_input in, bool foreign) {
     lt_h5_writer *w = NULL;
     FUZZ_OK(lt_h5_write_begin(path, h->kind, h->version, &w));
     hid_t file = lt_h5_writer_file(w);
@@ -272,7 +279,9 @@ static void edited(const fuzz_h5 *h, const char *path, fuzz_input in) {
         else
             edit_object(file, t, what, &in);
     }
-    if (lt_h5_write_commit(&w, false) == LT_OK) (void)h->read(path);
+    if (lt_h5_write_commit(&w, false) != LT_OK) return;
+    if (foreign) drop_tail(path);
+    (void)h->read(path);
 }
 
 static void damaged(const fuzz_h5 *h, const char *path, fuzz_input in) {
@@ -295,12 +304,12 @@ void fuzz_h5_input(const fuzz_h5 *h, const uint8_t *data, size_t bytes) {
     if (good < 0) make_good(h);
     char path[400];
     (void)snprintf(path, sizeof path, "%s", fuzz_path("edited.h5"));
-    if (in.bytes && *in.data == 'd') {
-        (void)fuzz_take_byte(&in);
+    unsigned kind = in.bytes ? *in.data : 0;
+    if (kind == 'd' || kind == 'f') (void)fuzz_take_byte(&in);
+    if (kind == 'd')
         damaged(h, path, in);
-    } else {
-        edited(h, path, in);
-    }
+    else
+        edited(h, path, in, kind == 'f');
     (void)unlink(path);
 }
 
@@ -308,6 +317,8 @@ void fuzz_h5_seeds(void) {
     static const char *const kind[] = {"\0", "\1", "\2\0\0\0\0\0\0\0\xF0\x3F", "\3some text\xFF\xFF", "\5\3\1", "\0\1\0\2\7\0\0\0"};
     static const size_t bytes[] = {1, 1, 9, 12, 3, 8};
     FUZZ_SEED(FUZZ_TEXT("e"));
+    FUZZ_SEED(FUZZ_TEXT("f"));
+    FUZZ_SEED(FUZZ_TEXT("f"), {"\7\1", 2});
     FUZZ_SEED(FUZZ_TEXT("d"), {"\x40\1\0\0\7", 5});
     FUZZ_SEED(FUZZ_TEXT("d"), {"\0\0\0\0\x89", 5});
     for (unsigned i = 0; i < 240; i += 7) {

@@ -1,7 +1,7 @@
 #pragma once
 /* Fuzzing of our HDF5 files by their content: what a reader meets when HDF5 finds nothing wrong, but types, shapes, names or numbers are not what they
  * should be.  Every input is a list of edits to a good file; the edited file is written and sealed by our own writer, so that its digests are right.
- * Damaged bytes are another matter: the digest finds those (fuzz_h5_damaged), and what HDF5 itself makes of them is not fuzzed in this process. */
+ * Damaged bytes are another matter: the digest finds those, and what HDF5 itself makes of them is not fuzzed in this process. */
 #include "fuzz.h"
 
 #include "store/h5.h"
@@ -15,8 +15,8 @@ typedef struct fuzz_h5 {
     uint64_t (*read)(const char *path);
 } fuzz_h5;
 
-/* One input: the first byte 'd' patches bytes of the file (4 bytes of place, 1 of value each) and demands that the reader refuses it or reads
- * what was there; else the input is a list of edits. */
+/* One input.  First byte 'd': bytes of the good file are changed (4 bytes of place, 1 of value each), and the reader must refuse it or read what was
+ * there.  'f': a list of edits to a file without our digest, as another program would write it.  Else a list of edits. */
 void fuzz_h5_input(const fuzz_h5 *h, const uint8_t *data, size_t bytes);
 /* Seeds that every kind has. */
 void fuzz_h5_seeds(void);

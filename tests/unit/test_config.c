@@ -265,6 +265,10 @@ static void overrides(void) {
     lt_config_free(&cfg);
     refused_over("train.lr", "is not key=value");
     refused_over("=1", "is not key=value");
+    refused_over("method.labels.caf\xe9=x", "is not UTF-8 text"); /* could be stored, but not loaded again */
+    CHECK_OK(load(NULL, "method.labels.caf\xc3\xa9=x", NULL, NULL, &cfg));
+    CHECK(cfg && cfg->method.n_labels == 1);
+    lt_config_free(&cfg);
     refused_over("train.lr=", "train.lr= has no value");
     refused_over("trian.lr=1", "command line: unknown key trian.lr; did you mean train.lr?");
     refused_over("train.batch=x", "command line: train.batch");
