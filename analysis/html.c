@@ -4,6 +4,7 @@
 #include "store/fs.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,23 +30,23 @@ static void cell(FILE *f, const char *s) {
     fputs("</td>", f);
 }
 
-static void trials(FILE *f, const lt_report_row *r, int n, bool name_run) {
+static void trials(FILE *f, const lt_report *r) {
     fputs(
         "<h2>Trials</h2>\n<table><tr><th>trial</th><th>method</th><th>lr</th><th>seed</th><th>trainable</th><th>steps</th><th>best at</th>"
         "<th>accuracy</th><th>MCC</th><th>F1</th><th>loss</th></tr>\n",
         f);
-    for (int i = 0; i < n; i++) {
+    for (const lt_report_trial *t = r->trial; t < r->trial + r->n_trials; t++) {
         fputs("<tr><td>", f);
-        if (name_run) {
-            text(f, r[i].run);
+        if (r->n_runs > 1) {
+            text(f, t->run->dir);
             fputc(' ', f);
         }
-        text(f, r[i].trial);
+        text(f, t->name);
         fputs("</td>", f);
-        const char *const cells[] = {r[i].method, r[i].lr, r[i].seed, r[i].trainable};
+        const char *const cells[] = {t->method, t->lr, t->seed, t->trainable};
         for (size_t k = 0; k < sizeof cells / sizeof *cells; k++) cell(f, cells[k]);
-        fprintf(f, "<td>%lld</td>", (long long)r[i].steps);
-        const lt_eval_row *e = r[i].best;
+        fprintf(f, "<td>%lld</td>", (long long)t->steps);
+        const lt_eval_row *e = t->best;
         if (e)
             fprintf(f, "<td>%lld</td><td>%.4f</td><td>%.4f</td><td>%.4f</td><td>%.4f</td></tr>\n", (long long)e->step, e->accuracy, e->mcc,
                     e->f1, e->loss);
@@ -55,42 +56,82 @@ static void trials(FILE *f, const lt_report_row *r, int n, bool name_run) {
     fputs("</table>\n", f);
 }
 
-static void groups(FILE *f, const lt_report_group *g, int n) {
-    if (n == 0) return;
-    fputs("<h2>Over seeds</h2>\n<table><tr><th>method</th><th>lr</th><th>trials</th><th>accuracy, mean &plusmn; sd</th><th>MCC, "
-          "mean</th></tr>\n",
+static void stat_cell(FILE *f, lt_report_stat s) {
+    if (isnan(s.mean))
+        fputs("<td>-</td>", f);
+    else if (isnan(s.sd))
+        fprintf(f, "<td>%.4f</td>", s.mean);
+    else
+        fprintf(f, "<td>%.4f &plusmn; %.4f</td>", s.mean, s.sd);
+}
+
+static void groups(FILE *f, const lt_report *r) {
+    fputs("<h2>Over seeds</h2>\n<table><tr><th>method</th><th>settings that differ</th><th>lr</th><th>seeds</th><th>trainable</th>"
+          "<th>accuracy, mean &plusmn; sd</th><th>MCC</th><th>at the last evaluation</th><th>best at</th></tr>\n",
           f);
-    for (int i = 0; i < n; i++) {
+    for (const lt_report_group *g = r->group; g < r->group + r->n_groups; g++) {
+        const lt_report_trial *t = &r->trial[g->trial[0]];
         fputs("<tr>", f);
-        cell(f, g[i].method);
-        cell(f, g[i].lr);
-        fprintf(f, "<td>%d</td><td>%.4f &plusmn; %.4f</td><td>%.4f</td></tr>\n", g[i].trials, g[i].accuracy, g[i].deviation, g[i].mcc_mean);
+        cell(f, t->method);
+        cell(f, g->differs);
+        cell(f, t->lr);
+        fprintf(f, "<td>%d", g->evaluated);
+        if (g->evaluated < g->n_trials) fprintf(f, " of %d", g->n_trials);
+        fputs("</td>", f);
+        cell(f, t->trainable);
+        stat_cell(f, g->accuracy);
+        stat_cell(f, g->mcc);
+        stat_cell(f, g->last);
+        if (g->evaluated == 0)
+            fputs("<td>-</td></tr>\n", f);
+        else if (g->best_first == g->best_last)
+            fprintf(f, "<td>%lld</td></tr>\n", (long long)g->best_last);
+        else
+            fprintf(f, "<td>%lld &ndash; %lld</td></tr>\n", (long long)g->best_first, (long long)g->best_last);
     }
     fputs("</table>\n", f);
 }
 
-/* Curves: gnuplot writes a file beside the page, whose <svg> element is copied; without gnuplot the page says so. */
-static lt_status curves(FILE *f, const lt_report_run *run, int n, const char *path) {
+/* Without gnuplot: in characters, as text of the page. */
+static lt_status plain_curves(FILE *f, const lt_report *r, const lt_report_figure *fig) {
+    char *drawn = NULL;
+    size_t bytes = 0;
+    fputs("<p>No curves as a picture: gnuplot is missing or failed (apt-get install gnuplot-nox).</p>\n<pre>", f);
+    FILE *mem = open_memstream(&drawn, &bytes);
+    LT_CHECK(mem, LT_ERR_NOMEM, "no memory for the curves");
+    lt_status st = lt_report_draw(r, fig, (lt_report_screen){.width = 100, .utf8 = true}, mem);
+    if (fclose(mem) != 0 && st == LT_OK) st = LT_FAIL(LT_ERR_NOMEM, "no memory for the curves");
+    if (st == LT_OK) text(f, drawn);
+    fputs("</pre>\n", f);
+    free(drawn);
+    return st;
+}
+
+/* Curves: gnuplot writes a file beside the page, whose <svg> element is copied. */
+static lt_status curves(FILE *f, const lt_report *r, const lt_report_figure *fig, const char *path) {
     char *tmp = NULL, *line = NULL;
     size_t cap = 0;
     bool inside = false;
     fputs("<h2>Curves</h2>\n", f);
     LT_TRY(lt_fs_temp_name(path, &tmp));
-    lt_status st = lt_report_plot(run, n, LT_REPORT_SVG, tmp);
+    lt_status st = lt_report_plot(r, fig, LT_REPORT_SVG, tmp);
     FILE *svg = st == LT_OK ? fopen(tmp, "r") : NULL;
     while (svg && getline(&line, &cap, svg) >= 0) {
         inside |= strncmp(line, "<svg", 4) == 0; /* behind the XML declaration */
         if (inside) fputs(line, f);
     }
-    if (!svg) {
-        fputs("<p>No curves: gnuplot is missing or failed (apt-get install gnuplot-nox).</p>\n", f);
+    if (svg) {
+        fputs("<p>Mean over seeds with a band of one standard deviation; the loss is smoothed, faint lines are not.</p>\n", f);
+        fclose(svg);
+        st = LT_OK;
+    } else {
         lt_err_clear();
+        st = plain_curves(f, r, fig);
     }
-    if (svg) fclose(svg);
     unlink(tmp);
     free(line);
     free(tmp);
-    return LT_OK;
+    return st;
 }
 
 /* Where the time went, and the configuration. */
@@ -125,30 +166,21 @@ static void facts(FILE *f, const lt_report_run *run) {
     fputs("</pre></details>\n", f);
 }
 
-static lt_status write_page(FILE *f, const lt_report_run *run, int n, const char *path) {
-    lt_report_row *row = NULL;
-    lt_report_group *group = NULL;
-    int n_rows, n_groups;
+static lt_status write_page(FILE *f, const lt_report *r, const lt_report_figure *fig, const char *path) {
     fprintf(f, "<!doctype html>\n<html lang=en><meta charset=utf-8><title>ltune report</title><style>%s</style>\n<h1>ltune report</h1>\n",
             style);
-    LT_TRY(lt_report_rows(run, n, &row, &n_rows));
-    lt_status st = lt_report_groups(row, n_rows, &group, &n_groups);
-    if (st == LT_OK) {
-        trials(f, row, n_rows, n > 1);
-        groups(f, group, n_groups);
-        st = curves(f, run, n, path);
-    }
-    for (int i = 0; st == LT_OK && i < n; i++) facts(f, &run[i]);
+    groups(f, r);
+    LT_TRY(curves(f, r, fig, path));
+    trials(f, r);
+    for (int i = 0; i < r->n_runs; i++) facts(f, &r->run[i]);
     fputs("</html>\n", f);
-    free(group);
-    free(row);
-    return st;
+    return LT_OK;
 }
 
-lt_status lt_report_html(const lt_report_run *run, int n, const char *path) {
+lt_status lt_report_html(const lt_report *r, const lt_report_figure *fig, const char *path) {
     FILE *f = fopen(path, "w");
     LT_CHECK(f, LT_ERR_IO, "cannot write %s: %s", path, strerror(errno));
-    lt_status st = write_page(f, run, n, path);
+    lt_status st = write_page(f, r, fig, path);
     bool bad = ferror(f) != 0;
     if ((fclose(f) != 0 || bad) && st == LT_OK) st = LT_FAIL(LT_ERR_IO, "cannot write %s: %s", path, strerror(errno));
     return st;

@@ -1,5 +1,12 @@
 #pragma once
-/* The program `ltune-report`: tables, CSV, HTML and curves from run logs.  Serial. */
+/* The program `ltune-report`: tables, curves, CSV and HTML from run logs.  Serial.
+ *
+ * trials.c   every trial of the runs, its settings, its best and last evaluation
+ * groups.c   trials that differ in their seed alone, with mean and deviation over these seeds
+ * figure.c   the numbers of the curves: mean line, band, smoothing, axes; drawn by terminal.c (characters) and gnuplot.c (PNG, PDF, SVG)
+ * table.c, csv.c, html.c   the other outputs
+ *
+ * An lt_report is made once by lt_report_open and only read by the outputs.  Texts in it without a remark are borrowed from the run logs. */
 
 #include "store/runlog.h"
 
@@ -8,38 +15,113 @@
 typedef struct lt_report_run {
     char *dir; /* as given, for the output */
     lt_runlog *log;
+    bool by_mcc;         /* the run chose its best by MCC, else by accuracy */
+    double tokens_per_s; /* all trials and ranks together, 0 unknown */
 } lt_report_run;
 
-/* One trial in a table; texts are borrowed from its run log. */
-typedef struct lt_report_row {
-    const char *run, *trial, *method, *lr, *seed, *trainable, *data; /* data: fingerprint */
+typedef struct lt_report_trial {
+    const lt_report_run *run;
+    int id; /* in its log */
+    const char *name, *method, *lr, *seed, *trainable;
+    char *settings; /* own; what decides its results but the seed: "key: value" a line */
+    int kind;       /* trials of equal settings have equal kinds */
     int64_t steps;
-    const lt_eval_row *best; /* NULL: no evaluation yet */
-} lt_report_row;
+    const lt_eval_row *best, *last; /* NULL: no evaluation yet */
+} lt_report_trial;
 
-/* The trials that differ in their seed alone, as far as a log tells: same method, learning rate, size, number of steps and data. */
+/* Over the seeds of a group. */
+typedef struct lt_report_stat {
+    double mean, sd; /* standard deviation of a sample; NaN of one value, both NaN of none */
+} lt_report_stat;
+
 typedef struct lt_report_group {
-    const char *method, *lr;
-    int trials;                           /* that have an evaluation */
-    double accuracy, deviation, mcc_mean; /* mean and standard deviation (of a sample) of the best accuracy; mean of the MCC */
+    int n_trials, *trial;          /* own, [n_trials] places in lt_report.trial, no seed twice */
+    int evaluated;                 /* of them have an evaluation; the figures are over these */
+    char *differs;                 /* own; the settings in which groups of this method differ, but lr: "length=4 batch=8", or "" */
+    char *label;                   /* own; method, lr where it differs, differs */
+    lt_report_stat accuracy, mcc;  /* of the best evaluation */
+    lt_report_stat last;           /* metric of the run at the last evaluation */
+    int64_t best_first, best_last; /* steps between which the best evaluations lie */
+    double tokens_per_s;           /* mean over the trials' runs, 0 unknown */
+    int hue, variant;              /* one hue a method (of one method alone: a group); variants of a hue differ in dash and shade */
 } lt_report_group;
 
-/* rows.c: every trial of every run, in order; the best evaluation is the one of highest metric (fact `metric` of the run: accuracy, MCC for CoLA),
- * then of lowest loss.  *rows is released by free().  Errors: NOMEM. */
-lt_status lt_report_rows(const lt_report_run *run, int n, lt_report_row **rows, int *n_rows);
-/* rows.c: groups of two seeds or more, in order of first appearance; of a seed that comes twice the first counts.  *groups is released by free().
- * Errors: NOMEM. */
-lt_status lt_report_groups(const lt_report_row *row, int n, lt_report_group **groups, int *n_groups);
-/* rows.c: a fact of a trial or "-". */
-const char *lt_report_fact(const lt_runlog *log, int trial, const char *key);
+typedef struct lt_report {
+    int n_runs, n_trials, n_groups;
+    lt_report_run *run;
+    lt_report_trial *trial;
+    lt_report_group *group;
+} lt_report;
 
-/* table.c: one line a trial, then one line a group.  Errors: NOMEM. */
-lt_status lt_report_table(const lt_report_run *run, int n, FILE *out);
+/* main.c: reads the runs (folders or files) and finds trials and groups.  lt_report_close accepts what a failed open left. */
+lt_status lt_report_open(lt_report *r, char *const *given, int n);
+void lt_report_close(lt_report *r);
+
+/* trials.c: r->trial from r->run, in order.  The best evaluation is the one of highest metric, then of lowest loss, as training chooses
+ * its best checkpoint.  Errors: NOMEM. */
+lt_status lt_report_find_trials(lt_report *r);
+/* trials.c: a fact of a trial, or of a run with trial -1, or "-". */
+const char *lt_report_fact(const lt_runlog *log, int trial, const char *key);
+/* trials.c: what a run chose by. */
+double lt_report_metric(const lt_report_run *run, const lt_eval_row *e);
+/* groups.c: r->group from r->trial, in order of first appearance.  Trials of several runs share a group where settings, model and data
+ * are the same and all seeds differ; where a seed comes twice the runs are being compared and each has groups of its own.  Errors: NOMEM. */
+lt_status lt_report_find_groups(lt_report *r);
+
+/* ---- curves ---- */
+typedef enum lt_report_axis { LT_REPORT_STEP, LT_REPORT_TOKENS, LT_REPORT_SECONDS } lt_report_axis;
+
+/* One group: the mean over the seeds that have a value, low and high one standard deviation below and above (of a sample; where only one
+ * seed has a value all three are the same), raw the mean without smoothing.  Arrays [n], own; raw NULL where nothing is smoothed; values
+ * may be NaN. */
+typedef struct lt_report_curve {
+    int n;
+    double *x, *mean, *low, *high, *raw;
+} lt_report_curve;
+
+typedef struct lt_report_panel {
+    char title[96];
+    double low, high;       /* of the y axis */
+    bool log, points;       /* logarithmic; single measurements worth a point each */
+    lt_report_curve *curve; /* own, [n_groups] */
+} lt_report_panel;
+
+enum { LT_REPORT_PANELS = 2 }; /* training loss; metric of the evaluations */
+typedef struct lt_report_figure {
+    const char *x_title;
+    double x_low, x_high;
+    lt_report_panel panel[LT_REPORT_PANELS];
+} lt_report_figure;
+
+/* figure.c: smooth: width in steps of the triangular window over the loss, 1 for none, 0 for 4% of the steps, at least 5.  Errors: NOMEM. */
+lt_status lt_report_figure_make(const lt_report *r, lt_report_axis axis, int64_t smooth, lt_report_figure *f);
+void lt_report_figure_free(const lt_report *r, lt_report_figure *f);
+
+/* figure.c: the colours, for eyes that see few: hue h is [h % LT_REPORT_HUES]. */
+enum { LT_REPORT_HUES = 7 };
+typedef struct lt_report_hue {
+    unsigned rgb;
+    int ansi; /* of 256 */
+} lt_report_hue;
+extern const lt_report_hue lt_report_hues[LT_REPORT_HUES];
+
+/* ---- outputs ---- */
+/* table.c: one line a group, with all one a trial before. */
+void lt_report_table(const lt_report *r, bool all, FILE *out);
 /* csv.c: one line a recorded row.  Errors: IO. */
-lt_status lt_report_csv(const lt_report_run *run, int n, const char *path);
-/* plot.c: training loss and accuracy curves through gnuplot, as PNG or SVG.  Errors: IO (gnuplot missing or failing), NOMEM. */
-typedef enum lt_report_picture { LT_REPORT_PNG, LT_REPORT_SVG } lt_report_picture;
-lt_status lt_report_plot(const lt_report_run *run, int n, lt_report_picture kind, const char *path);
-/* html.c: one page that needs nothing beside it: tables, curves (left out with a word where gnuplot is missing), time and configuration of each
+lt_status lt_report_csv(const lt_report *r, const char *path);
+/* terminal.c: how the curves are drawn in characters. */
+typedef struct lt_report_screen {
+    int width;         /* columns */
+    bool utf8, colour; /* braille and lines, else letters; ANSI colours */
+} lt_report_screen;
+/* terminal.c: what standard output is: its width (80 where it has none), UTF-8 by the locale, colours on a terminal without NO_COLOR. */
+lt_report_screen lt_report_screen_of_stdout(void);
+/* terminal.c: both panels and a legend.  Errors: NOMEM. */
+lt_status lt_report_draw(const lt_report *r, const lt_report_figure *f, lt_report_screen s, FILE *out);
+/* gnuplot.c: the figure through gnuplot.  Errors: IO (gnuplot missing or failing). */
+typedef enum lt_report_picture { LT_REPORT_PNG, LT_REPORT_PDF, LT_REPORT_SVG } lt_report_picture;
+lt_status lt_report_plot(const lt_report *r, const lt_report_figure *f, lt_report_picture kind, const char *path);
+/* html.c: one page that needs nothing beside it: tables, curves (in characters where gnuplot is missing), time and configuration of each
  * run.  Errors: IO, NOMEM. */
-lt_status lt_report_html(const lt_report_run *run, int n, const char *path);
+lt_status lt_report_html(const lt_report *r, const lt_report_figure *f, const char *path);

@@ -25,6 +25,7 @@ static void free_labels(lt_method_cfg *m) {
 }
 
 static lt_status set_label(lt_method_cfg *m, const char *name, const lt_config_entry *v) {
+    LT_CHECK(*name, LT_ERR_CONFIG, "%s: %s has no name of a label behind its last dot", v->source, v->path);
     LT_CHECK(!v->list && v->item[0][0], LT_ERR_CONFIG, "%s: method.labels.%s must be the words of that label", v->source, name);
     for (int i = 0; i < m->n_labels; i++)
         if (!strcmp(m->label_name[i], name)) {
@@ -294,11 +295,21 @@ static lt_status read_text(const char *key, const char *value, lt_config_entries
     return st;
 }
 
+/* A key may hold the name of a label, and so any text; it is stored as YAML, which must be UTF-8. */
+static lt_status check_key(const char *key) {
+    lt_config_entries none = {0};
+    lt_status st = read_text("key", key, &none);
+    lt_config_impl_entries_free(&none);
+    LT_CHECK(st == LT_OK || st == LT_ERR_NOMEM, LT_ERR_CONFIG, "command line: the key \"%.80s\" is not UTF-8 text", key);
+    return st;
+}
+
 static lt_status read_override(const char *over, lt_config_entries *e) {
     char key[256];
     const char *eq = strchr(over, '=');
     LT_CHECK(eq && eq > over && (size_t)(eq - over) < sizeof key, LT_ERR_CONFIG, "command line: \"%.80s\" is not key=value", over);
     (void)snprintf(key, sizeof key, "%.*s", (int)(eq - over), over);
+    LT_TRY(check_key(key));
     if (is_text(key) && eq[1] && eq[1] != '"' && eq[1] != '\'') return read_text(key, eq + 1, e);
     return lt_config_impl_read(e, eq + 1, strlen(eq + 1), "command line", key, true);
 }

@@ -1,6 +1,14 @@
 /* Helpers over a ctx's table; see ops.h. */
 #include "kernels/ops.h"
 
+#include <string.h>
+
+const lt_ops *lt_ops_by_name(const char *name) {
+    if (!name || !*name || !strcmp(name, "cpu")) return lt_ops_cpu();
+    if (!strcmp(name, "guard")) return lt_ops_guard();
+    return !strcmp(name, "ref") ? lt_ops_ref() : NULL;
+}
+
 lt_status lt_ctx_upload(const lt_ctx *c, void *device, const void *host, size_t bytes) {
     return c->ops->copy(c, &(struct lt_copy_args){.kind = LT_COPY_TO_DEVICE, .dst = device, .src = host, .rows = 1, .row_bytes = bytes});
 }
@@ -21,3 +29,8 @@ void lt_ctx_arena_fini(const lt_ctx *c, lt_arena *a) {
     if (a->base) c->ops->free(c, a->base);
     *a = (lt_arena){0};
 }
+
+static void begin(void *ctx) { ((const lt_ctx *)ctx)->ops->host_begin(ctx); }
+static void end(void *ctx) { ((const lt_ctx *)ctx)->ops->host_end(ctx); }
+
+void lt_ctx_hook_buffer(const lt_ctx *c, lt_buffer *b) { lt_buffer_set_host_hooks(b, begin, end, (void *)(uintptr_t)c); }

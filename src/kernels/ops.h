@@ -21,7 +21,7 @@
  * input only and saves nothing. */
 
 #include "base/mem.h"
-#include "comm/comm.h" /* lt_stream only */
+#include "comm/comm.h" /* lt_stream, lt_buffer: no collective is called here */
 
 #ifdef __cplusplus
 extern "C" {
@@ -92,6 +92,7 @@ struct lt_norm_args {
     const float *w, *b; /* [C]; b = NULL for RMS */
     float eps;
     lt_arr y;           /* fwd out [rows, C] */
+    lt_arr resid;       /* fwd: p = NULL, or [rows, C] added to y; may be y itself */
     float *x_save;      /* fwd: NULL or [rows, C]: a copy of x for backward (x lies in a comm buffer that will be reused) */
     float *mean, *rstd; /* [rows]; fwd out, bwd in; mean unused for RMS */
     lt_arr dy;          /* bwd in [rows, C] */
@@ -123,24 +124,39 @@ struct lt_rope_args {
 
 /* ---- attention over packed sequences with a prefix bank ---- */
 
-/* One micro-batch as attention sees it.  Query rows of sequence i are [cu_q[i], cu_q[i+1]), key rows [cu_k[i], cu_k[i+1]).  Usually both are the
- * same; in a last layer of which only pooled rows are wanted, cu_q has one row a sequence and q_index gives its place in the sequence. */
+/* One micro-batch as attention sees it: which keys each query row sees.  Causal, bidirectional and window masks, a last layer of which only some rows are
+ * wanted, and a cache of keys with room to grow are all cases of it.  The struct is host memory, its arrays are device. */
 typedef struct lt_attn_plan {
-    int64_t n_seq, n_q, n_k;
-    const int32_t *cu_q, *cu_k; /* [n_seq + 1] */
-    const int32_t *q_index;     /* [n_q]: index of the query within its sequence, or NULL: row - cu_q[i] */
-    const int32_t *slot;        /* [n_seq]: bank slot of each sequence, -1 = no prefix */
-    const int32_t *slot_len;    /* [S]: P of each slot (<= P_max) */
-    int64_t n_slots, max_q, max_k, P_max;
+    int64_t n_seq, n_q, n_k; /* sequences; query rows; rows of the k and v arrays, spare ones included */
+    const int32_t *cu_q;     /* [n_seq + 1] query rows of sequence i: [cu_q[i], cu_q[i + 1]) */
+    const int32_t *k_row0,
+        *k_len; /* [n_seq] its key rows: [k_row0[i], k_row0[i] + k_len[i]); rows between sequences are neither read nor written */
+    const int32_t *first,
+        *end;                /* [n_q] of the keys of its sequence the query sees first <= j < end, 0 <= first, end <= k_len; may be none */
+    const int32_t *q_index;  /* [n_q] place of the query among the keys of its sequence: key j lies j - q_index behind it */
+    const int32_t *slot;     /* [n_seq] bank slot of each sequence, -1 = no prefix; every query sees the whole slot */
+    const int32_t *slot_len; /* [n_slots] P of each slot (<= P_max) */
+    int64_t n_slots, max_q, max_k, P_max; /* max_q, max_k: most query rows, most keys of a sequence */
 } lt_attn_plan;
 
-/* Bank of prefix keys and values, f32, [S][m][2 (k, v)][P_max][Hkvl][D], keys as used (after any rotation); row p >= slot_len is unused. */
+/* Scores that depend on the distance i - j of a query at place i and a text key j, beside q . k (T5's bias; DeBERTa's c2p and p2c, He et al. 2021):
+ *   score += c2p[query row, head, c2p_bucket[i - j + max_rel]] + p2c[key row, head, p2c_bucket[i - j + max_rel]]
+ * unscaled: whoever makes the tables scales them.  Prefix keys get none. */
+typedef struct lt_attn_rel {
+    lt_arr c2p, p2c;                        /* [n_q, heads, n_rel], [n_k, heads, n_rel]; p = NULL: absent */
+    const int32_t *c2p_bucket, *p2c_bucket; /* [2 * max_rel + 1] values 0 .. n_rel - 1; distances beyond max_rel count as max_rel */
+    int64_t n_rel, max_rel;
+    float *d_c2p, *d_p2c; /* bwd: NULL or += f32, shapes of c2p and p2c */
+} lt_attn_rel;
+
+/* Bank of prefix keys and values, f32, [S][m][2 (k, v)][P_max][Hkvl][D], keys as used (after any rotation); row p >= slot_len is unused.
+ * A query that sees no key at all gives o = 0, lse = -inf and no gradient. */
 struct lt_attn_args {
     const lt_attn_plan *plan;
     int heads, kv_heads, head_dim; /* of this rank; query head h reads kv head h / (heads / kv_heads) */
     float scale;                   /* 1 / sqrt(D) usually */
-    int causal;                    /* 1: query i sees text keys 0..i; 0: all keys of its sequence.  The whole prefix is seen in both. */
-    const float *slopes;           /* ALiBi: NULL or [heads]: adds slope * (key position - query position) */
+    const float *slopes;           /* ALiBi: NULL or [heads]: adds slope * (key place - query place); prefix row p lies at place p - P */
+    const lt_attn_rel *rel;        /* NULL = none; host struct, device arrays */
     lt_arr q;
     int64_t ld_q; /* [n_q, heads*D] */
     lt_arr k;
@@ -275,6 +291,10 @@ struct lt_adamw_args {
     float lr, beta1, beta2, eps, weight_decay;
     int64_t step; /* 1, 2, ... for the bias correction */
 };
+struct lt_convert_args { /* y[i] := x[i], rounded where y is bf16 */
+    int64_t n;
+    lt_arr x, y;
+};
 struct lt_bias_args { /* y[r] := v (accumulate: +=), rows of a strided array */
     int64_t rows, n, ld;
     const float *v; /* [n] */
@@ -350,6 +370,7 @@ struct lt_ops {
     lt_status (*xent)(const lt_ctx *c, const struct lt_xent_args *a);
     lt_status (*gemm)(const lt_ctx *c, const struct lt_gemm_args *a);
     lt_status (*loss_sums)(const lt_ctx *c, const struct lt_loss_args *a);
+    lt_status (*convert)(const lt_ctx *c, const struct lt_convert_args *a);
     lt_status (*bias_rows)(const lt_ctx *c, const struct lt_bias_args *a);
     lt_status (*column_sums)(const lt_ctx *c, const struct lt_colsum_args *a);
     lt_status (*softmax_fwd)(const lt_ctx *c, const struct lt_softmax_args *a);
@@ -367,6 +388,9 @@ const lt_ops *lt_ops_cpu(void);
  * the table dies at once.  One address space a process; calls from one thread. */
 const lt_ops *lt_ops_guard(void);
 
+/* Local.  A back end by name: "cpu" (also for NULL), "guard", "ref"; NULL for others. */
+const lt_ops *lt_ops_by_name(const char *name);
+
 /* Helpers over a ctx's table.
  * Local.  Copies of dense arrays; TO_HOST ends with a wait.  Errors: as the entries. */
 lt_status lt_ctx_upload(const lt_ctx *c, void *device, const void *host, size_t bytes);
@@ -374,6 +398,8 @@ lt_status lt_ctx_download(const lt_ctx *c, void *host, const void *device, size_
 /* Local.  An arena over device memory (what lt_arena_init is over host memory), and its end; accepts a zeroed or measuring arena.  Errors: NOMEM. */
 lt_status lt_ctx_arena_init(const lt_ctx *c, lt_arena *a, const char *purpose, size_t bytes);
 void lt_ctx_arena_fini(const lt_ctx *c, lt_arena *a);
+/* Local.  Lets the host's access in all-reduces of an attached buffer go through the table's host_begin and host_end.  c must outlive the buffer. */
+void lt_ctx_hook_buffer(const lt_ctx *c, lt_buffer *b);
 
 /* Local.  Times one real layer shape in f32 and bf16 (about 20 ms each) and returns the faster type; LT_F32 where bf16 has no hardware path.
  *   rows, N, K: a typical product.  f32_gflops, bf16_gflops: out, may be NULL (0 = not available).  Errors: INTERNAL. */

@@ -1,7 +1,7 @@
 /* Where activations live.  Carved twice, measuring and real (base/mem.h).
  *
- * Per block and row, with backward (A = bytes of the activation type): q Hl*D*A, kv 2*Hkvl*D*A, o Hl*D*A, lse Hl*4, u Fl*A (gated: 2*Fl*A), two norm
- * inputs C*4 each and four norm statistics.  Without backward all blocks share one set. */
+ * Per block and row, with backward (A = bytes of the compute type): q Hl*D*A, kv 2*Hkvl*D*A, o Hl*D*A, lse Hl*4, u Fl*A (gated: 2*Fl*A), and C*4 with two
+ * statistics for each norm.  Without backward all blocks share one set. */
 #include "model/model_impl.h"
 
 static lt_arr take(lt_model *m, int64_t rows, int64_t cols) {
@@ -9,6 +9,16 @@ static lt_arr take(lt_model *m, int64_t rows, int64_t cols) {
 }
 
 static float *take_f32(lt_model *m, int64_t rows, int64_t cols) { return lt_arena_take(&m->acts, rows * cols, sizeof(float)); }
+
+/* The rows that a norm reads (stream: also without a norm) and its statistics. */
+static void carve_norm(lt_model *m, lt_norm_saved *s, bool norm, bool stream) {
+    int64_t T = m->limits.tokens;
+    *s = (lt_norm_saved){0};
+    if (norm || stream) s->x = take_f32(m, T, m->arch.C);
+    if (!norm) return;
+    s->mean = take_f32(m, T, 1);
+    s->rstd = take_f32(m, T, 1);
+}
 
 static void carve_saved(lt_model *m, lt_saved *s) {
     const lt_arch *a = &m->arch;
@@ -18,12 +28,10 @@ static void carve_saved(lt_model *m, lt_saved *s) {
     s->o = take(m, T, hd);
     s->lse = take_f32(m, T, m->Hl);
     s->u = take(m, T, a->glu ? 2 * m->Fl : m->Fl);
-    s->x1 = take_f32(m, T, a->C);
-    s->x2 = take_f32(m, T, a->C);
-    s->mean1 = take_f32(m, T, 1);
-    s->rstd1 = take_f32(m, T, 1);
-    s->mean2 = take_f32(m, T, 1);
-    s->rstd2 = take_f32(m, T, 1);
+    for (int b = 0; b < 2; b++)
+        for (int place = 0; place < 3; place++)
+            carve_norm(m, &s->norm[b][place], lt_model_impl_has_norm(a, b, place),
+                       place == LT_IN && m->stream_dt == LT_F32 && (b == LT_ATTN || !a->parallel));
 }
 
 /* Most rows or columns of a frozen matrix of this rank. */
@@ -35,10 +43,25 @@ static int64_t widest(const lt_model *m) {
     return most;
 }
 
+static void carve_gradients(lt_model *m) {
+    const lt_arch *a = &m->arch;
+    int64_t T = m->limits.tokens, B = m->limits.seqs, C = a->C, hd = (int64_t)m->Hl * a->D;
+    if (a->norms & LT_NORM_AFTER) m->g_after = take_f32(m, T, C);
+    if (a->norms & LT_NORM_OUT) m->g_out = take_f32(m, T, C);
+    if (a->norms & LT_NORM_IN) m->g_sum = take_f32(m, T, C);
+    for (int b = 0; b < 2; b++) m->g_x[b] = take_f32(m, T, C);
+    m->g_small = take_f32(m, B, C);
+    m->d_rows = take_f32(m, T, C);
+    m->dh = take(m, T, m->Fl);
+    m->d_o = take(m, T, hd);
+    m->dq = take(m, T, hd);
+    m->dkv = take(m, T, 2 * (int64_t)m->Hkvl * a->D);
+}
+
 void lt_model_impl_carve(lt_model *m) {
     const lt_arch *a = &m->arch;
     const lt_model_limits *lim = &m->limits;
-    int64_t T = lim->tokens, B = lim->seqs, C = a->C, hd = (int64_t)m->Hl * a->D;
+    int64_t T = lim->tokens, B = lim->seqs, C = a->C;
     lt_dims dims = {.rows = T,
                     .width = widest(m),
                     .seqs = B,
@@ -48,46 +71,30 @@ void lt_model_impl_carve(lt_model *m) {
                     .heads = m->Hl,
                     .kv_heads = m->Hkvl,
                     .head_dim = a->D};
+    m->stream_dt = lt_arch_stream_dtype(a, m->ctx.compute);
     for (int l = 0; l < a->m; l++) {
         if (l == 0 || lim->backward)
             carve_saved(m, &m->saved[l]);
         else
             m->saved[l] = m->saved[0];
     }
-    if (!a->learned_pos) m->cos_sin = take_f32(m, lim->max_len + lim->P_max, a->D);
-    if (a->post_norm) {
-        m->embed_x = take_f32(m, T, C);
-        m->embed_mean = take_f32(m, T, 1);
-        m->embed_rstd = take_f32(m, T, 1);
-        m->x = take(m, T, C);
-    } else {
-        m->final_x = take_f32(m, T, C);
-        m->final_mean = take_f32(m, T, 1);
-        m->final_rstd = take_f32(m, T, 1);
-        m->n = take(m, T, C);
-    }
-    m->x1 = take(m, T, C);
+    for (int r = 0; r < a->n_ropes; r++) m->cos_sin[r] = take_f32(m, lim->max_len + lim->P_max, a->D);
+    if (a->positions == LT_POS_ALIBI) m->slopes = take_f32(m, m->Hl, 1);
+    carve_norm(m, &m->embed_saved, a->embed_norm, false);
+    carve_norm(m, &m->final_saved, a->final_norm, m->stream_dt == LT_F32);
+    if (m->stream_dt != LT_F32)
+        for (int b = 0; b < 2; b++) m->stream[b] = take(m, T, C);
+    if (a->norms & LT_NORM_IN) m->n = take(m, T, C);
     m->h = take(m, T, m->Fl);
-    m->pick = take(m, B, C);
-    m->pick_res = take_f32(m, B, C);
+    m->pick = lt_arr_f32(take_f32(m, B, C)); /* room for either type */
+    m->pick_x = (lt_arr){take_f32(m, B, C), m->stream_dt};
     m->rows_out = take_f32(m, T, C);
     m->pooled = take_f32(m, B, C);
     m->pool_u = take_f32(m, B, C);
     m->argmax = lt_arena_take(&m->acts, B * C, sizeof *m->argmax);
-    m->pick_row = lt_arena_take(&m->acts, B, sizeof *m->pick_row);
-    m->pick_index = lt_arena_take(&m->acts, B, sizeof *m->pick_index);
-    m->pick_pos = lt_arena_take(&m->acts, B, sizeof *m->pick_pos);
-    m->pick_cu = lt_arena_take(&m->acts, B + 1, sizeof *m->pick_cu);
-    if (lim->backward) {
-        m->g0 = take_f32(m, T, C);
-        m->g1 = take_f32(m, T, C);
-        m->g2 = take_f32(m, T, C);
-        m->d_rows = take_f32(m, T, C);
-        m->dh = take(m, T, m->Fl);
-        m->d_o = take(m, T, hd);
-        m->dq = take(m, T, hd);
-        m->dkv = take(m, T, 2 * (int64_t)m->Hkvl * a->D);
-    }
+    m->dev.words = lt_model_impl_pack_words(m);
+    m->dev.device = lt_arena_take(&m->acts, m->dev.words, sizeof *m->dev.device);
+    if (lim->backward) carve_gradients(m);
     m->ctx.ws_bytes = m->ctx.ops->ws_bytes(&m->ctx, &dims);
     m->ctx.ws = lt_arena_take(&m->acts, (int64_t)m->ctx.ws_bytes, 1);
 }

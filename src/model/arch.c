@@ -1,20 +1,16 @@
 /* config.json -> lt_arch.  Fields are read with their Hugging Face defaults; anything that would change the numbers and is not implemented here is an
  * error, never ignored. */
-#include "model/arch.h"
+#include "model/family_impl.h"
 
-#include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_LAYERS = 4096, MAX_HEADS = 4096 };
+enum { MAX_HEADS = 4096 };
+/* Numbers beyond these are no model's, and sizes in bytes would overflow. */
+static const double min_number = 1e-30, max_number = 1e30, max_weights = 1e15;
 
-typedef struct reader {
-    const char *path;
-    json_t *root;
-    lt_status st; /* first failure; later reads do nothing */
-} reader;
-
-static int64_t read_int(reader *r, const char *key, int64_t fallback) {
+int64_t lt_reader_int(lt_reader *r, const char *key, int64_t fallback) {
     json_t *v = json_object_get(r->root, key);
     if (r->st != LT_OK) return fallback;
     if (!v || json_is_null(v)) {
@@ -28,30 +24,33 @@ static int64_t read_int(reader *r, const char *key, int64_t fallback) {
     return json_integer_value(v);
 }
 
-static double read_num(reader *r, const char *key, double fallback) {
-    json_t *v = json_object_get(r->root, key);
+/* A number above 0 of an object that stands in the file. */
+double lt_reader_num(lt_reader *r, const json_t *object, const char *key, double fallback) {
+    json_t *v = json_object_get(object, key);
     if (r->st != LT_OK || !v || json_is_null(v)) return fallback;
-    if (!json_is_number(v)) r->st = LT_FAIL(LT_ERR_FORMAT, "%s: field \"%s\" must be a number", r->path, key);
-    return json_number_value(v);
+    double x = json_number_value(v);
+    if (!json_is_number(v) || !(x >= min_number && x <= max_number))
+        r->st = LT_FAIL(LT_ERR_FORMAT, "%s: field \"%s\" must be a number above 0, at most %g", r->path, key, max_number);
+    return x;
 }
 
-static const char *read_str(reader *r, const char *key, const char *fallback) {
+const char *lt_reader_str(lt_reader *r, const char *key, const char *fallback) {
     json_t *v = json_object_get(r->root, key);
     return json_is_string(v) ? json_string_value(v) : fallback;
 }
 
-static bool read_bool(reader *r, const char *key, bool fallback) {
+bool lt_reader_bool(lt_reader *r, const char *key, bool fallback) {
     json_t *v = json_object_get(r->root, key);
     return json_is_boolean(v) ? json_is_true(v) : fallback;
 }
 
-static void read_act(reader *r, const char *key, const char *fallback, lt_act *act) {
+void lt_reader_act(lt_reader *r, const char *key, const char *fallback, lt_act *act) {
     static const struct {
         const char *name;
         lt_act act;
     } known[] = {{"gelu", LT_ACT_GELU_ERF}, {"gelu_new", LT_ACT_GELU_TANH}, {"gelu_pytorch_tanh", LT_ACT_GELU_TANH},
                  {"silu", LT_ACT_SILU},     {"swish", LT_ACT_SILU},         {"relu", LT_ACT_RELU}};
-    const char *name = read_str(r, key, fallback);
+    const char *name = lt_reader_str(r, key, fallback);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(name, known[i].name)) {
             *act = known[i].act;
@@ -62,32 +61,22 @@ static void read_act(reader *r, const char *key, const char *fallback, lt_act *a
                         name);
 }
 
-static void read_bert(reader *r, lt_arch *a) {
-    a->family = LT_FAMILY_BERT;
-    a->norm = LT_NORM_LAYER;
-    a->post_norm = a->learned_pos = a->tied = true;
-    a->Hkv = a->H;
-    a->eps = (float)read_num(r, "layer_norm_eps", 1e-12);
-    a->types = read_int(r, "type_vocab_size", 2);
-    read_act(r, "hidden_act", "gelu", &a->act);
-    const char *pos = read_str(r, "position_embedding_type", "absolute");
-    if (r->st == LT_OK && strcmp(pos, "absolute") != 0)
-        r->st = LT_FAIL(LT_ERR_FORMAT, "%s: position_embedding_type \"%s\" is not supported (only \"absolute\")", r->path, pos);
-    if (r->st == LT_OK && read_bool(r, "is_decoder", false))
-        r->st = LT_FAIL(LT_ERR_FORMAT, "%s: a BERT decoder (is_decoder: true) is not supported", r->path);
+void lt_reader_expect(lt_reader *r, const char *key, bool value) {
+    if (r->st == LT_OK && lt_reader_bool(r, key, value) != value)
+        r->st = LT_FAIL(LT_ERR_FORMAT, "%s: %s: %s is not supported", r->path, key, value ? "false" : "true");
 }
 
 /* Base of the rotary angles: rope_theta, since transformers 5 inside rope_parameters.  Scaled variants would change the numbers. */
-static void read_rope(reader *r, lt_arch *a) {
+void lt_reader_rope(lt_reader *r, lt_arch *a) {
     static const char *const kind_key[] = {"rope_type", "type"};
     json_t *scaling = json_object_get(r->root, "rope_scaling"), *params = json_object_get(r->root, "rope_parameters");
-    a->rope_theta = read_num(r, "rope_theta", 10000.0);
-    if (r->st != LT_OK) return;
+    a->n_ropes = 1;
+    a->rope_theta[0] = lt_reader_num(r, r->root, "rope_theta", 10000.0);
     if (json_is_object(params)) {
-        json_t *theta = json_object_get(params, "rope_theta");
-        if (json_is_number(theta)) a->rope_theta = json_number_value(theta);
+        a->rope_theta[0] = lt_reader_num(r, params, "rope_theta", a->rope_theta[0]);
         scaling = params;
     }
+    if (r->st != LT_OK) return;
     if (!scaling || json_is_null(scaling)) return;
     const char *kind = NULL;
     for (size_t i = 0; !kind && i < sizeof kind_key / sizeof *kind_key; i++)
@@ -99,65 +88,75 @@ static void read_rope(reader *r, lt_arch *a) {
             r->path, kind ? kind : "?");
 }
 
-static void read_llama(reader *r, lt_arch *a) {
-    a->family = LT_FAMILY_LLAMA;
-    a->norm = LT_NORM_RMS;
-    a->glu = a->causal = true;
-    a->tied = read_bool(r, "tie_word_embeddings", false);
-    a->Hkv = (int)read_int(r, "num_key_value_heads", a->H);
-    a->D = (int)read_int(r, "head_dim", a->C / (a->H ? a->H : 1));
-    a->eps = (float)read_num(r, "rms_norm_eps", 1e-6);
-    read_act(r, "hidden_act", "silu", &a->act);
-    read_rope(r, a);
-    if (r->st == LT_OK && (read_bool(r, "attention_bias", false) || read_bool(r, "mlp_bias", false)))
-        r->st = LT_FAIL(LT_ERR_FORMAT, "%s: attention_bias / mlp_bias: true is not supported for LLaMA", r->path);
+/* All weights, also the embeddings; in floating point, which does not overflow. */
+static double weights_of(const lt_arch *a) {
+    double C = (double)a->C, heads = 2.0 * a->H + 2.0 * a->Hkv, blocks = a->m * (C * heads * a->D + C * (double)a->F * (a->glu ? 3 : 2));
+    return blocks + C * ((double)a->V + (double)a->max_pos + (double)a->types);
 }
 
-static const struct {
-    const char *model_type;
-    void (*read)(reader *, lt_arch *);
-} families[] = {{"bert", read_bert}, {"llama", read_llama}};
+/* The fields that every family has, under its names for them. */
+static void read_common(lt_reader *r, const lt_family *f, lt_arch *a) {
+    static const char *const usual[] = {"hidden_size",         "intermediate_size", "vocab_size",
+                                        "num_attention_heads", "num_hidden_layers", "max_position_embeddings"};
+    const char *const *key = f->keys[0] ? f->keys : usual;
+    a->family = f;
+    a->C = lt_reader_int(r, key[0], -1);
+    a->F = lt_reader_int(r, key[1], f->keys[0] ? 4 * a->C : -1); /* null means four times the width where the key has a name of its own */
+    a->V = lt_reader_int(r, key[2], -1);
+    a->H = (int)lt_reader_int(r, key[3], -1);
+    a->m = (int)lt_reader_int(r, key[4], -1);
+    a->max_pos = lt_reader_int(r, key[5], -1);
+    if (r->st == LT_OK && (a->m > LT_MAX_LAYERS || a->H > MAX_HEADS))
+        r->st = LT_FAIL(LT_ERR_FORMAT, "%s: %d layers of %d heads; this version takes at most %d and %d", r->path, a->m, a->H,
+                        LT_MAX_LAYERS, MAX_HEADS);
+    if (r->st != LT_OK) return;
+    a->Hkv = a->H;
+    a->D = (int)(a->C / a->H);
+    a->embed_scale = 1;
+}
+
+/* What follows from the fields, and what they must satisfy. */
+static void finish(lt_reader *r, lt_arch *a) {
+    if (r->st == LT_OK && (a->Hkv < 1 || a->H % a->Hkv != 0))
+        r->st = LT_FAIL(LT_ERR_FORMAT, "%s: %d attention heads do not divide into %d key/value heads", r->path, a->H, a->Hkv);
+    if (r->st == LT_OK && (a->D < 1 || (a->positions == LT_POS_ROTARY ? a->D % 2 != 0 : a->C != (int64_t)a->H * a->D)))
+        r->st = LT_FAIL(LT_ERR_FORMAT, "%s: hidden_size %lld and %d heads give no usable head dimension", r->path, (long long)a->C, a->H);
+    double weights = weights_of(a);
+    if (r->st == LT_OK && weights > max_weights)
+        r->st = LT_FAIL(LT_ERR_FORMAT, "%s: its sizes make a model of %.3g weights; this version takes at most %.3g", r->path, weights,
+                        max_weights);
+    if (r->st != LT_OK) return;
+    if (a->attn_scale == 0) a->attn_scale = 1.0f / sqrtf((float)a->D);
+    for (int l = 0; l < a->m; l++) a->layer[l].causal = a->causal;
+}
 
 lt_status lt_arch_read(const char *dir, lt_arch *arch) {
     char path[4096];
     lt_arch a = {0};
     json_error_t error;
-    size_t family = 0, n_families = sizeof families / sizeof *families;
+    size_t family = 0, n_families;
+    const lt_family *all = lt_families(&n_families);
     (void)snprintf(path, sizeof path, "%s/config.json", dir);
     FILE *f = fopen(path, "rb");
     LT_CHECK(f, LT_ERR_IO, "cannot open %s: %m; model.path must be a Hugging Face model folder", path);
-    reader r = {.path = path, .root = json_loadf(f, 0, &error)};
+    lt_reader r = {.path = path, .root = json_loadf(f, 0, &error)};
     fclose(f);
     LT_CHECK(r.root, LT_ERR_FORMAT, "%s:%d: not JSON: %s", path, error.line, error.text);
-    const char *type = read_str(&r, "model_type", "");
-    while (family < n_families && strcmp(type, families[family].model_type) != 0) family++;
+    const char *type = lt_reader_str(&r, "model_type", "");
+    while (family < n_families && strcmp(type, all[family].model_type) != 0) family++;
     if (family == n_families) {
         char known[256] = "";
         for (size_t i = 0; i < n_families; i++) {
             size_t at = strlen(known);
-            (void)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", families[i].model_type);
+            (void)snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "", all[i].model_type);
         }
         r.st = LT_FAIL(LT_ERR_FORMAT, "%s: model_type \"%s\" is not a known architecture; known: %s", path, type, known);
-        goto done;
+    } else {
+        (void)snprintf(a.model_type, sizeof a.model_type, "%s", type);
+        read_common(&r, &all[family], &a);
+        if (r.st == LT_OK) all[family].read(&r, &a);
+        finish(&r, &a);
     }
-    (void)snprintf(a.model_type, sizeof a.model_type, "%s", type);
-    a.C = read_int(&r, "hidden_size", -1);
-    a.F = read_int(&r, "intermediate_size", -1);
-    a.V = read_int(&r, "vocab_size", -1);
-    a.H = (int)read_int(&r, "num_attention_heads", -1);
-    a.m = (int)read_int(&r, "num_hidden_layers", -1);
-    a.max_pos = read_int(&r, "max_position_embeddings", -1);
-    if (r.st == LT_OK && (a.m > MAX_LAYERS || a.H > MAX_HEADS))
-        r.st = LT_FAIL(LT_ERR_FORMAT, "%s: %d layers of %d heads; this version takes at most %d and %d", path, a.m, a.H, MAX_LAYERS,
-                       MAX_HEADS);
-    if (r.st != LT_OK) goto done;
-    a.D = (int)(a.C / a.H);
-    families[family].read(&r, &a);
-    if (r.st == LT_OK && (a.Hkv < 1 || a.H % a.Hkv != 0))
-        r.st = LT_FAIL(LT_ERR_FORMAT, "%s: %d attention heads do not divide into %d key/value heads", path, a.H, a.Hkv);
-    if (r.st == LT_OK && (a.post_norm ? a.C != (int64_t)a.H * a.D : a.D % 2 != 0))
-        r.st = LT_FAIL(LT_ERR_FORMAT, "%s: hidden_size %lld and %d heads give no usable head dimension", path, (long long)a.C, a.H);
-done:
     json_decref(r.root);
     if (r.st == LT_OK) *arch = a;
     return r.st;
@@ -185,11 +184,12 @@ lt_status lt_arch_check_tp(const lt_arch *a, int tp) {
 }
 
 void lt_arch_describe(const lt_arch *a, char *buf, size_t bytes) {
+    static const char *const position_names[] = {"none", "learned", "rotary", "ALiBi"};
     (void)snprintf(
         buf, bytes,
         "%s: %d layers, width %lld, %d heads (%d key/value) of %d, feed-forward %lld%s, vocabulary %lld, positions %lld (%s), %s, "
         "%.1f M weights in linear layers",
         a->model_type, a->m, (long long)a->C, a->H, a->Hkv, a->D, (long long)a->F, a->glu ? " gated" : "", (long long)a->V,
-        (long long)a->max_pos, a->learned_pos ? "learned" : "rotary", a->causal ? "causal" : "bidirectional",
+        (long long)a->max_pos, position_names[a->positions], a->causal ? "causal" : "bidirectional",
         1e-6 * (double)lt_arch_block_weights(a));
 }

@@ -1,8 +1,16 @@
 #pragma once
 /* What a Hugging Face config.json says about a transformer, as data.
  *
- * The forward and backward passes read this struct, not family names: a new family of an existing shape is a row in arch.c and a table of tensor
- * names in shard.c.  Letters: see tensor.h. */
+ * The passes (forward.c, block.c, block_bwd.c, attention.c) read this struct and no family's name; tests/lint/families.sh checks it.  A family is a
+ * row of families.c: how its config.json fills this struct, and its tensors' names and cuts.
+ *
+ * A block is two branches, attention and feed-forward, each
+ *
+ *     y = after(x + out(body(in(x))))        in, out, after: optional norms
+ *
+ *   BERT: after.   LLaMA, Mistral, GPT-2: in.   Gemma 3: in and out.   Falcon, GPT-NeoX: parallel, both branches read the block's x and their sum is
+ *   added to it at once.
+ * Letters: see tensor.h. */
 
 #include "kernels/ops.h"
 
@@ -10,28 +18,65 @@
 extern "C" {
 #endif
 
-typedef enum lt_family { LT_FAMILY_BERT, LT_FAMILY_LLAMA } lt_family;
+enum { LT_MAX_LAYERS = 4096, LT_MAX_ROPES = 2 };
+
+typedef struct lt_family lt_family; /* a row of families.c */
+
+/* Norms of a branch, as bits of lt_arch.norms. */
+enum { LT_NORM_IN = 1, LT_NORM_OUT = 2, LT_NORM_AFTER = 4 };
+/* Matrices with a bias, as bits of lt_arch.biases. */
+enum { LT_BIAS_Q = 1, LT_BIAS_K = 2, LT_BIAS_V = 4, LT_BIAS_O = 8, LT_BIAS_UP = 16, LT_BIAS_GATE = 32, LT_BIAS_DOWN = 64 };
+enum { LT_BIAS_QKV = LT_BIAS_Q | LT_BIAS_K | LT_BIAS_V, LT_BIAS_ALL = 127 };
+
+typedef enum lt_positions {
+    LT_POS_NONE,
+    LT_POS_TABLE,  /* rows of a table are added to the embeddings */
+    LT_POS_ROTARY, /* q and k are rotated (Su et al. 2021), halves of a head as pairs */
+    LT_POS_ALIBI   /* scores fall with the distance (Press et al. 2022) */
+} lt_positions;
+
+/* What may differ from layer to layer. */
+typedef struct lt_layer {
+    bool causal;
+    uint8_t rope;   /* which rotary table */
+    int32_t window; /* a row sees at most the last `window` keys, itself included (bidirectional: also the next window - 1); 0 = all */
+} lt_layer;
 
 typedef struct lt_arch {
-    lt_family family;
-    char model_type[32]; /* as in config.json */
+    const lt_family *family; /* names of tensors; opaque to the passes */
+    char model_type[32];     /* as in config.json */
     int64_t C, F, V;
     int H, Hkv, D, m;
     int64_t max_pos; /* longest sequence, prefix included */
     int64_t types;   /* token types (segments); 0 = none */
-    float eps;       /* of the norms */
+    /* block */
+    int norms;      /* of each branch: LT_NORM_IN | ... */
+    bool parallel;  /* both branches read the block's input */
+    bool shared_in; /* parallel: one input norm for both */
     lt_norm_kind norm;
+    float eps;          /* of all norms */
+    bool norm_plus_one; /* norm weights are stored as w - 1 */
+    bool qk_norm;       /* RMS norm of every head of q and k before the rotation */
+    int biases;         /* LT_BIAS_Q | ... */
+    bool norm_bias;     /* norms have a bias */
+    bool glu;           /* gated feed-forward: act(gate) * up */
     lt_act act;
-    bool post_norm;   /* norm after the residual sum (BERT), else before the layer (LLaMA) */
-    bool glu;         /* gated feed-forward: act(gate) * up */
-    bool learned_pos; /* position table added to the embeddings, else rotary */
-    bool causal;      /* as pre-trained */
-    bool tied;        /* output embedding = input embedding */
-    double rope_theta;
+    float attn_scale; /* of q . k */
+    lt_layer layer[LT_MAX_LAYERS];
+    /* embeddings and the end */
+    lt_positions positions;
+    int64_t pos_offset; /* position 0 is row pos_offset of the table */
+    int n_ropes;
+    double rope_theta[LT_MAX_ROPES];
+    float embed_scale; /* of token rows */
+    bool embed_norm;   /* norm of the sum of the embeddings */
+    bool final_norm;   /* norm of the last block's output */
+    bool causal;       /* as pre-trained: decides the default read-out */
+    bool tied;         /* output embedding = input embedding */
 } lt_arch;
 
-/* Local.  Reads dir/config.json.  Errors: IO (missing), FORMAT (not JSON; a field missing or of the wrong type; an architecture or option that is
- * not known: the message names the known ones). */
+/* Local.  Reads dir/config.json.  Errors: IO (missing), FORMAT (not JSON; a field missing, of the wrong type or beyond what any model has; an
+ * architecture or option that is not known: the message names the known ones). */
 lt_status lt_arch_read(const char *dir, lt_arch *arch);
 /* Local.  N of the 4N rule: weights of all linear layers inside the blocks. */
 int64_t lt_arch_block_weights(const lt_arch *arch);
@@ -42,6 +87,10 @@ lt_status lt_arch_check_tp(const lt_arch *arch, int tp);
 bool lt_arch_tp_works(const lt_arch *arch, int tp);
 /* Local.  One paragraph for people. */
 void lt_arch_describe(const lt_arch *arch, char *buf, size_t bytes);
+/* Local.  Element type of the rows between blocks: f32 where they are a running sum that an input norm reads, else the compute type. */
+static inline lt_dtype lt_arch_stream_dtype(const lt_arch *a, lt_dtype compute) {
+    return (a->norms & LT_NORM_IN) || !(a->norms & LT_NORM_AFTER) ? LT_F32 : compute;
+}
 
 #ifdef __cplusplus
 }

@@ -1,18 +1,17 @@
-/* Attention of one block: fills the arguments of the op from the block's saved arrays, the pack's plan and the bank's layer. */
+/* Attention of one block: fills the arguments of the op from the block's saved arrays, the plan of its mask and the bank's layer. */
 #include "model/model_impl.h"
 
-#include <math.h>
-
-static struct lt_attn_args arguments(const lt_model *m, int layer, const lt_bank *bank, bool pick) {
-    const lt_saved *s = &m->saved[layer];
+static struct lt_attn_args arguments(lt_model *m, int layer, const lt_bank *bank, bool pick) {
+    const lt_saved *s = lt_model_impl_saved(m, layer);
     const lt_arch *a = &m->arch;
+    const lt_mask *mask = &m->mask[m->block[layer].plan];
     int64_t kd = (int64_t)m->Hkvl * a->D, hd = (int64_t)m->Hl * a->D;
-    struct lt_attn_args args = {.plan = pick ? &m->plan_pick : &m->plan_all,
+    struct lt_attn_args args = {.plan = pick ? &mask->picked : &mask->all,
                                 .heads = m->Hl,
                                 .kv_heads = m->Hkvl,
                                 .head_dim = a->D,
-                                .scale = 1.0f / sqrtf((float)a->D),
-                                .causal = m->block[layer].causal,
+                                .scale = a->attn_scale,
+                                .slopes = m->slopes,
                                 .q = s->q,
                                 .ld_q = hd,
                                 .k = s->kv,

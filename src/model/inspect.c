@@ -17,7 +17,7 @@ static void print_unused(const lt_model *m, FILE *out) {
     for (int64_t i = 0; i < lt_st_count(m->st); i++) {
         const lt_st_tensor *t = lt_st_at(m->st, i);
         bool used = false;
-        for (int k = 0; k < m->n_weights && !used; k++) used = m->weight[k].src == t;
+        for (int64_t k = 0; k < m->n_weights && !used; k++) used = m->weight[k].src == t;
         if (used) continue;
         if (unused++ < 10) fprintf(out, "  unused: %s\n", t->name);
     }
@@ -45,7 +45,7 @@ lt_status lt_model_inspect(const char *dir, FILE *out) {
         }
         fprintf(out, "memory for the weights in f32 on one rank: %s; parallel.tp that work: %s\n",
                 lt_bytes_str(size, (double)m->weights_bytes), works);
-        fprintf(out, "all %d tensors that %s needs are there with the right shapes%s\n", m->n_weights, m->arch.model_type,
+        fprintf(out, "all tensors that %s needs are there with the right shapes%s\n", m->arch.model_type,
                 m->has_pooler ? ", pooler included" : "");
         print_unused(m, out);
     }

@@ -1,16 +1,12 @@
-/* Life of a model: create, plan, load, destroy.  The passes are in forward.c and block_*.c. */
+/* Life of a model: create, plan, load, destroy.  The passes are in forward.c, block.c and block_bwd.c, reading of weights in load.c. */
 #include "model/model_impl.h"
 
 #include "base/log.h"
 #include "base/fault.h"
 
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Pieces of at most this many bytes of destination are read as one task, so that one large table does not keep one thread busy alone. */
-enum { PIECE_BYTES = 4 << 20 };
 
 lt_status lt_model_impl_prepare(lt_model *m) {
     const lt_arch *a = &m->arch;
@@ -21,10 +17,7 @@ lt_status lt_model_impl_prepare(lt_model *m) {
     m->Fl = a->F / t;
     m->v0 = a->V * r / t;
     m->v1 = a->V * (r + 1) / t;
-    m->has_pooler =
-        a->family == LT_FAMILY_BERT && (lt_st_find(m->st, "pooler.dense.weight") || lt_st_find(m->st, "bert.pooler.dense.weight"));
-    m->max_weights = 32 + 32 * a->m;
-    LT_TRY(lt_calloc(&m->weight, m->max_weights, sizeof *m->weight, "the shard plan"));
+    m->has_pooler = lt_model_impl_in_file(m, LT_PART_POOLER);
     LT_TRY(lt_calloc(&m->block, a->m, sizeof *m->block, "the blocks"));
     LT_TRY(lt_calloc(&m->saved, a->m, sizeof *m->saved, "the blocks"));
     lt_arena_measure(&m->weights, "weights");
@@ -36,12 +29,16 @@ lt_status lt_model_impl_prepare(lt_model *m) {
 
 static lt_status open_local(const char *dir, const lt_model_options *opt, lt_model *m) {
     LT_TRY(LT_FAULT_POINT("model.open"));
+    m->ctx = (lt_ctx){.ops = opt->ops ? opt->ops : lt_ops_by_name(getenv("LT_OPS")), .threads = opt->threads, .compute = opt->compute};
+    LT_CHECK(m->ctx.ops, LT_ERR_ARG, "LT_OPS is \"%s\"; known: cpu, guard, ref", getenv("LT_OPS"));
+    LT_TRY(m->ctx.ops->ctx_init(&m->ctx));
     LT_TRY(lt_arch_read(dir, &m->arch));
     LT_TRY(lt_arch_check_tp(&m->arch, m->grid->tp_size));
     LT_TRY(lt_st_open(dir, &m->st));
     LT_TRY(lt_st_fingerprint(m->st, m->fingerprint));
     LT_TRY(lt_model_impl_prepare(m));
-    for (int l = 0; l < m->arch.m; l++) m->block[l].causal = opt->bidirectional ? !opt->bidirectional[l] : m->arch.causal;
+    for (int l = 0; opt->bidirectional && l < m->arch.m; l++) m->arch.layer[l].causal = !opt->bidirectional[l];
+    LT_TRY(lt_model_impl_find_masks(m));
     return lt_model_impl_match(m);
 }
 
@@ -50,7 +47,6 @@ lt_status lt_model_create(const char *dir, lt_grid *grid, const lt_model_options
     lt_status st = lt_calloc(&m, 1, sizeof *m, "a model");
     if (st == LT_OK) {
         m->grid = grid;
-        m->ctx = (lt_ctx){.ops = opt->ops ? opt->ops : lt_ops_cpu(), .threads = opt->threads, .compute = opt->compute};
         st = open_local(dir, opt, m);
     }
     st = lt_agree(grid->world, st);
@@ -61,15 +57,38 @@ lt_status lt_model_create(const char *dir, lt_grid *grid, const lt_model_options
     return st;
 }
 
-static void fill_rotations(lt_model *m) {
+/* Table r of rotary angles onto the device. */
+static lt_status fill_rotations(lt_model *m, int r) {
     int64_t D = m->arch.D, half = D / 2, positions = m->limits.max_len + m->limits.P_max;
+    float *table = NULL;
+    LT_TRY(lt_calloc(&table, positions * D, sizeof *table, "rotary angles"));
     for (int64_t p = 0; p < positions; p++)
         for (int64_t i = 0; i < half; i++) {
             /* transformers computes the angle in f32: the same rounding keeps long positions comparable */
-            float inv = (float)(1.0 / pow(m->arch.rope_theta, (double)(2 * i) / (double)D)), angle = (float)p * inv;
-            m->cos_sin[p * D + i] = cosf(angle);
-            m->cos_sin[p * D + half + i] = sinf(angle);
+            float inv = (float)(1.0 / pow(m->arch.rope_theta[r], (double)(2 * i) / (double)D)), angle = (float)p * inv;
+            table[p * D + i] = cosf(angle);
+            table[p * D + half + i] = sinf(angle);
         }
+    lt_status st = lt_ctx_upload(&m->ctx, m->cos_sin[r], table, (size_t)(positions * D) * sizeof *table);
+    if (st == LT_OK) st = m->ctx.ops->wait(&m->ctx, NULL);
+    free(table);
+    return st;
+}
+
+/* ALiBi's slopes of this rank's heads (Press et al. 2022): powers of 2^(-8 / n) for the largest power of two n <= H, then the odd powers of its root. */
+static lt_status fill_slopes(lt_model *m) {
+    float *slope = NULL;
+    int n = 1, H = m->arch.H;
+    while (2 * n <= H) n *= 2;
+    LT_TRY(lt_calloc(&slope, m->Hl, sizeof *slope, "ALiBi slopes"));
+    for (int i = 0; i < m->Hl; i++) {
+        int h = m->grid->tp_rank * m->Hl + i;
+        slope[i] = (float)(h < n ? exp2(-8.0 * (h + 1) / n) : exp2(-4.0 * (2 * (h - n) + 1) / n));
+    }
+    lt_status st = lt_ctx_upload(&m->ctx, m->slopes, slope, (size_t)m->Hl * sizeof *slope);
+    if (st == LT_OK) st = m->ctx.ops->wait(&m->ctx, NULL);
+    free(slope);
+    return st;
 }
 
 lt_status lt_model_measure(lt_model *m, const lt_model_limits *limits) {
@@ -90,43 +109,28 @@ lt_status lt_model_measure(lt_model *m, const lt_model_limits *limits) {
 static lt_status plan_local(lt_model *m, const lt_model_limits *limits) {
     LT_TRY(LT_FAULT_POINT("model.plan"));
     LT_TRY(lt_model_measure(m, limits));
-    LT_TRY(lt_arena_init(&m->acts, "activations", m->acts_bytes));
+    LT_TRY(lt_ctx_arena_init(&m->ctx, &m->acts, "activations", m->acts_bytes));
     lt_model_impl_carve(m);
-    if (m->cos_sin) fill_rotations(m);
-    return lt_arena_ok(&m->acts);
+    LT_TRY(lt_arena_ok(&m->acts));
+    LT_TRY(lt_calloc(&m->dev.host, m->dev.words, sizeof *m->dev.host, "a pack on its way"));
+    for (int r = 0; r < m->arch.n_ropes; r++) LT_TRY(fill_rotations(m, r));
+    return m->slopes ? fill_slopes(m) : LT_OK;
+}
+
+/* Comm's memory as the ops see it. */
+static lt_status attach(lt_model *m, lt_buffer *b) {
+    LT_TRY(m->ctx.ops->attach(&m->ctx, lt_buffer_data(b), lt_buffer_bytes(b)));
+    lt_ctx_hook_buffer(&m->ctx, b);
+    return LT_OK;
 }
 
 lt_status lt_model_plan(lt_model *m, const lt_model_limits *limits) {
     lt_status st = lt_agree(m->grid->world, plan_local(m, limits));
-    for (int i = 0; i < 2 && st == LT_OK && m->grid->tp_size > 1; i++) st = lt_buffer_alloc(m->grid->tp, m->comm_bytes / 2, &m->buf[i]);
-    return lt_agree(m->grid->world, st);
-}
-
-/* Reads every tensor's rectangle in pieces, all threads at once. */
-static lt_status read_weights(lt_model *m) {
-    lt_status st = LT_OK;
-    char message[LT_ERR_MSG_BYTES] = "";
-#pragma omp parallel num_threads(m->ctx.threads)
-    for (int i = 0; i < m->n_weights; i++) {
-        const lt_weight *w = &m->weight[i];
-        size_t row_bytes = (size_t)w->cols * lt_dtype_bytes(w->dt);
-        int64_t step = PIECE_BYTES / (int64_t)row_bytes + 1;
-#pragma omp for schedule(dynamic, 1) nowait
-        for (int64_t r = 0; r < w->rows; r += step) {
-            int64_t n = w->rows - r < step ? w->rows - r : step;
-            lt_status s =
-                lt_st_read(m->st, w->src, w->row0 + r, n, w->col0, w->cols, (unsigned char *)w->dst + (size_t)r * row_bytes, w->dt);
-            if (s != LT_OK) {
-#pragma omp critical(lt_model_load)
-                if (st == LT_OK) {
-                    st = s;
-                    memcpy(message, lt_err_last()->msg, sizeof message);
-                }
-            }
-        }
+    for (int i = 0; i < 2 && st == LT_OK && m->grid->tp_size > 1; i++) {
+        st = lt_buffer_alloc(m->grid->tp, m->comm_bytes / 2, &m->buf[i]);
+        if (st == LT_OK) st = lt_agree(m->grid->world, attach(m, m->buf[i]));
     }
-    /* the record of a worker thread is its own: say it again on this one */
-    return st == LT_OK ? LT_OK : LT_FAIL(st, "%s", message);
+    return lt_agree(m->grid->world, st);
 }
 
 static lt_status pack_block(lt_model *m, lt_block *b) {
@@ -137,11 +141,14 @@ static lt_status pack_block(lt_model *m, lt_block *b) {
 
 static lt_status load_local(lt_model *m) {
     LT_TRY(LT_FAULT_POINT("model.load"));
-    LT_TRY(lt_arena_init(&m->weights, "weights", m->weights_bytes));
+    LT_TRY(lt_ctx_arena_init(&m->ctx, &m->weights, "weights", m->weights_bytes));
     LT_TRY(lt_model_impl_shard(m));
     LT_TRY(lt_model_impl_match(m));
-    LT_TRY(read_weights(m));
-    for (int l = 0; l < m->arch.m; l++) LT_TRY(pack_block(m, &m->block[l]));
+    LT_TRY(lt_model_impl_load(m));
+    for (int l = 0; l < m->arch.m; l++) {
+        LT_TRY(pack_block(m, &m->block[l]));
+        lt_comm_progress(m->grid->world);
+    }
     if (m->has_pooler) LT_TRY(m->ctx.ops->lin_pack(&m->ctx, &m->pooler));
     return LT_OK;
 }
@@ -151,15 +158,20 @@ lt_status lt_model_load(lt_model *m) { return lt_agree(m->grid->world, load_loca
 void lt_model_destroy(lt_model **model) {
     lt_model *m = *model;
     if (!m) return;
-    for (int i = 0; i < 2; i++) lt_buffer_free(&m->buf[i]);
+    for (int i = 0; i < 2; i++) {
+        if (m->buf[i]) m->ctx.ops->detach(&m->ctx, lt_buffer_data(m->buf[i]));
+        lt_buffer_free(&m->buf[i]);
+    }
     for (int l = 0; m->block && l < m->arch.m; l++) {
         lt_lin *lin[] = {&m->block[l].q, &m->block[l].kv, &m->block[l].o, &m->block[l].up, &m->block[l].down};
         for (int i = 0; i < 5; i++) m->ctx.ops->lin_fini(lin[i]);
     }
     if (m->has_pooler) m->ctx.ops->lin_fini(&m->pooler);
     lt_st_close(&m->st);
-    lt_arena_fini(&m->acts);
-    lt_arena_fini(&m->weights);
+    lt_ctx_arena_fini(&m->ctx, &m->acts);
+    lt_ctx_arena_fini(&m->ctx, &m->weights);
+    if (m->ctx.ops) m->ctx.ops->ctx_fini(&m->ctx);
+    free(m->dev.host);
     free(m->saved);
     free(m->block);
     free(m->weight);

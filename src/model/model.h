@@ -1,6 +1,8 @@
 #pragma once
 /* A frozen transformer, sharded over the tensor-parallel ranks of a grid: forward, and backward to its inputs (the prefix bank and the prompt rows).
  *
+ * Weights, activations and banks are device arrays (kernels/ops.h); the model and its callers reach them through the ops table only.
+ *
  * There is no tape.  Forward writes the activations that backward reads into an arena whose size is known (lt_model_plan) before the first step; a
  * frozen linear layer saves nothing.  Sharding after Shoeybi et al. 2019 (Megatron-LM): q, k, v and the first feed-forward matrix are split by
  * output (heads, F), the attention output and second feed-forward matrix by input; their partial sums meet in a comm-owned buffer, four all-reduces a
@@ -33,27 +35,52 @@ typedef enum lt_readout {
     LT_READ_TOKENS /* every row as it is */
 } lt_readout;
 
-/* Prefix keys and values of every (trial, label) and prompt rows, of this rank's heads.  Borrowed arrays; made anew each step by the tuners. */
+/* Matrices that LoRA may ride on. */
+typedef enum lt_target {
+    LT_TARGET_Q,
+    LT_TARGET_K,
+    LT_TARGET_V,
+    LT_TARGET_O,
+    LT_TARGET_UP,
+    LT_TARGET_GATE,
+    LT_TARGET_DOWN,
+    LT_TARGET_COUNT
+} lt_target;
+
+/* Low-rank updates of one trial (Hu et al. 2022): y += scale * (drop(x) A^T) B^T on every layer's target.  Device arrays of this rank's shard. */
+typedef struct lt_adapter {
+    int rank; /* 0 = this trial has none */
+    float scale, dropout;
+    const float *A[LT_TARGET_COUNT], *B[LT_TARGET_COUNT]; /* [m][R][K of this rank], [m][N of this rank][R]; NULL = not a target */
+    float *dA[LT_TARGET_COUNT], *dB[LT_TARGET_COUNT];     /* += ; NULL = no gradient wanted */
+} lt_adapter;
+
+/* Prefix keys and values of every (trial, label) and prompt rows, of this rank's heads, and the trials' adapters.  Borrowed device arrays; the bank is made
+ * anew each step by the tuners. */
 typedef struct lt_bank {
     int64_t S, P_max;        /* slots, longest prefix */
-    const int32_t *slot_len; /* [S] */
+    const int32_t *slot_len; /* [S] host */
     float *kv, *d_kv;        /* [S][m][2][P_max][Hkvl][D]; d_kv: NULL = no gradient wanted; += */
     int64_t prompt_rows;
-    float *prompt, *d_prompt; /* [prompt_rows, C]; d_prompt: NULL = no gradient wanted; += */
+    float *prompt, *d_prompt;  /* [prompt_rows, C]; d_prompt: NULL = no gradient wanted; += */
+    const lt_adapter *adapter; /* [n_adapters] host, by trial number */
+    int n_adapters;
 } lt_bank;
 
 typedef struct lt_model_options {
     lt_dtype compute;         /* LT_F32 or LT_BF16 */
     int threads;              /* OpenMP threads of this rank */
     const int *bidirectional; /* NULL = as the architecture; else [m] flags, 1 = layer sees both ways (LS-unLLaMA, BiLLM) */
-    const lt_ops *ops;        /* NULL = lt_ops_cpu() */
+    const lt_ops *ops;        /* NULL = what the environment's LT_OPS names (cpu, guard, ref), else cpu */
 } lt_model_options;
 
 /* Largest sizes of any step. */
 typedef struct lt_model_limits {
     int64_t tokens, seqs, max_len, P_max, slots;
     int64_t positions; /* most that one sequence takes with its own prefix; 0 = max_len + P_max */
-    bool backward;     /* activations of all layers are kept */
+    bool backward;     /* activations of all layers can be kept */
+    bool adapters;     /* layers' inputs are kept too, for LoRA */
+    int max_rank;      /* largest rank of an adapter */
 } lt_model_limits;
 
 /* Collective(world).  Reads dir/config.json and the tensor headers, checks that every tensor is there with the right shape and that tp fits.
@@ -70,28 +97,39 @@ void lt_model_destroy(lt_model **model);
 
 typedef struct lt_forward_args {
     const lt_pack *pack;
-    const lt_bank *bank; /* NULL = no prefix, no prompt rows */
+    const lt_bank *bank; /* NULL = no prefix, no prompt rows, no adapters */
     lt_readout readout;
-    float *hidden; /* NULL, or out [m + 1, T, C]: embedding output, every block, the last after the final norm (needs TOKENS) */
+    bool backward; /* keep what lt_model_backward reads (needs a plan with backward) */
+    float *hidden; /* host; NULL, or out [m + 1, T, C]: embedding output, every block, the last after the final norm (needs TOKENS) */
 } lt_forward_args;
 
-/* Collective(tp).  Hidden states of the last layer, read out.
- *   out  [n_seq, C] f32 (TOKENS: [n_tok, C]), mirrored on all tp ranks, owned by the model, valid until the next forward; BERT with a pooler and a
- *        FIRST or CLS readout: after the pooler (dense + tanh), as in transformers' BertModel. */
-void lt_model_forward(lt_model *m, const lt_forward_args *a, const float **out);
-/* Collective(tp).  Backward of the last forward: adds to bank->d_kv and bank->d_prompt (this rank's heads; d_prompt equal on all tp ranks).
- *   d_out  in, shape of out. */
+/* What was read out: device arrays owned by the model, valid until the next forward. */
+typedef struct lt_readout_rows {
+    int64_t n;             /* one a sequence, or all rows of the pack (TOKENS) */
+    const float *rows;     /* [n, C] f32, mirrored on all tp ranks */
+    const int32_t *target; /* [n] of the pack */
+    const float *weight;   /* [n] of the pack */
+} lt_readout_rows;
+
+/* Collective(tp).  Hidden states of the last layer, read out; BERT with a pooler and a FIRST or CLS readout: after the pooler (dense + tanh), as in
+ * transformers' BertModel.  Uploads the pack. */
+void lt_model_forward(lt_model *m, const lt_forward_args *a, lt_readout_rows *out);
+/* Collective(tp).  Backward of the last forward, which must have had backward set: adds to bank->d_kv and bank->d_prompt (this rank's heads; d_prompt
+ * equal on all tp ranks) and the adapters' gradients.  Does nothing for a pack of which no sequence has a trained input.
+ *   d_out  in, device, shape of rows. */
 void lt_model_backward(lt_model *m, const lt_forward_args *a, const float *d_out);
 
 /* Collective(world).  lt_agree over the ranks of the model: for callers whose local part comes before one of the calls below. */
 lt_status lt_model_agree(lt_model *m, lt_status st);
 
-/* Collective(tp).  Last-layer hidden states of one token sequence (no prefix, no pooler): label states h_y of L-Tuning.  out [n, C], caller-owned. */
-void lt_model_states(lt_model *m, const int32_t *tokens, int64_t n, float *out);
-/* Collective(tp).  Keys (after rotation) and values of a text in every layer, all heads: out [m][2][n][Hkv][D], caller-owned (prefix `init: text`).
+/* Collective(tp).  Last-layer hidden states of n token sequences (no prefix, no pooler), packed: label states h_y of L-Tuning.
+ *   tokens  sequence i: [offset[i], offset[i + 1])      out  host [offset[n] - offset[0], C], caller-owned */
+void lt_model_states(lt_model *m, int64_t n, const int32_t *tokens, const int64_t *offset, float *out);
+/* Collective(tp).  Keys (after rotation) and values of a text in every layer, all heads: out host [m][2][n][Hkv][D], caller-owned (prefix
+ * `init: text`).
  * Needs a plan with backward = true. */
 void lt_model_text_kv(lt_model *m, const int32_t *tokens, int64_t n, float *out);
-/* Collective(tp).  Rows of the word embedding table: out [n, C], caller-owned. */
+/* Collective(tp).  Rows of the word embedding table: out host [n, C], caller-owned.  n at most the planned tokens. */
 void lt_model_token_rows(lt_model *m, const int32_t *tokens, int64_t n, float *out);
 
 /* Local. */

@@ -2,41 +2,74 @@
 /* Private to the model room: the structs behind lt_model. */
 
 #include "base/log.h"
+#include "model/family_impl.h"
 #include "model/model.h"
 #include "store/safetensors.h"
 
-/* One transformer block on this rank.  BERT: norm1 follows attention, norm2 the feed-forward; LLaMA: norm1 precedes attention, norm2 the feed-forward. */
+/* Branches of a block and places of a branch's norms. */
+enum { LT_ATTN, LT_FFN };
+enum { LT_IN, LT_OUT, LT_AFTER };
+
+typedef struct lt_norm_weights {
+    const float *w, *b; /* [C] device; b = NULL: none */
+} lt_norm_weights;
+
+/* One transformer block on this rank. */
 typedef struct lt_block {
-    lt_lin q;                                           /* [Hl*D, C] */
-    lt_lin kv;                                          /* [2*Hkvl*D, C]: keys, then values */
-    lt_lin o;                                           /* [C, Hl*D] */
-    lt_lin up;                                          /* [Fl, C], or [2*Fl, C] as gate then up */
-    lt_lin down;                                        /* [C, Fl] */
-    const float *norm1_w, *norm1_b, *norm2_w, *norm2_b; /* [C] */
-    int causal;
+    lt_lin q;                   /* [Hl*D, C] */
+    lt_lin kv;                  /* [2*Hkvl*D, C]: keys, then values */
+    lt_lin o;                   /* [C, Hl*D] */
+    lt_lin up;                  /* [Fl, C], or [2*Fl, C] as gate then up */
+    lt_lin down;                /* [C, Fl] */
+    lt_norm_weights norm[2][3]; /* by branch and place */
+    float *q_norm, *k_norm;     /* [D] */
+    int plan;                   /* which of the model's masks */
 } lt_block;
 
-/* What backward needs of one block.  Without backward all blocks share one set. */
+/* Rows that a norm reads and its statistics. */
+typedef struct lt_norm_saved {
+    float *x, *mean, *rstd; /* [T, C], [T] x 2 */
+} lt_norm_saved;
+
+/* What backward needs of one block.  Without backward all blocks share one set.  norm[b][LT_IN].x is also where the running sum that branch b reads lies
+ * when the stream is f32. */
 typedef struct lt_saved {
-    lt_arr q;       /* [n_q, Hl*D] after rotation */
-    lt_arr kv;      /* [T, 2*Hkvl*D] after rotation */
-    lt_arr o;       /* [n_q, Hl*D] attention output */
-    float *lse;     /* [n_q, Hl] */
-    lt_arr u;       /* [n_q, Fl or 2*Fl] before the activation */
-    float *x1, *x2; /* [T, C], [n_q, C]: inputs of norm1 (BERT: [n_q, C]) and norm2 */
-    float *mean1, *rstd1, *mean2, *rstd2;
+    lt_norm_saved norm[2][3];
+    lt_arr q;   /* [n_q, Hl*D] after rotation */
+    lt_arr kv;  /* [T, 2*Hkvl*D] after rotation */
+    lt_arr o;   /* [n_q, Hl*D] attention output */
+    float *lse; /* [n_q, Hl] */
+    lt_arr u;   /* [n_q, Fl or 2*Fl] before the activation */
 } lt_saved;
 
 /* Where one whole tensor of the file goes on this rank. */
 typedef struct lt_weight {
     char name[LT_NAME_BYTES];
     int n_dims;
-    int64_t dim[2];                 /* whole shape expected */
-    int64_t row0, rows, col0, cols; /* this rank's rectangle; vectors: cols = 1 */
+    int64_t dim[2];                 /* whole shape expected in the file */
+    int64_t row0, rows, col0, cols; /* this rank's rectangle of [out, in]; vectors: cols = 1 */
     void *dst;                      /* [rows, cols] in dt */
     lt_dtype dt;
-    const lt_st_tensor *src; /* NULL: optional and absent */
+    bool transposed, plus_one; /* the file has [in, out]; 1 is added */
+    const lt_st_tensor *src;   /* NULL: not looked up yet */
 } lt_weight;
+
+/* A mask that some layers share, as key intervals of the query rows; all of the pack's rows, and of the rows that are read out. */
+typedef struct lt_mask {
+    lt_layer kind;            /* rope unused */
+    lt_attn_plan all, picked; /* host structs, device arrays */
+} lt_mask;
+enum { LT_MAX_MASKS = 8 };
+
+/* The pack on the device: one block of int32, uploaded once (plan.c). */
+typedef struct lt_device_pack {
+    int32_t *host, *device; /* [words] staging and block */
+    int64_t words;
+    const int32_t *id, *pos, *type, *text0, *row1; /* device: [T] x 3, [n_seq] x 2 (first text row, end) */
+    const int32_t *pick_row, *pick_pos;            /* device: [n_seq] read-out row, its position */
+    const int32_t *target;                         /* device: [read-out rows] */
+    const float *weight;
+} lt_device_pack;
 
 struct lt_model {
     lt_arch arch;
@@ -50,34 +83,35 @@ struct lt_model {
     lt_arena weights;
     size_t weights_bytes;
     lt_weight *weight;
-    int n_weights, max_weights;
+    int64_t n_weights, max_weights;
     void *tok; /* [v1 - v0, C] in ctx.compute */
     float *pos_tab, *type_tab;
-    const float *embed_norm_w, *embed_norm_b, *final_norm_w;
+    lt_norm_weights embed_norm, final_norm;
     lt_block *block; /* [m] */
     lt_lin pooler;
     bool has_pooler;
+    lt_mask mask[LT_MAX_MASKS];
+    int n_masks;
     /* activations, sized by limits */
     lt_model_limits limits;
     lt_arena acts;
     size_t acts_bytes, comm_bytes;
-    lt_saved *saved;                          /* [m] */
-    float *cos_sin;                           /* [positions][D] */
-    float *embed_x, *embed_mean, *embed_rstd; /* BERT: input of the embedding norm */
-    float *final_x, *final_mean, *final_rstd; /* LLaMA: input of the final norm, [T, C] */
-    lt_buffer *buf[2];                        /* [T, C] f32: partial sums of the tp group */
-    lt_arr x, n, x1, h;      /* transient rows, activation type: BERT's stream, LLaMA's norm output, second norm output [T, C]; [T, Fl] */
-    float *res;              /* LLaMA: the residual stream where it lies now, [T, C] */
-    lt_arr pick;             /* [B, C] gathered rows of the last layer */
-    float *pick_res;         /* [B, C] LLaMA: the same rows of the residual stream */
-    float *g0, *g1, *g2;     /* [T, C] gradients */
-    const float *grad;       /* gradient of the rows that the next block down put out */
-    lt_arr dh, d_o, dq, dkv; /* [T, Fl], [T, Hl*D] x 2, [T, 2*Hkvl*D] */
-    float *rows_out, *pooled, *pool_u, *d_rows;          /* [T, C], [B, C] x 2, [T, C] */
-    int32_t *argmax;                                     /* [B, C] */
-    int32_t *pick_row, *pick_index, *pick_pos, *pick_cu; /* read-out rows: row, index in its sequence, position; [B], cu [B + 1] */
-    /* of the last forward */
-    lt_attn_plan plan_all, plan_pick;
+    lt_dtype stream_dt;
+    lt_device_pack dev;
+    lt_saved *saved;              /* [m] */
+    float *cos_sin[LT_MAX_ROPES]; /* [positions][D] */
+    float *slopes;                /* [Hl] ALiBi */
+    lt_norm_saved embed_saved, final_saved;
+    lt_buffer *buf[2];                                 /* [T, C] f32: partial sums of the tp group, in turn */
+    int side;                                          /* which of them the next sum takes */
+    lt_arr n, h;                                       /* input norm's output [T, C]; activation [T, Fl] */
+    lt_arr stream[2];                                  /* [T, C] rows after branch 0 and 1 where the stream is not f32 */
+    lt_arr pick, pick_x;                               /* [B, C] gathered rows of the last layer: of the branch's input, of the stream */
+    float *g_after, *g_out, *g_sum, *g_x[2], *g_small; /* [T, C] gradients; g_small [B, C] */
+    lt_arr dh, d_o, dq, dkv;                           /* [T, Fl], [T, Hl*D] x 2, [T, 2*Hkvl*D] */
+    float *rows_out, *pooled, *pool_u, *d_rows;        /* [T, C], [B, C] x 2, [T, C] */
+    int32_t *argmax;                                   /* [B, C] */
+    bool keep;                                         /* the forward under way keeps what backward reads */
     lt_model_times times;
 };
 
@@ -105,29 +139,75 @@ lt_status lt_model_impl_prepare(lt_model *m);
 lt_status lt_model_impl_shard(lt_model *m);
 /* shard.c: finds every listed tensor in the file and checks its shape. */
 lt_status lt_model_impl_match(lt_model *m);
+/* shard.c: is the family's tensor for this part in the file? */
+bool lt_model_impl_in_file(const lt_model *m, lt_part part);
+/* load.c: reads every listed rectangle. */
+lt_status lt_model_impl_load(lt_model *m);
 /* acts.c: carves the activations from m->acts (measuring or real). */
 void lt_model_impl_carve(lt_model *m);
+/* plan.c: the masks that the layers need. */
+lt_status lt_model_impl_find_masks(lt_model *m);
+/* plan.c: words of the block that the largest pack takes; uploads a pack with its plans. */
+int64_t lt_model_impl_pack_words(const lt_model *m);
+void lt_model_impl_upload(lt_model *m, const lt_forward_args *a);
+/* True if one row of each sequence is read out. */
+static inline bool lt_model_impl_one_row(lt_readout r) { return r == LT_READ_FIRST || r == LT_READ_CLS || r == LT_READ_LAST; }
 
-/* block_post.c (BERT): m->x -> m->x.  block_pre.c (LLaMA): m->res -> m->res.  pick: the last block, of which only the read-out rows go on. */
-void lt_model_impl_post_fwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick);
-void lt_model_impl_pre_fwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick);
-/* m->grad: gradient of the block's output rows -> gradient of its input rows [T, C] (only if below is set). */
-void lt_model_impl_post_bwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below);
-void lt_model_impl_pre_bwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below);
-/* attention.c: attention of one block, forward into saved[layer].o, backward from m->d_o into m->dq, m->dkv and the bank. */
+/* block.c, block_bwd.c: one block.  pick: the last one, of which only the read-out rows go on.
+ *   x  in the stream before the block [T, C];  returned: after it, [T, C] or the read-out rows [n_seq, C] */
+lt_arr lt_model_impl_block_fwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, lt_arr x);
+/*   grad  in the gradient of the rows that the block put out;  returned: of the rows before it [T, C]; NULL unless below is set */
+float *lt_model_impl_block_bwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below, const float *grad);
+/* attention.c: attention of one block, forward into saved.o, backward from m->d_o into m->dq, m->dkv and the bank. */
 void lt_model_impl_attn_fwd(lt_model *m, int layer, const lt_bank *bank, bool pick);
 void lt_model_impl_attn_bwd(lt_model *m, int layer, const lt_bank *bank, bool pick);
-/* Where a partial sum of the tp group is written: `alone` on one rank, a comm buffer on several. */
-static inline float *lt_model_impl_sum(lt_model *m, int which, float *alone) {
-    return m->grid->tp_size == 1 ? alone : (float *)lt_buffer_data(m->buf[which]);
+
+static inline bool lt_model_impl_has_norm(const lt_arch *a, int branch, int place) {
+    return a->norms & (1 << place) && !(branch == LT_FFN && place == LT_IN && a->parallel && a->shared_in);
+}
+/* What the forward under way writes for a layer. */
+static inline lt_saved *lt_model_impl_saved(lt_model *m, int layer) { return &m->saved[m->keep ? layer : 0]; }
+/* Where a partial sum of the tp group is written: `alone` on one rank, a comm buffer on several, where the one before stays readable. */
+static inline float *lt_model_impl_sum(lt_model *m, float *alone) {
+    if (m->grid->tp_size == 1) return alone;
+    m->side ^= 1;
+    return lt_buffer_data(m->buf[m->side]);
 }
 /* Completes the partial sums [rows, C] written there. */
-static inline void lt_model_impl_reduce(lt_model *m, int which, int64_t rows) {
-    if (m->grid->tp_size > 1) lt_allreduce(m->buf[which], 0, rows * m->arch.C, m->ctx.stream);
+static inline void lt_model_impl_reduce(lt_model *m, int64_t rows) {
+    if (m->grid->tp_size > 1) lt_allreduce(m->buf[m->side], 0, rows * m->arch.C, m->ctx.stream);
 }
 /* A term that the partial sums carry once: present on tp rank 0, absent elsewhere. */
 static inline lt_arr lt_model_impl_once(const lt_model *m, lt_arr term) { return (lt_arr){m->grid->tp_rank == 0 ? term.p : NULL, term.dt}; }
-/* Place for a copy that backward needs of x when x lies in a comm buffer; NULL if x lies in `save` already or nothing is kept. */
-static inline float *lt_model_impl_keep(const lt_model *m, const float *x, float *save) {
-    return m->limits.backward && x != save ? save : NULL;
+/* y = norm(x) + resid of some rows; x is kept in saved->x for backward unless it lies there. */
+static inline void lt_model_impl_norm(lt_model *m, const lt_norm_weights *w, const lt_norm_saved *s, int64_t rows, const float *x, lt_arr y,
+                                      lt_arr resid) {
+    LT_OP(m, norm_fwd,
+          &(struct lt_norm_args){.kind = m->arch.norm,
+                                 .rows = rows,
+                                 .C = m->arch.C,
+                                 .x = x,
+                                 .w = w->w,
+                                 .b = w->b,
+                                 .eps = m->arch.eps,
+                                 .y = y,
+                                 .resid = resid,
+                                 .x_save = m->keep && x != s->x ? s->x : NULL,
+                                 .mean = s->mean,
+                                 .rstd = s->rstd});
+}
+/* dx = norm'(dy) + dres. */
+static inline void lt_model_impl_norm_bwd(lt_model *m, const lt_norm_weights *w, const lt_norm_saved *s, int64_t rows, const float *dy,
+                                          const float *dres, float *dx) {
+    LT_OP(m, norm_bwd,
+          &(struct lt_norm_args){.kind = m->arch.norm,
+                                 .rows = rows,
+                                 .C = m->arch.C,
+                                 .x = s->x,
+                                 .w = w->w,
+                                 .mean = s->mean,
+                                 .rstd = s->rstd,
+                                 .dy = lt_arr_f32((float *)(uintptr_t)dy),
+                                 .dres = dres,
+                                 .dx = dx});
 }

@@ -3,7 +3,10 @@
  *
  * Row layout of sequence i: [prompt rows][text tokens], rows cu[i] .. cu[i+1].  A prompt row is marked by a negative id -(1 + r): row r of the prompt
  * bank.  A sequence with a prefix carries its bank slot.  Positions are final: with a prefix of length P the text starts at position P; with prompt rows
- * the positions run over the concatenation. */
+ * the positions run over the concatenation.
+ *
+ * Sequences of one trial are neighbours, so a pack also is a list of trial segments: what is trained inside layers or on the read-out works on these.
+ * A pack is host memory; the model uploads it once a forward, together with what attention needs. */
 
 #include "tensor/tensor.h"
 
@@ -11,13 +14,25 @@
 extern "C" {
 #endif
 
+/* Neighbouring sequences of one trial. */
+typedef struct lt_pack_trial {
+    int32_t trial;
+    int32_t seq0, seq1; /* sequences */
+    int32_t row0, row1; /* their rows */
+} lt_pack_trial;
+
 typedef struct lt_pack {
-    int64_t n_tok, n_seq, max_tok, max_seq;
+    int64_t n_tok, n_seq, n_trial, max_tok, max_seq;
     int64_t max_len;          /* longest sequence now in the pack */
     int32_t *id, *pos, *type; /* [n_tok] */
     int32_t *cu;              /* [n_seq + 1] */
     int32_t *text0;           /* [n_seq] first text row */
     int32_t *slot;            /* [n_seq] bank slot or -1 */
+    uint64_t *key;            /* [n_seq] key of the sequence's dropout: a function of what it is, not of where it lies */
+    lt_pack_trial *trial;     /* [n_trial] rows ascending */
+    /* of the read-out rows (one a sequence, or with LT_READ_TOKENS every row), filled by the trainer; zero after lt_pack_add */
+    int32_t *target; /* [max_tok] class, -100 = none */
+    float *weight;   /* [max_tok] factor of its gradient */
 } lt_pack;
 
 /* One sequence as the packer adds it. */
@@ -27,6 +42,8 @@ typedef struct lt_pack_seq {
     int64_t prompt, prompt_rows; /* first prompt row and their number (0 = none) */
     int32_t slot;                /* bank slot or -1 */
     int32_t prefix_len;          /* P of the slot: added to the positions */
+    int32_t trial;
+    uint64_t key;
 } lt_pack_seq;
 
 /* Local.  Room for max_tok rows and max_seq sequences.  Errors: NOMEM. */

@@ -1,162 +1,228 @@
 /* The shard plan: which rectangle of which tensor of the file belongs where on this rank, as a list.
  *
- * One table of names a family; one function that walks it.  The same walk runs over a measuring arena (sizes) and over the real one (places), so the
- * printed memory is the memory.  tp rank r of t holds heads [r*H/t, (r+1)*H/t), the kv heads these read (replicated when t > Hkv), feed-forward
- * columns [r*F/t, (r+1)*F/t) and vocabulary rows [r*V/t, (r+1)*V/t); norms, positions and the pooler are mirrored. */
+ * Places first: carve_places() takes memory for every matrix and vector that the architecture says there is.  Then the rows of the family's table are
+ * walked, each once or once a layer, and put rectangles on those places; a place that no row fills is an error.  The same walk runs over a measuring
+ * arena (sizes) and over the real one (places), so the printed memory is the memory.
+ *
+ * tp rank r of t holds heads [r*H/t, (r+1)*H/t), the kv heads these read (replicated when t > Hkv), feed-forward columns [r*F/t, (r+1)*F/t) and
+ * vocabulary rows [r*V/t, (r+1)*V/t); norms, positions and the pooler are mirrored. */
 #include "model/model_impl.h"
 
-#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
-typedef struct names {
-    const char *prefix; /* of every name, may be absent in the file */
-    const char *tok, *pos, *type, *embed_norm, *final_norm, *pooler;
-    const char *q, *k, *v, *o, *gate, *up, *down, *norm1, *norm2; /* with %d for the layer */
-} names;
+/* ---- places ---- */
 
-static const names family_names[] = {
-    [LT_FAMILY_BERT] = {.prefix = "bert.",
-                        .tok = "embeddings.word_embeddings",
-                        .pos = "embeddings.position_embeddings",
-                        .type = "embeddings.token_type_embeddings",
-                        .embed_norm = "embeddings.LayerNorm",
-                        .pooler = "pooler.dense",
-                        .q = "encoder.layer.%d.attention.self.query",
-                        .k = "encoder.layer.%d.attention.self.key",
-                        .v = "encoder.layer.%d.attention.self.value",
-                        .o = "encoder.layer.%d.attention.output.dense",
-                        .up = "encoder.layer.%d.intermediate.dense",
-                        .down = "encoder.layer.%d.output.dense",
-                        .norm1 = "encoder.layer.%d.attention.output.LayerNorm",
-                        .norm2 = "encoder.layer.%d.output.LayerNorm"},
-    [LT_FAMILY_LLAMA] = {.prefix = "model.",
-                         .tok = "embed_tokens",
-                         .final_norm = "norm",
-                         .q = "layers.%d.self_attn.q_proj",
-                         .k = "layers.%d.self_attn.k_proj",
-                         .v = "layers.%d.self_attn.v_proj",
-                         .o = "layers.%d.self_attn.o_proj",
-                         .gate = "layers.%d.mlp.gate_proj",
-                         .up = "layers.%d.mlp.up_proj",
-                         .down = "layers.%d.mlp.down_proj",
-                         .norm1 = "layers.%d.input_layernorm",
-                         .norm2 = "layers.%d.post_attention_layernorm"},
-};
+/* Room for a linear layer; with_bias: lin->bias too. */
+static lt_status make_lin(lt_model *m, int64_t N, int64_t K, bool with_bias, lt_lin *lin) {
+    LT_TRY(m->ctx.ops->lin_alloc(&m->ctx, &m->weights, N, K, lin));
+    lin->bias = with_bias ? lt_arena_take(&m->weights, N, sizeof(float)) : NULL;
+    return LT_OK;
+}
 
-/* Adds one tensor; dst NULL while measuring. */
-static lt_status add(lt_model *m, lt_weight w, const char *suffix, const char *fmt, int layer) {
-    char stem[LT_NAME_BYTES];
-    LT_ASSERT(m->n_weights < m->max_weights);
-    switch (layer) {
-    case -1:
-        (void)snprintf(stem, sizeof stem, "%s", fmt);
-        break;
-    default: {
-        /* the only conversion in a name is the layer number */
-        const char *at = strstr(fmt, "%d");
-        (void)snprintf(stem, sizeof stem, "%.*s%d%s", (int)(at - fmt), fmt, layer, at + 2);
+static void make_norm(lt_model *m, int64_t C, lt_norm_weights *n) {
+    n->w = lt_arena_take(&m->weights, C, sizeof(float));
+    n->b = m->arch.norm_bias ? lt_arena_take(&m->weights, C, sizeof(float)) : NULL;
+}
+
+static lt_status make_block(lt_model *m, lt_block *b) {
+    const lt_arch *a = &m->arch;
+    int64_t hd = (int64_t)m->Hl * a->D, kd = (int64_t)m->Hkvl * a->D;
+    LT_TRY(make_lin(m, hd, a->C, a->biases & LT_BIAS_Q, &b->q));
+    LT_TRY(make_lin(m, 2 * kd, a->C, a->biases & (LT_BIAS_K | LT_BIAS_V), &b->kv));
+    LT_TRY(make_lin(m, a->C, hd, a->biases & LT_BIAS_O, &b->o));
+    LT_TRY(make_lin(m, a->glu ? 2 * m->Fl : m->Fl, a->C, a->biases & (LT_BIAS_UP | LT_BIAS_GATE), &b->up));
+    LT_TRY(make_lin(m, a->C, m->Fl, a->biases & LT_BIAS_DOWN, &b->down));
+    for (int branch = 0; branch < 2; branch++)
+        for (int place = 0; place < 3; place++)
+            if (lt_model_impl_has_norm(a, branch, place)) make_norm(m, a->C, &b->norm[branch][place]);
+    if (a->qk_norm) {
+        b->q_norm = lt_arena_take(&m->weights, a->D, sizeof(float));
+        b->k_norm = lt_arena_take(&m->weights, a->D, sizeof(float));
     }
+    return LT_OK;
+}
+
+static lt_status carve_places(lt_model *m) {
+    const lt_arch *a = &m->arch;
+    int64_t C = a->C;
+    m->tok = lt_arena_take(&m->weights, (m->v1 - m->v0) * C, lt_dtype_bytes(m->ctx.compute));
+    if (a->positions == LT_POS_TABLE) m->pos_tab = lt_arena_take(&m->weights, (a->max_pos + a->pos_offset) * C, sizeof(float));
+    if (a->types) m->type_tab = lt_arena_take(&m->weights, a->types * C, sizeof(float));
+    if (a->embed_norm) make_norm(m, C, &m->embed_norm);
+    for (int l = 0; l < a->m; l++) LT_TRY(make_block(m, &m->block[l]));
+    if (a->final_norm) make_norm(m, C, &m->final_norm);
+    if (m->has_pooler) LT_TRY(make_lin(m, C, C, true, &m->pooler));
+    return LT_OK;
+}
+
+/* ---- the list ---- */
+
+/* Adds one rectangle; the name is the row's, with its layer and suffix. */
+static lt_status add(lt_model *m, const lt_row *row, int layer, const char *suffix, lt_weight w) {
+    if (m->n_weights == m->max_weights) {
+        int64_t room = m->max_weights ? 2 * m->max_weights : 256;
+        lt_weight *grown = realloc(m->weight, (size_t)room * sizeof *grown);
+        LT_CHECK(grown, LT_ERR_NOMEM, "no memory for the shard plan");
+        m->weight = grown;
+        m->max_weights = room;
     }
-    (void)snprintf(w.name, sizeof w.name, "%.80s.%s", stem, suffix);
+    const char *at = strstr(row->name, "%d"); /* the only conversion in a name is the layer number */
+    if (at)
+        (void)snprintf(w.name, sizeof w.name, "%.*s%d%s.%s", (int)(at - row->name), row->name, layer, at + 2, suffix);
+    else
+        (void)snprintf(w.name, sizeof w.name, "%s.%s", row->name, suffix);
     m->weight[m->n_weights++] = w;
     return LT_OK;
 }
 
-/* A mirrored f32 vector of n, e.g. a norm weight. */
-static lt_status add_vector(lt_model *m, const char *fmt, int layer, const char *suffix, int64_t n, const float **out) {
-    float *p = lt_arena_take(&m->weights, n, sizeof *p);
-    *out = p;
-    return add(m, (lt_weight){.n_dims = 1, .dim = {n, 1}, .rows = n, .cols = 1, .dst = p, .dt = LT_F32}, suffix, fmt, layer);
+/* A whole mirrored vector. */
+static lt_status add_vector(lt_model *m, const lt_row *row, int layer, const char *suffix, int64_t n, const float *dst, bool plus_one) {
+    return add(
+        m, row, layer, suffix,
+        (lt_weight){.n_dims = 1, .dim = {n, 1}, .rows = n, .cols = 1, .dst = (void *)(uintptr_t)dst, .dt = LT_F32, .plus_one = plus_one});
 }
 
-/* Rows or columns of a whole matrix [N, K] (dim) with its bias into rows [at, ...) of lin. */
-static lt_status add_matrix(lt_model *m, const char *fmt, int layer, int64_t N, int64_t K, int64_t row0, int64_t rows, int64_t col0,
-                            int64_t cols, lt_lin *lin, int64_t at, float *bias) {
-    lt_weight w = {.n_dims = 2, .dim = {N, K}, .row0 = row0, .rows = rows, .col0 = col0, .cols = cols, .dt = lin->dt};
+static lt_status add_norm(lt_model *m, const lt_row *row, int layer, int64_t n, const float *w, const float *b) {
+    LT_TRY(add_vector(m, row, layer, "weight", n, w, m->arch.norm_plus_one));
+    return m->arch.norm_bias ? add_vector(m, row, layer, "bias", n, b, false) : LT_OK;
+}
+
+/* Rows [row0, row0 + rows) x columns [col0, col0 + cols) of a whole matrix [N, K], and the same rows of its bias, to rows [at, ...) of lin. */
+static lt_status add_matrix(lt_model *m, const lt_row *row, int layer, int64_t N, int64_t K, int64_t row0, int64_t rows, int64_t col0,
+                            int64_t cols, lt_lin *lin, int64_t at, bool bias) {
+    lt_weight w = {.n_dims = 2,
+                   .dim = {row->transposed ? K : N, row->transposed ? N : K},
+                   .row0 = row0,
+                   .rows = rows,
+                   .col0 = col0,
+                   .cols = cols,
+                   .dt = lin->dt,
+                   .transposed = row->transposed};
     if (lin->w) w.dst = (unsigned char *)lin->w + (size_t)(at * cols) * lt_dtype_bytes(lin->dt);
-    LT_TRY(add(m, w, "weight", fmt, layer));
-    if (!bias && !lin->bias) return LT_OK;
-    return add(m,
-               (lt_weight){.n_dims = 1, .dim = {N, 1}, .row0 = row0, .rows = rows, .cols = 1, .dst = bias ? bias + at : NULL, .dt = LT_F32},
-               "bias", fmt, layer);
-}
-
-/* Makes room for a linear layer; with_bias: marks lin->bias (a placeholder while measuring, so that the list is the same). */
-static lt_status make_lin(lt_model *m, int64_t N, int64_t K, bool with_bias, lt_lin *lin, float **bias) {
-    static const float measuring = 0;
-    LT_TRY(m->ctx.ops->lin_alloc(&m->ctx, &m->weights, N, K, lin));
-    *bias = with_bias ? lt_arena_take(&m->weights, N, sizeof **bias) : NULL;
-    lin->bias = !with_bias ? NULL : *bias ? *bias : &measuring;
-    return LT_OK;
-}
-
-static lt_status add_block(lt_model *m, const names *nm, int l) {
-    const lt_arch *a = &m->arch;
-    lt_block *b = &m->block[l];
-    int64_t hd = (int64_t)m->Hl * a->D, kd = (int64_t)m->Hkvl * a->D, C = a->C, r = m->grid->tp_rank;
-    int64_t whole_q = (int64_t)a->H * a->D, whole_kv = (int64_t)a->Hkv * a->D, q0 = r * hd, k0 = (int64_t)m->kv_first * a->D,
-            f0 = r * m->Fl;
-    bool bias = a->family == LT_FAMILY_BERT;
-    float *bb = NULL;
-    LT_TRY(make_lin(m, hd, C, bias, &b->q, &bb));
-    LT_TRY(add_matrix(m, nm->q, l, whole_q, C, q0, hd, 0, C, &b->q, 0, bb));
-    LT_TRY(make_lin(m, 2 * kd, C, bias, &b->kv, &bb));
-    LT_TRY(add_matrix(m, nm->k, l, whole_kv, C, k0, kd, 0, C, &b->kv, 0, bb));
-    LT_TRY(add_matrix(m, nm->v, l, whole_kv, C, k0, kd, 0, C, &b->kv, kd, bb));
-    LT_TRY(make_lin(m, C, hd, bias, &b->o, &bb));
-    LT_TRY(add_matrix(m, nm->o, l, C, whole_q, 0, C, q0, hd, &b->o, 0, bb));
-    LT_TRY(make_lin(m, a->glu ? 2 * m->Fl : m->Fl, C, bias, &b->up, &bb));
-    if (a->glu) LT_TRY(add_matrix(m, nm->gate, l, a->F, C, f0, m->Fl, 0, C, &b->up, 0, bb));
-    LT_TRY(add_matrix(m, nm->up, l, a->F, C, f0, m->Fl, 0, C, &b->up, a->glu ? m->Fl : 0, bb));
-    LT_TRY(make_lin(m, C, m->Fl, bias, &b->down, &bb));
-    LT_TRY(add_matrix(m, nm->down, l, C, a->F, 0, C, f0, m->Fl, &b->down, 0, bb));
-    LT_TRY(add_vector(m, nm->norm1, l, "weight", C, &b->norm1_w));
-    LT_TRY(add_vector(m, nm->norm2, l, "weight", C, &b->norm2_w));
-    if (a->norm == LT_NORM_LAYER) {
-        LT_TRY(add_vector(m, nm->norm1, l, "bias", C, &b->norm1_b));
-        LT_TRY(add_vector(m, nm->norm2, l, "bias", C, &b->norm2_b));
-    }
-    return LT_OK;
+    LT_TRY(add(m, row, layer, "weight", w));
+    if (!bias) return LT_OK;
+    float *dst = lin->bias ? (float *)(uintptr_t)lin->bias + at : NULL;
+    return add(m, row, layer, "bias",
+               (lt_weight){.n_dims = 1, .dim = {N, 1}, .row0 = row0, .rows = rows, .cols = 1, .dst = dst, .dt = LT_F32});
 }
 
 /* A mirrored f32 table [rows, C]. */
-static lt_status add_table(lt_model *m, const char *name, int64_t rows, float **out) {
-    *out = lt_arena_take(&m->weights, rows * m->arch.C, sizeof **out);
-    return add(m, (lt_weight){.n_dims = 2, .dim = {rows, m->arch.C}, .rows = rows, .cols = m->arch.C, .dst = *out, .dt = LT_F32}, "weight",
-               name, -1);
+static lt_status add_table(lt_model *m, const lt_row *row, int64_t rows, float *dst) {
+    int64_t C = m->arch.C;
+    return add(m, row, -1, "weight", (lt_weight){.n_dims = 2, .dim = {rows, C}, .rows = rows, .cols = C, .dst = dst, .dt = LT_F32});
+}
+
+/* ---- rows of the family's table ---- */
+
+/* Where q, k and v of a head stand among the rows of a fused matrix. */
+static int64_t fused_row(const lt_arch *a, lt_layout layout, lt_part part, int64_t head) {
+    int64_t group = a->H / a->Hkv, D = a->D, per_group = (group + 2) * D;
+    if (layout == LT_LAYOUT_PLAIN) return D * (part == LT_PART_Q ? head : part == LT_PART_K ? a->H + head : a->H + a->Hkv + head);
+    if (layout == LT_LAYOUT_HEADS) return D * (3 * head + (part == LT_PART_Q ? 0 : part == LT_PART_K ? 1 : 2));
+    if (part == LT_PART_Q) return head / group * per_group + head % group * D;
+    return head * per_group + (group + (part == LT_PART_V)) * D;
+}
+
+/* The heads [h0, h0 + n) of q, k or v from a fused matrix, as few rectangles as its layout allows. */
+static lt_status add_fused(lt_model *m, const lt_row *row, int layer, lt_part part, int64_t h0, int64_t n, lt_lin *lin, int64_t at) {
+    const lt_arch *a = &m->arch;
+    int64_t D = a->D, N = D * (a->H + 2 * a->Hkv);
+    for (int64_t h = h0, run; h < h0 + n; h += run) {
+        int64_t from = fused_row(a, row->layout, part, h);
+        for (run = 1; h + run < h0 + n && fused_row(a, row->layout, part, h + run) == from + run * D; run++) {}
+        LT_TRY(add_matrix(m, row, layer, N, a->C, from, run * D, 0, a->C, lin, at + (h - h0) * D, a->biases & LT_BIAS_Q));
+    }
+    return LT_OK;
+}
+
+/* A row of the table that stands once a layer. */
+static lt_status add_layer_row(lt_model *m, const lt_row *row, int l) {
+    const lt_arch *a = &m->arch;
+    lt_block *b = &m->block[l];
+    int64_t C = a->C, D = a->D, r = m->grid->tp_rank, hd = m->Hl * D, kd = m->Hkvl * D, whole_q = a->H * D, whole_kv = a->Hkv * D;
+    int64_t q0 = r * hd, k0 = m->kv_first * D, f0 = r * m->Fl, up_at = a->glu ? m->Fl : 0;
+    if (row->part >= LT_PART_NORM) {
+        int which = (int)row->part - LT_PART_NORM, branch = which / 3, place = which % 3;
+        if (!lt_model_impl_has_norm(a, branch, place)) return LT_OK;
+        return add_norm(m, row, l, C, b->norm[branch][place].w, b->norm[branch][place].b);
+    }
+    switch (row->part) {
+    case LT_PART_Q:
+        return add_matrix(m, row, l, whole_q, C, q0, hd, 0, C, &b->q, 0, a->biases & LT_BIAS_Q);
+    case LT_PART_K:
+        return add_matrix(m, row, l, whole_kv, C, k0, kd, 0, C, &b->kv, 0, a->biases & LT_BIAS_K);
+    case LT_PART_V:
+        return add_matrix(m, row, l, whole_kv, C, k0, kd, 0, C, &b->kv, kd, a->biases & LT_BIAS_V);
+    case LT_PART_QKV:
+        LT_TRY(add_fused(m, row, l, LT_PART_Q, r * m->Hl, m->Hl, &b->q, 0));
+        LT_TRY(add_fused(m, row, l, LT_PART_K, m->kv_first, m->Hkvl, &b->kv, 0));
+        return add_fused(m, row, l, LT_PART_V, m->kv_first, m->Hkvl, &b->kv, kd);
+    case LT_PART_O:
+        return add_matrix(m, row, l, C, whole_q, 0, C, q0, hd, &b->o, 0, a->biases & LT_BIAS_O);
+    case LT_PART_GATE:
+        return add_matrix(m, row, l, a->F, C, f0, m->Fl, 0, C, &b->up, 0, a->biases & LT_BIAS_GATE);
+    case LT_PART_UP:
+        return add_matrix(m, row, l, a->F, C, f0, m->Fl, 0, C, &b->up, up_at, a->biases & LT_BIAS_UP);
+    case LT_PART_GATE_UP:
+        LT_TRY(add_matrix(m, row, l, 2 * a->F, C, f0, m->Fl, 0, C, &b->up, 0, a->biases & LT_BIAS_GATE));
+        return add_matrix(m, row, l, 2 * a->F, C, a->F + f0, m->Fl, 0, C, &b->up, up_at, a->biases & LT_BIAS_UP);
+    case LT_PART_DOWN:
+        return add_matrix(m, row, l, C, a->F, 0, C, f0, m->Fl, &b->down, 0, a->biases & LT_BIAS_DOWN);
+    case LT_PART_Q_NORM:
+        return a->qk_norm ? add_vector(m, row, l, "weight", D, b->q_norm, a->norm_plus_one) : LT_OK;
+    case LT_PART_K_NORM:
+        return a->qk_norm ? add_vector(m, row, l, "weight", D, b->k_norm, a->norm_plus_one) : LT_OK;
+    default:
+        return LT_FAIL(LT_ERR_INTERNAL, "part %d of tensor %s is none of a layer", (int)row->part, row->name);
+    }
+}
+
+/* A row that stands once. */
+static lt_status add_row(lt_model *m, const lt_row *row) {
+    const lt_arch *a = &m->arch;
+    int64_t C = a->C;
+    switch (row->part) {
+    case LT_PART_TOKENS:
+        return add(
+            m, row, -1, "weight",
+            (lt_weight){
+                .n_dims = 2, .dim = {a->V, C}, .row0 = m->v0, .rows = m->v1 - m->v0, .cols = C, .dst = m->tok, .dt = m->ctx.compute});
+    case LT_PART_POSITIONS:
+        return a->positions == LT_POS_TABLE ? add_table(m, row, a->max_pos + a->pos_offset, m->pos_tab) : LT_OK;
+    case LT_PART_TYPES:
+        return a->types ? add_table(m, row, a->types, m->type_tab) : LT_OK;
+    case LT_PART_EMBED_NORM:
+        return a->embed_norm ? add_norm(m, row, -1, C, m->embed_norm.w, m->embed_norm.b) : LT_OK;
+    case LT_PART_FINAL_NORM:
+        return a->final_norm ? add_norm(m, row, -1, C, m->final_norm.w, m->final_norm.b) : LT_OK;
+    case LT_PART_POOLER:
+        return m->has_pooler ? add_matrix(m, row, -1, C, C, 0, C, 0, C, &m->pooler, 0, true) : LT_OK;
+    default:
+        return LT_FAIL(LT_ERR_INTERNAL, "part %d of tensor %s is one of a layer", (int)row->part, row->name);
+    }
 }
 
 lt_status lt_model_impl_shard(lt_model *m) {
-    const lt_arch *a = &m->arch;
-    const names *nm = &family_names[a->family];
-    int64_t C = a->C;
     m->n_weights = 0;
-    m->tok = lt_arena_take(&m->weights, (m->v1 - m->v0) * C, lt_dtype_bytes(m->ctx.compute));
-    LT_TRY(add(
-        m, (lt_weight){.n_dims = 2, .dim = {a->V, C}, .row0 = m->v0, .rows = m->v1 - m->v0, .cols = C, .dst = m->tok, .dt = m->ctx.compute},
-        "weight", nm->tok, -1));
-    if (a->learned_pos) LT_TRY(add_table(m, nm->pos, a->max_pos, &m->pos_tab));
-    if (a->types) LT_TRY(add_table(m, nm->type, a->types, &m->type_tab));
-    if (nm->embed_norm) {
-        LT_TRY(add_vector(m, nm->embed_norm, -1, "weight", C, &m->embed_norm_w));
-        LT_TRY(add_vector(m, nm->embed_norm, -1, "bias", C, &m->embed_norm_b));
-    }
-    for (int l = 0; l < a->m; l++) LT_TRY(add_block(m, nm, l));
-    if (nm->final_norm) LT_TRY(add_vector(m, nm->final_norm, -1, "weight", C, &m->final_norm_w));
-    if (m->has_pooler) {
-        float *bias = NULL;
-        LT_TRY(make_lin(m, C, C, true, &m->pooler, &bias));
-        LT_TRY(add_matrix(m, nm->pooler, -1, C, C, 0, C, 0, C, &m->pooler, 0, bias));
+    LT_TRY(carve_places(m));
+    for (const lt_row *row = m->arch.family->rows; row->part != LT_PART_END; row++) {
+        if (!strstr(row->name, "%d"))
+            LT_TRY(add_row(m, row));
+        else
+            for (int l = 0; l < m->arch.m; l++) LT_TRY(add_layer_row(m, row, l));
     }
     return lt_arena_ok(&m->weights);
 }
+
+/* ---- the file ---- */
 
 /* A tensor by its plain name, with the family's prefix, and with the norm names of early checkpoints (gamma, beta). */
 static const lt_st_tensor *find(const lt_model *m, const char *name) {
     static const char *const old[][2] = {{"LayerNorm.weight", "LayerNorm.gamma"}, {"LayerNorm.bias", "LayerNorm.beta"}};
     char full[2 * LT_NAME_BYTES];
     for (int prefixed = 0; prefixed < 2; prefixed++) {
-        (void)snprintf(full, sizeof full, "%s%s", prefixed ? family_names[m->arch.family].prefix : "", name);
+        (void)snprintf(full, sizeof full, "%s%s", prefixed ? m->arch.family->prefix : "", name);
         const lt_st_tensor *t = lt_st_find(m->st, full);
         for (int i = 0; !t && i < 2; i++) {
             size_t n = strlen(full), k = strlen(old[i][0]);
@@ -169,6 +235,16 @@ static const lt_st_tensor *find(const lt_model *m, const char *name) {
     return NULL;
 }
 
+bool lt_model_impl_in_file(const lt_model *m, lt_part part) {
+    char name[LT_NAME_BYTES];
+    for (const lt_row *row = m->arch.family->rows; row->part != LT_PART_END; row++) {
+        if (row->part != part) continue;
+        (void)snprintf(name, sizeof name, "%.80s.weight", row->name);
+        return find(m, name) != NULL;
+    }
+    return false;
+}
+
 static void shape_text(char buf[64], int n_dims, const int64_t *dim) {
     int at = snprintf(buf, 64, "[");
     for (int i = 0; i < n_dims && at < 50; i++) at += snprintf(buf + at, 64 - (size_t)at, i ? ", %lld" : "%lld", (long long)dim[i]);
@@ -177,7 +253,7 @@ static void shape_text(char buf[64], int n_dims, const int64_t *dim) {
 
 lt_status lt_model_impl_match(lt_model *m) {
     char want[64], got[64];
-    for (int i = 0; i < m->n_weights; i++) {
+    for (int64_t i = 0; i < m->n_weights; i++) {
         lt_weight *w = &m->weight[i];
         w->src = find(m, w->name);
         LT_CHECK(w->src, LT_ERR_FORMAT,

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ lt_status lt_tok_impl_open_llama2c(lt_tok *t, const char *path) {
             LT_CHECK_GOTO(grown, st, done, LT_ERR_NOMEM, "no memory for a vocabulary");
             t->score = grown;
         }
+        LT_CHECK_GOTO(!isnan(score), st, done, LT_ERR_FORMAT, "%s: the score of token %lld is no number", path, (long long)id);
         t->score[id] = score;
         LT_CHECK_GOTO(!memchr(text, 0, (size_t)bytes), st, done, LT_ERR_FORMAT, "%s: token %lld holds a zero byte", path, (long long)id);
         LT_TRY_GOTO(lt_vocab_put(&t->vocab, id, text, (size_t)bytes), st, done);
@@ -63,28 +65,79 @@ static int32_t join(const lt_tok *t, int32_t a, int32_t b) {
     return lt_vocab_find(&t->vocab, joined, n + m);
 }
 
-static lt_status merge(const lt_tok *t, lt_ids *ids, int64_t first) {
-    int32_t *id = ids->id + first, *pair = NULL; /* pair [n - 1]: what id[i] and id[i + 1] make */
-    int64_t n = ids->n - first;
-    LT_TRY(lt_calloc(&pair, n + 1, sizeof *pair, "a text"));
-    for (int64_t i = 0; i + 1 < n; i++) pair[i] = join(t, id[i], id[i + 1]);
-    for (;;) {
-        int64_t best = -1;
-        for (int64_t i = 0; i + 1 < n; i++)
-            if (pair[i] >= 0 && (best < 0 || t->score[pair[i]] > t->score[pair[best]])) best = i;
-        if (best < 0) break;
-        id[best] = pair[best];
-        n--;
-        memmove(id + best + 1, id + best + 2, (size_t)(n - best - 1) * sizeof *id);
-        if (best + 1 < n) {
-            memmove(pair + best, pair + best + 1, (size_t)(n - best - 1) * sizeof *pair);
-            pair[best] = join(t, id[best], id[best + 1]);
-        }
-        if (best > 0) pair[best - 1] = join(t, id[best - 1], id[best]);
+/* Two neighbours that make a token, by their places in the text. */
+typedef struct pair {
+    float score;
+    int32_t joined, left_id, right_id;
+    int64_t left, right;
+} pair;
+
+/* The pairs of a text as a heap, the next to merge on top, and the tokens as a list: so a line of a million characters takes no longer, for its
+ * length, than a short one. */
+typedef struct merger {
+    const lt_tok *tok;
+    int32_t *id;          /* [n], -1 once merged into the one before */
+    int64_t *next, *prev; /* [n] places of the neighbours, n and -1 at the ends */
+    pair *heap;
+    int64_t n, n_heap;
+} merger;
+
+/* Higher score first, then further left. */
+static bool before(const pair *a, const pair *b) { return a->score != b->score ? a->score > b->score : a->left < b->left; }
+
+/* Adds the pair of two neighbours, if they make a token. */
+static void push(merger *m, int64_t left, int64_t right) {
+    if (left < 0 || right >= m->n) return;
+    pair p = {
+        .joined = join(m->tok, m->id[left], m->id[right]), .left_id = m->id[left], .right_id = m->id[right], .left = left, .right = right};
+    if (p.joined < 0) return;
+    p.score = m->tok->score[p.joined];
+    int64_t at = m->n_heap++;
+    for (; at > 0 && before(&p, &m->heap[(at - 1) / 2]); at = (at - 1) / 2) m->heap[at] = m->heap[(at - 1) / 2];
+    m->heap[at] = p;
+}
+
+static pair pop(merger *m) {
+    pair top = m->heap[0], last = m->heap[--m->n_heap];
+    int64_t at = 0;
+    for (int64_t child; (child = 2 * at + 1) < m->n_heap; at = child) {
+        if (child + 1 < m->n_heap && before(&m->heap[child + 1], &m->heap[child])) child++;
+        if (!before(&m->heap[child], &last)) break;
+        m->heap[at] = m->heap[child];
     }
-    free(pair);
-    ids->n = first + n;
-    return LT_OK;
+    m->heap[at] = last;
+    return top;
+}
+
+static lt_status merge(const lt_tok *t, lt_ids *ids, int64_t first) {
+    merger m = {.tok = t, .id = ids->id + first, .n = ids->n - first};
+    lt_status st = LT_OK;
+    LT_TRY_GOTO(lt_calloc(&m.next, m.n, sizeof *m.next, "a text"), st, done);
+    LT_TRY_GOTO(lt_calloc(&m.prev, m.n, sizeof *m.prev, "a text"), st, done);
+    LT_TRY_GOTO(lt_calloc(&m.heap, 3 * m.n, sizeof *m.heap, "a text"), st, done); /* n - 1 pairs, and a merge adds two at most */
+    for (int64_t i = 0; i < m.n; i++) {
+        m.next[i] = i + 1;
+        m.prev[i] = i - 1;
+        push(&m, i, i + 1);
+    }
+    while (m.n_heap > 0) {
+        pair p = pop(&m);
+        /* one of the two may have been merged meanwhile */
+        if (m.id[p.left] != p.left_id || m.next[p.left] != p.right || m.id[p.right] != p.right_id) continue;
+        m.id[p.left] = p.joined;
+        m.id[p.right] = -1;
+        m.next[p.left] = m.next[p.right];
+        if (m.next[p.left] < m.n) m.prev[m.next[p.left]] = p.left;
+        push(&m, m.prev[p.left], p.left);
+        push(&m, p.left, m.next[p.left]);
+    }
+    ids->n = first;
+    for (int64_t i = 0; i < m.n; i = m.next[i]) ids->id[ids->n++] = m.id[i];
+done:
+    free(m.next);
+    free(m.prev);
+    free(m.heap);
+    return st;
 }
 
 static lt_status encode(const lt_tok *t, const char *text, size_t bytes, lt_ids *ids) {

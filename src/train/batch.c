@@ -73,6 +73,7 @@ lt_status lt_batch_next(lt_batch *b, const lt_samples *s, lt_tuner *const *tuner
                            .prompt = in.prompt,
                            .prompt_rows = in.prompt_rows,
                            .slot = in.slot,
+                           .trial = it->trial,
                            .prefix_len = in.prefix_len};
         if (!lt_pack_fits(pack, &seq)) break;
         LT_TRY(lt_pack_add(pack, &seq));

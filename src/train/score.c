@@ -58,9 +58,9 @@ lt_status lt_run_score(lt_run *r, const lt_samples *s, int trial_first, int tria
     while (st == LT_OK) {
         st = lt_batch_next(&b, s, r->tuner, &r->pack, &first, &count);
         if (st != LT_OK || count == 0) break;
-        const float *rows;
+        lt_readout_rows rows;
         lt_model_forward(r->model, &f, &rows);
-        st = score_pack(r, s, trial_first, b.item + first, count, rows, out);
+        st = score_pack(r, s, trial_first, b.item + first, count, rows.rows, out);
     }
     /* lengths were checked when the run was planned: a failure above is a bug */
     if (st != LT_OK) lt_fatal(r->grid.world, st);

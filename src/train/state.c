@@ -5,6 +5,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "store/fs.h"
 
 #include <stdlib.h>
@@ -46,7 +47,8 @@ static views trial_views(lt_trial *t) {
     X("last_step", last.step)                                                                                                              \
     X("last_n", last.metrics.n)
 
-static lt_status put_trial(lt_ckpt_writer *w, lt_trial *t) {
+/* What evaluation needs of a trial: its progress, its parameters and what belongs to them. */
+static lt_status put_values(lt_ckpt_writer *w, lt_trial *t) {
     const char *name = t->cfg->name;
     views s = trial_views(t);
     LT_TRY(lt_ckpt_put_str(w, name, "method", t->tuner.ops->name));
@@ -58,9 +60,14 @@ static lt_status put_trial(lt_ckpt_writer *w, lt_trial *t) {
     FOR_EACH_F64(X)
 #undef X
     LT_TRY(lt_ckpt_put_named(w, name, "params", s.param, s.n));
-    LT_TRY(lt_ckpt_put_named(w, name, "adam_m", s.m, s.n));
-    LT_TRY(lt_ckpt_put_named(w, name, "adam_v", s.v, s.n));
     return s.n_label_states ? lt_ckpt_put_named(w, name, "label_states", &s.label_states, 1) : LT_OK;
+}
+
+/* What training needs beside. */
+static lt_status put_moments(lt_ckpt_writer *w, lt_trial *t) {
+    views s = trial_views(t);
+    LT_TRY(lt_ckpt_put_named(w, t->cfg->name, "adam_m", s.m, s.n));
+    return lt_ckpt_put_named(w, t->cfg->name, "adam_v", s.v, s.n);
 }
 
 static lt_status get_trial(lt_ckpt *ck, lt_trial *t, bool optimizer) {
@@ -93,6 +100,9 @@ static lt_status open_told(lt_run *r, lt_ckpt **ck) {
     const char *path = r->cfg->run.resume_path;
     lt_ckpt *newest = NULL;
     LT_TRY(lt_ckpt_open(path, ck));
+    LT_CHECK(!lt_ckpt_best_of(*ck), LT_ERR_CONFIG,
+             "run.resume: %s holds the best values of trial %s only, for evaluation: name a checkpoint of all trials (step_*.h5 or last)",
+             path, lt_ckpt_best_of(*ck));
     size_t n = strlen(r->ck_dir);
     r->resume_own = !strncmp(path, r->ck_dir, n) && path[n] == '/';
     if (r->resume_own) return LT_OK;
@@ -149,27 +159,30 @@ lt_status lt_run_impl_claim_folder(lt_run *r) {
     return take_found(r, found);
 }
 
-/* A run without checkpoints, or with a damaged one, is told of when trained values are loaded. */
-lt_status lt_run_impl_peek_dtype(lt_run *r) {
-    char found[FOUND_BYTES] = "", *path = NULL;
+/* Rank 0: path and compute type of a checkpoint of this run, a small one if there is any; none is no failure. */
+static lt_status peek_local(const lt_run *r, char found[FOUND_BYTES]) {
+    const lt_config *c = r->cfg;
     lt_ckpt *ck = NULL;
-    lt_status st = lt_fs_path(&path, "%s/ck/last", r->cfg->run.dir);
-    if (st == LT_OK && r->grid.rank == 0 && lt_ckpt_open(path, &ck) == LT_OK) {
-        (void)snprintf(found, FOUND_PATH, "%s", path);
-        (void)snprintf(found + FOUND_PATH, FOUND_BYTES - FOUND_PATH, "%s", lt_ckpt_about(ck)->dtype);
-    } else if (st == LT_OK) {
-        lt_err_clear();
+    for (int i = 0; i <= c->n_trials && !found[0]; i++) {
+        char *path = NULL;
+        LT_TRY(i < c->n_trials ? lt_fs_path(&path, "%s/ck/best.%s", c->run.dir, c->trial[i].name)
+                               : lt_fs_path(&path, "%s/ck/last", c->run.dir));
+        if (access(path, F_OK) == 0 && lt_ckpt_open(path, &ck) == LT_OK) {
+            (void)snprintf(found, FOUND_PATH, "%s", path);
+            (void)snprintf(found + FOUND_PATH, FOUND_BYTES - FOUND_PATH, "%s", lt_ckpt_about(ck)->dtype);
+        }
+        lt_ckpt_close(&ck);
+        free(path);
     }
-    lt_ckpt_close(&ck);
-    free(path);
-    LT_TRY(lt_agree(r->grid.world, st));
-    return take_found(r, found);
+    lt_err_clear();
+    return LT_OK;
 }
 
-static lt_status link_best(lt_run *r, int trial) {
-    char link[256];
-    (void)snprintf(link, sizeof link, "best.%s", r->trial[trial].cfg->name);
-    return lt_ckpt_link(r->ck_dir, link, r->step);
+/* A run without checkpoints, or with a damaged one, is told of when trained values are loaded. */
+lt_status lt_run_impl_peek_dtype(lt_run *r) {
+    char found[FOUND_BYTES] = "";
+    LT_TRY(lt_agree(r->grid.world, r->grid.rank == 0 ? peek_local(r, found) : LT_OK));
+    return take_found(r, found);
 }
 
 /* What a checkpoint of this run says of itself. */
@@ -187,10 +200,11 @@ static lt_ckpt_head head_of(const lt_run *r, const char *config) {
                           .dp = r->grid.dp_size};
 }
 
+/* Rank 0 has checked the file: lt_run_impl_claim_folder. */
 static lt_status resume_local(lt_run *r) {
     lt_ckpt *ck = NULL;
     LT_TRY(LT_FAULT_POINT("run.resume"));
-    lt_status st = lt_ckpt_open(r->resume_path, &ck);
+    lt_status st = lt_ckpt_open_checked(r->resume_path, &ck);
     lt_ckpt_head run = head_of(r, NULL);
     if (st == LT_OK) st = lt_ckpt_match(ck, &run);
     for (int i = 0; st == LT_OK && i < r->n_trials; i++) {
@@ -207,12 +221,45 @@ static lt_status resume_local(lt_run *r) {
     return st;
 }
 
-/* Rank 0: the links of the checkpoint that goes on.  A run that was killed between its commit and its links has older ones. */
+/* The file of one trial's best values, which are its present ones. */
+static lt_status save_one_best(lt_run *r, const lt_ckpt_head *head, lt_trial *t) {
+    lt_ckpt_writer *w = NULL;
+    LT_TRY(lt_ckpt_begin_best(r->ck_dir, head, t->cfg->name, &w));
+    lt_status st = put_values(w, t);
+    if (st == LT_OK) st = lt_ckpt_commit(&w);
+    lt_ckpt_cancel(&w);
+    return st;
+}
+
+/* Rank 0: files and links of the trials whose best step is this one. */
+static lt_status save_best(lt_run *r, const lt_ckpt_head *head, const bool *is_best) {
+    const char **name = NULL;
+    int n = 0;
+    lt_status st = LT_OK;
+    LT_TRY(lt_calloc(&name, r->n_trials, sizeof *name, "names of trials"));
+    for (int i = 0; i < r->n_trials && st == LT_OK; i++) {
+        if (!is_best[i]) continue;
+        name[n++] = r->trial[i].cfg->name;
+        st = save_one_best(r, head, &r->trial[i]);
+    }
+    if (st == LT_OK) st = lt_ckpt_link_best(r->ck_dir, name, n, r->step);
+    free(name);
+    return st;
+}
+
+/* Rank 0: links and best files of the checkpoint that goes on.  A run that was killed after its commit has older ones. */
 static lt_status mend_links(lt_run *r) {
+    bool *is_best = NULL;
+    char *text = NULL;
     LT_TRY(lt_ckpt_link(r->ck_dir, "last", r->step));
-    for (int i = 0; i < r->n_trials; i++)
-        if (r->trial[i].best.step == r->step) LT_TRY(link_best(r, i));
-    return LT_OK;
+    LT_TRY(lt_calloc(&is_best, r->n_trials, sizeof *is_best, "trials"));
+    for (int i = 0; i < r->n_trials; i++) is_best[i] = r->trial[i].best.step == r->step;
+    lt_status st = lt_config_text(r->cfg, &text);
+    lt_ckpt_head head = head_of(r, text);
+    if (st == LT_OK) st = save_best(r, &head, is_best);
+    free(text);
+    free(is_best);
+    return st;
 }
 
 /* Rank 0: what lies after this step could not be used, or nothing of it is wanted. */
@@ -241,12 +288,14 @@ static lt_status save_local(lt_run *r, const bool *is_best) {
     if (st == LT_OK) st = lt_config_text(c, &text);
     lt_ckpt_head head = head_of(r, text);
     if (st == LT_OK) st = lt_ckpt_begin(r->ck_dir, &head, &w);
-    for (int i = 0; st == LT_OK && i < r->n_trials; i++) st = put_trial(w, &r->trial[i]);
+    for (int i = 0; st == LT_OK && i < r->n_trials; i++) {
+        st = put_values(w, &r->trial[i]);
+        if (st == LT_OK) st = put_moments(w, &r->trial[i]);
+    }
     if (st == LT_OK) st = lt_ckpt_commit(&w);
     lt_ckpt_cancel(&w);
     if (st == LT_OK) st = lt_ckpt_link(r->ck_dir, "last", r->step);
-    for (int i = 0; st == LT_OK && i < r->n_trials; i++)
-        if (is_best[i]) st = link_best(r, i);
+    if (st == LT_OK) st = save_best(r, &head, is_best);
     if (st == LT_OK) st = lt_ckpt_prune(r->ck_dir, c->train.keep);
     free(text);
     return st;
@@ -298,18 +347,25 @@ lt_status lt_run_impl_save(lt_run *r, const bool *is_best) {
     return logged == LT_OK ? LT_OK : lt_run_impl_record_flush(r, true);
 }
 
-static lt_status load_one(lt_run *r, const char *path, lt_trial *t) {
-    lt_ckpt *ck = NULL;
-    LT_TRY(LT_FAULT_POINT("run.load"));
-    lt_status st = lt_ckpt_open(path, &ck);
+/* Opens what trials are loaded from; rank 0 checks it, the others come after. */
+static lt_status open_to_load(lt_run *r, const char *path, lt_ckpt **ck) {
     char difference[512];
     lt_ckpt_head run = {.model_sha256 = lt_model_fingerprint(r->model), .labels = r->label_list}; /* the texts may be others */
-    if (st == LT_OK) st = lt_ckpt_match(ck, &run);
-    if (st == LT_OK && r->grid.rank == 0 && !lt_ckpt_same_settings(ck, r->settings, difference, sizeof difference))
+    LT_TRY(LT_FAULT_POINT("run.load"));
+    LT_TRY(r->grid.rank == 0 ? lt_ckpt_open(path, ck) : lt_ckpt_open_checked(path, ck));
+    LT_TRY(lt_ckpt_match(*ck, &run));
+    if (r->grid.rank == 0 && !lt_ckpt_same_settings(*ck, r->settings, difference, sizeof difference))
         lt_warn("%s was trained under another configuration (%s): numbers may differ", path, difference);
-    if (st == LT_OK) st = get_trial(ck, t, false);
-    lt_ckpt_close(&ck);
-    return st;
+    return LT_OK;
+}
+
+/* Reads a trial from path, which stays open in *ck for the next one; *there: it is in the file. */
+static lt_status load_one(lt_run *r, const char *path, lt_trial *t, lt_ckpt **ck, bool *there) {
+    if (*ck && strcmp(lt_ckpt_path(*ck), path) != 0) lt_ckpt_close(ck);
+    if (!*ck) LT_TRY(open_to_load(r, path, ck));
+    const char *only = lt_ckpt_best_of(*ck);
+    *there = !only || !strcmp(only, t->cfg->name);
+    return *there ? get_trial(*ck, t, false) : LT_OK;
 }
 
 /* Path of the checkpoint that `which` means for a trial. */
@@ -321,26 +377,29 @@ static lt_status path_of(const lt_run *r, const char *which, const lt_trial *t, 
 
 static lt_status load_local(lt_run *r, const char *which, int first, int count, bool *loaded) {
     char *path = NULL;
+    lt_ckpt *ck = NULL;
     bool any = false;
     lt_status st = LT_OK;
     for (int i = 0; st == LT_OK && i < count; i++) {
         lt_trial *t = &r->trial[first + i];
-        LT_TRY(path_of(r, which, t, &path));
+        LT_TRY_GOTO(path_of(r, which, t, &path), st, done);
         loaded[i] = access(path, R_OK) == 0;
+        if (loaded[i]) st = load_one(r, path, t, &ck, &loaded[i]);
         any |= loaded[i];
-        if (loaded[i])
-            st = load_one(r, path, t);
-        else if (i + 1 == count && !any)
+        if (st == LT_OK && !loaded[i] && i + 1 == count && !any)
             st = LT_FAIL(LT_ERR_IO, "no checkpoint %s for trial %s (%s): has `ltune train` run with run.dir = %s and evaluated it?", path,
                          t->cfg->name, which, r->cfg->run.dir);
-        else if (r->grid.rank == 0)
+        else if (st == LT_OK && !loaded[i] && r->grid.rank == 0)
             lt_warn("no checkpoint %s: trial %s is left out", path, t->cfg->name);
         free(path);
         path = NULL;
     }
+done:
+    lt_ckpt_close(&ck);
     return st;
 }
 
 lt_status lt_run_load(lt_run *r, const char *which, int first, int count, bool *loaded) {
-    return lt_agree(r->grid.world, load_local(r, which, first, count, loaded));
+    LT_TRY(lt_agree(r->grid.world, r->grid.rank == 0 ? load_local(r, which, first, count, loaded) : LT_OK));
+    return lt_agree(r->grid.world, r->grid.rank != 0 ? load_local(r, which, first, count, loaded) : LT_OK);
 }

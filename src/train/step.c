@@ -95,16 +95,16 @@ static lt_status heads(lt_run *r, int64_t first, int64_t count, const float *row
 
 /* All packs of this rank. */
 static lt_status run_packs(lt_run *r, double *data_s) {
-    lt_forward_args f = {.pack = &r->pack, .bank = &r->bank, .readout = r->readout};
+    lt_forward_args f = {.pack = &r->pack, .bank = &r->bank, .readout = r->readout, .backward = true};
     int64_t first, count;
     for (;;) {
         double t0 = lt_time_s();
         LT_TRY(lt_batch_next(&r->batch, &r->train, r->tuner, &r->pack, &first, &count));
         *data_s += lt_time_s() - t0;
         if (count == 0) return LT_OK;
-        const float *rows;
+        lt_readout_rows rows;
         lt_model_forward(r->model, &f, &rows);
-        LT_TRY(heads(r, first, count, rows));
+        LT_TRY(heads(r, first, count, rows.rows));
         lt_model_backward(r->model, &f, r->d_out);
         for (int64_t i = 0; i < count; i++) /* of the texts; prompt rows are not tokens */
             r->msg.data[r->msg.n - LT_FLAG_COUNT + LT_FLAG_TOKENS] += (float)(r->pack.cu[i + 1] - r->pack.text0[i]);

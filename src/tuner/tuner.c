@@ -82,7 +82,8 @@ lt_status lt_tuner_init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *labe
         memcpy(t->label_states, label_states, (size_t)(t->labels->K * per_label) * sizeof(float));
     } else {
         for (int y = 0; t->pairs && y < t->labels->K; y++)
-            lt_model_states(m, t->labels->tokens + (int64_t)y * t->labels->P, t->labels->P, t->label_states + y * per_label);
+            lt_model_states(m, 1, t->labels->tokens + (int64_t)y * t->labels->P, (const int64_t[]){0, t->labels->P},
+                            t->label_states + y * per_label);
     }
     lt_tuner_impl_normal(t, t->n_params - 2, 0.02);
     return t->ops->init(t, m, tok);

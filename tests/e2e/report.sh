@@ -15,7 +15,7 @@ must_run 2 train "$tmp/a.yaml" train.steps=6 train.eval_every=2
 run=$tmp/runs/a
 
 # ---- the terminal table and the group of two seeds
-report "$run"
+report "$run" --all
 expect "exit code" "$rc" 0
 best() {
     paste <(series "$run/run.h5" "/trials/$1/eval/accuracy") <(series "$run/run.h5" "/trials/$1/eval/loss") |
@@ -27,6 +27,11 @@ expect "table: best accuracy of trial two" "$(awk '$1 == "two" { print $8 }' "$t
 all() { for t in one two; do series "$run/run.h5" "/trials/$t/eval/accuracy" | sort -gr | awk 'NR == 1'; done; }
 expect "group: mean and deviation" "$(awk '$3 == 2 && $1 == "prefix" { print $4, $6 }' "$tmp/out")" \
     "$(all | awk '{ s += $1; q[NR] = $1 } END { m = s / NR; for (i = 1; i <= NR; i++) v += (q[i] - m) ^ 2; printf "%.4f %.4f", m, sqrt(v / (NR - 1)) }')"
+
+with_trials=$(cat "$tmp/out")
+report "$run"
+expect "without --all: the groups alone" "$(cat "$tmp/out")" "$(printf '%s\n' "$with_trials" | tail -n 2)"
+expect "no curves where standard output is a file" "$(grep -c 'training loss' "$tmp/out" || true)" 0
 
 # ---- CSV: every row of the log
 report "$run/run.h5" --csv "$tmp/a.csv"
@@ -79,4 +84,10 @@ report "$run" --html /nowhere/a.html
 refused "page not writable" 15 /nowhere/a.html
 report "$run" --colour
 refused "unknown option" 2 --colour
+report "$run" --x hours
+refused "unknown axis" 2 --x hours
+report "$run" --smooth 0
+refused "no window" 2 --smooth "found 0"
+report "$run" --smooth 5x
+refused "a window that is no number" 2 --smooth "found 5x"
 verdict

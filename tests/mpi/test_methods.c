@@ -325,7 +325,7 @@ static void check_states(const golden *g, fixture *f, const char *model) {
     const double states_limit = 2e-5; /* as for hidden states: test_model_hidden.c */
     float *h = malloc((size_t)(g->P * g->C) * sizeof *h);
     for (int y = 0; y < K; y++) {
-        lt_model_states(f->model, g->label_ids + y * g->P, g->P, h);
+        lt_model_states(f->model, 1, g->label_ids + y * g->P, (const int64_t[]){0, g->P}, h);
         double worst = test_max_diff(h, g->states + y * g->P * g->C, g->P * g->C);
         TEST_REPORT(worst <= states_limit, "%s: states of label %d differ by %.2g, limit %.1g", model, y, worst, states_limit);
         /* negative control: those of another label differ */

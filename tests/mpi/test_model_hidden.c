@@ -66,8 +66,10 @@ static void compare(fixture *f, const char *model, const char *file, const char 
     lt_model_limits limits = {.tokens = g.T, .seqs = g.n, .max_len = pack.max_len};
     if (fixture_open(f, dir, tp, bidirectional, LT_F32, limits)) {
         float *all = calloc((size_t)(g.layers * g.T * g.C), sizeof *all);
-        const float *rows;
-        lt_model_forward(f->model, &(lt_forward_args){.pack = &pack, .readout = LT_READ_TOKENS, .hidden = all}, &rows);
+        lt_readout_rows out;
+        float *rows = calloc((size_t)(g.T * g.C), sizeof *rows);
+        lt_model_forward(f->model, &(lt_forward_args){.pack = &pack, .readout = LT_READ_TOKENS, .hidden = all}, &out);
+        CHECK_OK(lt_ctx_download(lt_model_ctx(f->model), rows, out.rows, (size_t)(g.T * g.C) * sizeof *rows));
         for (int64_t l = 0; l < g.layers; l++) {
             double worst = test_max_diff(all + l * g.T * g.C, g.hidden + l * g.T * g.C, g.T * g.C);
             TEST_REPORT(worst <= limit, "%s tp %d layer %lld: largest difference %.3g, limit %.1g", hidden, tp, (long long)l, worst, limit);
@@ -76,6 +78,7 @@ static void compare(fixture *f, const char *model, const char *file, const char 
         /* negative control: one value off by ten limits must be seen */
         all[g.C + 1] += (float)(10 * limit);
         CHECK(test_max_diff(all, g.hidden, g.T * g.C) > limit);
+        free(rows);
         free(all);
     }
     fixture_close(f);

@@ -116,14 +116,16 @@ static void greedy(fixture *f, int32_t *ids, int64_t from, int64_t n) {
         int64_t rows = a->V - v < n ? a->V - v : n;
         lt_model_token_rows(f->model, every + v, rows, table + v * a->C);
     }
+    float *rows = malloc((size_t)a->C * sizeof *rows);
     lt_pack p;
     CHECK_OK(lt_pack_create(n, 1, &p));
     for (int64_t t = from; t < n; t++) {
-        const float *rows;
+        lt_readout_rows out;
         double best = -1e30;
         lt_pack_clear(&p);
         CHECK_OK(lt_pack_add(&p, &(lt_pack_seq){.tokens = ids, .n = t, .segment = t, .slot = -1}));
-        lt_model_forward(f->model, &(lt_forward_args){.pack = &p, .readout = LT_READ_LAST}, &rows);
+        lt_model_forward(f->model, &(lt_forward_args){.pack = &p, .readout = LT_READ_LAST}, &out);
+        CHECK_OK(lt_ctx_download(lt_model_ctx(f->model), rows, out.rows, (size_t)a->C * sizeof *rows));
         for (int32_t v = 0; v < a->V; v++) {
             double z = 0;
             for (int64_t c = 0; c < a->C; c++) z += (double)rows[c] * (double)table[v * a->C + c];
@@ -134,6 +136,7 @@ static void greedy(fixture *f, int32_t *ids, int64_t from, int64_t n) {
         }
     }
     lt_pack_destroy(&p);
+    free(rows);
     free(every);
     free(table);
 }

@@ -198,6 +198,8 @@ static void wrong_files(void) {
     refused("method: {labels: x}\n", "method.labels is a group", "");
     refused("method: {labels: {pos: [a, b]}}\n", "method.labels.pos must be", "");
     refused("method: {labels: {pos: ''}}\n", "method.labels.pos must be", "");
+    refused("method: {labels.: x}\n", "has no name of a label", "");
+    refused("trials: [{method: {labels.: x}}]\n", "trials.0.method.labels. has no name of a label", "");
     refused("model: {bidirectional: [[1]]}\n", "unknown key model.bidirectional.0", "did you mean model.bidirectional?");
     refused("model: {bidirectional: [1, [2]]}\n", "holds plain values only", "");
     refused("- a\n", "found a list", "");
@@ -263,6 +265,10 @@ static void overrides(void) {
     lt_config_free(&cfg);
     refused_over("train.lr", "is not key=value");
     refused_over("=1", "is not key=value");
+    refused_over("method.labels.caf\xe9=x", "is not UTF-8 text"); /* could be stored, but not loaded again */
+    CHECK_OK(load(NULL, "method.labels.caf\xc3\xa9=x", NULL, NULL, &cfg));
+    CHECK(cfg && cfg->method.n_labels == 1);
+    lt_config_free(&cfg);
     refused_over("train.lr=", "train.lr= has no value");
     refused_over("trian.lr=1", "command line: unknown key trian.lr; did you mean train.lr?");
     refused_over("train.batch=x", "command line: train.batch");

@@ -98,6 +98,7 @@ static void wrong_files(void) {
     refused("\6\0\0\0\0\0\0\0\7\0\0\0abcdefg", 19, "longer than 6 bytes");
     refused("\6\0\0\0\0\0\0\0\377\377\377\377", 12, "longer than 6 bytes");
     refused("\6\0\0\0\0\0\0\0\3\0\0\0a\0b", 15, "zero byte");
+    refused("\6\0\0\0\0\0\xC0\x7F\1\0\0\0a", 13, "is no number");
     refused(data, bytes - 1, "cut short");
     refused(data, bytes / 2, "");
     /* a cut in the pieces falls between two of them (1 token after the 259 at least), or is refused */
@@ -113,8 +114,91 @@ static void wrong_files(void) {
     free(data);
 }
 
+/* Merges as the format's author describes them: of all neighbours the best pair, the leftmost of equals, until none is left. */
+static int naive(const lt_tok *t, const float *score, int32_t *id, int n) {
+    for (;;) {
+        int best = -1, joined = -1;
+        for (int i = 0; i + 1 < n; i++) {
+            char *a, *b, text[64];
+            CHECK_OK(lt_tok_decode(t, (int32_t[]){259, id[i]}, 2, false, &a)); /* behind another token: a space in front stays */
+            CHECK_OK(lt_tok_decode(t, (int32_t[]){259, id[i + 1]}, 2, false, &b));
+            (void)snprintf(text, sizeof text, "%s%s", a + 1, b + 1);
+            int32_t k = lt_tok_token_id(t, text);
+            free(a);
+            free(b);
+            if (k >= 0 && (best < 0 || score[k] > score[joined])) best = i, joined = k;
+        }
+        if (best < 0) return n;
+        id[best] = joined;
+        memmove(id + best + 1, id + best + 2, (size_t)(n - best - 2) * sizeof *id);
+        n--;
+    }
+}
+
+/* Random texts over a small vocabulary, full of equal scores, against naive(); then one far too long for it. */
+static void merges(void) {
+    enum { LETTERS = 3, TOKENS = 259 + 1 + LETTERS + 9 + 27, LENGTH = 24, LONG = 200000 };
+    static char text[LONG + 1];
+    float score[TOKENS] = {0};
+    char *data = NULL, token[4];
+    size_t bytes;
+    int wrong = 0, n = 260;
+    unsigned state = 1;
+    lt_tok *t = NULL;
+    FILE *f = open_memstream(&data, &bytes);
+    fwrite(&(int32_t){6}, sizeof(int32_t), 1, f);
+    for (int i = 0; i < 259; i++) {
+        char byte[8];
+        (void)snprintf(byte, sizeof byte, "<0x%02X>", (unsigned)(i + 253) % 256);
+        put(f, 0, byte);
+    }
+    put(f, 0, "_");
+    for (int length = 1; length <= 3; length++)
+        for (int i = 0; i < (length == 1 ? 3 : length == 2 ? 9 : 27); i++, n++) {
+            token[0] = (char)('a' + i % 3), token[1] = (char)('a' + i / 3 % 3), token[2] = (char)('a' + i / 9 % 3), token[length] = 0;
+            score[n] = (float)((i * 7 + length) % 5);
+            put(f, score[n], token);
+        }
+    fclose(f);
+    CHECK_INT(n, TOKENS);
+    text_write("bad.bin", data, bytes);
+    free(data);
+    CHECK_OK(lt_tok_open(text_path("bad.bin"), &t));
+    for (int round = 0; t && round < 200; round++) {
+        int32_t want[LENGTH];
+        lt_ids ids = {0};
+        for (int i = 0; i < LENGTH; i++) {
+            state = state * 1103515245u + 12345u;
+            text[i] = (char)('a' + (state >> 16) % LETTERS);
+            want[i] = lt_tok_token_id(t, (char[]){text[i], 0});
+        }
+        CHECK_OK(lt_tok_encode(t, text, LENGTH, false, &ids));
+        wrong += !text_same(&ids, want, naive(t, score, want, LENGTH));
+        if (round == 0) { /* control: another id is noticed */
+            ids.id[ids.n - 1]++;
+            CHECK(!text_same(&ids, want, (int)ids.n));
+        }
+        lt_ids_free(&ids);
+    }
+    CHECK_INT(wrong, 0);
+    for (int i = 0; i < LONG; i++) {
+        state = state * 1103515245u + 12345u;
+        text[i] = (char)('a' + (state >> 16) % LETTERS);
+    }
+    lt_ids ids = {0};
+    char *back = NULL;
+    CHECK_OK(lt_tok_encode(t, text, LONG, false, &ids));
+    CHECK(ids.n > LONG / 3 && ids.n < LONG);
+    CHECK_OK(lt_tok_decode(t, ids.id, ids.n, false, &back));
+    CHECK(back && !memcmp(back, text, LONG));
+    free(back);
+    lt_ids_free(&ids);
+    lt_tok_close(&t);
+}
+
 int main(void) {
     right_files();
+    merges();
     wrong_files();
     text_clean(files, sizeof files / sizeof *files);
     return test_end();

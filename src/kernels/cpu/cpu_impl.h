@@ -89,6 +89,7 @@ lt_status lt_cpu_xent(const lt_ctx *c, const struct lt_xent_args *a);
 lt_status lt_cpu_gemm(const lt_ctx *c, const struct lt_gemm_args *a);
 lt_status lt_cpu_sumsq(const lt_ctx *c, const struct lt_sumsq_args *a);
 lt_status lt_cpu_loss_sums(const lt_ctx *c, const struct lt_loss_args *a);
+lt_status lt_cpu_convert(const lt_ctx *c, const struct lt_convert_args *a);
 lt_status lt_cpu_bias_rows(const lt_ctx *c, const struct lt_bias_args *a);
 lt_status lt_cpu_column_sums(const lt_ctx *c, const struct lt_colsum_args *a);
 lt_status lt_cpu_softmax_fwd(const lt_ctx *c, const struct lt_softmax_args *a);

@@ -22,6 +22,14 @@ static float sum_squares_about(int64_t n, const float *x, float mean) {
     return s;
 }
 
+/* y += n elements of resid. */
+static void add_row(lt_arr resid, int64_t at, int64_t n, float *y) {
+    float buf[LT_CPU_CHUNK];
+    const float *r = lt_cpu_load(resid, at, n, buf);
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) y[i] += r[i];
+}
+
 static void forward_row(const struct lt_norm_args *a, int64_t t) {
     int64_t C = a->C;
     const float *x = a->x + t * C;
@@ -31,13 +39,17 @@ static void forward_row(const struct lt_norm_args *a, int64_t t) {
         float buf[LT_CPU_CHUNK];
         int64_t n = lt_cpu_min(LT_CPU_CHUNK, C - i0);
         const float *xi = x + i0, *w = a->w + i0, *b = a->b ? a->b + i0 : NULL;
-        float *y = lt_cpu_target(a->y, t * C + i0, buf);
+        float *y = a->resid.p ? buf : lt_cpu_target(a->y, t * C + i0, buf);
         if (b) {
 #pragma omp simd
             for (int64_t i = 0; i < n; i++) y[i] = (xi[i] - mean) * rstd * w[i] + b[i];
         } else {
 #pragma omp simd
             for (int64_t i = 0; i < n; i++) y[i] = (xi[i] - mean) * rstd * w[i];
+        }
+        if (a->resid.p) {
+            add_row(a->resid, t * C + i0, n, y);
+            if (a->y.dt == LT_F32) memcpy((float *)a->y.p + t * C + i0, y, (size_t)n * sizeof *y);
         }
         lt_cpu_store(a->y, t * C + i0, n, y);
     }

@@ -43,6 +43,7 @@ static const lt_ops table = {
     .xent = lt_cpu_xent,
     .gemm = lt_cpu_gemm,
     .loss_sums = lt_cpu_loss_sums,
+    .convert = lt_cpu_convert,
     .bias_rows = lt_cpu_bias_rows,
     .column_sums = lt_cpu_column_sums,
     .softmax_fwd = lt_cpu_softmax_fwd,

@@ -1,10 +1,23 @@
-/* Small ops of the trainable side: bias rows, column sums, softmax of rows, dropout.  Sums run in row order. */
+/* Small ops: conversion, bias rows, column sums, softmax of rows, dropout.  Sums run in row order. */
 #include "kernels/cpu/cpu_impl.h"
 
 #include "base/rng.h"
 
 #include <math.h>
 #include <string.h>
+
+lt_status lt_cpu_convert(const lt_ctx *c, const struct lt_convert_args *a) {
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->n))
+    for (int64_t at = 0; at < a->n; at += LT_CPU_CHUNK) {
+        float buf[LT_CPU_CHUNK], buf_y[LT_CPU_CHUNK];
+        int64_t n = lt_cpu_min(LT_CPU_CHUNK, a->n - at);
+        const float *x = lt_cpu_load(a->x, at, n, buf);
+        float *y = lt_cpu_target(a->y, at, buf_y);
+        memcpy(y, x, (size_t)n * sizeof *y);
+        lt_cpu_store(a->y, at, n, y);
+    }
+    return LT_OK;
+}
 
 lt_status lt_cpu_bias_rows(const lt_ctx *c, const struct lt_bias_args *a) {
 #pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->n))

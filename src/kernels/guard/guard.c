@@ -151,6 +151,7 @@ static void *guard_view(const lt_ctx *c, void *p, size_t bytes) {
     X(dropout_rows, const struct lt_dropout_args *)                                                                                        \
     X(xent, const struct lt_xent_args *)                                                                                                   \
     X(loss_sums, const struct lt_loss_args *)                                                                                              \
+    X(convert, const struct lt_convert_args *)                                                                                             \
     X(bias_rows, const struct lt_bias_args *)                                                                                              \
     X(column_sums, const struct lt_colsum_args *)                                                                                          \
     X(softmax_fwd, const struct lt_softmax_args *)                                                                                         \

@@ -1,6 +1,6 @@
 /* Layer norm (Ba et al. 2016) and RMS norm (Zhang and Sennrich 2019), f64.
  *
- *   xhat = (x - mean) rstd   (RMS: mean = 0),   rstd = 1 / sqrt(mean((x - mean)^2) + eps),   y = xhat w + b
+ *   xhat = (x - mean) rstd   (RMS: mean = 0),   rstd = 1 / sqrt(mean((x - mean)^2) + eps),   y = xhat w + b + resid
  *   g = dy w,   dx = rstd (g - mean(g) - xhat mean(g xhat)) + dres   (RMS: without mean(g)) */
 #include "kernels/ref/ref_impl.h"
 
@@ -17,7 +17,8 @@ lt_status lt_ref_norm_fwd(const lt_ctx *c, const struct lt_norm_args *a) {
         for (int64_t i = 0; i < a->C; i++) var += ((double)x[i] - mean) * ((double)x[i] - mean);
         double rstd = 1.0 / sqrt(var / (double)a->C + (double)a->eps);
         for (int64_t i = 0; i < a->C; i++) {
-            lt_ref_put(a->y, t * a->C + i, ((double)x[i] - mean) * rstd * (double)a->w[i] + (a->b ? (double)a->b[i] : 0.0));
+            double resid = a->resid.p ? lt_ref_get(a->resid, t * a->C + i) : 0;
+            lt_ref_put(a->y, t * a->C + i, ((double)x[i] - mean) * rstd * (double)a->w[i] + (a->b ? (double)a->b[i] : 0.0) + resid);
             if (a->x_save) a->x_save[t * a->C + i] = x[i];
         }
         if (a->kind == LT_NORM_LAYER) a->mean[t] = (float)mean;

@@ -39,6 +39,7 @@ static const lt_ops table = {
     .xent = lt_ref_xent,
     .gemm = lt_ref_gemm,
     .loss_sums = lt_ref_loss_sums,
+    .convert = lt_ref_convert,
     .bias_rows = lt_ref_bias_rows,
     .column_sums = lt_ref_column_sums,
     .softmax_fwd = lt_ref_softmax_fwd,

@@ -43,6 +43,7 @@ lt_status lt_ref_xent(const lt_ctx *c, const struct lt_xent_args *a);
 lt_status lt_ref_gemm(const lt_ctx *c, const struct lt_gemm_args *a);
 lt_status lt_ref_sumsq(const lt_ctx *c, const struct lt_sumsq_args *a);
 lt_status lt_ref_loss_sums(const lt_ctx *c, const struct lt_loss_args *a);
+lt_status lt_ref_convert(const lt_ctx *c, const struct lt_convert_args *a);
 lt_status lt_ref_bias_rows(const lt_ctx *c, const struct lt_bias_args *a);
 lt_status lt_ref_column_sums(const lt_ctx *c, const struct lt_colsum_args *a);
 lt_status lt_ref_softmax_fwd(const lt_ctx *c, const struct lt_softmax_args *a);

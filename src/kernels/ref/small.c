@@ -5,6 +5,11 @@
 
 #include <math.h>
 
+lt_status lt_ref_convert(const lt_ctx *c, const struct lt_convert_args *a) {
+    for (int64_t i = 0; i < a->n; i++) lt_ref_put(a->y, i, lt_ref_get(a->x, i));
+    return LT_OK;
+}
+
 lt_status lt_ref_bias_rows(const lt_ctx *c, const struct lt_bias_args *a) {
     for (int64_t r = 0; r < a->rows; r++)
         for (int64_t i = 0; i < a->n; i++) {

@@ -1,0 +1,130 @@
+/* One transformer block, forward: two branches, each y = after(x + out(body(in(x)))), or both on the block's input (parallel).
+ *
+ *   body of attention      q = n Wq, k = n Wk, v = n Wv (+ biases), rotation, attention, o Wo
+ *   body of feed-forward   act(n Wu) Wd, or gated: (act(n Wg) * (n Wu)) Wd
+ *
+ * The products with Wo and Wd are sums over the tp group; tp rank 0 adds bias and residual once.  So a branch costs one all-reduce, and a parallel block
+ * costs one in all.  On one rank a sum is written where its reader keeps it for backward: in norm[branch][place].x of the norm that reads it next; on
+ * several it arrives in a comm buffer and that norm copies it while it reads.
+ *
+ * The stream, the rows between branches, is f32 where it is a running sum (an input norm reads it) and of the compute type where it is the output of a
+ * norm (BERT).  In the last block (pick) only the rows that are read out go past the keys and values. */
+#include "model/model_impl.h"
+
+static void rotate(lt_model *m, int layer, lt_arr x, int64_t ld, int heads, int64_t rows, const int32_t *pos, int inverse) {
+    LT_OP(m, rope,
+          &(struct lt_rope_args){.rows = rows,
+                                 .heads = heads,
+                                 .head_dim = m->arch.D,
+                                 .x = x,
+                                 .ld_x = ld,
+                                 .pos = pos,
+                                 .cos_sin = m->cos_sin[m->arch.layer[layer].rope],
+                                 .inverse = inverse});
+}
+
+/* Where the f32 stream before a branch of a layer (or behind the last layer) lies. */
+static float *stream_at(lt_model *m, int layer, int branch) {
+    return layer == m->arch.m ? m->final_saved.x : lt_model_impl_saved(m, layer)->norm[branch][LT_IN].x;
+}
+
+/* The rows that a branch puts out: f32 beside where the next branch reads them, else m->stream. */
+static lt_arr stream_after(lt_model *m, int layer, int branch) {
+    if (m->stream_dt != LT_F32) return m->stream[branch];
+    return lt_arr_f32(branch == LT_ATTN && !m->arch.parallel ? stream_at(m, layer, LT_FFN) : stream_at(m, layer + 1, LT_ATTN));
+}
+
+/* in(x) of a branch: x itself without an input norm. */
+static lt_arr input_norm(lt_model *m, int layer, int branch, int64_t rows, lt_arr x) {
+    if (!lt_model_impl_has_norm(&m->arch, branch, LT_IN)) return x;
+    lt_model_impl_norm(m, &m->block[layer].norm[branch][LT_IN], &lt_model_impl_saved(m, layer)->norm[branch][LT_IN], rows, x.p, m->n,
+                       (lt_arr){0});
+    return m->n;
+}
+
+static lt_arr pick_rows(lt_model *m, int64_t n, lt_arr from, lt_arr to) {
+    LT_OP(m, gather_rows, &(struct lt_rows_args){.rows = n, .C = m->arch.C, .index = m->dev.pick_row, .big = from, .small = to});
+    return to;
+}
+
+/* n [T, C] -> saved.o [rows, Hl*D]; queries from nq [rows, C]. */
+static void attention_body(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, lt_arr n, lt_arr nq) {
+    lt_block *w = &m->block[layer];
+    lt_saved *s = lt_model_impl_saved(m, layer);
+    int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T, hd = (int64_t)m->Hl * m->arch.D, kd = (int64_t)m->Hkvl * m->arch.D;
+    LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->q, .rows = rows, .x = nq, .y = s->q});
+    LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = n, .y = s->kv});
+    if (m->arch.positions == LT_POS_ROTARY) {
+        rotate(m, layer, s->q, hd, m->Hl, rows, pick ? m->dev.pick_pos : m->dev.pos, 0);
+        rotate(m, layer, s->kv, 2 * kd, m->Hkvl, T, m->dev.pos, 0);
+    }
+    lt_model_impl_attn_fwd(m, layer, bank, pick);
+}
+
+/* n [rows, C] -> m->h [rows, Fl]. */
+static void feed_forward_body(lt_model *m, int layer, int64_t rows, lt_arr n) {
+    lt_saved *s = lt_model_impl_saved(m, layer);
+    LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &m->block[layer].up, .rows = rows, .x = n, .y = s->u});
+    struct lt_act_args act = {.act = m->arch.act, .rows = rows, .F = m->Fl, .u = s->u, .h = m->h};
+    if (m->arch.glu)
+        LT_OP(m, glu_fwd, &act);
+    else
+        LT_OP(m, act_fwd, &act);
+}
+
+/* sum := x W^T + bias + resid, this rank's part of it. */
+static void project(lt_model *m, lt_lin *lin, int64_t rows, lt_arr x, float *sum, lt_arr resid) {
+    LT_OP_TIMED(
+        m, linear, linear_fwd,
+        &(struct lt_linear_args){.lin = lin, .rows = rows, .x = x, .y = lt_arr_f32(sum), .resid = resid, .no_bias = m->grid->tp_rank != 0});
+}
+
+/* The end of a branch: its body's product, the sum over the tp group, the norms behind it.  x [rows, C]: the stream before it. */
+static lt_arr finish_branch(lt_model *m, int layer, int branch, int64_t rows, lt_lin *lin, lt_arr body, lt_arr x) {
+    const lt_norm_weights *w = m->block[layer].norm[branch];
+    const lt_norm_saved *s = lt_model_impl_saved(m, layer)->norm[branch];
+    bool out = m->arch.norms & LT_NORM_OUT, after = m->arch.norms & LT_NORM_AFTER;
+    lt_arr to = stream_after(m, layer, branch);
+    float *sum = lt_model_impl_sum(m, out ? s[LT_OUT].x : after ? s[LT_AFTER].x : to.p);
+    project(m, lin, rows, body, sum, out ? (lt_arr){0} : lt_model_impl_once(m, x));
+    lt_model_impl_reduce(m, rows);
+    if (out) {
+        lt_arr y = after ? lt_arr_f32(s[LT_AFTER].x) : to;
+        lt_model_impl_norm(m, &w[LT_OUT], &s[LT_OUT], rows, sum, y, x);
+        sum = y.p;
+    }
+    if (!after) return lt_arr_f32(sum);
+    lt_model_impl_norm(m, &w[LT_AFTER], &s[LT_AFTER], rows, sum, to, (lt_arr){0});
+    return to;
+}
+
+/* Both branches on x: one residual sum, one all-reduce. */
+static lt_arr parallel_block(lt_model *m, int layer, int64_t rows, lt_arr n, lt_arr x) {
+    lt_block *w = &m->block[layer];
+    float *sum = lt_model_impl_sum(m, stream_after(m, layer, LT_FFN).p);
+    project(m, &w->o, rows, lt_model_impl_saved(m, layer)->o, sum, lt_model_impl_once(m, x));
+    feed_forward_body(m, layer, rows, n);
+    project(m, &w->down, rows, m->h, sum, lt_arr_f32(sum));
+    lt_model_impl_reduce(m, rows);
+    return lt_arr_f32(sum);
+}
+
+lt_arr lt_model_impl_block_fwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, lt_arr x) {
+    lt_block *w = &m->block[layer];
+    const lt_arch *a = &m->arch;
+    int64_t rows = pick ? pack->n_seq : pack->n_tok;
+    lt_arr n = input_norm(m, layer, LT_ATTN, pack->n_tok, x), nq = n;
+    if (pick) {
+        nq = pick_rows(m, rows, n, (lt_arr){m->pick.p, n.dt});
+        x = n.p == x.p ? nq : pick_rows(m, rows, x, m->pick_x);
+    }
+    attention_body(m, pack, layer, bank, pick, n, nq);
+    if (a->parallel) {
+        if (!a->shared_in) nq = input_norm(m, layer, LT_FFN, rows, x);
+        return parallel_block(m, layer, rows, nq, x);
+    }
+    x = finish_branch(m, layer, LT_ATTN, rows, &w->o, lt_model_impl_saved(m, layer)->o, x);
+    n = input_norm(m, layer, LT_FFN, rows, x);
+    feed_forward_body(m, layer, rows, n);
+    return finish_branch(m, layer, LT_FFN, rows, &w->down, m->h, x);
+}

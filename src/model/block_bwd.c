@@ -1,0 +1,124 @@
+/* One transformer block, backward to its input; the forward and the names are in block.c.  No gradient of a frozen weight is formed.
+ *
+ *   a branch y = after(x + out(body(in(x)))), from G = dy:
+ *     G1 = after'(G)               gradient of the sum; goes to x as it is
+ *     G2 = out'(G1)                gradient of the body's output
+ *     dn = body'(G2)               a partial sum over the tp group
+ *     dx = in'(dn) + G1            without an input norm: dn + G1, G1 added once by tp rank 0 inside the sum
+ *
+ * In the last block (pick) G has the read-out rows only; keys and values of all rows get gradients, and what belongs to the read-out rows is added to
+ * theirs.  g_x[b] receives dx of branch b. */
+#include "model/model_impl.h"
+
+static lt_arr f32(const float *p) { return lt_arr_f32((float *)(uintptr_t)p); }
+
+/* After'(grad): m->g_after, or grad itself. */
+static const float *through_after(lt_model *m, int layer, int branch, int64_t rows, const float *grad) {
+    if (!(m->arch.norms & LT_NORM_AFTER)) return grad;
+    lt_model_impl_norm_bwd(m, &m->block[layer].norm[branch][LT_AFTER], &m->saved[layer].norm[branch][LT_AFTER], rows, grad, NULL,
+                           m->g_after);
+    return m->g_after;
+}
+
+static const float *through_out(lt_model *m, int layer, int branch, int64_t rows, const float *grad) {
+    if (!(m->arch.norms & LT_NORM_OUT)) return grad;
+    lt_model_impl_norm_bwd(m, &m->block[layer].norm[branch][LT_OUT], &m->saved[layer].norm[branch][LT_OUT], rows, grad, NULL, m->g_out);
+    return m->g_out;
+}
+
+static void back(lt_model *m, lt_lin *lin, int64_t rows, lt_arr dy, lt_arr dx, lt_arr resid) {
+    LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = lin, .rows = rows, .x = dx, .y = dy, .resid = resid});
+}
+
+/* Feed-forward body, from the gradient of its output to saved.u's place. */
+static void feed_forward_back(lt_model *m, int layer, int64_t rows, const float *grad) {
+    lt_saved *s = &m->saved[layer];
+    struct lt_act_args act = {.act = m->arch.act, .rows = rows, .F = m->Fl, .u = s->u, .dh = m->dh, .du = s->u};
+    back(m, &m->block[layer].down, rows, f32(grad), m->dh, (lt_arr){0});
+    if (m->arch.glu)
+        LT_OP(m, glu_bwd, &act);
+    else
+        LT_OP(m, act_bwd, &act);
+}
+
+static void unrotate(lt_model *m, int layer, lt_arr x, int64_t ld, int heads, int64_t rows, const int32_t *pos) {
+    LT_OP(m, rope,
+          &(struct lt_rope_args){.rows = rows,
+                                 .heads = heads,
+                                 .head_dim = m->arch.D,
+                                 .x = x,
+                                 .ld_x = ld,
+                                 .pos = pos,
+                                 .cos_sin = m->cos_sin[m->arch.layer[layer].rope],
+                                 .inverse = 1});
+}
+
+/* Attention body, from the gradient of its output to m->dq, m->dkv (before the rotation) and the bank's gradient. */
+static void attention_back(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below, const float *grad) {
+    int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T, hd = (int64_t)m->Hl * m->arch.D, kd = (int64_t)m->Hkvl * m->arch.D;
+    back(m, &m->block[layer].o, rows, f32(grad), m->d_o, (lt_arr){0});
+    lt_model_impl_attn_bwd(m, layer, bank, pick);
+    if (!below || m->arch.positions != LT_POS_ROTARY) return;
+    unrotate(m, layer, m->dq, hd, m->Hl, rows, pick ? m->dev.pick_pos : m->dev.pos);
+    unrotate(m, layer, m->dkv, 2 * kd, m->Hkvl, T, m->dev.pos);
+}
+
+static void scatter(lt_model *m, int64_t rows, float *big, const float *small) {
+    LT_OP(m, scatter_add_rows,
+          &(struct lt_rows_args){.rows = rows, .C = m->arch.C, .index = m->dev.pick_row, .big = f32(big), .small = f32(small)});
+}
+
+/* Feed-forward branch alone: gradient of its input rows. */
+static const float *feed_forward_branch(lt_model *m, int layer, int64_t rows, const float *grad) {
+    bool in = lt_model_impl_has_norm(&m->arch, LT_FFN, LT_IN);
+    const float *g1 = through_after(m, layer, LT_FFN, rows, grad), *g2 = through_out(m, layer, LT_FFN, rows, g1);
+    feed_forward_back(m, layer, rows, g2);
+    float *dn = lt_model_impl_sum(m, in ? m->g_sum : m->g_x[LT_FFN]);
+    back(m, &m->block[layer].up, rows, m->saved[layer].u, f32(dn), in ? (lt_arr){0} : lt_model_impl_once(m, f32(g1)));
+    lt_model_impl_reduce(m, rows);
+    if (!in) return dn;
+    lt_model_impl_norm_bwd(m, &m->block[layer].norm[LT_FFN][LT_IN], &m->saved[layer].norm[LT_FFN][LT_IN], rows, dn, g1, m->g_x[LT_FFN]);
+    return m->g_x[LT_FFN];
+}
+
+/* The attention branch's way to x from dq, dkv, and G1 (rows) that goes to x directly.  also [rows of du]: NULL, or the feed-forward's du of a parallel
+ * block with a shared input norm, whose product joins the same sum. */
+static float *to_input(lt_model *m, const lt_pack *pack, int layer, bool pick, const float *g1, const lt_arr *also) {
+    lt_block *w = &m->block[layer];
+    bool in = lt_model_impl_has_norm(&m->arch, LT_ATTN, LT_IN);
+    int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T;
+    float *dn = lt_model_impl_sum(m, in ? m->g_sum : m->g_x[LT_ATTN]), *first = pick ? m->g_small : dn;
+    back(m, &w->q, rows, m->dq, f32(first), in ? (lt_arr){0} : lt_model_impl_once(m, f32(g1)));
+    if (also) back(m, &w->up, rows, *also, f32(first), f32(first));
+    back(m, &w->kv, T, m->dkv, f32(dn), pick ? (lt_arr){0} : f32(dn));
+    if (pick) scatter(m, rows, dn, m->g_small);
+    lt_model_impl_reduce(m, T);
+    if (!in) return dn;
+    lt_model_impl_norm_bwd(m, &w->norm[LT_ATTN][LT_IN], &m->saved[layer].norm[LT_ATTN][LT_IN], T, dn, pick ? NULL : g1, m->g_x[LT_ATTN]);
+    if (pick) scatter(m, rows, m->g_x[LT_ATTN], g1);
+    return m->g_x[LT_ATTN];
+}
+
+/* Both branches read x: their gradients meet there. */
+static float *parallel_back(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below, const float *grad) {
+    int64_t rows = pick ? pack->n_seq : pack->n_tok;
+    lt_arr *du = &m->saved[layer].u;
+    attention_back(m, pack, layer, bank, pick, below, grad);
+    if (!below) return NULL;
+    feed_forward_back(m, layer, rows, grad);
+    if (m->arch.shared_in) return to_input(m, pack, layer, pick, grad, du);
+    float *dn = lt_model_impl_sum(m, m->g_sum); /* a norm of its own: a sum of its own */
+    back(m, &m->block[layer].up, rows, *du, f32(dn), (lt_arr){0});
+    lt_model_impl_reduce(m, rows);
+    lt_model_impl_norm_bwd(m, &m->block[layer].norm[LT_FFN][LT_IN], &m->saved[layer].norm[LT_FFN][LT_IN], rows, dn, grad, m->g_x[LT_FFN]);
+    return to_input(m, pack, layer, pick, m->g_x[LT_FFN], NULL);
+}
+
+float *lt_model_impl_block_bwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below, const float *grad) {
+    int64_t rows = pick ? pack->n_seq : pack->n_tok;
+    if (m->arch.parallel) return parallel_back(m, pack, layer, bank, pick, below, grad);
+    grad = feed_forward_branch(m, layer, rows, grad);
+    const float *g1 = through_after(m, layer, LT_ATTN, rows, grad), *g2 = through_out(m, layer, LT_ATTN, rows, g1);
+    attention_back(m, pack, layer, bank, pick, below, g2);
+    return below ? to_input(m, pack, layer, pick, g1, NULL) : NULL;
+}

@@ -1,0 +1,132 @@
+/* What attention needs to know of a pack: for each mask that layers share, the interval of keys of every query row; and the upload of all of it with
+ * the pack in one block of 32-bit words.
+ *
+ * Rows of a pack are queries and keys alike, so the keys of sequence i are its rows [cu[i], cu[i + 1]).  In a last layer of which only the read-out rows are
+ * computed ("picked"), queries are one row a sequence. */
+#include "model/model_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool same_mask(const lt_layer *a, const lt_layer *b) { return a->causal == b->causal && a->window == b->window; }
+
+lt_status lt_model_impl_find_masks(lt_model *m) {
+    m->n_masks = 0;
+    for (int l = 0; l < m->arch.m; l++) {
+        const lt_layer *layer = &m->arch.layer[l];
+        int k = 0;
+        while (k < m->n_masks && !same_mask(&m->mask[k].kind, layer)) k++;
+        LT_CHECK(k < LT_MAX_MASKS, LT_ERR_FORMAT, "the layers of this model have more than %d different masks", LT_MAX_MASKS);
+        if (k == m->n_masks) m->mask[m->n_masks++] = (lt_mask){.kind = *layer};
+        m->block[l].plan = k;
+    }
+    return LT_OK;
+}
+
+/* Keys that the query at place i of a sequence of n sees. */
+static void interval(const lt_layer *k, int32_t i, int32_t n, int32_t *first, int32_t *end) {
+    int32_t w = k->window;
+    *first = w && i - w + 1 > 0 ? i - w + 1 : 0;
+    *end = k->causal ? i + 1 : w && i + w < n ? i + w : n;
+}
+
+/* A cursor over the block: hands out places on both sides. */
+typedef struct cursor {
+    int32_t *host, *device;
+    int64_t at, room;
+} cursor;
+
+static int32_t *take(cursor *c, int64_t n, const int32_t **device) {
+    int64_t at = c->at;
+    c->at += (n + 15) / 16 * 16; /* pieces start on cache lines */
+    *device = c->device + at;
+    return c->host + at;
+}
+
+static void put(cursor *c, const void *from, int64_t n, const int32_t **device) {
+    memcpy(take(c, n, device), from, (size_t)n * sizeof(int32_t));
+}
+
+int64_t lt_model_impl_pack_words(const lt_model *m) {
+    int64_t T = m->limits.tokens, B = m->limits.seqs, pieces = 24 + 4 * m->n_masks;
+    return T * (6 + 2 * m->n_masks) + B * (10 + 2 * m->n_masks) + m->limits.slots + 2 * 16 + pieces * 16;
+}
+
+/* The row of sequence i that is read out. */
+static int32_t readout_row(const lt_pack *p, lt_readout r, int64_t i) {
+    return r == LT_READ_FIRST ? p->cu[i] : r == LT_READ_CLS ? p->text0[i] : p->cu[i + 1] - 1;
+}
+
+/* Plans of a mask: all rows, and the picked ones. */
+static void fill_mask(cursor *c, lt_mask *mask, const lt_pack *p, const lt_attn_plan *common, lt_readout readout) {
+    mask->all = *common;
+    int32_t *first = take(c, p->n_tok, &mask->all.first), *end = take(c, p->n_tok, &mask->all.end);
+    for (int64_t i = 0; i < p->n_seq; i++)
+        for (int32_t row = p->cu[i], n = p->cu[i + 1] - row, q = 0; q < n; q++) interval(&mask->kind, q, n, &first[row + q], &end[row + q]);
+    if (!lt_model_impl_one_row(readout)) return;
+    mask->picked = *common;
+    first = take(c, p->n_seq, &mask->picked.first);
+    end = take(c, p->n_seq, &mask->picked.end);
+    for (int64_t i = 0; i < p->n_seq; i++)
+        interval(&mask->kind, readout_row(p, readout, i) - p->cu[i], p->cu[i + 1] - p->cu[i], &first[i], &end[i]);
+}
+
+/* Numbers of the rows within their sequences, picked or all. */
+static void fill_picked(cursor *c, lt_model *m, const lt_pack *p, lt_readout readout, lt_attn_plan *picked) {
+    lt_device_pack *d = &m->dev;
+    int32_t *row = take(c, p->n_seq, &d->pick_row), *pos = take(c, p->n_seq, &d->pick_pos), *index = take(c, p->n_seq, &picked->q_index),
+            *cu = take(c, p->n_seq + 1, &picked->cu_q);
+    for (int64_t i = 0; i < p->n_seq; i++) {
+        row[i] = readout_row(p, readout, i);
+        pos[i] = p->pos[row[i]];
+        index[i] = row[i] - p->cu[i];
+        cu[i] = (int32_t)i;
+    }
+    cu[p->n_seq] = (int32_t)p->n_seq;
+    picked->n_q = p->n_seq;
+    picked->max_q = 1;
+}
+
+void lt_model_impl_upload(lt_model *m, const lt_forward_args *a) {
+    const lt_pack *p = a->pack;
+    lt_device_pack *d = &m->dev;
+    cursor c = {d->host, d->device, 0, d->words};
+    bool pick = lt_model_impl_one_row(a->readout);
+    int64_t T = p->n_tok, B = p->n_seq, out = pick || a->readout != LT_READ_TOKENS ? B : T;
+    const int32_t *cu, *weight;
+    put(&c, p->id, T, &d->id);
+    put(&c, p->pos, T, &d->pos);
+    put(&c, p->type, T, &d->type);
+    put(&c, p->text0, B, &d->text0);
+    put(&c, p->cu, B + 1, &cu);
+    d->row1 = cu + 1;
+    put(&c, p->target, out, &d->target);
+    put(&c, p->weight, out, &weight);
+    d->weight = (const float *)(const void *)weight;
+    lt_attn_plan plan = {.n_seq = B, .n_q = T, .n_k = T, .cu_q = cu, .k_row0 = cu, .max_q = p->max_len, .max_k = p->max_len}, picked;
+    int32_t *len = take(&c, B, &plan.k_len), *index = take(&c, T, &plan.q_index);
+    for (int64_t i = 0; i < B; i++) {
+        len[i] = p->cu[i + 1] - p->cu[i];
+        for (int32_t q = 0; q < len[i]; q++) index[p->cu[i] + q] = q;
+    }
+    put(&c, p->slot, B, &plan.slot);
+    if (a->bank && a->bank->S > 0) {
+        put(&c, a->bank->slot_len, a->bank->S, &plan.slot_len);
+        plan.n_slots = a->bank->S;
+        plan.P_max = a->bank->P_max;
+    }
+    picked = plan;
+    if (pick) fill_picked(&c, m, p, a->readout, &picked);
+    for (int k = 0; k < m->n_masks; k++) {
+        fill_mask(&c, &m->mask[k], p, &plan, a->readout);
+        if (!pick) continue;
+        lt_attn_plan own = m->mask[k].picked;
+        m->mask[k].picked = picked;
+        m->mask[k].picked.first = own.first;
+        m->mask[k].picked.end = own.end;
+    }
+    lt_status st =
+        c.at <= c.room ? LT_OK : LT_FAIL(LT_ERR_INTERNAL, "a pack takes %lld words, planned were %lld", (long long)c.at, (long long)c.room);
+    if (st == LT_OK) st = lt_ctx_upload(&m->ctx, d->device, d->host, (size_t)c.at * sizeof(int32_t));
+    if (st != LT_OK) lt_fatal(m->grid->world, st);
+}
