@@ -44,8 +44,8 @@ lt_status lt_ckpt_put_str(lt_ckpt_writer *w, const char *trial, const char *key,
 /* Local.  n whole tensors into a trial's group ("params", "adam_m", "adam_v", "label_states"); data is read before this returns.
  * Errors: ARG (a name with '/'), HDF5, IO. */
 lt_status lt_ckpt_put_named(lt_ckpt_writer *w, const char *trial, const char *group, const lt_named *t, int n);
-/* Local.  Closes, compares with what was written by reading back once, syncs, renames, syncs the folder (of a best file: lt_ckpt_link_best does).  *w becomes NULL also on failure, when what was there before is
- * untouched.  Errors: IO, HDF5, FORMAT. */
+/* Local.  Closes, compares with what was written by reading back once, syncs, renames, syncs the folder (of a best file: lt_ckpt_link_best does).
+ * *w becomes NULL also on failure, when what was there before is untouched.  Errors: IO, HDF5, FORMAT. */
 lt_status lt_ckpt_commit(lt_ckpt_writer **w);
 /* Local.  Gives up; accepts NULL inside. */
 void lt_ckpt_cancel(lt_ckpt_writer **w);

@@ -69,8 +69,8 @@ static int64_t carve_scratch(float *base, int64_t keys, int64_t D, lt_attn_scrat
 
 /* Chunks that the query heads of a group are cut into for a sequence of so many keys. */
 static int chunks_of(int heads, int kv_heads, int64_t keys) {
+    if (keys < LONG || kv_heads == 0 || kv_heads > PIECES / 2) return 1; /* (no heads: a model without attention asks for its workspace) */
     int group = heads / kv_heads, pieces = PIECES / kv_heads;
-    if (keys < LONG || pieces <= 1) return 1;
     return pieces < group ? pieces : group;
 }
 
