@@ -37,6 +37,9 @@ static const lt_tol test_tolerances[] = {
     {"bias_rows", LT_F32, 1e-13},
     {"column_sums", LT_F32, 1e-12},
     {"softmax", LT_F32, 1e-13},
+    /* One product, and a sum where it accumulates. */
+    {"dropout_rows", LT_F32, 1e-13},
+    {"dropout_rows", LT_BF16, 3e-6},
     /* exp as in act, log in f64. */
     {"xent", LT_F32, 1e-12},
     /* Four products, a root and a division; the update is small beside p, so the moments are the sensitive outputs. */

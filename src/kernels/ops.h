@@ -231,6 +231,20 @@ struct lt_segment_args {
     lt_arr dx;
     int64_t ld_dx; /* bwd: p = NULL or dx = alpha dy W (accumulate: +=) */
 };
+/* Inverted dropout of the rows of sequences.  Whether an element stays is a function of (key of its sequence, stream, index of its row in the sequence,
+ * channel) alone, so neither packing nor ranks change it, and backward finds the same again: element (i, j) of the sequence stays when word (c0 + j) % 4 of
+ * Philox block (i, (c0 + j) / 4) of (key, LT_RNG_DROPOUT, stream) is at least p * 2^32. */
+struct lt_dropout_args {
+    int64_t seq0, seq1, C;
+    const int32_t *cu;    /* [seq1 + 1] rows of sequence i: [cu[i], cu[i + 1]) */
+    const int32_t *index; /* index of each row in its sequence; NULL: row - cu[i] */
+    const uint64_t *key;  /* [seq1] */
+    uint32_t stream;      /* what is dropped here: layer and target */
+    int64_t c0;           /* channel of column 0 (a rank's share of the columns) */
+    float p;              /* 0 <= p < 1 */
+    lt_arr x, y;          /* [rows, C]: y = stays ? x / (1 - p) : 0 (accumulate: y += that) */
+    int accumulate;
+};
 struct lt_xent_args {
     int64_t rows, K, ld; /* logits [rows, K] with stride ld */
     const float *logits;
@@ -352,6 +366,7 @@ struct lt_ops {
     lt_status (*pool_bwd)(const lt_ctx *c, const struct lt_pool_args *a);
     lt_status (*segment_fwd)(const lt_ctx *c, const struct lt_segment_args *a);
     lt_status (*segment_bwd)(const lt_ctx *c, const struct lt_segment_args *a);
+    lt_status (*dropout_rows)(const lt_ctx *c, const struct lt_dropout_args *a);
     lt_status (*xent)(const lt_ctx *c, const struct lt_xent_args *a);
     lt_status (*gemm)(const lt_ctx *c, const struct lt_gemm_args *a);
     lt_status (*loss_sums)(const lt_ctx *c, const struct lt_loss_args *a);

@@ -8,9 +8,10 @@ import torch
 import transformers
 from transformers import AutoModel
 from transformers.models.llama import modeling_llama
+from transformers.models.mistral import modeling_mistral
 
 HERE = pathlib.Path(__file__).resolve().parent
-MODELS = ("tiny-bert", "tiny-llama")
+MODELS = ("tiny-bert", "tiny-llama", "tiny-mistral", "tiny-gpt2")
 F32_LIMIT = 2e-5  # largest difference that stock transformers in float32 may show from the float64 golden
 
 torch.set_num_threads(1)
@@ -61,15 +62,30 @@ def _exact_attention(module, query, key, value, mask, scaling, dropout=0.0, **_)
 
 
 def exact(model):
-    """The model in float64.  transformers rounds LLaMA's norms, rotary angles and softmax to float32 even then; these three are lifted, for good:
-    load and use float32 models first."""
+    """The model in float64.  transformers rounds LLaMA's and Mistral's norms, rotary angles and softmax to float32 even then; these three are lifted,
+    for good: load and use float32 models first."""
     model = model.double()
     for module in list(model.modules()):
-        if isinstance(getattr(module, "rotary_emb", None), modeling_llama.LlamaRotaryEmbedding):
-            module.rotary_emb = _ExactRotary(model.config)
-            modeling_llama.LlamaRMSNorm.forward = _exact_norm
-            modeling_llama.eager_attention_forward = _exact_attention
+        for code, name in ((modeling_llama, "Llama"), (modeling_mistral, "Mistral")):
+            if isinstance(getattr(module, "rotary_emb", None), getattr(code, name + "RotaryEmbedding")):
+                module.rotary_emb = _ExactRotary(model.config)
+                getattr(code, name + "RMSNorm").forward = _exact_norm
+                code.eager_attention_forward = _exact_attention
     return model
+
+
+def _window_behind_prefix(config, input_embeds, attention_mask, cache_position, past_key_values, position_ids=None):
+    n = input_embeds.shape[1]
+    before = past_key_values.get_seq_length() if past_key_values is not None else 0
+    distance = torch.arange(n)[:, None] - torch.arange(n)[None, :]
+    hidden_from = torch.cat((torch.zeros(n, before, dtype=torch.bool), (distance < 0) | (distance >= config.sliding_window)), dim=1)
+    return torch.zeros(1, 1, n, before + n, dtype=input_embeds.dtype).masked_fill(hidden_from, torch.finfo(input_embeds.dtype).min)
+
+
+def prefix_outside_window():
+    """Mistral with what stands in its cache (a tuned prefix) seen by every row, and the window over the rows of the text alone.  Stock transformers counts
+    the prefix as text that slides out of the window: far rows would then not see what was trained for them."""
+    modeling_mistral.create_sliding_window_causal_mask = _window_behind_prefix
 
 
 def largest(a, b):

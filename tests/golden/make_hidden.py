@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Hidden states of every layer of the small models, from transformers in float64: hidden_tiny-bert.h5 and hidden_tiny-llama.h5.
+"""Hidden states of every layer of the small models, from transformers in float64: hidden_MODEL.h5.
 
 Every sequence runs alone, so no padding enters.  Layer 0 is the embedding output, layer m the last block after the final norm."""
 import numpy as np
@@ -43,7 +43,7 @@ for name in MODELS:
     config = config_of(HERE / name)
     bert = config["model_type"] == "bert"
     data = sequences(config["vocab_size"], bert)
-    variants = ["hidden"] if bert else ["hidden", "hidden_bidirectional"]
+    variants = ["hidden", "hidden_bidirectional"] if config["model_type"] == "llama" else ["hidden"]
     model = load(HERE / name)
     stock = {v: run(model, data, v != "hidden")[0] for v in variants}
     model = exact(model)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Losses and gradients of every method on the small models: methods_tiny-bert.h5 and methods_tiny-llama.h5, one group a case.
+"""Losses and gradients of every method on the small models: methods_MODEL.h5, one group a case.
 
 Each number is computed in float64 by two routes that must agree to 1e-10 (PEFT or transformers, and our own forward); L-Tuning's gradients also
 against central differences.  Float32 PEFT is run for the record: its distance to the golden says what float32 can reach."""
@@ -10,7 +10,7 @@ from transformers import AutoModel, BertTokenizer
 
 import methods_lt
 import methods_peft
-from common import HERE, MODELS, Golden, config_of, exact, largest, load, relative, require, rng
+from common import HERE, MODELS, Golden, config_of, exact, largest, load, prefix_outside_window, relative, require, rng
 from reference import Reference
 
 LENGTHS = (9, 4, 16, 1, 20, 11)
@@ -69,7 +69,7 @@ def compare(what, got, want, limit):
 
 def peft_cases(golden, folder, ref, texts, float32):
     data = [(ids, types, label) for (ids, types), label in zip(texts, CLASS)]
-    for number, case in enumerate(methods_peft.cases(ref.bert)):
+    for number, case in enumerate(methods_peft.cases(ref)):
         values = methods_peft.parameters(case, ref, rng(41, number))
         if float32:  # before exact() changes transformers for good
             golden[case] = methods_peft.loss_and_gradients(case, folder, values, data, torch.float32)
@@ -100,6 +100,7 @@ def lt_cases(golden, ref, model, texts, states):
         store(golden, case, values, *result, by="own autograd", readout="cls" if ref.bert else "last", length=states.shape[1])
 
 
+prefix_outside_window()
 for name in MODELS:
     print(name)
     folder, config = HERE / name, config_of(HERE / name)

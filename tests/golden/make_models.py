@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Writes the two small random models, tiny-bert/ and tiny-llama/, as Hugging Face folders beside this file.
+"""Writes the small random models, tiny-bert/, tiny-llama/, tiny-mistral/ and tiny-gpt2/, as Hugging Face folders beside this file.
 
 tiny-bert:   C 64, 4 heads, F 128, 2 layers, 120 word pieces, 64 positions, pooler; safetensors F16 for matrices (values exact in it) and F32 for
              vectors, so that one file holds two types.
 tiny-llama:  C 64, 8 query and 2 key/value heads of width 8, F 96, 3 layers, 128 tokens, tied embeddings; safetensors BF16 (values exact in it),
              as published LLaMA checkpoints are.  With 2 key/value heads tp = 4 replicates them.
+tiny-mistral: C 32, 4 query and 2 key/value heads of width 8, F 48, 2 layers, 128 tokens, a window of 5 (shorter than most of the goldens' sequences).
+tiny-gpt2:   C 32, 4 heads, F 48, 2 layers, 96 tokens; matrices [in, out] as GPT-2 keeps them, query, key and value in one.
 Scales keep activations near one; norm weights, all biases and the pooler differ from their usual ones and zeros, so that a forgotten one shows."""
 import json
 import string
@@ -65,6 +67,23 @@ def llama_tensors(c, r):
     return t | {"model.norm.weight": 1 + r.normal(0, 0.2, C)}
 
 
+def gpt2_tensors(c, r):
+    C, F = c["n_embd"], c["n_inner"]
+
+    def linear(name, columns, rows, std):  # [in, out]
+        return {name + ".weight": r.normal(0, std, (columns, rows)), name + ".bias": r.normal(0, 0.1, rows)}
+
+    def norm(name):
+        return {name + ".weight": 1 + r.normal(0, 0.2, C), name + ".bias": r.normal(0, 0.1, C)}
+
+    t = {"transformer.wte.weight": r.normal(0, 0.5, (c["vocab_size"], C)), "transformer.wpe.weight": r.normal(0, 0.3, (c["n_positions"], C))}
+    for layer in range(c["n_layer"]):
+        at = f"transformer.h.{layer}."
+        t |= norm(at + "ln_1") | linear(at + "attn.c_attn", C, 3 * C, 0.2) | linear(at + "attn.c_proj", C, C, 0.2)
+        t |= norm(at + "ln_2") | linear(at + "mlp.c_fc", C, F, 0.18) | linear(at + "mlp.c_proj", F, C, 0.18)
+    return t | norm("transformer.ln_f")
+
+
 BERT = {"architectures": ["BertModel"], "model_type": "bert", "vocab_size": 120, "hidden_size": 64, "num_hidden_layers": 2,
         "num_attention_heads": 4, "intermediate_size": 128, "hidden_act": "gelu", "max_position_embeddings": 64, "type_vocab_size": 2,
         "layer_norm_eps": 1e-12, "pad_token_id": 0, "position_embedding_type": "absolute", "torch_dtype": "float32"}
@@ -72,6 +91,11 @@ LLAMA = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_si
          "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 8, "intermediate_size": 96, "hidden_act": "silu",
          "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "bos_token_id": 1, "eos_token_id": 2,
          "tie_word_embeddings": True, "torch_dtype": "bfloat16"}
+MISTRAL = LLAMA | {"architectures": ["MistralForCausalLM"], "model_type": "mistral", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+                   "intermediate_size": 48, "sliding_window": 5, "rope_theta": 1000.0}
+GPT2 = {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "vocab_size": 96, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_inner": 48,
+        "n_positions": 64, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "bos_token_id": 1, "eos_token_id": 2,
+        "tie_word_embeddings": True, "torch_dtype": "float16"}
 
 
 def write(name, config, tensors, dtype_of, seed):
@@ -90,3 +114,5 @@ bert = write("tiny-bert", BERT, bert_tensors, lambda k, v: torch.float16 if v.nd
 (bert / "vocab.txt").write_text("\n".join(word_pieces()) + "\n")
 (bert / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer", "do_lower_case": True, "model_max_length": 64}) + "\n")
 write("tiny-llama", LLAMA, llama_tensors, lambda k, v: torch.bfloat16, 12)
+write("tiny-mistral", MISTRAL, llama_tensors, lambda k, v: torch.bfloat16, 13)
+write("tiny-gpt2", GPT2, gpt2_tensors, lambda k, v: torch.float16 if v.ndim == 2 else torch.float32, 14)

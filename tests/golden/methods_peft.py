@@ -21,8 +21,9 @@ K, P, MLP = 3, 4, 6
 STEP = 2.0**-9
 
 
-def cases(bert):
-    return ("head", "prompt", "prefix", "prefix_mlp") if bert else ("head", "prompt", "prefix", "prefix_mlp", "prefix_mlp_narrow")
+def cases(ref):
+    every = ("head", "prompt", "prefix", "prefix_mlp", "prefix_mlp_narrow")
+    return every if ref.Hkv < ref.H else every[:-1]
 
 
 def parameters(case, ref, r):

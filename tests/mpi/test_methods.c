@@ -4,7 +4,7 @@
  *
  * The step is the real one (train/step.c: order, dealing, packs, bank, model, heads, message) on a run put together by hand, because the
  * goldens fix the texts, the labels and the values.  All methods of a kind are trials of one run and share its packs.  The learning rate is
- * 0, so the values stay.  tp 1 and 2, the other ranks data-parallel; once with all rows in one pack, once in many packs.
+ * 0, so the values stay.  tp 1, 2 and 4, the other ranks data-parallel; once with all rows in one pack, once in many packs.
  *
  * Limits: loss 1e-5 relative; gradients 1e-5 of their largest element, but see scale_of().  LT_TEST_VERBOSE=1 prints what was seen. */
 #define LT_TEST_MPI
@@ -362,9 +362,11 @@ int main(void) {
     fixture f = {0};
     CHECK_OK(lt_comm_init(NULL, NULL, &f.world));
     int size = lt_comm_size(f.world);
-    for (int tp = 1; tp <= 2 && tp <= size; tp++) {
+    for (int tp = 1; tp <= size; tp *= 2) {
         check_model(&f, "tiny-bert", tp);
         check_model(&f, "tiny-llama", tp);
+        check_model(&f, "tiny-mistral", tp);
+        check_model(&f, "tiny-gpt2", tp);
     }
     int rc = test_end();
     lt_comm_fini(&f.world);

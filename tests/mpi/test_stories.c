@@ -1,4 +1,4 @@
-// TEST np: 1 2 4  rooms: model  labels: mpi  timeout: 120
+// TEST np: 1 2 4  rooms: model  labels: mpi  timeout: 120  ops: guard
 /* A trained LLaMA (stories260K of llama2.c, 260 K parameters, 8 heads, 4 key/value heads) tells its story: the greedy continuation of "Once upon a
  * time" is the one that transformers 4.57.1 gives on the same weights.
  *

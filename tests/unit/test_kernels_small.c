@@ -1,5 +1,5 @@
 // TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
-/* Small ops of the trainable side: bias rows, column sums, softmax rows, sums of losses, strided copies; cpu against ref, gradients by differences. */
+/* Small ops of the trainable side: bias rows, column sums, softmax rows, sums of losses, dropout, strided copies; cpu against ref, gradients by differences. */
 #include "kernels_util.h"
 
 #include <math.h>
@@ -100,6 +100,79 @@ static void adamw_stops(void) {
         }
 }
 
+/* The cpu's dropout is the truth's, in every type; elements outside the sequences stay; the share that stays is 1 - p. */
+static void dropout(int64_t C, int64_t c0, lt_dtype dt, int accumulate, bool by_index) {
+    enum { ROWS = 30, SEQS = 3 };
+    const int32_t cu[SEQS + 2] = {2, 3, 20, 26, ROWS};
+    const uint64_t key[SEQS + 1] = {5, (uint64_t)1 << 40, 77, 5};
+    int32_t index[ROWS];
+    for (int t = 0; t < ROWS; t++) index[t] = 3 * t;
+    lt_arr x = test_random(ROWS * C, dt, 1), y0 = test_random(ROWS * C, dt, 1), y[3];
+    struct lt_dropout_args a = {.seq0 = 1,
+                                .seq1 = SEQS,
+                                .C = C,
+                                .cu = cu,
+                                .index = by_index ? index : NULL,
+                                .key = key,
+                                .stream = 9,
+                                .c0 = c0,
+                                .p = 0.3f,
+                                .x = x,
+                                .accumulate = accumulate};
+    for (int i = 0; i < 3; i++) {
+        lt_ctx c = ctx_number(i);
+        a.y = y[i] = test_copy(y0, ROWS * C);
+        CHECK_OK(c.ops->dropout_rows(&c, &a));
+    }
+    test_close("dropout_rows", y[0], y[2], ROWS * C, "rows");
+    CHECK(test_same_bits(y[0], y[1], ROWS * C));
+    CHECK(test_same_bits(y[0], y0, 3 * C)); /* rows of sequence 0 and before */
+    CHECK(test_same_bits(lt_arr_at(y[0], 26 * C), lt_arr_at(y0, 26 * C), 4 * C));
+    double left = 0, n = (double)(23 * C);
+    for (int64_t i = 3 * C; i < 26 * C; i++) left += test_get(y[0], i) == (accumulate ? test_get(y0, i) : 0.0f);
+    CHECK_NEAR(left / n, 0.3, 5 * sqrt(0.21 / n));
+    /* controls: another stream, and another key, drop others */
+    for (int control = 0; control < 2; control++) {
+        const uint64_t other[SEQS + 1] = {6, 6, 78, 6};
+        lt_ctx c = ctx_number(0);
+        a.stream = control ? 9 : 10;
+        a.key = control ? other : key;
+        a.y = test_copy(y0, ROWS * C);
+        CHECK_OK(c.ops->dropout_rows(&c, &a));
+        CHECK(!test_same_bits(a.y, y[0], ROWS * C));
+    }
+    tests_free();
+}
+
+/* A sequence's mask does not depend on where it lies, and a share of the columns has the whole's. */
+static void dropout_moves(void) {
+    enum { N = 7, C = 24, HALF = 10 };
+    lt_arr x = test_random(N * C, LT_F32, 1), far = test_new(2 * N * C, LT_F32), y = test_new(N * C, LT_F32),
+           z = test_new(2 * N * C, LT_F32), part = test_new(N * HALF, LT_F32), w = test_new(N * HALF, LT_F32);
+    lt_ctx c = ctx_number(0);
+    struct lt_dropout_args a = {.seq1 = 1, .C = C, .cu = (const int32_t[]){0, N}, .key = (const uint64_t[]){42}, .p = 0.5f, .x = x, .y = y};
+    CHECK_OK(c.ops->dropout_rows(&c, &a));
+    memcpy(lt_arr_at(far, N * C).p, x.p, N * C * sizeof(float));
+    CHECK_OK(c.ops->dropout_rows(&c, &(struct lt_dropout_args){.seq0 = 1,
+                                                               .seq1 = 2,
+                                                               .C = C,
+                                                               .cu = (const int32_t[]){0, N, 2 * N},
+                                                               .key = (const uint64_t[]){1, 42},
+                                                               .p = 0.5f,
+                                                               .x = far,
+                                                               .y = z}));
+    CHECK(test_same_bits(y, lt_arr_at(z, N * C), N * C));
+    for (int t = 0; t < N; t++) memcpy((float *)part.p + t * HALF, (float *)x.p + t * C + 5, HALF * sizeof(float));
+    a.C = HALF;
+    a.c0 = 5;
+    a.x = part;
+    a.y = w;
+    CHECK_OK(c.ops->dropout_rows(&c, &a));
+    for (int t = 0; t < N; t++) CHECK(test_same_bits(lt_arr_at(w, t * HALF), lt_arr_at(y, t * C + 5), HALF));
+    CHECK(!test_same_bits(w, y, HALF)); /* control: without the shift they differ */
+    tests_free();
+}
+
 static void strided_copy(void) {
     float src[12], dst[20];
     lt_ctx c = ctx_number(0);
@@ -124,6 +197,11 @@ int main(void) {
     softmax_rows();
     loss_sums();
     adamw_stops();
+    dropout(64, 0, LT_F32, 0, false);
+    dropout(1030, 2, LT_F32, 1, true);
+    dropout(33, 7, LT_BF16, 1, false);
+    dropout(33, 0, LT_BF16, 0, true);
+    dropout_moves();
     strided_copy();
     return test_end();
 }

@@ -39,6 +39,7 @@ static const lt_ops table = {
     .pool_bwd = lt_cpu_pool_bwd,
     .segment_fwd = lt_cpu_segment_fwd,
     .segment_bwd = lt_cpu_segment_bwd,
+    .dropout_rows = lt_cpu_dropout_rows,
     .xent = lt_cpu_xent,
     .gemm = lt_cpu_gemm,
     .loss_sums = lt_cpu_loss_sums,

@@ -1,5 +1,7 @@
-/* Small ops: conversion, bias rows, column sums, softmax of rows.  Sums run in row order. */
+/* Small ops: conversion, bias rows, column sums, softmax of rows, dropout.  Sums run in row order. */
 #include "kernels/cpu/cpu_impl.h"
+
+#include "base/rng.h"
 
 #include <math.h>
 #include <string.h>
@@ -67,6 +69,44 @@ lt_status lt_cpu_softmax_bwd(const lt_ctx *c, const struct lt_softmax_args *a) {
         double dot = 0;
         for (int64_t i = 0; i < a->n; i++) dot += (double)y[i] * (double)dy[i];
         for (int64_t i = 0; i < a->n; i++) dx[i] = (float)((double)y[i] * ((double)dy[i] - dot));
+    }
+    return LT_OK;
+}
+
+/* Factors of columns [at, at + n) of one row. */
+static void keep_factors(const struct lt_dropout_args *a, const lt_rng *r, uint64_t row, int64_t at, int64_t n, float *factor) {
+    const uint32_t bound = lt_dropout_bound(a);
+    const float kept = 1.0f / (1.0f - a->p);
+    for (int64_t j = 0; j < n;) {
+        int64_t channel = a->c0 + at + j;
+        uint32_t w[4];
+        lt_rng_block(r, row, (uint32_t)(channel / 4), w);
+        for (int64_t i = channel % 4; i < 4 && j < n; i++, j++) factor[j] = w[i] >= bound ? kept : 0.0f;
+    }
+}
+
+lt_status lt_cpu_dropout_rows(const lt_ctx *c, const struct lt_dropout_args *a) {
+    int64_t rows = a->seq1 > a->seq0 ? a->cu[a->seq1] - a->cu[a->seq0] : 0;
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, 16 * rows * a->C))
+    for (int64_t s = a->seq0; s < a->seq1; s++) {
+        lt_rng r = {.seed = a->key[s], .purpose = LT_RNG_DROPOUT, .a = a->stream};
+        for (int64_t t = a->cu[s]; t < a->cu[s + 1]; t++)
+            for (int64_t j0 = 0; j0 < a->C; j0 += LT_CPU_CHUNK) {
+                float factor[LT_CPU_CHUNK], buf_x[LT_CPU_CHUNK], buf_y[LT_CPU_CHUNK];
+                int64_t at = t * a->C + j0, n = lt_cpu_min(LT_CPU_CHUNK, a->C - j0);
+                keep_factors(a, &r, (uint64_t)(a->index ? a->index[t] : t - a->cu[s]), j0, n, factor);
+                const float *x = lt_cpu_load(a->x, at, n, buf_x);
+                float *y = lt_cpu_target(a->y, at, buf_y);
+                if (a->accumulate) {
+                    const float *before = lt_cpu_load(a->y, at, n, buf_y);
+#pragma omp simd
+                    for (int64_t j = 0; j < n; j++) y[j] = before[j] + factor[j] * x[j];
+                } else {
+#pragma omp simd
+                    for (int64_t j = 0; j < n; j++) y[j] = factor[j] * x[j];
+                }
+                lt_cpu_store(a->y, at, n, y);
+            }
     }
     return LT_OK;
 }

@@ -35,6 +35,7 @@ static const lt_ops table = {
     .pool_bwd = lt_ref_pool_bwd,
     .segment_fwd = lt_ref_segment_fwd,
     .segment_bwd = lt_ref_segment_bwd,
+    .dropout_rows = lt_ref_dropout_rows,
     .xent = lt_ref_xent,
     .gemm = lt_ref_gemm,
     .loss_sums = lt_ref_loss_sums,

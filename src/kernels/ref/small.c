@@ -1,5 +1,7 @@
-/* Bias rows, column sums, softmax of rows; f64. */
+/* Bias rows, column sums, softmax of rows, dropout; f64. */
 #include "kernels/ref/ref_impl.h"
+
+#include "base/rng.h"
 
 #include <math.h>
 
@@ -44,5 +46,19 @@ lt_status lt_ref_softmax_bwd(const lt_ctx *c, const struct lt_softmax_args *a) {
         for (int64_t i = 0; i < a->n; i++) dot += (double)y[i] * (double)dy[i];
         for (int64_t i = 0; i < a->n; i++) a->dx[r * a->n + i] = (float)((double)y[i] * ((double)dy[i] - dot));
     }
+    return LT_OK;
+}
+
+lt_status lt_ref_dropout_rows(const lt_ctx *c, const struct lt_dropout_args *a) {
+    for (int64_t s = a->seq0; s < a->seq1; s++)
+        for (int64_t t = a->cu[s]; t < a->cu[s + 1]; t++)
+            for (int64_t j = 0; j < a->C; j++) {
+                lt_rng r = {.seed = a->key[s], .purpose = LT_RNG_DROPOUT, .a = a->stream};
+                uint32_t w[4];
+                int64_t at = t * a->C + j, channel = a->c0 + j;
+                lt_rng_block(&r, (uint64_t)(a->index ? a->index[t] : t - a->cu[s]), (uint32_t)(channel / 4), w);
+                double y = w[channel % 4] >= lt_dropout_bound(a) ? lt_ref_get(a->x, at) / (1 - (double)a->p) : 0;
+                lt_ref_put(a->y, at, y + (a->accumulate ? lt_ref_get(a->y, at) : 0));
+            }
     return LT_OK;
 }
