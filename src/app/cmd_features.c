@@ -265,7 +265,7 @@ static lt_status run(const lt_app_args *args) {
     LT_TRY_GOTO(lt_agree(args->world, lt_comm_rank(args->world) == 0 ? open_output(&j, dir) : LT_OK), st, done);
     LT_TRY_GOTO(run_all(&j), st, done);
     if (lt_comm_rank(args->world) == 0) st = lt_h5_seal(lt_h5_writer_file(j.out), "hidden");
-    if (lt_comm_rank(args->world) == 0 && st == LT_OK) st = lt_h5_write_commit(&j.out, true);
+    if (lt_comm_rank(args->world) == 0 && st == LT_OK) st = lt_h5_write_commit(&j.out);
     st = lt_agree(args->world, st);
     if (st == LT_OK && lt_comm_rank(args->world) == 0)
         lt_info("%lld sequences, %lld tokens -> %s", (long long)j.seq.n, (long long)j.seq.offset[j.seq.n], lt_app_option(args, "output"));

@@ -18,14 +18,19 @@
 #include "store/h5.h"
 #include "store/layout.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define BEST_OF "best_of" /* attribute: the one trial that the file is of, parameters only */
 
 /* --- writing -------------------------------------------------------------------------------------------------------------------------- */
 
 struct lt_ckpt_writer {
     lt_h5_writer *h5;
+    bool best; /* one trial's best values: the folder is synced with the links (lt_ckpt_link_best) */
 };
 
 static lt_status put_head(hid_t file, const lt_ckpt_head *h) {
@@ -42,20 +47,36 @@ static lt_status put_head(hid_t file, const lt_ckpt_head *h) {
     return lt_h5_put_i64(file, "dp", h->dp);
 }
 
-lt_status lt_ckpt_begin(const char *dir, const lt_ckpt_head *head, lt_ckpt_writer **out) {
+static lt_status begin(const char *path, const lt_ckpt_head *head, const char *best_of, lt_ckpt_writer **out) {
     lt_ckpt_writer *w = NULL;
-    char *path = NULL;
     lt_status st = LT_OK;
-    LT_TRY(LT_FAULT_POINT("ckpt.begin"));
     LT_CHECK(head->step >= 0, LT_ERR_ARG, "a checkpoint of step %lld", (long long)head->step);
     LT_TRY(lt_calloc(&w, 1, sizeof *w, "a checkpoint writer"));
-    LT_TRY_GOTO(lt_fs_path(&path, LT_CKPT_PATH, dir, (long long)head->step), st, done);
+    w->best = best_of != NULL;
     LT_TRY_GOTO(lt_h5_write_begin(path, LT_KIND_CKPT, LT_CKPT_VERSION, &w->h5), st, done);
     LT_TRY_GOTO(put_head(lt_h5_writer_file(w->h5), head), st, done);
+    if (best_of) LT_TRY_GOTO(lt_h5_put_str(lt_h5_writer_file(w->h5), BEST_OF, best_of), st, done);
     *out = w;
 done:
-    free(path);
     if (st != LT_OK) lt_ckpt_cancel(&w);
+    return st;
+}
+
+lt_status lt_ckpt_begin(const char *dir, const lt_ckpt_head *head, lt_ckpt_writer **w) {
+    char *path = NULL;
+    LT_TRY(LT_FAULT_POINT("ckpt.begin"));
+    LT_TRY(lt_fs_path(&path, LT_CKPT_PATH, dir, (long long)head->step));
+    lt_status st = begin(path, head, NULL, w);
+    free(path);
+    return st;
+}
+
+lt_status lt_ckpt_begin_best(const char *dir, const lt_ckpt_head *head, const char *trial, lt_ckpt_writer **w) {
+    char *path = NULL;
+    LT_CHECK(trial[0] && !strchr(trial, '/'), LT_ERR_ARG, "\"%s\" cannot be the name of a trial in a file name", trial);
+    LT_TRY(lt_fs_path(&path, "%s/" LT_CKPT_BEST, dir, (long long)head->step, trial));
+    lt_status st = begin(path, head, trial, w);
+    free(path);
     return st;
 }
 
@@ -86,25 +107,63 @@ PUT(lt_ckpt_put_f64, double, lt_h5_put_f64)
 PUT(lt_ckpt_put_str, const char *, lt_h5_put_str)
 #undef PUT
 
+/* Digests of a list of tensors, which the threads of digest_all share out. */
+typedef struct digest_job {
+    const lt_named *t;
+    int n;
+    char (*hex)[LT_SHA_HEX_BYTES];
+    _Atomic int next, failed;
+} digest_job;
+
+static void *digest_some(void *arg) {
+    digest_job *j = arg;
+    for (int i; (i = j->next++) < j->n;)
+        j->failed += lt_sha_bytes(j->t[i].data, (size_t)lt_named_elems(&j->t[i]) * sizeof(float), j->hex[i]) != LT_OK;
+    return NULL;
+}
+
+/* Hashing is the larger part of writing, and HDF5 itself has one thread.  Threads of the moment, not OpenMP's: a program that forked after its
+ * first parallel region could not write checkpoints. */
+static lt_status digest_all(const lt_named *t, int n, char (*hex)[LT_SHA_HEX_BYTES]) {
+    enum { MOST = 4 };
+    digest_job j = {.t = t, .n = n, .hex = hex};
+    pthread_t helper[MOST];
+    cpu_set_t cores;
+    int64_t elems = 0;
+    int helpers = 0, most = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) - 1 : 0;
+    for (int i = 0; i < n; i++) elems += lt_named_elems(&t[i]);
+    if (most > MOST || elems < 1 << 16) most = elems < 1 << 16 ? 0 : MOST; /* a small trial is done before a thread has begun */
+    while (helpers < most && pthread_create(&helper[helpers], NULL, digest_some, &j) == 0) helpers++;
+    (void)digest_some(&j);
+    for (int i = 0; i < helpers; i++) (void)pthread_join(helper[i], NULL);
+    LT_CHECK(j.failed == 0, LT_ERR_INTERNAL, "libcrypto could not compute a SHA-256");
+    return LT_OK;
+}
+
 lt_status lt_ckpt_put_named(lt_ckpt_writer *w, const char *trial, const char *group, const lt_named *t, int n) {
     static const int64_t one = 1;
+    char(*hex)[LT_SHA_HEX_BYTES] = NULL;
     hid_t g = -1;
     lt_status st = LT_OK;
-    LT_TRY(writer_group(w, trial, group, &g));
-    for (int i = 0; i < n; i++) {
-        LT_CHECK_GOTO(t[i].name[0] && !strchr(t[i].name, '/'), st, done, LT_ERR_ARG, "\"%s\" cannot be the name of a tensor in a file",
-                      t[i].name);
-        LT_TRY_GOTO(lt_h5_write(g, t[i].name, LT_F32, t[i].n_dims ? t[i].n_dims : 1, t[i].n_dims ? t[i].dim : &one, t[i].data, false), st,
-                    done);
-    }
+    for (int i = 0; i < n; i++)
+        LT_CHECK(t[i].name[0] && !strchr(t[i].name, '/'), LT_ERR_ARG, "\"%s\" cannot be the name of a tensor in a file", t[i].name);
+    LT_TRY(lt_calloc(&hex, n, sizeof *hex, "digests"));
+    LT_TRY_GOTO(digest_all(t, n, hex), st, done);
+    LT_TRY_GOTO(writer_group(w, trial, group, &g), st, done);
+    for (int i = 0; i < n; i++)
+        LT_TRY_GOTO(
+            lt_h5_write_digested(g, t[i].name, LT_F32, t[i].n_dims ? t[i].n_dims : 1, t[i].n_dims ? t[i].dim : &one, t[i].data, hex[i]), st,
+            done);
 done:
     lt_h5_close(&g);
+    free(hex);
     return st;
 }
 
 lt_status lt_ckpt_commit(lt_ckpt_writer **w) {
+    char hex[LT_SHA_HEX_BYTES];
     lt_status st = LT_FAULT_POINT("ckpt.commit");
-    if (st == LT_OK) st = lt_h5_write_commit(&(*w)->h5, true);
+    if (st == LT_OK) st = lt_h5_write_commit_digest(&(*w)->h5, !(*w)->best, hex);
     lt_ckpt_cancel(w);
     return st == LT_OK ? LT_FAULT_POINT("ckpt.committed") : lt_err_trace(st, __FILE__, __LINE__, __func__);
 }
@@ -118,39 +177,44 @@ void lt_ckpt_cancel(lt_ckpt_writer **w) {
 
 /* --- reading -------------------------------------------------------------------------------------------------------------------------- */
 
-enum { N_TEXTS = 7 };
+enum { N_TEXTS = 8 };
 
 struct lt_ckpt {
     char *path;
     hid_t file;
     lt_ckpt_head head;
     char *text[N_TEXTS]; /* what the head's strings point at */
+    const char *best_of; /* NULL: a checkpoint of all trials */
     char **trial;
     int64_t n_trials;
 };
 
 static lt_status get_head(lt_ckpt *ck) {
     lt_ckpt_head *h = &ck->head;
-    static const char *const key[N_TEXTS] = {"config", "config_sha256", "settings", "labels", "model_sha256", "data_sha256", "dtype"};
-    const char **field[N_TEXTS] = {&h->config, &h->config_sha256, &h->settings, &h->labels, &h->model_sha256, &h->data_sha256, &h->dtype};
+    static const char *const key[N_TEXTS] = {"config",       "config_sha256", "settings", "labels",
+                                             "model_sha256", "data_sha256",   "dtype",    BEST_OF};
+    const char **field[N_TEXTS] = {&h->config,       &h->config_sha256, &h->settings, &h->labels,
+                                   &h->model_sha256, &h->data_sha256,   &h->dtype,    &ck->best_of};
     for (int i = 0; i < N_TEXTS; i++) {
+        if (!strcmp(key[i], BEST_OF) && H5Aexists(ck->file, BEST_OF) <= 0) continue; /* of all trials */
         LT_TRY(lt_h5_get_str(ck->file, key[i], &ck->text[i]));
         *field[i] = ck->text[i];
     }
     LT_TRY(lt_h5_get_i64(ck->file, "step", &h->step));
+    LT_CHECK(h->step >= 0, LT_ERR_FORMAT, "%s says that it is of step %lld", ck->path, (long long)h->step);
     LT_TRY(lt_h5_get_i64(ck->file, "ranks", &h->ranks));
     LT_TRY(lt_h5_get_i64(ck->file, "tp", &h->tp));
     LT_TRY(lt_h5_get_i64(ck->file, "dp", &h->dp));
     return lt_h5_has(ck->file, "trials") ? lt_h5_list(ck->file, "trials", &ck->trial, &ck->n_trials) : LT_OK;
 }
 
-lt_status lt_ckpt_open(const char *path, lt_ckpt **out) {
+static lt_status open_ckpt(const char *path, lt_status (*open_file)(const char *, const char *, int64_t, hid_t *), lt_ckpt **out) {
     lt_ckpt *ck = NULL;
     lt_status st = LT_OK;
     LT_TRY(lt_calloc(&ck, 1, sizeof *ck, "a checkpoint"));
     ck->file = -1;
     LT_TRY_GOTO(lt_strdup(&ck->path, path), st, fail);
-    LT_TRY_GOTO(lt_h5_open_kind(path, LT_KIND_CKPT, LT_CKPT_VERSION, &ck->file), st, fail);
+    LT_TRY_GOTO(open_file(path, LT_KIND_CKPT, LT_CKPT_VERSION, &ck->file), st, fail);
     LT_TRY_GOTO(get_head(ck), st, fail);
     *out = ck;
     return LT_OK;
@@ -158,6 +222,10 @@ fail:
     lt_ckpt_close(&ck);
     return st;
 }
+
+lt_status lt_ckpt_open(const char *path, lt_ckpt **ck) { return open_ckpt(path, lt_h5_open_kind, ck); }
+lt_status lt_ckpt_open_checked(const char *path, lt_ckpt **ck) { return open_ckpt(path, lt_h5_open_checked, ck); }
+lt_status lt_ckpt_impl_need_digest(const lt_ckpt *ck) { return lt_h5_need_digest(ck->file, ck->path); }
 
 void lt_ckpt_close(lt_ckpt **out) {
     lt_ckpt *ck = *out;
@@ -172,6 +240,7 @@ void lt_ckpt_close(lt_ckpt **out) {
 
 const lt_ckpt_head *lt_ckpt_about(const lt_ckpt *ck) { return &ck->head; }
 const char *lt_ckpt_path(const lt_ckpt *ck) { return ck->path; }
+const char *lt_ckpt_best_of(const lt_ckpt *ck) { return ck->best_of; }
 
 char *const *lt_ckpt_trials(const lt_ckpt *ck, int64_t *n) {
     *n = ck->n_trials;

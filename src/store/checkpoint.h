@@ -5,6 +5,7 @@
  * after.  Writing hands over arrays as they lie in memory, without copies; a file is complete under its name or not there at all.
  *
  *     lt_ckpt_begin -> lt_ckpt_put_* ... -> lt_ckpt_commit -> lt_ckpt_link("last") -> lt_ckpt_prune          (or lt_ckpt_cancel)
+ *     lt_ckpt_begin_best -> lt_ckpt_put_* ... -> lt_ckpt_commit, for each trial that has a new best -> lt_ckpt_link_best
  *     lt_ckpt_open_newest or lt_ckpt_open -> lt_ckpt_match -> lt_ckpt_get_* ... -> lt_ckpt_close */
 
 #include "base/sha256.h"
@@ -33,6 +34,9 @@ typedef struct lt_ckpt_writer lt_ckpt_writer;
 
 /* Local.  Starts DIR/step_%08d.h5 under a temporary name.  Errors: IO, HDF5, NOMEM. */
 lt_status lt_ckpt_begin(const char *dir, const lt_ckpt_head *head, lt_ckpt_writer **w);
+/* Local.  Starts the file of one trial's best values, for evaluation: whatever the caller puts, without the optimizer's state.  It counts once
+ * lt_ckpt_link_best has made the link to it.  Errors: ARG (a trial's name with '/'), IO, HDF5, NOMEM. */
+lt_status lt_ckpt_begin_best(const char *dir, const lt_ckpt_head *head, const char *trial, lt_ckpt_writer **w);
 /* Local.  A named value of a trial, or of the file when trial is NULL.  Errors: ARG (a trial's name with '/'), HDF5, IO. */
 lt_status lt_ckpt_put_i64(lt_ckpt_writer *w, const char *trial, const char *key, int64_t value);
 lt_status lt_ckpt_put_f64(lt_ckpt_writer *w, const char *trial, const char *key, double value);
@@ -40,7 +44,7 @@ lt_status lt_ckpt_put_str(lt_ckpt_writer *w, const char *trial, const char *key,
 /* Local.  n whole tensors into a trial's group ("params", "adam_m", "adam_v", "label_states"); data is read before this returns.
  * Errors: ARG (a name with '/'), HDF5, IO. */
 lt_status lt_ckpt_put_named(lt_ckpt_writer *w, const char *trial, const char *group, const lt_named *t, int n);
-/* Local.  Closes, verifies by reading back, syncs, renames, syncs the folder.  *w becomes NULL also on failure, when what was there before is
+/* Local.  Closes, compares with what was written by reading back once, syncs, renames, syncs the folder (of a best file: lt_ckpt_link_best does).  *w becomes NULL also on failure, when what was there before is
  * untouched.  Errors: IO, HDF5, FORMAT. */
 lt_status lt_ckpt_commit(lt_ckpt_writer **w);
 /* Local.  Gives up; accepts NULL inside. */
@@ -50,13 +54,17 @@ void lt_ckpt_cancel(lt_ckpt_writer **w);
 
 typedef struct lt_ckpt lt_ckpt;
 
-/* Local.  Opens one file.  Tensor bytes are checked when they are read.  Errors: IO, FORMAT, NOMEM. */
+/* Local.  Opens one file and checks it whole, in one pass over its bytes.  Errors: IO, FORMAT, NOMEM. */
 lt_status lt_ckpt_open(const char *path, lt_ckpt **ck);
+/* Local.  The same for a file that this job has just checked, in this process or another: without the pass. */
+lt_status lt_ckpt_open_checked(const char *path, lt_ckpt **ck);
 /* Local.  Closes and sets *ck to NULL; accepts NULL inside. */
 void lt_ckpt_close(lt_ckpt **ck);
 /* Local.  Borrowed from ck. */
 const lt_ckpt_head *lt_ckpt_about(const lt_ckpt *ck);
 const char *lt_ckpt_path(const lt_ckpt *ck);
+/* Local.  The one trial that a file of best values is of, borrowed; NULL for a checkpoint of all trials, from which a run can go on. */
+const char *lt_ckpt_best_of(const lt_ckpt *ck);
 /* Local.  CONFIG unless the checkpoint belongs to these settings, this base model, data and labels (NULL: not compared). */
 lt_status lt_ckpt_match(const lt_ckpt *ck, const lt_ckpt_head *run);
 /* Local.  True if the checkpoint was made under these settings; else text says the first that differs, with both values. */
@@ -82,11 +90,14 @@ lt_status lt_ckpt_dir_prepare(const char *dir);
 lt_status lt_ckpt_list(const char *dir, int64_t **step, int *n);
 /* Local.  Makes the link DIR/name ("last", "best.<trial>") point at the checkpoint of that step, in one step.  Errors: ARG, IO. */
 lt_status lt_ckpt_link(const char *dir, const char *name, int64_t step);
-/* Local.  Deletes all but the newest `keep` checkpoints and those that a link points at.  Errors: IO. */
+/* Local.  Makes DIR/best.<trial> of n trials point at their best files of that step, each in one step; these files are durable before, the
+ * links when it returns.  Errors: ARG (a file is not there), IO. */
+lt_status lt_ckpt_link_best(const char *dir, const char *const *trial, int n, int64_t step);
+/* Local.  Deletes all but the newest `keep` checkpoints and those that a link points at, and best files that none points at.  Errors: IO. */
 lt_status lt_ckpt_prune(const char *dir, int keep);
-/* Local.  Deletes every checkpoint and link: for a run that starts over.  Errors: IO. */
+/* Local.  Deletes every checkpoint, best file and link: for a run that starts over.  Errors: IO. */
 lt_status lt_ckpt_clear(const char *dir);
-/* Local.  Renames the checkpoints after a step to NAME.bad and deletes the links to them: for a run that goes on from an older one because these
+/* Local.  Renames the checkpoints and best files after a step to NAME.bad and deletes the links to them: for a run that goes on from an older one because these
  * could not be used.  Errors: IO. */
 lt_status lt_ckpt_set_aside(const char *dir, int64_t after);
 /* Local.  Verifies from the newest on and opens the first that is whole; warns about each that is not, by name.  *ck is NULL if the folder

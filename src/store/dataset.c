@@ -109,7 +109,7 @@ lt_status lt_dataset_write(const char *path, const lt_dataset_info *info, const 
     }
     LT_TRY_GOTO(lt_h5_write_begin(path, LT_KIND_DATASET, LT_DATASET_VERSION, &w), st, done);
     LT_TRY_GOTO(write_all(lt_h5_writer_file(w), info, checked, n_splits), st, done);
-    st = lt_h5_write_commit(&w, true);
+    st = lt_h5_write_commit(&w);
 done:
     lt_h5_write_cancel(&w);
     free(checked);

@@ -80,19 +80,22 @@ static lt_status sync_parent(const char *path) {
 
 lt_status lt_fs_replace(const char *tmp, const char *path, bool durable) {
     if (durable) LT_TRY(lt_fs_sync(tmp));
+    return lt_fs_rename(tmp, path, durable);
+}
+
+lt_status lt_fs_rename(const char *tmp, const char *path, bool durable) {
     LT_CHECK(rename(tmp, path) == 0, LT_ERR_IO, "cannot rename %s to %s: %s", tmp, path, strerror(errno));
     return durable ? sync_parent(path) : LT_OK;
 }
 
-lt_status lt_fs_symlink(const char *target, const char *path) {
+lt_status lt_fs_symlink(const char *target, const char *path, bool durable) {
     char *tmp = NULL;
     lt_status st = LT_OK;
     LT_TRY(lt_fs_temp_name(path, &tmp));
     (void)unlink(tmp);
     LT_CHECK_GOTO(symlink(target, tmp) == 0, st, done, LT_ERR_IO, "cannot create link %s: %s", tmp, strerror(errno));
-    st = lt_fs_replace(tmp, path, false);
+    st = lt_fs_rename(tmp, path, durable);
     if (st != LT_OK) (void)unlink(tmp);
-    if (st == LT_OK) st = sync_parent(path);
 done:
     free(tmp);
     return st;

@@ -22,8 +22,11 @@ lt_status lt_fs_sync(const char *path);
 /* Local.  Renames tmp to path.  durable: the file is synced before and the folder after, so that neither content nor name can be lost by
  * a power cut once this returns.  Errors: IO. */
 lt_status lt_fs_replace(const char *tmp, const char *path, bool durable);
-/* Local.  Makes path a symbolic link to target (stored as given), replacing an older link in one step; durable.  Errors: IO. */
-lt_status lt_fs_symlink(const char *target, const char *path);
+/* Local.  The second half of it, for a file that is on the disk already.  durable: the folder is synced after.  Errors: IO. */
+lt_status lt_fs_rename(const char *tmp, const char *path, bool durable);
+/* Local.  Makes path a symbolic link to target (stored as given), replacing an older link in one step.  durable: the folder is synced
+ * after.  Errors: IO. */
+lt_status lt_fs_symlink(const char *target, const char *path, bool durable);
 /* Local.  Renames a file that cannot be used to PATH.bad, over an earlier one, and warns.  Errors: IO, NOMEM. */
 lt_status lt_fs_set_aside(const char *path);
 /* Local.  Names in a folder, sorted, without "." and ".."; *names is one block released by free().  Errors: IO, NOMEM. */

@@ -1,4 +1,4 @@
-/* HDF5: error text, opening, groups and attributes; see h5.h.  Datasets are in h5_data.c, whole files (commit, verify) in h5_file.c.
+/* HDF5: error text, groups and attributes; see h5.h.
  *
  * Errors.  HDF5's own printing is off.  Its error stack has the cause at the bottom and the failed call at the top; we show both.  When a
  * system call failed, the bottom text holds "errno = N": the message is then the system's, and the status IO, for that is what the user can act on.
@@ -6,8 +6,9 @@
  * Locks.  HDF5 locks files with flock() by default, which fails on parallel file systems mounted without it.  Nothing here needs those
  * locks, since a file is never changed in place, so they are off.
  *
- * String attributes have variable length: h5py, Julia and MATLAB show them as plain strings, and their text is outside the 64 KiB that an
- * object header may hold (a resolved configuration can be longer).  String datasets have fixed length, so that their bytes have a digest. */
+ * Strings have fixed length, in attributes as in datasets.  Those of variable length lie in a heap without checksums, whose reader in HDF5 1.10 loops or
+ * runs past the end where the heap is damaged; they are read (other programs write them), never written.  An attribute may be longer than the
+ * 64 KiB of an object header (a resolved configuration): HDF5 1.8's format then stores it beside. */
 #include "store/h5_impl.h"
 
 #include "base/mem.h"
@@ -58,22 +59,6 @@ const char *lt_h5_impl_where(hid_t at, const char *name, char buf[LT_H5_WHERE_BY
 
 /* --- files ---------------------------------------------------------------------------------------------------------------------------- */
 
-/* The two failures that HDF5 words badly: a file that is not there, and one that is something else. */
-static lt_status check_signature(const char *path) {
-    static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
-    unsigned char head[8];
-    FILE *f = fopen(path, "rb");
-    LT_CHECK(f, LT_ERR_IO, "cannot open %s: %s", path, strerror(errno));
-    size_t n = fread(head, 1, sizeof head, f);
-    int why = ferror(f) ? errno : 0;
-    (void)fclose(f);
-    LT_CHECK(!why, LT_ERR_IO, "cannot read %s: %s", path, strerror(why));
-    LT_CHECK(n > 0, LT_ERR_FORMAT, "%s is empty (0 bytes), expected an HDF5 file: make it again or copy it again", path);
-    LT_CHECK(n == 8 && !memcmp(head, signature, 8), LT_ERR_FORMAT,
-             "%s is not an HDF5 file (its first bytes are not \\x89HDF): check the path", path);
-    return LT_OK;
-}
-
 hid_t lt_h5_impl_access(void) {
     (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
@@ -82,44 +67,6 @@ hid_t lt_h5_impl_access(void) {
     (void)H5Pset_file_locking(access, false, true);
 #endif
     return access;
-}
-
-lt_status lt_h5_open(const char *path, hid_t *file) {
-    bool sealed;
-    LT_TRY(check_signature(path));
-    LT_TRY(lt_h5_impl_check_seal(path, &sealed));
-    hid_t access = lt_h5_impl_access();
-    hid_t f = H5Fopen(path, H5F_ACC_RDONLY, access);
-    lt_status st = f < 0 ? lt_h5_raise(LT_ERR_FORMAT, __FILE__, __LINE__, __func__, "cannot open %s", path) : LT_OK;
-    (void)H5Pclose(access);
-    if (st == LT_OK) *file = f;
-    return st;
-}
-
-lt_status lt_h5_open_kind(const char *path, const char *kind, int64_t version, hid_t *file) {
-    hid_t f = -1;
-    char *found = NULL;
-    int64_t found_version = 0;
-    lt_status st = LT_OK;
-    LT_TRY(lt_h5_open(path, &f));
-    htri_t has_kind = H5Aexists(f, LT_ATTR_KIND);
-    if (has_kind < 0) {
-        st = lt_h5_raise(LT_ERR_FORMAT, __FILE__, __LINE__, __func__, "cannot read the attributes of %s", path);
-        goto done;
-    }
-    LT_CHECK_GOTO(has_kind > 0, st, done, LT_ERR_FORMAT,
-                  "%s is HDF5 but not a file of ltune: it has no attribute '" LT_ATTR_KIND "', expected \"%s\"", path, kind);
-    LT_TRY_GOTO(lt_h5_get_str(f, LT_ATTR_KIND, &found), st, done);
-    LT_CHECK_GOTO(!strcmp(found, kind), st, done, LT_ERR_FORMAT, "%s is a %s file, expected %s: check the path", path, found, kind);
-    LT_TRY_GOTO(lt_h5_get_i64(f, LT_ATTR_VERSION, &found_version), st, done);
-    LT_CHECK_GOTO(found_version == version, st, done, LT_ERR_FORMAT, "%s has " LT_ATTR_VERSION " %lld, this ltune reads %lld: %s", path,
-                  (long long)found_version, (long long)version,
-                  found_version > version ? "use the newer ltune that wrote it" : "write it again with this ltune");
-    *file = f;
-done:
-    free(found);
-    if (st != LT_OK) lt_h5_close(&f);
-    return st;
 }
 
 void lt_h5_close(hid_t *id) {
@@ -230,16 +177,17 @@ done:
 lt_status lt_h5_put_i64(hid_t at, const char *key, int64_t value) { return put(at, key, H5T_STD_I64LE, H5T_NATIVE_INT64, &value); }
 lt_status lt_h5_put_f64(hid_t at, const char *key, double value) { return put(at, key, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value); }
 
-static hid_t text_type(void) {
+hid_t lt_h5_impl_text_type(size_t bytes) {
     hid_t type = H5Tcopy(H5T_C_S1);
-    (void)H5Tset_size(type, H5T_VARIABLE);
+    (void)H5Tset_size(type, bytes ? bytes : 1);
+    (void)H5Tset_strpad(type, H5T_STR_NULLPAD);
     (void)H5Tset_cset(type, H5T_CSET_UTF8);
     return type;
 }
 
 lt_status lt_h5_put_str(hid_t at, const char *key, const char *value) {
-    hid_t type = text_type();
-    lt_status st = put(at, key, type, type, &value);
+    hid_t type = lt_h5_impl_text_type(strlen(value)); /* "" is one NUL */
+    lt_status st = put(at, key, type, type, value);
     (void)H5Tclose(type);
     return st;
 }
@@ -315,16 +263,24 @@ typedef struct attr_visit {
     lt_status st;
 } attr_visit;
 
+/* Class of an attribute with one value, H5T_NO_CLASS of others. */
+static H5T_class_t class_of(hid_t at, const char *key) {
+    hid_t attr = H5Aopen(at, key, H5P_DEFAULT);
+    if (attr < 0) return H5T_NO_CLASS;
+    hid_t file_type = H5Aget_type(attr), space = H5Aget_space(attr);
+    H5T_class_t class = H5Sget_simple_extent_npoints(space) == 1 ? H5Tget_class(file_type) : H5T_NO_CLASS;
+    (void)H5Sclose(space);
+    (void)H5Tclose(file_type);
+    (void)H5Aclose(attr);
+    return class;
+}
+
 static herr_t visit_attr(hid_t at, const char *key, const H5A_info_t *info, void *user) {
     attr_visit *v = user;
     char number[32] = "", *text = NULL, type = '?';
     double d = 0;
     int64_t i = 0;
-    hid_t attr = H5Aopen(at, key, H5P_DEFAULT), file_type = H5Aget_type(attr), space = H5Aget_space(attr);
-    H5T_class_t class = H5Sget_simple_extent_npoints(space) == 1 ? H5Tget_class(file_type) : H5T_NO_CLASS;
-    (void)H5Sclose(space);
-    (void)H5Tclose(file_type);
-    (void)H5Aclose(attr);
+    H5T_class_t class = class_of(at, key);
     if (class == H5T_STRING) {
         type = 's';
         v->st = lt_h5_get_str(at, key, &text);

@@ -4,12 +4,14 @@
  * Place: under dataset.c, checkpoint.c and runlog.c, and open to programs that write an HDF5 result of their own.  One rank writes, with
  * the serial driver; any number of ranks may read.  The MPI build of HDF5 is not thread-safe: one thread of a process at a time.
  *
- * Every dataset written here carries the attribute sha256 of its raw little-endian bytes; reading one that has it checks it.  A committed
- * file ends with a line that has the SHA-256 of all before it (h5_file.c); opening one that has it checks it.  The format is HDF5 1.8's, which
- * every tool reads and whose metadata has checksums.
+ * Every dataset written here carries the attribute sha256 of its raw little-endian bytes.  A committed file ends with a line that has the SHA-256 of
+ * all before it: opening checks it before libhdf5 sees the file, and what is read from then on is vouched for.  A file without the line, of
+ * another program, is read by a child process into a copy in memory, whatever is wrong with it; there the digests of datasets are checked
+ * as they are read.  The format is HDF5 1.8's, which every tool reads and whose metadata has checksums.
  *
  * An hid_t has one owner, who closes it with lt_h5_close.  Datasets and groups are addressed by (hid_t at, name relative to it). */
 
+#include "base/sha256.h"
 #include "tensor/tensor.h"
 
 #include <hdf5.h>
@@ -51,10 +53,17 @@ lt_status lt_h5_raise(lt_status code, const char *file, int line, const char *fu
 
 /* --- reading files ---------------------------------------------------------------------------------------------------------------- */
 
-/* Local.  Opens for reading.  Errors: IO (missing, unreadable), FORMAT (empty, not HDF5, truncated, damaged). */
+/* Local.  Opens for reading.  Never hangs or crashes, whatever the file's bytes are; a file that is not vouched for is unpacked in memory and costs
+ * a child process.  Errors: IO (missing, unreadable, no regular file), FORMAT (empty, not HDF5, truncated, damaged), NOMEM. */
 lt_status lt_h5_open(const char *path, hid_t *file);
 /* Local.  The same for one of our files (layout.h).  Errors: also FORMAT when kind or format_version differ. */
 lt_status lt_h5_open_kind(const char *path, const char *kind, int64_t version, hid_t *file);
+/* Local.  The same for a file whose digest this job has just checked, in this process or another: it is not computed again. */
+lt_status lt_h5_open_checked(const char *path, const char *kind, int64_t version, hid_t *file);
+/* Local.  The digest in the last line of an open file, borrowed from it; NULL: the file has none, it is read as a copy. */
+const char *lt_h5_digest(hid_t file);
+/* Local.  FORMAT unless an open file has its last line; path is for the message. */
+lt_status lt_h5_need_digest(hid_t file, const char *path);
 /* Local.  Closes a file or group and sets *id to -1; accepts -1. */
 void lt_h5_close(hid_t *id);
 /* Local.  Recomputes every digest of a committed file, which must have its last line and a digest for each dataset.
@@ -69,9 +78,12 @@ typedef struct lt_h5_writer lt_h5_writer;
 lt_status lt_h5_write_begin(const char *path, const char *kind, int64_t version, lt_h5_writer **w);
 /* Local.  The open file; borrowed. */
 hid_t lt_h5_writer_file(const lt_h5_writer *w);
-/* Local.  Closes, seals with the digest line, syncs, renames over path and syncs the folder.  verify: the file is read back before.  Frees w and sets
- * it to NULL also on failure, when path is as it was and the temporary file is gone.  Errors: IO, HDF5, FORMAT (what was read back differs). */
-lt_status lt_h5_write_commit(lt_h5_writer **w, bool verify);
+/* Local.  Closes, reads the file back once, which compares it with what was written and makes the digest of its last line, syncs, renames over path
+ * and syncs the folder.  Frees w and sets it to NULL also on failure, when path is as it was and the temporary file is gone.
+ * Errors: IO (also: what was read back differs), HDF5, FORMAT (a dataset without digest). */
+lt_status lt_h5_write_commit(lt_h5_writer **w);
+/* Local.  The same; hex gets the digest of the last line.  durable = false: the folder is left for the caller to sync (lt_fs_sync). */
+lt_status lt_h5_write_commit_digest(lt_h5_writer **w, bool durable, char hex[LT_SHA_HEX_BYTES]);
 /* Local.  Gives up: deletes the temporary file, frees w and sets it to NULL; accepts NULL inside. */
 void lt_h5_write_cancel(lt_h5_writer **w);
 
@@ -101,6 +113,8 @@ lt_status lt_h5_each_attr(hid_t at, lt_h5_attr_fn fn, void *user);
 /* Local.  Writes a whole array data [dim[0], ...] of F32, F64, I32, I64 or U8.  extendible: chunked with an open first dimension, so that
  * other tools can append.  Errors: ARG (type), IO, HDF5. */
 lt_status lt_h5_write(hid_t at, const char *name, lt_dtype dt, int n_dims, const int64_t *dim, const void *data, bool extendible);
+/* Local.  The same, not extendible, with the SHA-256 of data that the caller has made. */
+lt_status lt_h5_write_digested(hid_t at, const char *name, lt_dtype dt, int n_dims, const int64_t *dim, const void *data, const char *hex);
 /* Local.  Writes n strings as a 1-D dataset of fixed-length, zero-padded UTF-8. */
 lt_status lt_h5_write_strings(hid_t at, const char *name, int64_t n, const char *const *s, bool extendible);
 /* Local.  For arrays that do not fit memory: create, write parts [start, start + count) in any order, then seal (reads back to digest). */

@@ -130,7 +130,7 @@ static lt_status write_file(const lt_runlog *log, bool verify) {
     LT_TRY_GOTO(write_starts(log, file), st, done);
     for (int i = 0; i < log->n_trials; i++) LT_TRY_GOTO(write_trial(file, &log->trial[i]), st, done);
     LT_TRY_GOTO(write_series(file, "perf", &log->perf, lt_runlog_impl_perf, LT_PERF_COLUMNS), st, done);
-    st = lt_h5_write_commit(&w, verify);
+    st = lt_h5_write_commit(&w);
 done:
     lt_h5_write_cancel(&w);
     return st;

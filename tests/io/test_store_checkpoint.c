@@ -195,7 +195,7 @@ static void test_damaged(const char *dir) {
         } else {
             lt_h5_writer *w = NULL;
             CHECK_OK(lt_h5_write_begin(newest, LT_KIND_CKPT, LT_CKPT_VERSION + 1, &w));
-            CHECK_OK(lt_h5_write_commit(&w, true));
+            CHECK_OK(lt_h5_write_commit(&w));
         }
         CHECK_OK(lt_ckpt_open_newest(dir, &ck));
         TEST_REPORT(ck && lt_ckpt_about(ck)->step == 30 && intact(ck), "%s newest: the older one was not taken", what[k]);

@@ -1,5 +1,6 @@
 // TEST rooms: store  labels: io  timeout: 60
 /* Dataset file: round trip of sequence and token labels, every inconsistency named, damage, and what h5dump shows. */
+#include "io/h5py_like.h"
 #include "io/store_test.h"
 
 #include "store/dataset.h"
@@ -108,7 +109,7 @@ static void write_foreign(const char *path, const char *kind, int64_t version, i
     CHECK_OK(lt_h5_write(g, "segment_offsets", LT_I64, 1, &ends, segments, false));
     if (with_labels) CHECK_OK(lt_h5_write(g, "label", LT_I32, 1, &n, label, false));
     lt_h5_close(&g);
-    CHECK_OK(lt_h5_write_commit(&w, true));
+    CHECK_OK(lt_h5_write_commit(&w));
 }
 
 static lt_status read_train(const char *path) {
@@ -170,6 +171,65 @@ static void test_damage(void) {
     free(data);
 }
 
+/* What h5py writes is read, also with the line that its author may add; and no damage to the heap of its strings does more than be told. */
+static void test_h5py(void) {
+    const char *path = in_scratch("h5py.h5"), *damaged = in_scratch("h5py-damaged.h5");
+    size_t n, heap;
+    int refused = 0, other = 0;
+    char command[1200], out[100];
+    lt_dataset *d = NULL;
+    lt_dataset_split s;
+    CHECK_INT(h5py_like(path, info().tokenizer_sha256), 0);
+    for (int line = 0; line < 2; line++) {
+        CHECK_OK(lt_dataset_open(path, &d));
+        CHECK_OK(lt_dataset_check_tokenizer(d, info().tokenizer_sha256, "m"));
+        CHECK_STR(lt_dataset_about(d)->label_words[1], "positive");
+        CHECK_OK(lt_dataset_read(d, "train", &s));
+        CHECK(s.n == 12 && s.tokens[59] == 159 && s.label[11] == 1 && s.longest == 5);
+        lt_dataset_split_fini(&s);
+        lt_dataset_close(&d);
+        CHECK_INT(lt_h5_verify(path), LT_ERR_FORMAT); /* its datasets have no digests */
+        CHECK(strstr(lt_err_last()->msg, line ? "has no digest" : "no ltune-sha256 line") != NULL);
+        /* by hand, as docs/FORMATS.md says */
+        (void)snprintf(command, sizeof command, "d=$(sha256sum <'%s') && printf 'ltune-sha256 %%s\\n' \"${d%%%% *}\" >>'%s'", path, path);
+        if (!line) CHECK_INT(run_output(command, out, sizeof out), 0);
+    }
+    CHECK_INT(h5py_like(path, info().tokenizer_sha256), 0);
+    unsigned char *data = file_load(path, &n), *at = memmem(data, n, "GCOL", 4);
+    CHECK(at != NULL);
+    for (heap = (size_t)(at - data); heap < (size_t)(at - data) + 240; heap += 8) {
+        static const unsigned char fill[] = {0x00, 0x01, 0xff};
+        for (size_t k = 0; k < sizeof fill; k++) {
+            unsigned char kept[8];
+            memcpy(kept, data + heap, 8);
+            memset(data + heap, fill[k], 8);
+            file_save(damaged, data, n);
+            memcpy(data + heap, kept, 8);
+            lt_status st = read_train(damaged);
+            refused += st == LT_ERR_FORMAT;
+            other += st != LT_OK && st != LT_ERR_FORMAT;
+        }
+    }
+    CHECK(refused > 10);
+    CHECK_INT(other, 0);
+    printf("90 damaged string heaps: %d refused\n", refused);
+    free(data);
+}
+
+/* Files that once made reading hang or crash, where they are at hand. */
+static void test_cases(void) {
+    static const char *const name[] = {"1", "5", "9", "13", "17"};
+    char path[600];
+    int found = 0;
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
+        (void)snprintf(path, sizeof path, "%s/../shared/cases/damaged-h5/data-set-%s.h5", LT_SOURCE, name[i]);
+        if (!file_exists(path)) continue;
+        found++;
+        CHECK_FAILS(read_train(path), LT_ERR_FORMAT, "is damaged: reading it c");
+    }
+    if (!found) printf("../shared/cases/damaged-h5 is not there: its part is skipped\n");
+}
+
 static void test_h5dump(void) {
     char command[800], out[20000];
     if (system("command -v h5dump >/dev/null 2>&1") != 0) {
@@ -190,6 +250,8 @@ int main(void) {
     test_refused();
     test_foreign();
     test_damage();
+    test_h5py();
+    test_cases();
     test_h5dump();
     return test_end();
 }

@@ -28,7 +28,7 @@ static const char *const sample_text[3] = {"negative", "", "s\xc3\xbc\xc3\x9f"};
 enum { MANY = 3000 };
 
 /* Some of everything.  First failure. */
-static lt_status write_sample(const char *path, bool durable) {
+static lt_status write_sample(const char *path) {
     lt_h5_writer *w = NULL;
     hid_t g = -1;
     lt_status st;
@@ -51,7 +51,7 @@ static lt_status write_sample(const char *path, bool durable) {
     LT_TRY_GOTO(lt_h5_write_strings(g, "labels", 3, sample_text, false), st, done);
 done:
     lt_h5_close(&g);
-    if (st == LT_OK) return lt_h5_write_commit(&w, durable);
+    if (st == LT_OK) return lt_h5_write_commit(&w);
     lt_h5_write_cancel(&w);
     return st;
 }
@@ -84,7 +84,7 @@ static bool sample_intact(const char *path) {
 
 static void test_round_trip(void) {
     const char *path = in_scratch("sample.h5");
-    CHECK_OK(write_sample(path, true));
+    CHECK_OK(write_sample(path));
     CHECK(!dir_has(scratch_dir, ".tmp"));
     CHECK_OK(lt_h5_verify(path));
     CHECK(sample_intact(path));
@@ -131,7 +131,7 @@ static void test_round_trip(void) {
     /* The same content gives the same file. */
     size_t na, nb;
     sleep(1); /* no time of day gets in */
-    CHECK_OK(write_sample(in_scratch("again.h5"), false));
+    CHECK_OK(write_sample(in_scratch("again.h5")));
     unsigned char *a = file_load(path, &na), *b = file_load(in_scratch("again.h5"), &nb);
     CHECK(na == nb && memcmp(a, b, na) == 0);
     free(a), free(b);
@@ -180,7 +180,7 @@ static void test_parts(void) {
         H5Dclose(d);
         CHECK_OK(lt_sha_bytes(all, elems * sizeof *all, want));
         CHECK_STR(got, want);
-        CHECK_OK(lt_h5_write_commit(&w, true));
+        CHECK_OK(lt_h5_write_commit(&w));
         free(got), free(all);
     }
     /* Unsealed data cannot be committed, and leaves nothing behind. */
@@ -189,7 +189,7 @@ static void test_parts(void) {
     CHECK_OK(lt_h5_write_begin(in_scratch("unsealed.h5"), "k", 1, &w));
     CHECK_OK(lt_h5_create(lt_h5_writer_file(w), "x", LT_F32, 1, &n));
     CHECK_FAILS(lt_h5_write(lt_h5_writer_file(w), "h", LT_BF16, 1, &n, sample_f32, false), LT_ERR_ARG, "convert to f32");
-    CHECK_FAILS(lt_h5_write_commit(&w, true), LT_ERR_FORMAT, "never sealed");
+    CHECK_FAILS(lt_h5_write_commit(&w), LT_ERR_FORMAT, "never sealed");
     CHECK(w == NULL && !file_exists(in_scratch("unsealed.h5")) && !dir_has(scratch_dir, ".tmp"));
 }
 
@@ -247,11 +247,11 @@ static void test_disk_full(void) {
     const char *path = in_scratch("full.h5");
     size_t n, after;
     int failed = 0;
-    CHECK_OK(write_sample(path, true));
+    CHECK_OK(write_sample(path));
     unsigned char *before = file_load(path, &n);
     for (int64_t room = 0; room < (int64_t)n + 4096; room += 307) {
         disk_left = room;
-        lt_status st = write_sample(path, true);
+        lt_status st = write_sample(path);
         disk_left = INT64_MAX;
         if (st == LT_OK) continue;
         failed++;
@@ -263,7 +263,7 @@ static void test_disk_full(void) {
     }
     CHECK(failed > 50);
     CHECK(!dir_has(scratch_dir, ".tmp"));
-    CHECK_OK(write_sample(path, true));
+    CHECK_OK(write_sample(path));
     CHECK(sample_intact(path));
     free(before);
 }
@@ -288,7 +288,7 @@ static lt_status write_many(const char *path, int groups) {
         lt_h5_close(&g);
         if (st != LT_OK) goto done;
     }
-    return lt_h5_write_commit(&w, false);
+    return lt_h5_write_commit(&w);
 done:
     lt_h5_write_cancel(&w);
     return st;
