@@ -123,7 +123,8 @@ static lt_status read_lines(prep_data *d, prep_lines *l, const char *split) {
             LT_TRY(locate(l, &d->spec.label, col, n, &number[2]));
             continue;
         }
-        LT_CHECK(number[0], LT_ERR_FORMAT, "%s:1: expected a header that names the columns, found an empty line", l->path);
+        bool located = number[0] && number[2] && (number[1] || !d->spec.has_pair);
+        LT_CHECK(located, LT_ERR_FORMAT, "%s:1: expected a header that names the columns, found an empty line", l->path);
         LT_TRY(add_line(d, l, number, col, n, split));
         added++;
     }

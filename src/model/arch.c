@@ -7,6 +7,8 @@
 #include <string.h>
 
 enum { MAX_LAYERS = 4096, MAX_HEADS = 4096 };
+/* Numbers beyond these are no model's, and sizes in bytes would overflow. */
+static const double min_number = 1e-30, max_number = 1e30, max_weights = 1e15;
 
 typedef struct reader {
     const char *path;
@@ -28,11 +30,14 @@ static int64_t read_int(reader *r, const char *key, int64_t fallback) {
     return json_integer_value(v);
 }
 
-static double read_num(reader *r, const char *key, double fallback) {
-    json_t *v = json_object_get(r->root, key);
+/* A number above 0 of an object that stands in the file. */
+static double read_num(reader *r, const json_t *object, const char *key, double fallback) {
+    json_t *v = json_object_get(object, key);
     if (r->st != LT_OK || !v || json_is_null(v)) return fallback;
-    if (!json_is_number(v)) r->st = LT_FAIL(LT_ERR_FORMAT, "%s: field \"%s\" must be a number", r->path, key);
-    return json_number_value(v);
+    double x = json_number_value(v);
+    if (!json_is_number(v) || !(x >= min_number && x <= max_number))
+        r->st = LT_FAIL(LT_ERR_FORMAT, "%s: field \"%s\" must be a number above 0, at most %g", r->path, key, max_number);
+    return x;
 }
 
 static const char *read_str(reader *r, const char *key, const char *fallback) {
@@ -67,7 +72,7 @@ static void read_bert(reader *r, lt_arch *a) {
     a->norm = LT_NORM_LAYER;
     a->post_norm = a->learned_pos = a->tied = true;
     a->Hkv = a->H;
-    a->eps = (float)read_num(r, "layer_norm_eps", 1e-12);
+    a->eps = (float)read_num(r, r->root, "layer_norm_eps", 1e-12);
     a->types = read_int(r, "type_vocab_size", 2);
     read_act(r, "hidden_act", "gelu", &a->act);
     const char *pos = read_str(r, "position_embedding_type", "absolute");
@@ -81,13 +86,12 @@ static void read_bert(reader *r, lt_arch *a) {
 static void read_rope(reader *r, lt_arch *a) {
     static const char *const kind_key[] = {"rope_type", "type"};
     json_t *scaling = json_object_get(r->root, "rope_scaling"), *params = json_object_get(r->root, "rope_parameters");
-    a->rope_theta = read_num(r, "rope_theta", 10000.0);
-    if (r->st != LT_OK) return;
+    a->rope_theta = read_num(r, r->root, "rope_theta", 10000.0);
     if (json_is_object(params)) {
-        json_t *theta = json_object_get(params, "rope_theta");
-        if (json_is_number(theta)) a->rope_theta = json_number_value(theta);
+        a->rope_theta = read_num(r, params, "rope_theta", a->rope_theta);
         scaling = params;
     }
+    if (r->st != LT_OK) return;
     if (!scaling || json_is_null(scaling)) return;
     const char *kind = NULL;
     for (size_t i = 0; !kind && i < sizeof kind_key / sizeof *kind_key; i++)
@@ -106,7 +110,7 @@ static void read_llama(reader *r, lt_arch *a) {
     a->tied = read_bool(r, "tie_word_embeddings", false);
     a->Hkv = (int)read_int(r, "num_key_value_heads", a->H);
     a->D = (int)read_int(r, "head_dim", a->C / (a->H ? a->H : 1));
-    a->eps = (float)read_num(r, "rms_norm_eps", 1e-6);
+    a->eps = (float)read_num(r, r->root, "rms_norm_eps", 1e-6);
     read_act(r, "hidden_act", "silu", &a->act);
     read_rope(r, a);
     if (r->st == LT_OK && (read_bool(r, "attention_bias", false) || read_bool(r, "mlp_bias", false)))
@@ -117,6 +121,12 @@ static const struct {
     const char *model_type;
     void (*read)(reader *, lt_arch *);
 } families[] = {{"bert", read_bert}, {"llama", read_llama}};
+
+/* All weights, also the embeddings; in floating point, which does not overflow. */
+static double weights_of(const lt_arch *a) {
+    double C = (double)a->C, heads = 2.0 * a->H + 2.0 * a->Hkv, blocks = a->m * (C * heads * a->D + C * (double)a->F * (a->glu ? 3 : 2));
+    return blocks + C * ((double)a->V + (double)a->max_pos + (double)a->types);
+}
 
 lt_status lt_arch_read(const char *dir, lt_arch *arch) {
     char path[4096];
@@ -155,8 +165,12 @@ lt_status lt_arch_read(const char *dir, lt_arch *arch) {
     families[family].read(&r, &a);
     if (r.st == LT_OK && (a.Hkv < 1 || a.H % a.Hkv != 0))
         r.st = LT_FAIL(LT_ERR_FORMAT, "%s: %d attention heads do not divide into %d key/value heads", path, a.H, a.Hkv);
-    if (r.st == LT_OK && (a.post_norm ? a.C != (int64_t)a.H * a.D : a.D % 2 != 0))
+    if (r.st == LT_OK && (a.D < 1 || (a.post_norm ? a.C != (int64_t)a.H * a.D : a.D % 2 != 0)))
         r.st = LT_FAIL(LT_ERR_FORMAT, "%s: hidden_size %lld and %d heads give no usable head dimension", path, (long long)a.C, a.H);
+    double weights = weights_of(&a);
+    if (r.st == LT_OK && weights > max_weights)
+        r.st = LT_FAIL(LT_ERR_FORMAT, "%s: its sizes make a model of %.3g weights; this version takes at most %.3g", path, weights,
+                       max_weights);
 done:
     json_decref(r.root);
     if (r.st == LT_OK) *arch = a;

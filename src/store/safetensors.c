@@ -146,7 +146,7 @@ static int by_name(const void *a, const void *b) { return strcmp(((const lt_st_t
 /* The n tensors of one file, in any order, must tile its data. */
 static lt_status check_tiling(const lt_st_file *f, lt_st_tensor *t, int64_t n) {
     int64_t at = f->data;
-    qsort(t, (size_t)n, sizeof *t, by_place);
+    if (n > 0) qsort(t, (size_t)n, sizeof *t, by_place);
     for (int64_t i = 0; i < n; i++) {
         LT_CHECK(t[i].offset >= at, LT_ERR_FORMAT, "%s: tensors %s and %s overlap: the header is damaged; " AGAIN, f->path, t[i - 1].name,
                  t[i].name);
@@ -193,7 +193,7 @@ static lt_status add_file(lt_st *st, int k) {
         if (rc != LT_OK) free(copy);
         if (rc != LT_OK) goto done;
     }
-    rc = check_tiling(f, st->tensor + first, st->n_tensors - first);
+    rc = check_tiling(f, st->tensor ? st->tensor + first : NULL, st->n_tensors - first); /* a file may hold no tensors */
 done:
     json_decref(header);
     return rc;
@@ -247,7 +247,7 @@ static lt_status match_map(lt_st *st, const json_t *map) {
             free((char *)t.name);
     }
     st->n_tensors = kept;
-    qsort(st->tensor, (size_t)kept, sizeof *st->tensor, by_name);
+    if (kept > 0) qsort(st->tensor, (size_t)kept, sizeof *st->tensor, by_name);
     json_object_foreach((json_t *)map, name, value) {
         LT_CHECK(lt_st_find(st, name), LT_ERR_FORMAT, "tensor %s is not in %s, where %s places it: the shards do not belong together", name,
                  json_string_value(value), st->path);

@@ -14,7 +14,7 @@
 
 #include <time.h>
 
-enum { LAYERS = 6, MAX_SEQ = 1024, MAX_SLOT = 8, REPEATS = 7 };
+enum { LAYERS = 6, MAX_SEQ = 1024, MAX_SLOT = 8, MAX_ROWS = 4096, REPEATS = 7 };
 
 typedef struct setting {
     const char *name;
@@ -31,6 +31,7 @@ static const setting settings[] = {
     {"BERT, 128 long", 12, 12, 64, 16, 2, 0, 0, 0, 2048, 128},
     {"BERT, 512 long", 12, 12, 64, 16, 2, 0, 0, 0, 2048, 512},
     {"GQA 4:1, D 128, 80 long, causal", 16, 4, 128, 16, 2, 1, 0, 0, 640, 80},
+    {"one sequence, 71:1, D 64, causal", 71, 1, 64, 16, 1, 1, 0, 0, 2048, 2048},
 };
 
 static double now(void) {
@@ -55,16 +56,31 @@ static void *make(int64_t n, int bf16) {
 }
 
 static void measure(const setting *s, int threads) {
-    static int32_t cu[MAX_SEQ + 1], slot[MAX_SEQ], slot_len[MAX_SLOT];
-    lt_attn_plan plan = {.cu_q = cu, .cu_k = cu, .slot = slot, .slot_len = slot_len, .n_slots = s->slots, .P_max = s->P};
+    static int32_t cu[MAX_SEQ + 1], k_len[MAX_SEQ], slot[MAX_SEQ], slot_len[MAX_SLOT], first[MAX_ROWS], end[MAX_ROWS], q_index[MAX_ROWS];
+    lt_attn_plan plan = {.cu_q = cu,
+                         .k_row0 = cu,
+                         .k_len = k_len,
+                         .first = first,
+                         .end = end,
+                         .q_index = q_index,
+                         .slot = slot,
+                         .slot_len = slot_len,
+                         .n_slots = s->slots,
+                         .P_max = s->P};
     int64_t pairs = 0;
     while (cu[plan.n_seq] < s->tokens && plan.n_seq < MAX_SEQ) {
         int64_t left = s->tokens - cu[plan.n_seq], len = s->len;
         if (len == 0) len = 8 + (int64_t)(-5.2 * log(1.0 - lt_rng_uniform(&rng, (uint64_t)plan.n_seq, 0)));
-        len = len > (s->len ? s->len : 40) ? 40 : len > left ? left : len;
+        len = s->len ? s->len : len > 40 ? 40 : len;
+        len = len > left ? left : len;
         pairs += s->causal ? len * (len + 1) / 2 + len * s->P : len * (len + s->P);
         plan.max_k = plan.max_q = len > plan.max_k ? len : plan.max_k;
         cu[plan.n_seq + 1] = cu[plan.n_seq] + (int32_t)len;
+        k_len[plan.n_seq] = (int32_t)len;
+        for (int32_t q = 0; q < len; q++) {
+            q_index[cu[plan.n_seq] + q] = q;
+            end[cu[plan.n_seq] + q] = s->causal ? q + 1 : (int32_t)len;
+        }
         plan.n_seq++;
     }
     for (int64_t i = 0; i < plan.n_seq; i++) slot[i] = s->slots ? (int32_t)(i * s->slots / plan.n_seq) : -1;
@@ -82,7 +98,6 @@ static void measure(const setting *s, int threads) {
                                          .kv_heads = s->kv,
                                          .head_dim = s->D,
                                          .scale = 0.2f,
-                                         .causal = s->causal,
                                          .q = q,
                                          .ld_q = width,
                                          .k = kvs,

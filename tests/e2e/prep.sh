@@ -183,6 +183,9 @@ refuses "output is an input" 2 'overwrite' -- data "${tsv[@]}" train.tsv -o trai
 expect "the input is still there" "$(wc -l <train.tsv)" 5
 printf 'pos\tgood\nneg\n' >short.tsv
 refuses "missing column" 16 'short.tsv:2:' 'column 2' '1 column' -- data "${tsv[@]}" short.tsv -o bad.h5
+printf '\none\ttwo\n' >blank_first.tsv
+refuses "a name, and a header after an empty line" 16 'blank_first.tsv:1: expected a header' -- \
+    data --format tsv --text 1 --label two -t "$bert" blank_first.tsv -o bad.h5
 refuses "no such name in the header" 16 'pairs.tsv:1:' '"three"' '"one", "two"' -- \
     data --format tsv --text three --label y pairs.tsv -t "$bert" -o bad.h5
 refuses "unknown label" 16 'train.tsv:2:' '"neg"' 'pos, none' -- data "${tsv[@]}" --labels pos,none train.tsv -o bad.h5

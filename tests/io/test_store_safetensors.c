@@ -258,6 +258,12 @@ static void test_bad_files(void) {
     BAD_HEADER("{\"x\":", "is not JSON");
     BAD_HEADER("[]", "not an object");
     BAD_HEADER("{\"x\":{},\"x\":{}}", "is not JSON"); /* a name twice */
+    st_save(path, "{}", NULL, 0);                     /* no tensors: strange, but whole */
+    CHECK_OK(lt_st_open(dir, &st));
+    CHECK(lt_st_count(st) == 0 && lt_st_total_bytes(st) == 0 && !lt_st_find(st, "x"));
+    lt_st_close(&st);
+    st_save(path, "{}", "junk", 4);
+    CHECK_FAILS(lt_st_open(dir, &st), LT_ERR_FORMAT, "describes 10 bytes, the file has 14");
     BAD_HEADER("{\"x\":7}", "x has no dtype");
     BAD_HEADER("{\"x\":{\"dtype\":\"F31\",\"shape\":[4],\"data_offsets\":[0,16]}}", "unknown dtype \"F31\"");
     BAD_HEADER("{\"x\":{\"dtype\":\"F32\",\"data_offsets\":[0,16]}}", "no shape");

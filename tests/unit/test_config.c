@@ -198,6 +198,8 @@ static void wrong_files(void) {
     refused("method: {labels: x}\n", "method.labels is a group", "");
     refused("method: {labels: {pos: [a, b]}}\n", "method.labels.pos must be", "");
     refused("method: {labels: {pos: ''}}\n", "method.labels.pos must be", "");
+    refused("method: {labels.: x}\n", "has no name of a label", "");
+    refused("trials: [{method: {labels.: x}}]\n", "trials.0.method.labels. has no name of a label", "");
     refused("model: {bidirectional: [[1]]}\n", "unknown key model.bidirectional.0", "did you mean model.bidirectional?");
     refused("model: {bidirectional: [1, [2]]}\n", "holds plain values only", "");
     refused("- a\n", "found a list", "");

@@ -52,7 +52,7 @@ typedef struct problem {
     const shape *s;
     struct lt_attn_args args;
     lt_attn_plan plan;
-    int32_t cu_q[MAX_SEQ + 1], cu_k[MAX_SEQ + 1], slot[MAX_SEQ], slot_len[MAX_SLOT], *q_index;
+    int32_t cu_q[MAX_SEQ + 1], cu_k[MAX_SEQ + 1], k_len[MAX_SEQ], slot[MAX_SEQ], slot_len[MAX_SLOT], *q_index, *first, *end;
     float slopes[16], *bank;
     void *q, *kv, *o, *d_o, *dq, *dkv;
     int64_t elems_q, elems_kv, elems_o, elems_bank;
@@ -85,13 +85,24 @@ static void *make(int64_t n, lt_dtype dt, uint32_t stream) {
 static void problem_init(problem *b, const shape *s) {
     *b = (problem){.s = s};
     lt_attn_plan *p = &b->plan;
-    *p = (lt_attn_plan){.cu_q = b->cu_q, .cu_k = b->cu_k, .slot = b->slot, .slot_len = b->slot_len, .n_slots = s->n_slots};
-    CHECK_OK(lt_calloc(&b->q_index, MAX_SEQ, sizeof *b->q_index, "test array"));
+    *p = (lt_attn_plan){
+        .cu_q = b->cu_q, .k_row0 = b->cu_k, .k_len = b->k_len, .slot = b->slot, .slot_len = b->slot_len, .n_slots = s->n_slots};
+    int64_t most = 1;
+    for (int i = 0; s->len[i] >= 0; i++) most += s->len[i] + 1;
+    CHECK_OK(lt_calloc(&b->q_index, most, sizeof *b->q_index, "test array"));
+    CHECK_OK(lt_calloc(&b->first, most, sizeof *b->first, "test array"));
+    CHECK_OK(lt_calloc(&b->end, most, sizeof *b->end, "test array"));
     for (int i = 0; s->len[i] >= 0; i++, p->n_seq++) {
         int none = s->pooled && (i % 4 == 3 || s->len[i] == 0); /* sequences of which no row is wanted */
         b->cu_k[i + 1] = b->cu_k[i] + s->len[i];
         b->cu_q[i + 1] = b->cu_q[i] + (s->pooled ? !none : s->len[i]);
-        if (s->pooled && !none) b->q_index[b->cu_q[i]] = i % 2 ? s->len[i] - 1 : s->len[i] / 2;
+        b->k_len[i] = s->len[i];
+        for (int q = 0; q < b->cu_q[i + 1] - b->cu_q[i]; q++) {
+            int32_t row = b->cu_q[i] + q, index = s->pooled ? (i % 2 ? s->len[i] - 1 : s->len[i] / 2) : q;
+            b->q_index[row] = index;
+            b->first[row] = 0;
+            b->end[row] = s->causal ? index + 1 : s->len[i];
+        }
         b->slot[i] = s->n_slots ? (i * 2 + 1) % (s->n_slots + 1) - 1 : -1; /* not in order, some without */
         if (s->n_slots == 4 && b->slot[i] == 2) b->slot[i] = 0;
         if (s->len[i] > p->max_k) p->max_k = s->len[i];
@@ -99,7 +110,9 @@ static void problem_init(problem *b, const shape *s) {
     p->n_q = b->cu_q[p->n_seq];
     p->n_k = b->cu_k[p->n_seq];
     p->max_q = s->pooled ? 1 : p->max_k;
-    if (s->pooled) p->q_index = b->q_index;
+    p->q_index = b->q_index;
+    p->first = b->first;
+    p->end = b->end;
     for (int i = 0; i < s->n_slots; i++) {
         b->slot_len[i] = s->slot_len[i];
         if (s->slot_len[i] + 2 > p->P_max) p->P_max = s->slot_len[i] + 2;
@@ -125,7 +138,6 @@ static void problem_init(problem *b, const shape *s) {
                                     .kv_heads = s->kv,
                                     .head_dim = s->D,
                                     .scale = 1.0f / sqrtf((float)s->D),
-                                    .causal = s->causal,
                                     .slopes = s->alibi ? b->slopes : NULL,
                                     .q = {b->q, dt},
                                     .ld_q = ld_q,
@@ -148,7 +160,7 @@ static void problem_init(problem *b, const shape *s) {
 }
 
 static void problem_fini(problem *b) {
-    void *all[] = {b->q, b->kv, b->o, b->d_o, b->dq, b->dkv, b->bank, b->q_index, b->args.lse, b->args.d_bank};
+    void *all[] = {b->q, b->kv, b->o, b->d_o, b->dq, b->dkv, b->bank, b->q_index, b->first, b->end, b->args.lse, b->args.d_bank};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
 }
 
@@ -328,7 +340,7 @@ typedef struct plain {
 static double plain_row(const problem *b, const plain *x, int64_t seq, int64_t row, int h, double *o) {
     const struct lt_attn_args *a = &b->args;
     int D = a->head_dim, kv = h * a->kv_heads / a->heads;
-    int64_t kv_width = a->kv_heads * D, i = a->plan->q_index ? a->plan->q_index[row] : row - b->cu_q[seq], n = 0;
+    int64_t kv_width = a->kv_heads * D, i = b->q_index[row], n = 0;
     int64_t P = b->slot[seq] >= 0 ? b->slot_len[b->slot[seq]] : 0;
     const double *key[512], *value[512];
     double s[512], sum = 0;
@@ -337,7 +349,7 @@ static double plain_row(const problem *b, const plain *x, int64_t seq, int64_t r
         value[n] = key[n] + b->plan.P_max * kv_width;
         s[n] = a->slopes ? (double)a->slopes[h] * (double)(p - (P + i)) : 0.0;
     }
-    for (int64_t j = 0; j < b->cu_k[seq + 1] - b->cu_k[seq] && (!a->causal || j <= i); j++, n++) {
+    for (int64_t j = b->first[row]; j < b->end[row]; j++, n++) {
         key[n] = x->k + (b->cu_k[seq] + j) * kv_width + kv * D;
         value[n] = x->v + (key[n] - x->k);
         s[n] = a->slopes ? (double)a->slopes[h] * (double)(j - i) : 0.0;

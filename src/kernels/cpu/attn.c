@@ -1,24 +1,37 @@
 /* Attention of the CPU back end: work split and workspace.  What is done to one unit stands in attn_fwd.c and attn_bwd.c.
  *
- * Units.  A unit is one sequence under one kv head.  They are ordered by bank slot, then sequence, then head, and each of the T = ctx->threads shares
- * takes a contiguous range of about equal cost.  A share is a function of the arguments and T alone, whichever thread works it, so results repeat bit
- * for bit.  All heads of a sequence lie together, so its rows are fetched once.
+ * Units.  A unit is one sequence under one kv head and a chunk of the query heads that read it.  They are ordered by bank slot, then sequence, then
+ * head, and each of the T = ctx->threads shares takes a contiguous range of about equal cost.  A share is a function of the arguments and T alone,
+ * whichever thread works it, so results repeat bit for bit.  All heads of a sequence lie together, so its rows are fetched once.
+ *
+ * Chunks.  Short sequences come in numbers: there a chunk is all heads of the group.  From LONG keys on, the group is cut so that a sequence gives up
+ * to PIECES units even where it has one kv head (multi-query models).  Each chunk then leaves its share of dk and dv in the workspace, and a second pass
+ * adds them up in order.  The cut depends on the sequence alone, never on T.
  *
  * Bank gradient.  In this order only the first and the last slot of a share can be touched by other shares too.  Those two are summed in private
  * buffers of the workspace, which are added to d_bank afterwards in order of the shares; every slot between them belongs to the share alone and is
  * added to in place.  So the workspace does not grow with the number of slots.
  *
- * Workspace: order [n_seq], count [n_slots + 1], part [T][2][2 P_max Hkv D], edge [T][2], and the scratch of each share; linear in the length. */
+ * Workspace: order [n_seq], long_at [n_seq], count [n_slots + 1], part [T][2][2 P_max Hkv D], edge [T][2], chunk sums [chunks][Hkv][2][rows][Dp] where
+ * there may be any, and the scratch of each share; linear in the length. */
 #include "kernels/attn_impl.h"
 #include "kernels/cpu/attn_tile_impl.h"
 
 #include <string.h>
 
+enum {
+    LONG = 256, /* keys: below, one unit is too little work to cut */
+    PIECES = 8  /* units wanted of a long sequence */
+};
+
 typedef struct workspace {
-    int32_t *order; /* [n_seq] sequences by slot; stable */
-    int32_t *count; /* [n_slots + 1] for the sort */
-    int32_t *edge;  /* [T][2] first and last slot of the share, -1 = none */
-    float *part;    /* [T][2][part_elems] their gradients, laid out like a slot of the bank */
+    int32_t *order;   /* [n_seq] sequences by slot; stable */
+    int64_t *long_at; /* [n_seq] first row of the sequence in each array of chunk sums; unset where it is not cut */
+    int32_t *count;   /* [n_slots + 1] for the sort */
+    int32_t *edge;    /* [T][2] first and last slot of the share, -1 = none */
+    float *part;      /* [T][2][part_elems] their gradients, laid out like a slot of the bank */
+    float *sums;      /* [chunks][Hkv][2][long_rows][Dp] shares of dk and dv */
+    int64_t long_rows;
     float *scratch; /* [T][scratch_elems] */
     int64_t part_elems, scratch_elems;
     int64_t keys; /* most keys of a unit */
@@ -44,7 +57,8 @@ static int64_t carve_scratch(float *base, int64_t keys, int64_t D, lt_attn_scrat
                  {&w->top, LT_ATTN_QT},
                  {&w->sum, LT_ATTN_QT},
                  {&w->place, LT_ATTN_QT},
-                 {&w->last, LT_ATTN_QT}};
+                 {&w->low, LT_ATTN_QT},
+                 {&w->high, LT_ATTN_QT}};
     enum { LINE = LT_ALIGN / (int)sizeof(float) };
     for (size_t i = 0; i < sizeof array / sizeof array[0]; i++) {
         *array[i].at = base ? base + used : NULL;
@@ -53,14 +67,25 @@ static int64_t carve_scratch(float *base, int64_t keys, int64_t D, lt_attn_scrat
     return used;
 }
 
+/* Chunks that the query heads of a group are cut into for a sequence of so many keys. */
+static int chunks_of(int heads, int kv_heads, int64_t keys) {
+    int group = heads / kv_heads, pieces = PIECES / kv_heads;
+    if (keys < LONG || pieces <= 1) return 1;
+    return pieces < group ? pieces : group;
+}
+
 static workspace carve(lt_arena *arena, int threads, const lt_dims *d) {
     lt_attn_scratch unused;
     workspace w = {.part_elems = 2 * d->max_prefix * d->kv_heads * d->head_dim, .keys = d->max_prefix + d->max_len};
+    int chunks = chunks_of(d->heads, d->kv_heads, w.keys);
     w.scratch_elems = carve_scratch(NULL, w.keys, d->head_dim, &unused);
+    w.long_rows = chunks > 1 ? d->rows : 0;
     w.order = lt_arena_take(arena, d->seqs, sizeof *w.order);
+    w.long_at = lt_arena_take(arena, d->seqs, sizeof *w.long_at);
     w.count = lt_arena_take(arena, d->slots + 1, sizeof *w.count);
     w.edge = lt_arena_take(arena, threads * 2, sizeof *w.edge);
     w.part = lt_arena_take(arena, threads * 2 * w.part_elems, sizeof *w.part);
+    w.sums = lt_arena_take(arena, 2 * chunks * d->kv_heads * w.long_rows * lt_attn_round(d->head_dim), sizeof *w.sums);
     w.scratch = lt_arena_take(arena, threads * w.scratch_elems, sizeof *w.scratch);
     return w;
 }
@@ -75,32 +100,41 @@ size_t lt_cpu_attn_ws_bytes(const lt_ctx *c, const lt_dims *d) {
 static int32_t slot_of(const struct lt_attn_args *a, int64_t seq) { return a->bank ? a->plan->slot[seq] : -1; }
 static int64_t prefix_of(const struct lt_attn_args *a, int64_t seq) { return slot_of(a, seq) < 0 ? 0 : a->plan->slot_len[slot_of(a, seq)]; }
 
+static int chunks_at(const struct lt_attn_args *a, int64_t seq) {
+    return chunks_of(a->heads, a->kv_heads, a->plan->k_len[seq] + prefix_of(a, seq));
+}
+
 /* Work of one unit, in arbitrary units: matrix products, and rows packed and stored. */
 static int64_t cost_of(const struct lt_attn_args *a, int64_t seq) {
     const lt_attn_plan *p = a->plan;
-    int64_t n_q = p->cu_q[seq + 1] - p->cu_q[seq], keys = p->cu_k[seq + 1] - p->cu_k[seq] + prefix_of(a, seq);
+    int64_t n_q = p->cu_q[seq + 1] - p->cu_q[seq], keys = p->k_len[seq] + prefix_of(a, seq);
     return (n_q + 8) * (keys + 8);
 }
 
 /* Checks the plan against the workspace, carves it and sorts the sequences by slot (counting sort, none first). */
 static lt_status prepare(const lt_ctx *c, const struct lt_attn_args *a, workspace *w) {
     const lt_attn_plan *p = a->plan;
-    lt_dims d = {.seqs = p->n_seq, .kv_heads = a->kv_heads, .head_dim = a->head_dim};
+    lt_dims d = {.seqs = p->n_seq, .heads = a->heads, .kv_heads = a->kv_heads, .head_dim = a->head_dim};
     LT_ASSERT(a->heads % a->kv_heads == 0 && (uintptr_t)c->ws % LT_ALIGN == 0);
     if (a->bank) {
         d.max_prefix = p->P_max;
         d.slots = p->n_slots;
     }
     for (int64_t i = 0; i < p->n_seq; i++) {
-        int64_t n_k = p->cu_k[i + 1] - p->cu_k[i];
         LT_ASSERT(slot_of(a, i) < (int32_t)d.slots && prefix_of(a, i) <= d.max_prefix);
-        LT_ASSERT(p->cu_q[i + 1] == p->cu_q[i] || n_k + prefix_of(a, i) > 0);
-        if (n_k > d.max_len) d.max_len = n_k;
+        LT_ASSERT(p->k_row0[i] >= 0 && p->k_len[i] >= 0 && p->k_row0[i] + (int64_t)p->k_len[i] <= p->n_k);
+        if (p->k_len[i] > d.max_len) d.max_len = p->k_len[i];
+        if (chunks_at(a, i) > 1) d.rows += p->k_len[i];
     }
     lt_arena arena = {.purpose = "attention workspace", .base = c->ws, .cap = c->ws_bytes};
     *w = carve(&arena, c->threads, &d);
     LT_TRY(lt_arena_ok(&arena));
 
+    for (int64_t i = 0, at = 0; i < p->n_seq; i++)
+        if (chunks_at(a, i) > 1) {
+            w->long_at[i] = at;
+            at += p->k_len[i];
+        }
     memset(w->count, 0, (size_t)(d.slots + 1) * sizeof *w->count);
     for (int64_t i = 0; i < p->n_seq; i++)
         if (slot_of(a, i) + 1 < d.slots) w->count[slot_of(a, i) + 2]++;
@@ -111,17 +145,19 @@ static lt_status prepare(const lt_ctx *c, const struct lt_attn_args *a, workspac
 
 /* A walk over the units of share t of T: those whose cost begins in [t, t + 1) T-ths of the whole. */
 typedef struct walk {
-    int64_t at, from, to, cost; /* cost before the sequence; bounds; cost of one of its units */
+    int64_t at, from, to, cost; /* cost before the sequence; bounds; cost of one of its kv heads */
     int64_t rank;               /* place of the sequence in the order */
-    int kv;
+    int piece, chunks;          /* unit of the sequence: kv head * chunks + chunk */
 } walk;
 
-/* Moves on to the next unit of the share; false at the end.  Start: rank = 0, kv = -1, cost unset. */
+/* Moves on to the next unit of the share; false at the end.  Start: rank = 0, piece = -1, cost unset. */
 static bool next_unit(walk *k, const struct lt_attn_args *a, const workspace *w) {
-    for (k->kv++; k->rank < a->plan->n_seq; k->rank++, k->kv = 0) {
-        k->cost = cost_of(a, w->order[k->rank]);
-        for (; k->kv < a->kv_heads; k->kv++) {
-            int64_t begin = k->at + k->kv * k->cost;
+    for (k->piece++; k->rank < a->plan->n_seq; k->rank++, k->piece = 0) {
+        int64_t seq = w->order[k->rank];
+        k->cost = cost_of(a, seq);
+        k->chunks = chunks_at(a, seq);
+        for (; k->piece < a->kv_heads * k->chunks; k->piece++) {
+            int64_t begin = k->at + k->piece * k->cost / k->chunks;
             if (begin >= k->to) return false;
             if (begin >= k->from) return true;
         }
@@ -130,13 +166,24 @@ static bool next_unit(walk *k, const struct lt_attn_args *a, const workspace *w)
     return false;
 }
 
+/* Share of dk (which = 0) or dv (1) of a chunk, at the first key of a sequence that is cut. */
+static float *sums_at(const struct lt_attn_args *a, const workspace *w, int64_t seq, int chunk, int kv, int which) {
+    return w->sums + (((int64_t)(chunk * a->kv_heads + kv) * 2 + which) * w->long_rows + w->long_at[seq]) * lt_attn_round(a->head_dim);
+}
+
 static lt_attn_unit unit_at(const walk *k, const struct lt_attn_args *a, const workspace *w) {
     const lt_attn_plan *p = a->plan;
-    int64_t seq = w->order[k->rank], column = (int64_t)k->kv * a->head_dim;
-    lt_attn_unit u = {.a = a, .q0 = p->cu_q[seq], .k0 = p->cu_k[seq], .P = prefix_of(a, seq), .kv = k->kv};
+    int kv = k->piece / k->chunks, chunk = k->piece % k->chunks, group = a->heads / a->kv_heads;
+    int64_t seq = w->order[k->rank], column = (int64_t)kv * a->head_dim;
+    lt_attn_unit u = {.a = a, .q0 = p->cu_q[seq], .k0 = p->k_row0[seq], .n_k = p->k_len[seq], .P = prefix_of(a, seq), .kv = kv};
     u.n_q = p->cu_q[seq + 1] - u.q0;
-    u.n_k = p->cu_k[seq + 1] - u.k0;
+    u.head0 = kv * group + group * chunk / k->chunks;
+    u.head1 = kv * group + group * (chunk + 1) / k->chunks;
     if (u.P > 0) u.bank = a->bank + slot_of(a, seq) * a->slot_stride + column;
+    if (k->chunks > 1) {
+        u.dk = sums_at(a, w, seq, chunk, kv, 0);
+        u.dv = sums_at(a, w, seq, chunk, kv, 1);
+    }
     return u;
 }
 
@@ -160,7 +207,7 @@ static void work_share(const lt_ctx *c, const struct lt_attn_args *a, const work
     float *part = w->part + 2 * t * w->part_elems;
     int32_t *edge = w->edge + 2 * t;
     edge[0] = edge[1] = -1;
-    walk k = {.kv = -1, .from = total * t / c->threads, .to = total * (t + 1) / c->threads};
+    walk k = {.piece = -1, .from = total * t / c->threads, .to = total * (t + 1) / c->threads};
     while (next_unit(&k, a, w)) {
         lt_attn_unit u = unit_at(&k, a, w);
         if (backward && u.P > 0 && a->d_bank) {
@@ -194,9 +241,30 @@ lt_status lt_cpu_attn_fwd(const lt_ctx *c, const struct lt_attn_args *a) {
     return LT_OK;
 }
 
+/* dk and dv of the sequences that were cut: their chunks' shares, added in order. */
+static void add_chunks(const lt_ctx *c, const struct lt_attn_args *a, const workspace *w) {
+    const lt_attn_plan *p = a->plan;
+    int64_t D = a->head_dim, Dp = lt_attn_round(D);
+#pragma omp parallel for schedule(static) collapse(2) num_threads(lt_cpu_fork(c, w->long_rows *D))
+    for (int64_t i = 0; i < p->n_seq; i++)
+        for (int piece = 0; piece < 2 * a->kv_heads; piece++) {
+            int chunks = chunks_at(a, i), kv = piece / 2, which = piece % 2;
+            if (chunks == 1) continue;
+            float *sum = sums_at(a, w, i, 0, kv, which);
+            for (int k = 1; k < chunks; k++) {
+                const float *share = sums_at(a, w, i, k, kv, which);
+#pragma omp simd
+                for (int64_t e = 0; e < p->k_len[i] * Dp; e++) sum[e] += share[e];
+            }
+            lt_attn_impl_store(which ? a->dv : a->dk, p->k_row0[i] * (which ? a->ld_dv : a->ld_dk) + kv * D, which ? a->ld_dv : a->ld_dk,
+                               p->k_len[i], D, sum, NULL);
+        }
+}
+
 lt_status lt_cpu_attn_bwd(const lt_ctx *c, const struct lt_attn_args *a) {
     workspace w;
     LT_TRY(run(c, a, &w, lt_attn_impl_bwd, true));
+    if (w.long_rows > 0) add_chunks(c, a, &w);
     if (!a->bank || !a->d_bank) return LT_OK;
 #pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, c->threads *w.part_elems))
     for (int64_t p = 0; p < a->plan->P_max; p++)

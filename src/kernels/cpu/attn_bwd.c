@@ -1,8 +1,8 @@
 /* Backward of one unit of attention; equations in ref/attn.c, layout in attn_tile_impl.h.
  *
  * The weights are formed again from q, k and the saved lse, block by block (Dao et al. 2022), so nothing of size queries x keys is kept.  A tile of
- * queries finishes its dq in w->acc; dk and dv of the whole unit grow in w->dk, w->dv over all tiles and query heads of the group, then go home: text
- * rows to dk, dv, prefix rows to the bank's gradient. */
+ * queries finishes its dq in w->acc; dk and dv of the whole unit grow in w->dk, w->dv over all tiles and query heads of the chunk, then go home: text
+ * rows to dk, dv (or, where several chunks share them, to the chunk's place in the workspace), prefix rows to the bank's gradient. */
 #include "kernels/cpu/attn_tile_impl.h"
 
 #include <math.h>
@@ -24,32 +24,40 @@ static void load_sums(const lt_attn_unit *u, const lt_attn_tile *t, const lt_att
 }
 
 /* Of a block (keys from c0 on): scores s and gradients dp of the weights -> weights p in w->s, scale ds in w->ds. */
-static void differentiate(const lt_attn_tile *t, const lt_attn_scratch *w, int64_t c0, int64_t n, float scale) {
+static inline __attribute__((always_inline)) void differentiate_as(const lt_attn_tile *t, const lt_attn_scratch *w, int64_t c0, int64_t n,
+                                                                   float scale, bool windowed) {
     for (int64_t q = 0; q < t->np; q += LT_VL) {
-        lt_vf place = lt_vf_load(w->place + q), lse = lt_vf_load(w->top + q), last = lt_vf_load(w->last + q),
-              delta = lt_vf_load(w->sum + q);
-        lt_vf c = lt_vf_set((float)c0);
+        lt_vf place = lt_vf_load(w->place + q), lse = lt_vf_load(w->top + q), delta = lt_vf_load(w->sum + q), c = lt_vf_set((float)c0);
         for (int64_t k = 0; k < n; k++, c += 1.0f) {
             float *s = w->s + k * t->np + q, *ds = w->ds + k * t->np + q;
-            lt_vf p = lt_vf_exp(lt_vf_pick(c > last, lt_vf_set(-INFINITY), lt_vf_load(s) + t->slope * (c - place) - lse));
+            lt_vf p = lt_vf_exp(lt_attn_mask(t, w, q, c, lt_vf_load(s) + t->slope * (c - place) - lse, windowed));
             lt_vf_store(s, p);
             lt_vf_store(ds, p * (lt_vf_load(ds) - delta) * scale);
         }
     }
 }
 
+static void differentiate(const lt_attn_tile *t, const lt_attn_scratch *w, int64_t c0, int64_t n, float scale) {
+    if (t->windowed)
+        differentiate_as(t, w, c0, n, scale, true);
+    else
+        differentiate_as(t, w, c0, n, scale, false);
+}
+
 static void backward_tile(const lt_attn_unit *u, const lt_attn_tile *t, const lt_attn_scratch *w) {
     const struct lt_attn_args *a = u->a;
-    int64_t D = a->head_dim, Dp = lt_attn_round(D);
+    int64_t D = a->head_dim, Dp = lt_attn_round(D), n;
     load_sums(u, t, w);
     lt_attn_impl_transpose(w->d_o, t->n, t->np, D, 1.0f, w->dot);
     memset(w->acc, 0, (size_t)(t->n * Dp) * sizeof *w->acc);
-    for (int64_t c0 = 0; c0 < t->seen; c0 += LT_ATTN_KT) {
-        int64_t n = t->seen - c0 < LT_ATTN_KT ? t->seen - c0 : LT_ATTN_KT;
+    for (int64_t c0 = lt_attn_first(t); c0 < t->seen; c0 = lt_attn_next(t, c0, n)) {
+        n = lt_attn_keys(t, c0);
         const float *k = w->k + c0 * Dp, *v = w->v + c0 * Dp;
         lt_attn_impl_product(n, t->np, D, k, Dp, 1, w->qt, t->np, w->s, t->np, false);
         lt_attn_impl_product(n, t->np, D, v, Dp, 1, w->dot, t->np, w->ds, t->np, false);
+        if (a->rel) lt_attn_impl_rel(u, t, w, c0, n);
         differentiate(t, w, c0, n, a->scale);
+        if (a->rel) lt_attn_impl_rel_bwd(u, t, w, c0, n, 1.0f / a->scale);
         lt_attn_impl_product(n, Dp, t->n, w->s, t->np, 1, w->d_o, Dp, w->dv + c0 * Dp, Dp, true);
         lt_attn_impl_product(n, Dp, t->n, w->ds, t->np, 1, w->q, Dp, w->dk + c0 * Dp, Dp, true);
         lt_attn_impl_product(t->n, Dp, n, w->ds, 1, t->np, k, Dp, w->acc, Dp, true);
@@ -67,18 +75,22 @@ static void add_prefix(const lt_attn_unit *u, const float *src, float *dst) {
 void lt_attn_impl_bwd(const lt_attn_unit *u, const lt_attn_scratch *w) {
     const struct lt_attn_args *a = u->a;
     int64_t D = a->head_dim, Dp = lt_attn_round(D), text = u->P * Dp;
-    int group = a->heads / a->kv_heads;
-    size_t bytes = (size_t)((u->P + u->n_k) * Dp) * sizeof(float);
+    size_t text_bytes = (size_t)(u->n_k * Dp) * sizeof(float), bytes = (size_t)text * sizeof(float) + text_bytes;
     lt_attn_impl_pack(u, w);
     memset(w->dk, 0, bytes);
     memset(w->dv, 0, bytes);
-    for (int head = u->kv * group; head < (u->kv + 1) * group; head++)
+    for (int head = u->head0; head < u->head1; head++)
         for (int64_t q0 = 0; q0 < u->n_q; q0 += LT_ATTN_QT) {
             lt_attn_tile t = lt_attn_impl_tile(u, w, head, q0);
             backward_tile(u, &t, w);
         }
-    lt_attn_impl_store(a->dk, u->k0 * a->ld_dk + u->kv * D, a->ld_dk, u->n_k, D, w->dk + text, NULL);
-    lt_attn_impl_store(a->dv, u->k0 * a->ld_dv + u->kv * D, a->ld_dv, u->n_k, D, w->dv + text, NULL);
+    if (u->dk) {
+        memcpy(u->dk, w->dk + text, text_bytes);
+        memcpy(u->dv, w->dv + text, text_bytes);
+    } else {
+        lt_attn_impl_store(a->dk, u->k0 * a->ld_dk + u->kv * D, a->ld_dk, u->n_k, D, w->dk + text, NULL);
+        lt_attn_impl_store(a->dv, u->k0 * a->ld_dv + u->kv * D, a->ld_dv, u->n_k, D, w->dv + text, NULL);
+    }
     if (!u->d_bank) return;
     add_prefix(u, w->dk, u->d_bank);
     add_prefix(u, w->dv, u->d_bank + a->plan->P_max * a->kv_heads * D);

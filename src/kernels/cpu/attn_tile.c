@@ -150,20 +150,27 @@ void lt_attn_impl_pack(const lt_attn_unit *u, const lt_attn_scratch *w) {
 
 lt_attn_tile lt_attn_impl_tile(const lt_attn_unit *u, const lt_attn_scratch *w, int head, int64_t q0) {
     const struct lt_attn_args *a = u->a;
-    int64_t D = a->head_dim, keys = u->P + u->n_k, left = u->n_q - q0;
-    lt_attn_tile t = {.row = u->q0 + q0, .n = left < LT_ATTN_QT ? left : LT_ATTN_QT, .seen = keys, .head = head};
+    const lt_attn_plan *p = a->plan;
+    int64_t D = a->head_dim, left = u->n_q - q0, first = u->n_k, end = 0;
+    lt_attn_tile t = {.row = u->q0 + q0, .n = left < LT_ATTN_QT ? left : LT_ATTN_QT, .P = u->P, .head = head};
     t.np = lt_attn_round(t.n);
     t.slope = a->slopes ? a->slopes[head] : 0.0f;
     lt_attn_impl_load(a->q, t.row * a->ld_q + head * D, a->ld_q, t.n, D, w->q);
     lt_attn_impl_transpose(w->q, t.n, t.np, D, a->scale, w->qt);
-    int64_t furthest = 0;
     for (int64_t q = 0; q < t.np; q++) {
-        int64_t place = u->P;
-        if (q < t.n) place += a->plan->q_index ? a->plan->q_index[t.row + q] : q0 + q;
-        furthest = place > furthest ? place : furthest;
-        w->place[q] = (float)place;
-        w->last[q] = (float)(a->causal ? place : keys);
+        int64_t row = t.row + (q < t.n ? q : 0), lo = p->first[row], hi = p->end[row]; /* columns past the last query: anything finite */
+        w->place[q] = (float)(u->P + p->q_index[row]);
+        w->low[q] = (float)(u->P + lo);
+        w->high[q] = (float)(u->P + (hi > lo ? hi : 0));
+        if (hi <= lo) continue;
+        first = lo < first ? lo : first;
+        end = hi > end ? hi : end;
+        t.windowed |= lo > 0;
     }
-    if (a->causal && furthest + 1 < keys) t.seen = furthest + 1;
+    t.seen = t.gap0 = t.gap1 = u->P + end;
+    if (first >= LT_ATTN_KT && end > 0) { /* a gap that is worth a step */
+        t.gap0 = u->P;
+        t.gap1 = u->P + first;
+    }
     return t;
 }

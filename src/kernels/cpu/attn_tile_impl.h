@@ -13,6 +13,8 @@
 
 #include "kernels/cpu/cpu_impl.h"
 
+#include <math.h>
+
 #ifdef __AVX512F__
 enum { LT_VL = 16 };
 #else
@@ -28,14 +30,15 @@ enum {
 
 static inline int64_t lt_attn_round(int64_t n) { return (n + LT_VL - 1) / LT_VL * LT_VL; }
 
-/* One sequence under one kv head and the query heads that read it. */
+/* One sequence under one kv head and a chunk of the query heads that read it. */
 typedef struct lt_attn_unit {
     const struct lt_attn_args *a;
     int64_t q0, n_q, k0, n_k; /* rows of the sequence */
     int64_t P;                /* prefix rows */
     const float *bank;        /* row 0 of this kv head's prefix keys; NULL without prefix */
     float *d_bank;            /* the same place of the gradient, or NULL */
-    int kv;
+    float *dk, *dv;           /* [n_k][Dp] where the chunk's share of dk and dv goes; NULL: it is the only chunk, its sums are dk and dv */
+    int kv, head0, head1;     /* query heads head0 .. head1 - 1 */
 } lt_attn_unit;
 
 /* What a thread works in: borrowed from ctx->ws, every array on a 64-byte boundary. */
@@ -45,16 +48,28 @@ typedef struct lt_attn_scratch {
     float *qt, *dot;        /* [D][np]: q times scale, and do, transposed */
     float *s, *ds;          /* [KT][np] */
     float *top, *sum;       /* [QT]: running maximum and sum (backward: lse and delta) */
-    float *place, *last;    /* [QT]: position of the query, and the last key that it sees */
+    float *place;           /* [QT]: place of the query among the keys, prefix rows counted */
+    float *low, *high;      /* [QT]: beside the prefix it sees the keys low .. high - 1 */
 } lt_attn_scratch;
 
 /* One tile of queries of one head. */
 typedef struct lt_attn_tile {
     int64_t row, n, np; /* first row of q and o; rows; rows rounded up */
-    int64_t seen;       /* keys 0 .. seen - 1 matter to some query */
+    int64_t P;          /* prefix rows: keys 0 .. P - 1 */
+    int64_t seen;       /* keys 0 .. seen - 1 matter to some query, but for ... */
+    int64_t gap0, gap1; /* ... keys gap0 .. gap1 - 1, which none sees; none: both = seen */
     int head;
+    bool windowed; /* some query does not see the text from its start */
     float slope;
 } lt_attn_tile;
+
+/* Walk over the blocks of keys of a tile: the first, and the one after c0 .. c0 + n - 1.  The walk ends at t->seen. */
+static inline int64_t lt_attn_first(const lt_attn_tile *t) { return t->gap0 == 0 ? t->gap1 : 0; }
+static inline int64_t lt_attn_keys(const lt_attn_tile *t, int64_t c0) {
+    int64_t end = c0 < t->gap0 ? t->gap0 : t->seen;
+    return end - c0 < LT_ATTN_KT ? end - c0 : LT_ATTN_KT;
+}
+static inline int64_t lt_attn_next(const lt_attn_tile *t, int64_t c0, int64_t n) { return c0 + n == t->gap0 ? t->gap1 : c0 + n; }
 
 static inline lt_vf lt_vf_load(const float *p) { return *(const lt_vf *)p; }
 static inline void lt_vf_store(float *p, lt_vf v) { *(lt_vf *)p = v; }
@@ -76,6 +91,14 @@ static inline lt_vf lt_vf_exp(lt_vf x) {
     return (lt_vf)(~under & (lt_vi)(p * (lt_vf)(i << 23)));
 }
 
+/* Of scores s for key c (as a vector) and queries at q: those of keys that a query does not see become -inf. */
+static inline __attribute__((always_inline)) lt_vf lt_attn_mask(const lt_attn_tile *t, const lt_attn_scratch *w, int64_t q, lt_vf c,
+                                                                lt_vf s, bool windowed) {
+    lt_vi hidden = c >= lt_vf_load(w->high + q);
+    if (windowed) hidden |= (c >= lt_vf_set((float)t->P)) & (c < lt_vf_load(w->low + q));
+    return lt_vf_pick(hidden, lt_vf_set(-INFINITY), s);
+}
+
 /* Local.  C [M, N] = (add: +=) A [M, K] . B [K, N], f32.
  *   A  element (i, k) at i * rs + k * cs
  *   B, C  rows on vector boundaries, N and the strides multiples of LT_VL */
@@ -92,6 +115,9 @@ void lt_attn_impl_transpose(const float *src, int64_t n, int64_t np, int64_t D, 
 void lt_attn_impl_pack(const lt_attn_unit *u, const lt_attn_scratch *w);
 /* Local.  Tile of query rows q0 .. q0 + QT - 1 of the sequence under a head: fills w->q, qt, place, last. */
 lt_attn_tile lt_attn_impl_tile(const lt_attn_unit *u, const lt_attn_scratch *w, int head, int64_t q0);
+/* Local.  Adds the scores of relative positions to w->s (keys c0 .. c0 + n - 1); and from w->ds, times factor, their gradients. */
+void lt_attn_impl_rel(const lt_attn_unit *u, const lt_attn_tile *t, const lt_attn_scratch *w, int64_t c0, int64_t n);
+void lt_attn_impl_rel_bwd(const lt_attn_unit *u, const lt_attn_tile *t, const lt_attn_scratch *w, int64_t c0, int64_t n, float factor);
 /* Local.  Forward and backward of one unit; everything of the args that belongs to it is written, u->d_bank is added to. */
 void lt_attn_impl_fwd(const lt_attn_unit *u, const lt_attn_scratch *w);
 void lt_attn_impl_bwd(const lt_attn_unit *u, const lt_attn_scratch *w);

@@ -1,13 +1,14 @@
-/* Softmax attention over packed sequences with a prefix bank, f64 (Vaswani et al. 2017; prefixes: Li and Liang 2021; ALiBi: Press et al. 2022).
+/* Softmax attention over packed sequences with a prefix bank, f64 (Vaswani et al. 2017; prefixes: Li and Liang 2021; ALiBi: Press et al. 2022; relative
+ * tables: He et al. 2021).
  *
- * The keys of a sequence are numbered c = 0 .. P + n_k - 1: first the P rows of its bank slot, then its own text.  Query i stands at position P + i,
- * key c at position c, so a causal query sees the keys c <= P + i and the whole prefix is always seen.
+ * The keys of a sequence are numbered c = 0 .. P + n_k - 1: first the P rows of its bank slot, then its own text.  Query i stands at place P + q_index_i,
+ * key c at place c; the query sees the prefix and the text keys first_i .. end_i - 1.
  *
- *   s_ic = scale q_i . k_c + slope (c - P - i)     lse_i = log sum_c exp(s_ic)     p_ic = exp(s_ic - lse_i)     o_i = sum_c p_ic v_c
- *   delta_i = do_i . o_i                           ds_ic = p_ic (do_i . v_c - delta_i)
- *   dq_i = scale sum_c ds_ic k_c                   dk_c = scale sum_i ds_ic q_i    dv_c = sum_i p_ic do_i
+ *   s_ic = scale q_i . k_c + slope (c - P - q_index_i) + rel_ic     lse_i = log sum_c exp(s_ic)     p_ic = exp(s_ic - lse_i)
+ *   o_i = sum_c p_ic v_c            delta_i = do_i . o_i            ds_ic = p_ic (do_i . v_c - delta_i)
+ *   dq_i = scale sum_c ds_ic k_c    dk_c = scale sum_i ds_ic q_i    dv_c = sum_i p_ic do_i    d rel_ic = ds_ic
  *
- * Sums for a key run over all query heads that read its head.  Every query sees some key.  Backward takes o and lse as stored
+ * Sums for a key run over all query heads that read its head.  A query that sees no key has o = 0 and lse = -inf.  Backward takes o and lse as stored
  * and forms every score again where it is needed, so that nothing is kept. */
 #include "kernels/attn_impl.h"
 #include "kernels/ref/ref_impl.h"
@@ -26,9 +27,8 @@ typedef struct view {
 
 static view view_of(const struct lt_attn_args *a, int64_t seq, int head) {
     const lt_attn_plan *p = a->plan;
-    view w = {.a = a, .q0 = p->cu_q[seq], .k0 = p->cu_k[seq], .head = head, .kv = head / (a->heads / a->kv_heads)};
+    view w = {.a = a, .q0 = p->cu_q[seq], .k0 = p->k_row0[seq], .n_k = p->k_len[seq], .head = head, .kv = head / (a->heads / a->kv_heads)};
     w.n_q = p->cu_q[seq + 1] - w.q0;
-    w.n_k = p->cu_k[seq + 1] - w.k0;
     if (a->bank && p->slot[seq] >= 0) {
         w.P = p->slot_len[p->slot[seq]];
         w.bank_k = a->bank + p->slot[seq] * a->slot_stride + (int64_t)w.kv * a->head_dim;
@@ -50,39 +50,50 @@ static double v_get(const view *w, int64_t c, int d) {
     if (c < w->P) return (double)w->bank_v[c * kv_width(w) + d];
     return lt_ref_get(w->a->v, (w->k0 + c - w->P) * w->a->ld_v + w->kv * w->a->head_dim + d);
 }
-static int64_t index_of(const view *w, int64_t i) { return w->a->plan->q_index ? w->a->plan->q_index[w->q0 + i] : i; }
-/* Keys that query i sees: 0 .. keys - 1. */
-static int64_t keys_of(const view *w, int64_t i) {
-    int64_t all = w->P + w->n_k, causal = w->P + index_of(w, i) + 1;
-    return w->a->causal && causal < all ? causal : all;
+static int64_t index_of(const view *w, int64_t i) { return w->a->plan->q_index[w->q0 + i]; }
+static bool sees(const view *w, int64_t i, int64_t c) {
+    const lt_attn_plan *p = w->a->plan;
+    return c < w->P || (c - w->P >= p->first[w->q0 + i] && c - w->P < p->end[w->q0 + i]);
+}
+
+/* Elements of the relative tables for query i and key c; false for prefix keys. */
+static bool rel_at(const view *w, int64_t i, int64_t c, int64_t *c2p, int64_t *p2c) {
+    const lt_attn_rel *r = w->a->rel;
+    if (!r || c < w->P) return false;
+    int64_t d = index_of(w, i) - (c - w->P);
+    d = d > r->max_rel ? r->max_rel : d < -r->max_rel ? -r->max_rel : d;
+    if (r->c2p.p) *c2p = ((w->q0 + i) * w->a->heads + w->head) * r->n_rel + r->c2p_bucket[d + r->max_rel];
+    if (r->p2c.p) *p2c = ((w->k0 + c - w->P) * w->a->heads + w->head) * r->n_rel + r->p2c_bucket[d + r->max_rel];
+    return true;
 }
 
 static double score(const view *w, int64_t i, int64_t c) {
-    double dot = 0;
+    double dot = 0, rel = 0;
+    int64_t c2p = 0, p2c = 0;
     for (int d = 0; d < w->a->head_dim; d++) dot += q_get(w, i, d) * k_get(w, c, d);
+    if (rel_at(w, i, c, &c2p, &p2c))
+        rel = (w->a->rel->c2p.p ? lt_ref_get(w->a->rel->c2p, c2p) : 0) + (w->a->rel->p2c.p ? lt_ref_get(w->a->rel->p2c, p2c) : 0);
     double slope = w->a->slopes ? (double)w->a->slopes[w->head] : 0.0;
-    return (double)w->a->scale * dot + slope * (double)(c - w->P - index_of(w, i));
+    return (double)w->a->scale * dot + slope * (double)(c - w->P - index_of(w, i)) + rel;
 }
 
 static void forward_query(const view *w, int64_t i) {
-    int64_t n = keys_of(w, i);
+    int64_t n = w->P + w->n_k;
     double top = -INFINITY, sum = 0, o[MAX_D] = {0};
-    for (int64_t c = 0; c < n; c++) top = fmax(top, score(w, i, c));
+    for (int64_t c = 0; c < n; c++)
+        if (sees(w, i, c)) top = fmax(top, score(w, i, c));
     for (int64_t c = 0; c < n; c++) {
+        if (!sees(w, i, c)) continue;
         double e = exp(score(w, i, c) - top);
         sum += e;
         for (int d = 0; d < w->a->head_dim; d++) o[d] += e * v_get(w, c, d);
     }
-    for (int d = 0; d < w->a->head_dim; d++) lt_ref_put(w->a->o, o_at(w, i) + d, o[d] / sum);
+    for (int d = 0; d < w->a->head_dim; d++) lt_ref_put(w->a->o, o_at(w, i) + d, sum == 0 ? 0 : o[d] / sum);
     w->a->lse[(w->q0 + i) * w->a->heads + w->head] = (float)(top + log(sum));
 }
 
 static lt_status check(const struct lt_attn_args *a) {
     LT_ASSERT(a->head_dim <= MAX_D && a->heads % a->kv_heads == 0);
-    for (int64_t seq = 0; seq < a->plan->n_seq; seq++) {
-        view w = view_of(a, seq, 0);
-        LT_ASSERT(w.n_q == 0 || w.P + w.n_k > 0);
-    }
     return LT_OK;
 }
 
@@ -110,8 +121,15 @@ static void slopes_at(const view *w, int64_t i, int64_t c, double *p, double *ds
 
 static void backward_query(const view *w, int64_t i) {
     double dq[MAX_D] = {0}, p, ds;
-    for (int64_t c = 0; c < keys_of(w, i); c++) {
+    for (int64_t c = 0; c < w->P + w->n_k; c++) {
+        int64_t c2p = 0, p2c = 0;
+        if (!sees(w, i, c)) continue;
         slopes_at(w, i, c, &p, &ds);
+        if (rel_at(w, i, c, &c2p, &p2c)) {
+            float *d_c2p = w->a->rel->d_c2p, *d_p2c = w->a->rel->d_p2c;
+            if (d_c2p) d_c2p[c2p] = (float)((double)d_c2p[c2p] + ds);
+            if (d_p2c) d_p2c[p2c] = (float)((double)d_p2c[p2c] + ds);
+        }
         for (int d = 0; d < w->a->head_dim; d++) dq[d] += (double)w->a->scale * ds * k_get(w, c, d);
     }
     for (int d = 0; d < w->a->head_dim; d++) lt_ref_put(w->a->dq, (w->q0 + i) * w->a->ld_dq + w->head * w->a->head_dim + d, dq[d]);
@@ -124,7 +142,7 @@ static void backward_key(const struct lt_attn_args *a, int64_t seq, int kv, int6
     view w = view_of(a, seq, kv * group);
     for (; w.head < (kv + 1) * group; w.head++)
         for (int64_t i = 0; i < w.n_q; i++) {
-            if (c >= keys_of(&w, i)) continue;
+            if (!sees(&w, i, c)) continue;
             slopes_at(&w, i, c, &p, &ds);
             for (int d = 0; d < a->head_dim; d++) {
                 dk[d] += (double)a->scale * ds * q_get(&w, i, d);

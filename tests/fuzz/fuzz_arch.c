@@ -1,0 +1,79 @@
+/* Fuzzes lt_arch_read: an input is a config.json. */
+#include "fuzz.h"
+
+#include "model/arch.h"
+
+#include <math.h>
+
+const char *const fuzz_words[] = {"\"model_type\":",
+                                  "\"bert\"",
+                                  "\"llama\"",
+                                  "\"hidden_size\":",
+                                  "\"intermediate_size\":",
+                                  "\"vocab_size\":",
+                                  "\"num_attention_heads\":",
+                                  "\"num_hidden_layers\":",
+                                  "\"max_position_embeddings\":",
+                                  "\"num_key_value_heads\":",
+                                  "\"head_dim\":",
+                                  "\"rope_theta\":",
+                                  "\"rope_scaling\":",
+                                  "\"rope_parameters\":",
+                                  "\"rope_type\":",
+                                  "\"default\"",
+                                  "\"layer_norm_eps\":",
+                                  "\"rms_norm_eps\":",
+                                  "\"hidden_act\":",
+                                  "\"gelu\"",
+                                  "\"gelu_new\"",
+                                  "\"silu\"",
+                                  "\"relu\"",
+                                  "\"type_vocab_size\":",
+                                  "\"position_embedding_type\":",
+                                  "\"absolute\"",
+                                  "\"is_decoder\":",
+                                  "\"tie_word_embeddings\":",
+                                  "\"attention_bias\":",
+                                  "true",
+                                  "false",
+                                  "null",
+                                  "2147483647",
+                                  "1e308",
+                                  "1e-320",
+                                  "-1",
+                                  "0",
+                                  "4096",
+                                  NULL};
+
+void fuzz_make_seeds(void) {
+    static const char *const golden[] = {LT_GOLDEN "/tiny-bert/config.json", LT_GOLDEN "/tiny-llama/config.json"};
+    for (int i = 0; i < 2; i++) {
+        size_t bytes;
+        char *text = fuzz_load(golden[i], &bytes);
+        FUZZ_SEED({text, bytes});
+        free(text);
+    }
+    FUZZ_SEED(
+        FUZZ_TEXT("{\"model_type\":\"llama\",\"hidden_size\":64,\"intermediate_size\":128,\"vocab_size\":100,\"num_attention_heads\":4,"
+                  "\"num_hidden_layers\":2,\"max_position_embeddings\":32,\"num_key_value_heads\":2,\"head_dim\":8,"
+                  "\"rope_parameters\":{\"rope_theta\":1e4,\"rope_type\":\"default\"},\"tie_word_embeddings\":true}"));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
+    lt_arch a;
+    char text[512];
+    fuzz_write("config.json", data, bytes);
+    if (lt_arch_read(fuzz_dir(), &a) != LT_OK) {
+        FUZZ_REQUIRE(lt_err_last()->msg[0]);
+        return 0;
+    }
+    FUZZ_REQUIRE(a.C >= 1 && a.F >= 1 && a.V >= 1 && a.m >= 1 && a.max_pos >= 1 && a.D >= 1);
+    FUZZ_REQUIRE(a.H >= 1 && a.Hkv >= 1 && a.H % a.Hkv == 0);
+    FUZZ_REQUIRE(isfinite(a.eps) && a.eps > 0);
+    FUZZ_REQUIRE(a.learned_pos || (isfinite(a.rope_theta) && a.rope_theta > 0));
+    FUZZ_REQUIRE(lt_arch_block_weights(&a) > 0);
+    FUZZ_OK(lt_arch_check_tp(&a, 1));
+    for (int tp = 2; tp <= 64; tp++) FUZZ_REQUIRE((lt_arch_check_tp(&a, tp) == LT_OK) == lt_arch_tp_works(&a, tp));
+    lt_arch_describe(&a, text, sizeof text);
+    return 0;
+}

@@ -1,0 +1,83 @@
+/* Fuzzes lt_runlog_open by edits to a good run log, then goes on with what was read: adds, drops and writes rows; see fuzz_h5.h. */
+#include "fuzz_h5.h"
+
+#include "store/layout.h"
+#include "store/runlog.h"
+
+const char *const fuzz_words[] = {"train", "eval", "perf", "step", "split", "run", "start_0002", "order", "trials", FUZZ_CUT, NULL};
+
+static void make(const char *path) {
+    lt_runlog *log = NULL;
+    fuzz_remove(strrchr(path, '/') + 1);
+    FUZZ_OK(lt_runlog_open(path, 0, &log));
+    for (int k = 0; k < 2; k++) {
+        FUZZ_OK(lt_runlog_start(log));
+        FUZZ_OK(lt_runlog_put_str(log, "config", "run: {dir: x}\n"));
+        FUZZ_OK(lt_runlog_put_i64(log, "ranks", 4));
+    }
+    FUZZ_OK(lt_runlog_put_trial_str(log, "zeta", "method", "prefix"));
+    FUZZ_OK(lt_runlog_put_trial_i64(log, "zeta", "trainable", 49152));
+    for (int64_t s = 1; s <= 5; s++) {
+        lt_train_row t = {.step = s, .loss = 1.0 / (double)s, .lr = 1e-3, .grad_norm = 2};
+        lt_eval_row e = {.step = s, .split = "dev", .loss = 0.4, .accuracy = 0.75, .sequences = 872, .seconds = 1.5};
+        lt_perf_row p = {.step = s, .seconds = 0.5, .tokens = 100, .sentences = 8};
+        FUZZ_OK(lt_runlog_add_train(log, "zeta", &t));
+        FUZZ_OK(lt_runlog_add_train(log, "alpha", &t));
+        FUZZ_OK(lt_runlog_add_eval(log, "alpha", &e));
+        FUZZ_OK(lt_runlog_add_perf(log, &p));
+    }
+    FUZZ_OK(lt_runlog_flush(log, true));
+    lt_runlog_close(&log);
+}
+
+static uint64_t read_rows(const lt_runlog *log, uint64_t h) {
+    int64_t n;
+    for (int t = 0; t < lt_runlog_trials(log); t++) {
+        const char *name = lt_runlog_trial_name(log, t), *method = lt_runlog_fact(log, t, "method");
+        h = fuzz_h5_mix(h, name, strlen(name));
+        if (method) h = fuzz_h5_mix(h, method, strlen(method));
+        const lt_train_row *row = lt_runlog_train(log, t, &n);
+        if (n > 0) h = fuzz_h5_mix(h, row, (size_t)n * sizeof *row);
+        const lt_eval_row *eval = lt_runlog_eval(log, t, &n);
+        for (int64_t i = 0; i < n; i++) h = fuzz_h5_mix(h, eval[i].split, strlen(eval[i].split));
+        if (n > 0) h = fuzz_h5_mix(h, &eval[n - 1].accuracy, sizeof eval->accuracy);
+    }
+    const lt_perf_row *perf = lt_runlog_perf(log, &n);
+    if (n > 0) h = fuzz_h5_mix(h, &perf[n - 1].seconds, sizeof perf->seconds);
+    const char *config = lt_runlog_fact(log, -1, "config");
+    if (config) h = fuzz_h5_mix(h, config, strlen(config));
+    FUZZ_REQUIRE(lt_runlog_starts(log) >= 0);
+    return h;
+}
+
+static uint64_t read_all(const char *path) {
+    lt_runlog *log = NULL, *again = NULL;
+    lt_train_row row = {.step = 9};
+    if (lt_runlog_open(path, 0, &log) != LT_OK) {
+        FUZZ_REQUIRE(log == NULL && lt_err_last()->msg[0]);
+        return 0;
+    }
+    uint64_t h = read_rows(log, 1) | 1;
+    /* what was read can be gone on with, and what is written then can be read */
+    lt_runlog_truncate_after(log, 3);
+    FUZZ_OK(lt_runlog_start(log));
+    FUZZ_OK(lt_runlog_put_str(log, "config", "new"));
+    FUZZ_OK(lt_runlog_add_train(log, "alpha", &row));
+    if (strcmp(strrchr(path, '/') + 1, "good.h5") != 0) {
+        FUZZ_OK(lt_runlog_flush(log, true));
+        FUZZ_OK(lt_runlog_open(path, 0, &again));
+        FUZZ_REQUIRE(lt_runlog_trials(again) == lt_runlog_trials(log) && lt_runlog_starts(again) == lt_runlog_starts(log));
+        lt_runlog_close(&again);
+    }
+    lt_runlog_close(&log);
+    return h;
+}
+
+static const fuzz_h5 harness = {LT_KIND_RUN, LT_RUN_VERSION, make, read_all};
+
+void fuzz_make_seeds(void) { fuzz_h5_seeds(); }
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
+    fuzz_h5_input(&harness, data, bytes);
+    return 0;
+}

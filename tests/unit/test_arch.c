@@ -1,0 +1,71 @@
+// TEST np: 0  rooms: model  labels: unit  timeout: 60
+/* config.json: the two families as read, and numbers that no model has: each is refused with the field's name, and a number just inside is not. */
+#include "lt_test.h"
+
+#include "model/arch.h"
+
+#include <unistd.h>
+
+static char dir[64], path[96];
+
+static void write_config(const char *text) {
+    FILE *f = fopen(path, "wb");
+    CHECK(f && fputs(text, f) >= 0);
+    if (f) fclose(f);
+}
+
+/* A LLaMA configuration with a field more at its end. */
+static lt_status read_llama(const char *more, lt_arch *a) {
+    char text[1000];
+    (void)snprintf(text, sizeof text,
+                   "{\"model_type\": \"llama\", \"hidden_size\": 64, \"intermediate_size\": 128, \"vocab_size\": 100, "
+                   "\"num_attention_heads\": 4, \"num_hidden_layers\": 2, \"max_position_embeddings\": 32%s}",
+                   more);
+    write_config(text);
+    return lt_arch_read(dir, a);
+}
+
+static void test_defaults(void) {
+    lt_arch a;
+    CHECK_OK(read_llama("", &a));
+    CHECK(a.D == 16 && a.Hkv == 4 && a.rope_theta == 10000.0 && a.eps == 1e-6f && a.causal && a.glu);
+    CHECK_OK(read_llama(", \"rope_theta\": 5e5, \"head_dim\": 8, \"num_key_value_heads\": 2, \"rms_norm_eps\": 1e-5", &a));
+    CHECK(a.D == 8 && a.Hkv == 2 && a.rope_theta == 5e5 && a.eps == 1e-5f);
+    CHECK_OK(read_llama(", \"rope_parameters\": {\"rope_theta\": 2e4, \"rope_type\": \"default\"}", &a));
+    CHECK(a.rope_theta == 2e4);
+    CHECK_INT(lt_arch_block_weights(&a), 2 * (64 * 4 * 64 + 3 * 64 * 128));
+}
+
+/* Each value would make NaN, a division by zero or an overflow further on. */
+static void test_refused(void) {
+    static const struct {
+        const char *field, *message;
+    } bad[] = {{", \"rope_theta\": 0", "\"rope_theta\" must be a number above 0"},
+               {", \"rope_theta\": -1e4", "\"rope_theta\" must be a number above 0"},
+               {", \"rope_theta\": true", "\"rope_theta\" must be a number above 0"},
+               {", \"rope_parameters\": {\"rope_theta\": 0, \"rope_type\": \"default\"}", "\"rope_theta\" must be a number above 0"},
+               {", \"rms_norm_eps\": 0", "\"rms_norm_eps\" must be a number above 0"},
+               {", \"rms_norm_eps\": 1e300", "\"rms_norm_eps\" must be a number above 0"},
+               {", \"rms_norm_eps\": 1e-320", "\"rms_norm_eps\" must be a number above 0"},
+               {", \"head_dim\": 2147483648", "\"head_dim\" must be a whole number from 1 to 2147483647"},
+               {", \"head_dim\": 7", "give no usable head dimension"}};
+    lt_arch a;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CHECK_FAILS(read_llama(bad[i].field, &a), LT_ERR_FORMAT, bad[i].message);
+    write_config("{\"model_type\": \"llama\", \"hidden_size\": 1, \"intermediate_size\": 1, \"vocab_size\": 1, \"num_attention_heads\": 2, "
+                 "\"num_hidden_layers\": 1, \"max_position_embeddings\": 1}");
+    CHECK_FAILS(lt_arch_read(dir, &a), LT_ERR_FORMAT, "hidden_size 1 and 2 heads give no usable head dimension");
+    write_config("{\"model_type\": \"bert\", \"hidden_size\": 2147483647, \"intermediate_size\": 2147483647, \"vocab_size\": 1, "
+                 "\"num_attention_heads\": 1, \"num_hidden_layers\": 4096, \"max_position_embeddings\": 1}");
+    CHECK_FAILS(lt_arch_read(dir, &a), LT_ERR_FORMAT, "its sizes make a model of");
+}
+
+int main(void) {
+    (void)snprintf(dir, sizeof dir, "/tmp/lt-arch.XXXXXX");
+    if (!mkdtemp(dir)) perror(dir);
+    (void)snprintf(path, sizeof path, "%s/config.json", dir);
+    test_defaults();
+    test_refused();
+    (void)unlink(path);
+    CHECK(rmdir(dir) == 0);
+    return test_end();
+}
