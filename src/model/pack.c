@@ -14,6 +14,10 @@ lt_status lt_pack_create(int64_t max_tok, int64_t max_seq, lt_pack *p) {
     LT_TRY_GOTO(lt_calloc(&p->cu, max_seq + 1, sizeof *p->cu, "a pack"), st, fail);
     LT_TRY_GOTO(lt_calloc(&p->text0, max_seq, sizeof *p->text0, "a pack"), st, fail);
     LT_TRY_GOTO(lt_calloc(&p->slot, max_seq, sizeof *p->slot, "a pack"), st, fail);
+    LT_TRY_GOTO(lt_calloc(&p->key, max_seq, sizeof *p->key, "a pack"), st, fail);
+    LT_TRY_GOTO(lt_calloc(&p->trial, max_seq, sizeof *p->trial, "a pack"), st, fail);
+    LT_TRY_GOTO(lt_calloc(&p->target, max_tok, sizeof *p->target, "a pack"), st, fail);
+    LT_TRY_GOTO(lt_calloc(&p->weight, max_tok, sizeof *p->weight, "a pack"), st, fail);
     return LT_OK;
 fail:
     lt_pack_destroy(p);
@@ -27,10 +31,14 @@ void lt_pack_destroy(lt_pack *p) {
     free(p->cu);
     free(p->text0);
     free(p->slot);
+    free(p->key);
+    free(p->trial);
+    free(p->target);
+    free(p->weight);
     *p = (lt_pack){0};
 }
 
-void lt_pack_clear(lt_pack *p) { p->n_tok = p->n_seq = p->max_len = 0; }
+void lt_pack_clear(lt_pack *p) { p->n_tok = p->n_seq = p->n_trial = p->max_len = 0; }
 
 bool lt_pack_fits(const lt_pack *p, const lt_pack_seq *s) {
     return p->n_seq < p->max_seq && p->n_tok + s->prompt_rows + s->n <= p->max_tok;
@@ -47,8 +55,13 @@ lt_status lt_pack_add(lt_pack *p, const lt_pack_seq *s) {
     }
     p->text0[p->n_seq] = (int32_t)(p->n_tok + s->prompt_rows);
     p->slot[p->n_seq] = s->slot;
+    p->key[p->n_seq] = s->key;
     p->cu[p->n_seq] = (int32_t)p->n_tok;
+    if (p->n_trial == 0 || p->trial[p->n_trial - 1].trial != s->trial)
+        p->trial[p->n_trial++] = (lt_pack_trial){.trial = s->trial, .seq0 = (int32_t)p->n_seq, .row0 = (int32_t)p->n_tok};
     p->n_tok += len;
+    p->trial[p->n_trial - 1].seq1 = (int32_t)p->n_seq + 1;
+    p->trial[p->n_trial - 1].row1 = (int32_t)p->n_tok;
     p->cu[++p->n_seq] = (int32_t)p->n_tok;
     if (len > p->max_len) p->max_len = len;
     return LT_OK;

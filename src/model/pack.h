@@ -11,13 +11,23 @@
 extern "C" {
 #endif
 
+/* Neighbouring sequences of one trial. */
+typedef struct lt_pack_trial {
+    int32_t trial;
+    int32_t seq0, seq1, row0, row1;
+} lt_pack_trial;
+
 typedef struct lt_pack {
-    int64_t n_tok, n_seq, max_tok, max_seq;
+    int64_t n_tok, n_seq, n_trial, max_tok, max_seq;
     int64_t max_len;          /* longest sequence now in the pack */
     int32_t *id, *pos, *type; /* [n_tok] */
     int32_t *cu;              /* [n_seq + 1] */
     int32_t *text0;           /* [n_seq] first text row */
     int32_t *slot;            /* [n_seq] bank slot or -1 */
+    uint64_t *key;            /* [n_seq] of dropout */
+    lt_pack_trial *trial;     /* [n_trial], rows ascending */
+    int32_t *target;          /* [max_tok] class of each read-out row (-100: none); filled by the trainer */
+    float *weight;            /* [max_tok] factor of its gradient */
 } lt_pack;
 
 /* One sequence as the packer adds it. */
@@ -27,6 +37,8 @@ typedef struct lt_pack_seq {
     int64_t prompt, prompt_rows; /* first prompt row and their number (0 = none) */
     int32_t slot;                /* bank slot or -1 */
     int32_t prefix_len;          /* P of the slot: added to the positions */
+    int32_t trial;
+    uint64_t key;
 } lt_pack_seq;
 
 /* Local.  Room for max_tok rows and max_seq sequences.  Errors: NOMEM. */

@@ -84,6 +84,7 @@ struct lt_tuner {
     int n_slots, n_prompts; /* bank slots and prompt rows (rows, not prompts) this tuner owns */
     int pooling;            /* lt_prefix: resolved LT_POOLING_* */
     int init;               /* resolved LT_INIT_* */
+    int adapter_rank;       /* rank of its adapters inside the layers; 0 = none */
     int64_t gather_elems;   /* size of gather; 0 = nothing is spread */
     /* set by the trainer */
     int slot0, prompt0; /* first own slot and row in the bank */
@@ -99,6 +100,9 @@ struct lt_tuner {
 
 /* True for the methods that judge (text, label) pairs. */
 static inline bool lt_method_pairs(const lt_method_cfg *c) { return c->name == LT_METHOD_LT_PROMPT || c->name == LT_METHOD_LT_PREFIX; }
+
+/* True if something inside the frozen model is trained: its sequences run backward. */
+static inline bool lt_tuner_trains_input(const lt_tuner *t) { return t->n_slots > 0 || t->n_prompts > 0 || t->adapter_rank > 0; }
 
 /* What a sequence of this tuner looks like to the packer, for the candidate label y (ignored unless pairs). */
 typedef struct lt_tuner_input {
