@@ -53,7 +53,8 @@ const char *lt_h5_impl_where(hid_t at, const char *name, char buf[LT_H5_WHERE_BY
     (void)H5Fget_name(at, file, sizeof file);
     (void)H5Iget_name(at, group, sizeof group);
     if (!strcmp(group, "/")) group[0] = 0;
-    (void)snprintf(buf, LT_H5_WHERE_BYTES, "%s: %s%s%s", file, group, name[0] && name[0] != '/' ? "/" : "", name);
+    (void)snprintf(buf, LT_H5_WHERE_BYTES, "%s%s%s%s%s", file, group[0] || name[0] ? ": " : "", group, name[0] && name[0] != '/' ? "/" : "",
+                   name);
     return buf;
 }
 
@@ -304,6 +305,6 @@ lt_status lt_h5_each_attr(hid_t at, lt_h5_attr_fn fn, void *user) {
     lt_h5_impl_where(at, "", where);
     herr_t rc = H5Aiterate2(at, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_attr, &v);
     if (v.st != LT_OK) return v.st;
-    LT_H5_READ(rc, "cannot list the attributes of %s", where);
+    LT_H5_READ(rc, "cannot read the attributes of %s", where);
     return LT_OK;
 }

@@ -1,4 +1,4 @@
-/* The run log in memory; see runlog.h.  Reading and writing of the file are in runlog_file.c, where the choice of a whole-file rewrite is explained. */
+/* The run log in memory; see runlog.h.  What is written when is in runlog_file.c. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/runlog_impl.h"
@@ -32,8 +32,8 @@ lt_status lt_runlog_impl_push(lt_series *s, const void *row) {
     return LT_OK;
 }
 
-/* Rows begin with their step; those after `step` go, wherever they stand. */
-static void truncate_series(lt_series *s, int64_t step) {
+/* Rows begin with their step; those after `step` go, wherever they stand.  True if any went. */
+static bool truncate_series(lt_series *s, int64_t step) {
     int64_t kept = 0;
     for (int64_t i = 0; i < s->n; i++) {
         const unsigned char *row = s->row + (size_t)i * s->row_bytes;
@@ -42,7 +42,10 @@ static void truncate_series(lt_series *s, int64_t step) {
         if (at > step) continue;
         memmove(s->row + (size_t)kept++ * s->row_bytes, row, s->row_bytes);
     }
+    bool cut = kept < s->n;
     s->n = kept;
+    if (s->saved > kept) s->saved = kept;
+    return cut;
 }
 
 lt_status lt_runlog_impl_fact(lt_facts *f, const char *key, const char *text, bool is_int) {
@@ -90,6 +93,7 @@ lt_status lt_runlog_impl_trial(lt_runlog *log, const char *name, lt_log_trial **
     lt_log_trial *t = &log->trial[log->n_trials++];
     *t = (lt_log_trial){.order = log->n_trials - 1, .train.row_bytes = sizeof(lt_train_row), .eval.row_bytes = sizeof(lt_eval_row)};
     (void)snprintf(t->name, sizeof t->name, "%s", name);
+    log->dirty = log->reshaped = true;
     *out = t;
     return LT_OK;
 }
@@ -100,6 +104,7 @@ lt_status lt_runlog_open(const char *path, double min_interval_s, lt_runlog **ou
     lt_runlog *log = NULL;
     lt_status st = LT_OK;
     LT_TRY(lt_calloc(&log, 1, sizeof *log, "a run log"));
+    log->journal = -1;
     log->min_interval_s = min_interval_s;
     log->opened_s = log->flushed_s = lt_time_s();
     log->perf.row_bytes = sizeof(lt_perf_row);
@@ -115,6 +120,7 @@ fail:
 void lt_runlog_close(lt_runlog **out) {
     lt_runlog *log = *out;
     if (!log) return;
+    if (log->journal >= 0) (void)close(log->journal);
     for (int i = 0; i < log->n_trials; i++) {
         free(log->trial[i].train.row);
         free(log->trial[i].eval.row);
@@ -130,12 +136,12 @@ void lt_runlog_close(lt_runlog **out) {
 }
 
 void lt_runlog_truncate_after(lt_runlog *log, int64_t step) {
+    bool cut = truncate_series(&log->perf, step);
     for (int i = 0; i < log->n_trials; i++) {
-        truncate_series(&log->trial[i].train, step);
-        truncate_series(&log->trial[i].eval, step);
+        cut |= truncate_series(&log->trial[i].train, step);
+        cut |= truncate_series(&log->trial[i].eval, step);
     }
-    truncate_series(&log->perf, step);
-    log->dirty = true;
+    if (cut) log->dirty = log->reshaped = true;
 }
 
 /* --- adding ------------------------------------------------------------------------------------------------------------------------------ */
@@ -163,13 +169,13 @@ lt_status lt_runlog_start(lt_runlog *log) {
     int64_t cap = log->n_starts;
     LT_TRY(grow(&log->start, log->n_starts, &cap, sizeof *log->start));
     log->start[log->n_starts++] = (lt_facts){0};
-    log->dirty = true;
+    log->dirty = log->reshaped = true;
     return LT_OK;
 }
 
 static lt_status put_fact(lt_runlog *log, const char *key, const char *text, bool is_int) {
     LT_CHECK(log->n_starts > 0, LT_ERR_INTERNAL, "a fact of the run (%s) was put before lt_runlog_start", key);
-    log->dirty = true;
+    log->dirty = log->reshaped = true;
     return lt_runlog_impl_fact(&log->start[log->n_starts - 1], key, text, is_int);
 }
 
@@ -199,7 +205,7 @@ lt_status lt_runlog_put_env(lt_runlog *log, const char *prefix) {
 lt_status lt_runlog_put_trial_str(lt_runlog *log, const char *trial, const char *key, const char *value) {
     lt_log_trial *t = NULL;
     LT_TRY(lt_runlog_impl_trial(log, trial, &t));
-    log->dirty = true;
+    log->dirty = log->reshaped = true;
     return lt_runlog_impl_fact(&t->facts, key, value, false);
 }
 
@@ -208,7 +214,7 @@ lt_status lt_runlog_put_trial_i64(lt_runlog *log, const char *trial, const char 
     char text[32];
     LT_TRY(lt_runlog_impl_trial(log, trial, &t));
     (void)snprintf(text, sizeof text, "%" PRId64, value);
-    log->dirty = true;
+    log->dirty = log->reshaped = true;
     return lt_runlog_impl_fact(&t->facts, key, text, true);
 }
 

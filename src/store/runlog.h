@@ -1,8 +1,9 @@
 #pragma once
 /* The run log: run.dir/run.h5, everything a run reports, in HDF5 (kind ltune-run; docs/FORMATS.md).
  *
- * Rows are added in memory; lt_runlog_flush writes the whole file under a temporary name and renames it, so at any instant run.h5 is a
- * complete, plain HDF5 file, also while the job runs and after kill -9.  Rank 0 only; the other ranks do not call in here.
+ * Rows are added in memory.  Now and then the whole file is written under a temporary name and renamed, so at any instant run.h5 is a complete, plain
+ * HDF5 file, also while the job runs and after kill -9; rows since then go to a journal beside it, run.h5.journal, until the next time.
+ * lt_runlog_open reads both.  Rank 0 only; the other ranks do not call in here.
  *
  * Resume: lt_runlog_open loads what is there, lt_runlog_truncate_after drops rows of steps after the checkpoint, and the run goes on. */
 
@@ -41,7 +42,7 @@ typedef struct lt_perf_row {
 typedef struct lt_runlog lt_runlog;
 
 /* Local.  Loads path if it exists, else starts empty (nothing is written before the first flush).  min_interval_s: unforced flushes come
- * at least this far apart, and their time stays within 1% of the time since opening.  Errors: IO, FORMAT, NOMEM. */
+ * at least this far apart, and whole writes stay within 1% of the time since opening.  Errors: IO, FORMAT, NOMEM. */
 lt_status lt_runlog_open(const char *path, double min_interval_s, lt_runlog **log);
 /* Local.  Frees it without flushing and sets *log to NULL; accepts NULL inside. */
 void lt_runlog_close(lt_runlog **log);
@@ -65,9 +66,12 @@ lt_status lt_runlog_put_env(lt_runlog *log, const char *prefix);
 lt_status lt_runlog_put_trial_str(lt_runlog *log, const char *trial, const char *key, const char *value);
 lt_status lt_runlog_put_trial_i64(lt_runlog *log, const char *trial, const char *key, int64_t value);
 
-/* Local.  Writes the file.  force: now, and read back (at checkpoints and at the end); else when it is time and rows were added.  On failure the
- * old file stays and the rows are kept for the next try.  Errors: IO, HDF5, NOMEM. */
+/* Local.  Saves rows that were added: in run.h5 where that is cheap against the time that passed (or facts changed), else in the journal.  force: now,
+ * and on the disk when it returns (at checkpoints); else when it is time and rows were added.  On failure what is there stays and the rows are
+ * kept for the next try.  Errors: IO, HDF5, NOMEM. */
 lt_status lt_runlog_flush(lt_runlog *log, bool force);
+/* Local.  Everything into run.h5, and the journal goes: at the end of a run.  Errors: as lt_runlog_flush. */
+lt_status lt_runlog_finish(lt_runlog *log);
 
 /* Local.  For readers: rows of a trial (NULL and 0 for none), names in order of first appearance, facts; borrowed until the next add. */
 int lt_runlog_trials(const lt_runlog *log);

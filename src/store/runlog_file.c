@@ -12,11 +12,12 @@
  * SWMR appends in place; readers must open it in SWMR mode, h5dump and HDFView cannot, and after a kill it needs a repair with a
  * particular order of steps before anything can be added.  Appending and flushing without SWMR leaves a file that cannot be opened if the
  * kill falls inside a flush.  Rewriting under a temporary name and renaming has neither problem: whatever carries the name run.h5 is complete.
- * The price is writing all rows each time: 32 bytes a training step and trial.  A flush may start when the flushes so far have taken less than
- * 1% of the time since the log was opened, so the price is bounded whatever the run's length; a reader sees rows up to a few seconds old in
- * a short run and up to 100 flush times old in a very long one.
  *
- * Numbers of a killed run since its last flush are lost here, and drawn again by the resumed run, which starts from a checkpoint that is older still. */
+ * What that costs, and the journal.  A rewrite takes all rows each time: 32 bytes a training step and trial, two seconds for 16 trials of a million
+ * steps.  So it is done when the flushes so far and one more take less than 1% of the time since the log was opened, when the run ends, and
+ * when facts change.  Between, rows go to a journal beside the file (runlog_journal.c), at the cost of the new rows only; a flush that must be
+ * durable (with each checkpoint) syncs it.  Our readers see both; other programs see run.h5, whose rows are up to a few seconds old in a short
+ * run and up to 100 times a rewrite in a very long one. */
 #include "store/runlog_impl.h"
 
 #include "base/fault.h"
@@ -26,12 +27,13 @@
 #include "store/h5.h"
 #include "store/layout.h"
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const double flush_share = 0.01; /* of the run's time that unforced flushes may take */
+static const double flush_share = 0.01; /* of the run's time that whole writes may take, beside the first and the last */
 
 #define I64(type, name)                                                                                                                    \
     { #name, LT_I64, offsetof(type, name), 0 }
@@ -120,7 +122,8 @@ done:
     return st;
 }
 
-static lt_status write_file(const lt_runlog *log, bool verify) {
+static lt_status write_file(lt_runlog *log) {
+    char hex[LT_SHA_HEX_BYTES];
     lt_h5_writer *w = NULL;
     lt_status st = LT_OK;
     LT_TRY(lt_h5_write_begin(log->path, LT_KIND_RUN, LT_RUN_VERSION, &w));
@@ -130,23 +133,37 @@ static lt_status write_file(const lt_runlog *log, bool verify) {
     LT_TRY_GOTO(write_starts(log, file), st, done);
     for (int i = 0; i < log->n_trials; i++) LT_TRY_GOTO(write_trial(file, &log->trial[i]), st, done);
     LT_TRY_GOTO(write_series(file, "perf", &log->perf, lt_runlog_impl_perf, LT_PERF_COLUMNS), st, done);
-    st = lt_h5_write_commit(&w);
+    LT_TRY_GOTO(lt_h5_write_commit_digest(&w, true, hex), st, done);
+    memcpy(log->base, hex, sizeof hex);
+    lt_runlog_impl_journal_end(log);
+    log->reshaped = false;
 done:
     lt_h5_write_cancel(&w);
     return st;
 }
 
-lt_status lt_runlog_flush(lt_runlog *log, bool force) {
-    double now = lt_time_s();
-    bool due = log->dirty && now - log->flushed_s >= log->min_interval_s && log->flush_cost_s <= flush_share * (now - log->opened_s);
-    if (!force && !due) return LT_OK;
+/* Everything into the file (whole), or new rows into the journal; the time goes on the bill. */
+static lt_status write_out(lt_runlog *log, bool whole, bool durable) {
+    double t0 = lt_time_s();
     LT_TRY(LT_FAULT_POINT("runlog.flush"));
-    lt_status st = write_file(log, force);
+    lt_status st = whole ? write_file(log) : lt_runlog_impl_journal(log, durable);
     log->flushed_s = lt_time_s();
-    log->flush_cost_s += log->flushed_s - now;
+    log->flush_cost_s += log->flushed_s - t0;
+    if (whole) log->fold_cost_s = log->flushed_s - t0;
     if (st == LT_OK) log->dirty = false;
     return st == LT_OK ? st : lt_err_trace(st, __FILE__, __LINE__, __func__);
 }
+
+lt_status lt_runlog_flush(lt_runlog *log, bool force) {
+    double now = lt_time_s();
+    bool cheap = log->flush_cost_s + log->fold_cost_s <= flush_share * (now - log->opened_s);
+    bool needed = log->reshaped || !log->base[0]; /* the journal would not do */
+    if (force) return write_out(log, needed || cheap, true);
+    if (!log->dirty || now - log->flushed_s < log->min_interval_s || (needed && !cheap)) return LT_OK;
+    return write_out(log, cheap, false);
+}
+
+lt_status lt_runlog_finish(lt_runlog *log) { return log->dirty || log->journaled ? write_out(log, true, true) : LT_OK; }
 
 /* --- reading ------------------------------------------------------------------------------------------------------------------------------ */
 
@@ -216,6 +233,8 @@ static lt_status read_trial(lt_runlog *log, hid_t file, const char *name) {
     (void)snprintf(group, sizeof group, "trials/%s", name);
     LT_TRY(lt_h5_group(file, group, &g));
     lt_status st = lt_h5_get_i64(g, "order", &order);
+    if (st == LT_OK && (order < 0 || order >= INT_MAX))
+        st = LT_FAIL(LT_ERR_FORMAT, "%s: trial %s has the position %lld in the run", log->path, name, (long long)order);
     t->order = (int)order;
     if (st == LT_OK) st = lt_h5_each_attr(g, take_trial_fact, &t->facts);
     lt_h5_close(&g);
@@ -232,15 +251,21 @@ static int by_order(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static lt_status all_saved(void *user, uint32_t kind, uint32_t trial, lt_series *s) {
+    s->saved = s->n;
+    return LT_OK;
+}
+
 lt_status lt_runlog_impl_load(lt_runlog *log) {
     char **trial = NULL, name[32];
-    int64_t n = 0;
+    int64_t n = 0, rows = 0;
     hid_t file = -1;
     lt_status st = LT_OK;
     LT_TRY(lt_h5_open_kind(log->path, LT_KIND_RUN, LT_RUN_VERSION, &file));
     LT_TRY_GOTO(lt_h5_list(file, "trials", &trial, &n), st, done);
     for (int64_t i = 0; i < n; i++) LT_TRY_GOTO(read_trial(log, file, trial[i]), st, done);
     if (n > 0) qsort(log->trial, (size_t)n, sizeof *log->trial, by_order);
+    for (int64_t i = 0; i < n; i++) log->trial[i].order = (int)i;
     LT_TRY_GOTO(read_series(file, "perf", log->path, &log->perf, lt_runlog_impl_perf, LT_PERF_COLUMNS), st, done);
     for (int i = 1;; i++) {
         (void)snprintf(name, sizeof name, "run/start_%04d", i);
@@ -248,7 +273,11 @@ lt_status lt_runlog_impl_load(lt_runlog *log) {
         LT_TRY_GOTO(lt_runlog_start(log), st, done);
         LT_TRY_GOTO(read_facts(file, name, &log->start[i - 1]), st, done);
     }
-    log->dirty = false;
+    if (lt_h5_digest(file)) memcpy(log->base, lt_h5_digest(file), sizeof log->base);
+    (void)lt_runlog_impl_each_series(log, all_saved, NULL);
+    LT_TRY_GOTO(lt_runlog_impl_replay(log, &rows), st, done);
+    log->dirty = log->reshaped = rows > 0; /* they come into the file with the next flush, and a new journal begins */
+    log->journaled = rows > 0;
 done:
     free(trial);
     lt_h5_close(&file);

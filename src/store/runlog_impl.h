@@ -1,13 +1,15 @@
 #pragma once
-/* Private to runlog.c (rows and facts in memory) and runlog_file.c (the file). */
+/* Private to runlog.c (rows and facts in memory), runlog_journal.c (rows since the file was written) and runlog_file.c (the file, and what is
+ * written when). */
 
+#include "base/sha256.h"
 #include "store/runlog.h"
 
 /* Rows of one kind, in memory as an array of structs. */
 typedef struct lt_series {
     unsigned char *row; /* [cap] of row_bytes */
     size_t row_bytes;
-    int64_t n, cap;
+    int64_t n, cap, saved; /* saved: rows that the file or its journal has */
 } lt_series;
 
 /* Named values, kept in order of first put. */
@@ -34,8 +36,13 @@ struct lt_runlog {
     lt_series perf;  /* lt_perf_row */
     lt_facts *start; /* [n_starts] */
     int n_starts;
-    bool dirty;
-    double min_interval_s, opened_s, flushed_s, flush_cost_s; /* clock times; seconds spent flushing */
+    bool dirty;                  /* something is in neither the file nor its journal */
+    bool reshaped;               /* something changed that a journal cannot say: facts, trials, rows taken away */
+    char base[LT_SHA_HEX_BYTES]; /* digest of the file that the journal continues; "": there is none */
+    int journal;                 /* descriptor, -1: not begun since the file was written */
+    bool journaled;              /* the journal has rows */
+    double min_interval_s, opened_s, flushed_s, flush_cost_s,
+        fold_cost_s; /* clock times; seconds of all flushes, of the last whole write */
 };
 
 /* A member of a row as a dataset; text_bytes > 0: a char array of that size. */
@@ -53,3 +60,15 @@ lt_status lt_runlog_impl_fact(lt_facts *f, const char *key, const char *text, bo
 lt_status lt_runlog_impl_trial(lt_runlog *log, const char *name, lt_log_trial **t);
 /* Fills an empty log from its file. */
 lt_status lt_runlog_impl_load(lt_runlog *log);
+
+/* runlog_journal.c: adds the rows that are not saved yet; durable: they are on the disk when it returns.  Errors: IO, NOMEM. */
+lt_status lt_runlog_impl_journal(lt_runlog *log, bool durable);
+/* Adds the journal's rows to a log that was loaded from the file of log->base; *rows: how many.  A journal of another file has none, and what a
+ * killed writer left half written is not taken.  Errors: NOMEM. */
+lt_status lt_runlog_impl_replay(lt_runlog *log, int64_t *rows);
+/* The file has everything: the journal goes. */
+void lt_runlog_impl_journal_end(lt_runlog *log);
+/* Hands every series to fn with its kind (train, eval, perf) and trial (0 for perf). */
+enum { LT_LOG_TRAIN, LT_LOG_EVAL, LT_LOG_PERF };
+typedef lt_status (*lt_series_fn)(void *user, uint32_t kind, uint32_t trial, lt_series *s);
+lt_status lt_runlog_impl_each_series(lt_runlog *log, lt_series_fn fn, void *user);

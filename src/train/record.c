@@ -107,7 +107,14 @@ lt_status lt_run_impl_record_open(lt_run *r) {
     return lt_agree(r->grid.world, r->grid.rank == 0 ? open_local(r) : LT_OK);
 }
 
-void lt_run_impl_record_close(lt_run *r) { lt_runlog_close(&r->record.log); }
+/* Rows that are in the log's journal come into run.h5; where that fails they stay in the journal for the next start. */
+void lt_run_impl_record_close(lt_run *r) {
+    if (r->record.log && lt_runlog_finish(r->record.log) != LT_OK) {
+        lt_warn("the newest rows of the run log are not in run.h5 yet; the next start of the run brings them: %s", lt_err_last()->msg);
+        lt_err_clear();
+    }
+    lt_runlog_close(&r->record.log);
+}
 
 /* A row that cannot be kept (no memory) is no reason to lose the run: the next flush tells of it. */
 static void keep(lt_run *r, lt_status st) {

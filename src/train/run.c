@@ -1,8 +1,8 @@
 /* The life of a run and its training loop.
  *
  * Order inside one turn of the loop, and why: evaluations that are due (also those that a signal interrupted before); then the checkpoint, so that what a
- * checkpoint says has been recorded before it; then a stop that was asked for; then a step and its row of metrics.  A run that is killed at any instant continues from its last checkpoint with the run log
- * cut to that step, and repeats the same numbers. */
+ * checkpoint says has been recorded before it; then a stop that was asked for; then a step and its row of metrics.  A run that is killed at any instant
+ * continues from its last checkpoint with the run log cut to that step, and repeats the same numbers. */
 #include "train/run_impl.h"
 
 #include "base/log.h"

@@ -301,5 +301,6 @@ for f in "${files[@]}"; do damage "$f"; done
 before=$(digest "$tmp/ck")
 train run.dir="$tmp/ck"; refused "all checkpoints damaged" $FORMAT "none of the 2 checkpoints in $tmp/ck/ck can be used" "run.resume=never"
 expect "all checkpoints damaged: none is removed" "$(digest "$tmp/ck")" "$before"
+damage "$tmp/ck/ck/best.a"
 try eval "$tmp/a.yaml" run.dir="$tmp/ck"; refused "eval of a damaged checkpoint" $FORMAT "$tmp/ck/ck/best.a" damaged
 verdict

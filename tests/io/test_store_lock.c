@@ -73,8 +73,8 @@ static void test_fs(void) {
     file_save(in_scratch("a/x.tmp.1"), "new", 3);
     CHECK_OK(lt_fs_replace(in_scratch("a/x.tmp.1"), in_scratch("a/file"), true));
     CHECK_FAILS(lt_fs_replace(in_scratch("a/x.tmp.1"), in_scratch("a/file"), false), LT_ERR_IO, "cannot rename");
-    CHECK_OK(lt_fs_symlink("file", in_scratch("a/link")));
-    CHECK_OK(lt_fs_symlink("b", in_scratch("a/link")));
+    CHECK_OK(lt_fs_symlink("file", in_scratch("a/link"), true));
+    CHECK_OK(lt_fs_symlink("b", in_scratch("a/link"), true));
     CHECK(readlink(in_scratch("a/link"), link, sizeof link - 1) == 1 && link[0] == 'b');
     file_save(in_scratch("a/y.tmp.host.12.0"), "", 0);
     file_save(in_scratch("a/mine.tmp.old"), "", 0); /* not ours by name */
