@@ -35,7 +35,6 @@ lt_status lt_comm_impl_board_create(lt_comm *c) {
     lt_status st = lt_calloc(&b, 1, sizeof *b, "the board of progress");
     if (st == LT_OK) {
         *b = (lt_board){.ranks = c->local_size, .win = MPI_WIN_NULL, .mpi = MPI_COMM_NULL};
-        c->board = b;
         if (c->local_size == 1) {
             b->cells = aligned_alloc(CELL_BYTES, bytes);
             if (!b->cells) st = LT_FAIL(LT_ERR_NOMEM, "cannot allocate %zu bytes for the board of progress", bytes);
@@ -43,11 +42,17 @@ lt_status lt_comm_impl_board_create(lt_comm *c) {
             st = lt_comm_impl_check_space(c, bytes, "the board of progress");
         }
     }
-    LT_TRY(lt_agree(c, st));
+    st = lt_agree(c, st);
+    if (st != LT_OK) {
+        if (b) free(b->cells);
+        free(b);
+        return lt_err_trace(st, __FILE__, __LINE__, __func__);
+    }
     if (c->local_size > 1) b->cells = (cell *)(void *)lt_comm_impl_map(c, bytes, &b->win);
     atomic_init(&b->cells[c->local_rank].steps, 0);
     if (c->local_rank == 0) atomic_init(&b->cells[c->local_size].steps, 0);
     if (c->n_nodes > 1) LT_MPI_FATAL(c, MPI_Comm_dup(c->mpi, &b->mpi));
+    c->board = b;  /* not before: waits look at it */
     lt_barrier(c); /* nobody counts before all are zero */
     return LT_OK;
 }
