@@ -58,10 +58,21 @@ void lt_batch_deal(lt_batch *b, int dp_rank, int dp_size) {
     b->n = kept;
 }
 
-void lt_batch_plan(lt_batch *b, int64_t budget) {
-    int64_t packs = (b->rows + budget - 1) / budget;
+void lt_batch_plan(lt_batch *b, int64_t n_even, int64_t budget) {
+    int64_t rows = 0, packs;
+    for (int64_t i = 0; i < n_even; i++) rows += b->item[i].rows;
+    packs = (rows + budget - 1) / budget;
     b->next = 0;
-    b->pack_rows = packs ? (b->rows + packs - 1) / packs : 0;
+    b->n_even = n_even;
+    b->budget = budget;
+    b->pack_rows = packs ? (rows + packs - 1) / packs : 0;
+}
+
+/* May item i ride in the same pack as the one before it? */
+static bool rides_along(const lt_batch *b, lt_tuner *const *tuner, int64_t i) {
+    const lt_item *it = &b->item[i];
+    return i != b->n_even && it->block == it[-1].block &&
+           lt_tuner_trains_input(tuner[it->trial]) == lt_tuner_trains_input(tuner[it[-1].trial]);
 }
 
 static int longer_sample(const void *x, const void *y, void *offsets) {
@@ -84,7 +95,8 @@ lt_status lt_deal_samples(const lt_samples *s, int dp_rank, int dp_size, bool *m
 lt_status lt_batch_next(lt_batch *b, const lt_samples *s, lt_tuner *const *tuner, lt_pack *pack, int64_t *first, int64_t *count) {
     lt_pack_clear(pack);
     *first = b->next;
-    for (; b->next < b->n && pack->n_tok < b->pack_rows; b->next++) {
+    int64_t most = b->next < b->n_even ? b->pack_rows : b->budget;
+    for (; b->next < b->n && pack->n_tok < most; b->next++) {
         const lt_item *it = &b->item[b->next];
         lt_tuner_input in = lt_tuner_input_of(tuner[it->trial], it->candidate);
         lt_pack_seq seq = {.tokens = s->tokens + s->offset[it->sample],
@@ -96,8 +108,7 @@ lt_status lt_batch_next(lt_batch *b, const lt_samples *s, lt_tuner *const *tuner
                            .prefix_len = in.prefix_len,
                            .trial = it->trial,
                            .key = it->key};
-        if (!lt_pack_fits(pack, &seq)) break;
-        if (b->next > *first && lt_tuner_trains_input(tuner[it->trial]) != lt_tuner_trains_input(tuner[it[-1].trial])) break;
+        if (!lt_pack_fits(pack, &seq) || (b->next > *first && !rides_along(b, tuner, b->next))) break;
         LT_TRY(lt_pack_add(pack, &seq));
     }
     *count = b->next - *first;

@@ -18,6 +18,7 @@ typedef struct lt_item {
     int32_t candidate; /* label whose prefix or prompt rides along; 0 for K-way methods */
     int32_t target;    /* class of the head: the label, or 1/0 for a true/wrong pair */
     int32_t rows;      /* packed rows, prompt rows included; set by lt_batch_add */
+    int32_t block;     /* sequences of different blocks never share a pack; 0 usually */
     uint64_t key;      /* of dropout */
 } lt_item;
 
@@ -25,7 +26,9 @@ typedef struct lt_batch {
     lt_item *item; /* [n] this rank's items; those of a trial are neighbours */
     int64_t n, max_items, rows;
     int64_t next;      /* first item not packed yet */
-    int64_t pack_rows; /* rows a pack is filled to */
+    int64_t n_even;    /* of the first so many items packs are filled evenly, ... */
+    int64_t pack_rows; /* ... to so many rows; of the rest */
+    int64_t budget;    /* as far as there is room */
     int64_t *order;    /* [max_items] scratch */
 } lt_batch;
 
@@ -38,8 +41,8 @@ void lt_batch_clear(lt_batch *b);
 lt_status lt_batch_add(lt_batch *b, const lt_tuner *t, const lt_samples *s, lt_item item);
 /* Local.  Keeps the items of dp_rank. */
 void lt_batch_deal(lt_batch *b, int dp_rank, int dp_size);
-/* Local.  Plans packs of at most budget rows. */
-void lt_batch_plan(lt_batch *b, int64_t budget);
+/* Local.  Plans packs of at most budget rows: of the first n_even items as even as whole sequences allow, so their packs do not depend on what follows. */
+void lt_batch_plan(lt_batch *b, int64_t n_even, int64_t budget);
 /* Local.  mine[i] := true for the samples of dp_rank; their number.  A function of the lengths alone.  Errors: NOMEM. */
 lt_status lt_deal_samples(const lt_samples *s, int dp_rank, int dp_size, bool *mine, int64_t *n_mine);
 /* Local.  Fills pack with the next items; *first, *count: which of b->item they are (count 0 = all packed).  Targets and weights are the caller's.

@@ -59,7 +59,7 @@ static lt_status list(pass *p) {
     for (int64_t k = 0; k < p->kept.n; k++)
         if (lt_run_impl_features_want(p->features, p->kept.item[k].sample))
             LT_TRY_GOTO(lt_batch_add(&p->batch, r->tuner[p->kept.item[k].trial], s, p->kept.item[k]), st, done);
-    lt_batch_plan(&p->batch, r->work.pack_rows);
+    lt_batch_plan(&p->batch, p->n_scored, r->work.pack_rows);
 done:
     free(mine);
     return st;

@@ -28,6 +28,13 @@ bool lt_run_impl_features_want(lt_features *f, int64_t sample) {
     return true;
 }
 
+int32_t lt_run_impl_features_block(int64_t sample, int64_t n, int dp_size, int64_t *first, int64_t *end) {
+    int64_t size = (int64_t)LT_FEATURES_BLOCK * dp_size;
+    *first = sample / size * size;
+    *end = *first + size < n ? *first + size : n;
+    return (int32_t)(sample / size) + 1;
+}
+
 lt_status lt_run_impl_features_keep(lt_features *f, const float *rows, int64_t first, int64_t n) {
     LT_ASSERT(first + n <= f->cap);
     return f->ctx->ops->copy(f->ctx, &(struct lt_copy_args){.kind = LT_COPY_ON_DEVICE,

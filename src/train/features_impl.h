@@ -2,7 +2,10 @@
 /* Private to the train room: read-out rows of samples under the frozen model alone, which is all that `head` trials see: computed once, then kept.
  *
  * A row is kept by the data-parallel rank that computed it; whoever asks for a sample must so always be the same rank (a function of the sample's number,
- * not of the step).  Rows are f32, as the model gives them. */
+ * not of the step).  Rows are f32, as the model gives them.
+ *
+ * In training, samples come in a random order, and the bits of a row may depend on what shares its pack.  So that a run that was continued meets the same
+ * bits, a sample is computed with its block: its neighbours by number, in packs of their own, whichever of them was asked for first. */
 
 #include "train/samples.h"
 #include "tuner/tuner.h"
@@ -24,6 +27,10 @@ lt_status lt_run_impl_features_init(lt_features *f, const lt_ctx *ctx, int64_t C
 void lt_run_impl_features_fini(lt_features *f);
 /* Local.  Gives a sample a place, if it has none; true if it is new: its row must come with the next rows that are kept, in this order. */
 bool lt_run_impl_features_want(lt_features *f, int64_t sample);
+/* Samples of a block that one rank of dp_size computes. */
+enum { LT_FEATURES_BLOCK = 64 };
+/* Local.  The block of a sample among n: [*first, *end), and its number from 1. */
+int32_t lt_run_impl_features_block(int64_t sample, int64_t n, int dp_size, int64_t *first, int64_t *end);
 /* Local, enqueued.  The next n rows [n, C], device. */
 lt_status lt_run_impl_features_keep(lt_features *f, const float *rows, int64_t first, int64_t n);
 

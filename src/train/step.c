@@ -23,7 +23,7 @@ lt_status lt_run_impl_step_init(lt_run *r, int64_t tokens, int64_t seqs) {
     int64_t items = 0, C = lt_model_arch(r->model)->C, rows = r->readout == LT_READ_TOKENS ? tokens : seqs;
     void *sums = NULL;
     for (int i = 0; i < r->n_trials; i++) items += r->trial[i].cfg->train.batch;
-    LT_TRY(lt_batch_create(items, &w->batch));
+    LT_TRY(lt_batch_create(items * (w->keep_features ? 1 + LT_FEATURES_BLOCK : 1), &w->batch));
     LT_TRY(lt_batch_create(items, &w->kept));
     LT_TRY(lt_pack_create(tokens, seqs, &w->pack));
     LT_TRY(lt_calloc(&w->run, rows, sizeof *w->run, "runs of rows"));
@@ -79,6 +79,18 @@ static lt_item item_of(lt_run *r, int trial, int place) {
     return item;
 }
 
+/* The samples of an item's block that this rank keeps, for their features. */
+static lt_status add_block(lt_run *r, lt_item item) {
+    int64_t first, end;
+    item.block = lt_run_impl_features_block(item.sample, r->data.train.n, r->grid.dp_size, &first, &end);
+    for (int64_t k = first; k < end; k++) {
+        if (k % r->grid.dp_size != r->grid.dp_rank || !lt_run_impl_features_want(&r->work.train, k)) continue;
+        item.sample = (int32_t)k;
+        LT_TRY(lt_batch_add(&r->work.batch, r->tuner[item.trial], &r->data.train, item));
+    }
+    return LT_OK;
+}
+
 /* The sequences of this step.  All ranks go through the same list and keep their share: of trials whose features are kept by the sample's number, of the
  * others by length.  *n_dealt: items of the batch before those that are there for their features only. */
 static lt_status collect(lt_run *r, int64_t *n_dealt) {
@@ -101,9 +113,8 @@ static lt_status collect(lt_run *r, int64_t *n_dealt) {
     lt_batch_deal(&w->batch, r->grid.dp_rank, r->grid.dp_size);
     *n_dealt = w->batch.n;
     for (int64_t i = 0; i < w->kept.n; i++)
-        if (lt_run_impl_features_want(&w->train, w->kept.item[i].sample))
-            LT_TRY(lt_batch_add(&w->batch, r->tuner[w->kept.item[i].trial], &r->data.train, w->kept.item[i]));
-    lt_batch_plan(&w->batch, w->pack_rows);
+        if (w->train.place[w->kept.item[i].sample] < 0) LT_TRY(add_block(r, w->kept.item[i]));
+    lt_batch_plan(&w->batch, *n_dealt, w->pack_rows);
     return LT_OK;
 }
 

@@ -56,5 +56,6 @@ for layout in "1 1" "2 1" "2 2"; do
     expect "a pass in the second evaluation ($layout)" "$step" 6
     phase evaluation score.pack:$((n - 1)):$nth "$n" "$tp" 6
 done
-expect "control: other numbers are seen" "$([ "$(state "$tmp/straight-1-1/ck/last")" = "$(state "$tmp/straight-2-1/ck/last")" ] && echo same || echo other)" other
+expect "control: other numbers are seen" \
+    "$([ "$(state "$tmp/straight-1-1/ck/last")" = "$(state "$tmp/straight-2-1/ck/last")" ] && echo same || echo other)" other
 verdict
