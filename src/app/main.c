@@ -3,7 +3,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "kernels/ops.h"
+#include "kernels/cpu.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,7 +89,7 @@ static void print_version(void) {
 static int run_command(const lt_app_command *c, int argc, char **argv) {
     char program[64];
     lt_app_args a = {.program = program};
-    lt_status st = LT_OK;
+    lt_status st = LT_OK, can_run = lt_cpu_check();
     int rank = 0, size = 1;
     const char *host = "this host";
     (void)snprintf(program, sizeof program, "ltune %s", c->name);

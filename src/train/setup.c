@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "kernels/cpu.h"
 
 #include <stdlib.h>
 #include <string.h>

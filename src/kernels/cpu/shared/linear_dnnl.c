@@ -67,6 +67,18 @@ static int set_threads(int threads) {
     return before;
 }
 
+lt_status lt_cpu_impl_limit(lt_cpu_level level) {
+#ifdef __x86_64__
+    static const dnnl_cpu_isa_t isa[LT_CPU_LEVELS] = {[LT_CPU_V1] = dnnl_cpu_isa_sse41,
+                                                      [LT_CPU_V3] = dnnl_cpu_isa_avx2,
+                                                      [LT_CPU_V4] = dnnl_cpu_isa_avx512_core,
+                                                      [LT_CPU_V4_BF16] = dnnl_cpu_isa_avx512_core_bf16,
+                                                      [LT_CPU_V4_AMX] = dnnl_cpu_isa_avx512_core_amx};
+    LT_DNNL(dnnl_set_max_cpu_isa(isa[level]));
+#endif
+    return LT_OK;
+}
+
 static dnnl_data_type_t dnnl_type(lt_dtype dt) { return dt == LT_BF16 ? dnnl_bf16 : dnnl_f32; }
 
 bool lt_cpu_impl_has_bf16(void) { return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16; }
