@@ -3,11 +3,11 @@
  *
  * Kernels exist once for each of the levels that were built (cpu/levels.cmake), and the best that the CPU has is taken at the first use.  oneDNN
  * chooses by itself.  Levels round differently (fused multiply-add, order of sums), and ranks mirror updates instead of sending them, so a
- * program of several ranks agrees on the lowest level before it computes.
+ * program of several ranks gives all of them the lowest level among them (lt_cpu_use) before it computes.
  *
  * Environment: LT_CPU = name of a level: this one although the CPU has more; oneDNN keeps to it too (tests; to compute as another node does). */
 
-#include "comm/comm.h"
+#include "tensor/tensor.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,9 +25,9 @@ lt_cpu_level lt_cpu_level_now(void);
 const char *lt_cpu_level_name(lt_cpu_level level);
 /* Local.  Names of the levels whose kernels are in this program, as "x86-64, x86-64-v3". */
 const char *lt_cpu_levels_built(void);
-/* Collective(world).  All ranks take the lowest level among them; a warning if they differ.  Before the first computation.
- * Errors: INTERNAL (oneDNN was used before). */
-lt_status lt_cpu_agree(lt_comm *world);
+/* Local.  Computes with this level from now on; it must not be above what the CPU has.  Errors: INTERNAL (lower than before, and matrix products were
+ * made already). */
+lt_status lt_cpu_use(lt_cpu_level level);
 
 /* Local.  Times one real layer shape in f32 and bf16 (about 20 ms each) and returns the faster type; LT_F32 where bf16 has no hardware path.
  *   rows, N, K: a typical product.  f32_gflops, bf16_gflops: out, may be NULL (0 = not available).  Errors: INTERNAL. */

@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "kernels/cpu.h"
 #include "store/fs.h"
 
 #include <stdio.h>
@@ -55,6 +56,7 @@ static lt_status put_facts(lt_run *r) {
                    {"config_sha256", r->config_sha},
                    {"data_sha256", r->data_sha},
                    {"devices", "cpu"},
+                   {"cpu", lt_cpu_level_name(lt_cpu_level_now())},
                    {"metric", r->by_mcc ? "mcc" : "accuracy"},
                    {"resumed_from", r->resume_path ? r->resume_path : ""}};
     const struct {

@@ -302,7 +302,8 @@ lt_status lt_run_impl_setup(lt_run *r) {
     estimate(r);
     if (r->purpose == LT_RUN_PLAN) return LT_OK;
     LT_TRY(lt_comm_describe(world, r->threads, &r->layout));
-    lt_info("layout: tp %d x dp %d\n%s", r->grid.tp_size, r->grid.dp_size, r->layout);
+    lt_info("layout: tp %d x dp %d, kernels for %s\n%s", r->grid.tp_size, r->grid.dp_size, lt_cpu_level_name(lt_cpu_level_now()),
+            r->layout);
     print_memory(r);
     LT_TRY(lt_model_plan(r->model, &limits));
     LT_TRY(make_message(r));

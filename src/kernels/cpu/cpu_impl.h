@@ -108,10 +108,13 @@ typedef struct lt_cpu_unit {
     const char *needs; /* instruction sets that its code may use, a blank behind each */
 } lt_cpu_unit;
 
+/* shared/levels.c.  Local.  The highest level that this CPU has. */
+lt_cpu_level lt_cpu_impl_highest(void);
+
 /* shared/linear_dnnl.c: the only file of the library that knows oneDNN. */
 
-/* Local.  Keeps the library to instructions of a level and below; before its first use.  Errors: INTERNAL. */
-lt_status lt_cpu_impl_limit(lt_cpu_level level);
+/* Local.  True once the library has been used: its instructions are chosen for good. */
+bool lt_cpu_impl_begun(void);
 
 /* Local.  C = alpha op(A) op(B) + beta C, row-major f32; sizes may be 0.  Errors: INTERNAL. */
 lt_status lt_cpu_impl_sgemm(int threads, const struct lt_gemm_args *g);

@@ -5,8 +5,6 @@
  * there the level only says what oneDNN may use. */
 #include "kernels/cpu/cpu_impl.h"
 
-#include "base/log.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,9 +75,12 @@ static const char *missing(const char *list, size_t *n) {
     return NULL;
 }
 
-static lt_cpu_level highest(void) {
+lt_cpu_level lt_cpu_impl_highest(void) {
     size_t n;
     int best = LT_CPU_V1;
+#ifdef __x86_64__
+    __builtin_cpu_init();
+#endif
     while (best + 1 < LT_CPU_LEVELS && !missing(ladder[best + 1].adds, &n)) best++;
     return (lt_cpu_level)best;
 }
@@ -96,35 +97,24 @@ static lt_cpu_level wished(void) {
 lt_status lt_cpu_check(void) {
     size_t n = 0;
     const char *wish = getenv("LT_CPU");
-#ifdef __x86_64__
-    __builtin_cpu_init();
-#endif
     LT_CHECK(wished() < LT_CPU_LEVELS, LT_ERR_ARG, "LT_CPU is \"%s\": expected %s, %s, %s, %s or %s", wish, ladder[0].name, ladder[1].name,
              ladder[2].name, ladder[3].name, ladder[4].name);
-    LT_CHECK(!wish || !*wish || wished() <= highest(), LT_ERR_ARG, "LT_CPU is %s, but this CPU has no more than %s: unset it", wish,
-             ladder[highest()].name);
-    const char *lacks = missing(ladder[highest()].unit->needs, &n);
-    LT_CHECK(!lacks, LT_ERR_ARG,
-             "this program was compiled for %s and needs a CPU with %.*s, which this one lacks: build it here, or with -DLT_ARCH=levels for "
-             "all nodes of the cluster",
-             built, (int)n, lacks);
+    LT_CHECK(!wish || !*wish || wished() <= lt_cpu_impl_highest(), LT_ERR_ARG, "LT_CPU is %s, but this CPU has no more than %s: unset it",
+             wish, ladder[lt_cpu_impl_highest()].name);
+    const char *lacks = missing(ladder[lt_cpu_impl_highest()].unit->needs, &n);
+    LT_CHECK(
+        !lacks, LT_ERR_ARG,
+        "this program was compiled for %s and needs a CPU with %.*s, which this one lacks: build it here, or with -DLT_ARCH=levels for "
+        "all nodes of the cluster",
+        built, (int)n, lacks);
     return LT_OK;
 }
 
-/* A failure would mean that oneDNN was used before: then it stays as it is, and only this rank's speed and last bits are at stake. */
-static lt_cpu_level choose(void) {
-    lt_cpu_level top, wish = wished();
-#ifdef __x86_64__
-    __builtin_cpu_init();
-#endif
-    top = highest();
-    if (wish >= top) return top;
-    if (lt_cpu_impl_limit(wish) != LT_OK) lt_err_clear();
-    return wish;
-}
-
 lt_cpu_level lt_cpu_level_now(void) {
-    if (now < 0) now = (int)choose();
+    if (now < 0) {
+        lt_cpu_level top = lt_cpu_impl_highest(), wish = wished();
+        now = (int)(wish < top ? wish : top);
+    }
     return (lt_cpu_level)now;
 }
 
@@ -133,15 +123,10 @@ const char *lt_cpu_levels_built(void) { return built; }
 
 const lt_ops *lt_ops_cpu(void) { return ladder[lt_cpu_level_now()].unit->ops; }
 
-lt_status lt_cpu_agree(lt_comm *world) {
-    int64_t mine = lt_cpu_level_now(), top = lt_max_host(world, mine), least = -lt_max_host(world, -mine);
-    lt_status st = LT_OK;
-    if (least < top && lt_comm_rank(world) == 0)
-        lt_warn("the ranks' CPUs differ: %s on one, %s on another; all compute as %s, so that they round alike", ladder[least].name, ladder[top].name,
-                ladder[least].name);
-    if (least < mine) {
-        st = lt_cpu_impl_limit((lt_cpu_level)least);
-        now = (int)least;
-    }
-    return lt_agree(world, st);
+lt_status lt_cpu_use(lt_cpu_level level) {
+    LT_ASSERT(level <= lt_cpu_impl_highest());
+    LT_CHECK(level == lt_cpu_level_now() || !lt_cpu_impl_begun(), LT_ERR_INTERNAL,
+             "level %s asked for after matrix products were made with %s", ladder[level].name, ladder[now].name);
+    now = (int)level;
+    return LT_OK;
 }
