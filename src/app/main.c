@@ -3,7 +3,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "kernels/ops.h"
+#include "kernels/cpu.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,9 +89,11 @@ static lt_status split(const lt_app_command *c, int argc, char **argv, lt_app_ar
     return LT_OK;
 }
 
-static void print_version(void) {
+/* cpu: verdict of lt_cpu_check. */
+static void print_version(lt_status cpu) {
     printf("ltune %s (git %s)\ncompiled by gcc %s\n", LT_VERSION, LT_GIT[0] ? LT_GIT : "unknown", __VERSION__);
-    printf("back ends: cpu (oneDNN, OpenMP)\n");
+    printf("back ends: cpu (oneDNN, OpenMP), kernels for %s\n", lt_cpu_levels_built());
+    printf("this CPU: %s\n", cpu == LT_OK ? lt_cpu_level_name(lt_cpu_level_now()) : lt_err_last()->msg);
 }
 
 /* All words as one text; what passes its room is not compared. */
@@ -104,10 +106,20 @@ static void join(int argc, char **argv, char text[WORDS_BYTES]) {
     }
 }
 
-static int run_command(const lt_app_command *c, int argc, char **argv) {
+/* Collective(world).  All ranks compute on the lowest level among them. */
+static lt_status agree_on_level(lt_comm *world) {
+    int64_t mine = lt_cpu_level_now(), top = lt_max_host(world, mine), least = -lt_max_host(world, -mine);
+    const char *name = lt_cpu_level_name((lt_cpu_level)least);
+    if (least < top && lt_comm_rank(world) == 0)
+        lt_warn("the ranks' CPUs differ: %s on one, %s on another; all compute as %s, so that they round alike", name,
+                lt_cpu_level_name((lt_cpu_level)top), name);
+    return lt_agree(world, lt_cpu_use((lt_cpu_level)least));
+}
+
+/* st: whether this CPU can run the program. */
+static int run_command(const lt_app_command *c, int argc, char **argv, lt_status st) {
     char program[64];
     lt_app_args a = {.program = program};
-    lt_status st = LT_OK;
     int rank = 0, size = 1;
     const char *host = "this host";
     char words[WORDS_BYTES];
@@ -119,8 +131,10 @@ static int run_command(const lt_app_command *c, int argc, char **argv) {
             return 0;
         }
     if (c->mpi) {
-        st = lt_comm_init(NULL, NULL, &a.world);
-        if (st == LT_OK) {
+        lt_status started = lt_comm_init(NULL, NULL, &a.world);
+        if (started != LT_OK)
+            st = started;
+        else {
             rank = lt_comm_rank(a.world);
             size = lt_comm_size(a.world);
             host = lt_comm_host(a.world);
@@ -130,8 +144,8 @@ static int run_command(const lt_app_command *c, int argc, char **argv) {
     lt_fault_init(rank);
     if (st == LT_OK && rank != 0 && !freopen("/dev/null", "w", stdout)) st = LT_FAIL(LT_ERR_IO, "cannot open /dev/null: %m");
     if (st == LT_OK) st = split(c, argc, argv, &a);
-    if (st == LT_OK) st = lt_cpu_check();
     if (a.world) st = lt_agree_same(a.world, st, words, strlen(words), "the command line"); /* no rank goes on or leaves alone */
+    if (st == LT_OK && a.world) st = agree_on_level(a.world);
     if (st == LT_OK) st = c->run(&a);
     int origin = lt_err_last()->origin_rank;
     if (st != LT_OK && (origin < 0 ? rank == 0 : origin == rank)) lt_err_print(program, rank, size, host);
@@ -144,6 +158,7 @@ static int run_command(const lt_app_command *c, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+    lt_status cpu = lt_cpu_check(); /* first of all: nothing before it, MPI included, can die of what it looks for */
     const char *name = argc > 1 ? argv[1] : "";
     if (argc < 2) {
         print_usage(stderr);
@@ -156,18 +171,18 @@ int main(int argc, char **argv) {
         }
         if (lt_app_help(argv[2])) return 0;
         if (!strcmp(argv[2], "version")) {
-            printf("usage: ltune version\n\nPrints the version, the commit it was built from, and the back ends.\n");
+            printf("usage: ltune version\n\nPrints the version, the commit it was built from, the back ends, and what this CPU can do.\n");
             return 0;
         }
         fprintf(stderr, "ltune help: no topic \"%s\"; topics: config, exit-codes, methods, formats, and every command\n", argv[2]);
         return EXIT_USAGE;
     }
     if (!strcmp(name, "version") || !strcmp(name, "--version")) {
-        print_version();
+        print_version(cpu);
         return 0;
     }
     for (int i = 0; lt_app_commands[i]; i++)
-        if (!strcmp(name, lt_app_commands[i]->name)) return run_command(lt_app_commands[i], argc - 2, argv + 2);
+        if (!strcmp(name, lt_app_commands[i]->name)) return run_command(lt_app_commands[i], argc - 2, argv + 2, cpu);
     fprintf(stderr, "ltune: unknown command \"%s\"; `ltune help` lists them\n", name);
     return EXIT_USAGE;
 }

@@ -381,7 +381,7 @@ struct lt_ops {
 
 /* Local.  The f64 truth.  Slow; tests only. */
 const lt_ops *lt_ops_ref(void);
-/* Local.  The fast CPU back end. */
+/* Local.  The fast CPU back end, of the level that cpu.h chooses. */
 const lt_ops *lt_ops_cpu(void);
 
 /* Local.  For tests: the computations of `cpu` over memory that host code cannot touch (mprotect), so that whatever reaches device arrays behind the back of
@@ -400,12 +400,6 @@ lt_status lt_ctx_arena_init(const lt_ctx *c, lt_arena *a, const char *purpose, s
 void lt_ctx_arena_fini(const lt_ctx *c, lt_arena *a);
 /* Local.  Lets the host's access in all-reduces of an attached buffer go through the table's host_begin and host_end.  c must outlive the buffer. */
 void lt_ctx_hook_buffer(const lt_ctx *c, lt_buffer *b);
-
-/* Local.  Times one real layer shape in f32 and bf16 (about 20 ms each) and returns the faster type; LT_F32 where bf16 has no hardware path.
- *   rows, N, K: a typical product.  f32_gflops, bf16_gflops: out, may be NULL (0 = not available).  Errors: INTERNAL. */
-lt_status lt_cpu_probe_dtype(int threads, int64_t rows, int64_t N, int64_t K, lt_dtype *best, double *f32_gflops, double *bf16_gflops);
-/* Local.  FORMAT-free check that this CPU runs what the binary was compiled for; message names the missing instruction set.  Errors: ARG. */
-lt_status lt_cpu_check(void);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,8 @@
 /* What `ltune-prep model` prints of a folder: the same shard plan and the same checks as loading, without reading weights. */
 #include "model/model_impl.h"
 
+#include "kernels/cpu.h"
+
 #include <string.h>
 
 static lt_status open_whole(const char *dir, lt_grid *grid, lt_model *m) {
@@ -28,6 +30,7 @@ lt_status lt_model_inspect(const char *dir, FILE *out) {
     lt_grid grid = {.size = 1, .tp_size = 1, .dp_size = 1};
     lt_model *m = NULL;
     char text[512], size[32], works[128] = "";
+    LT_TRY(lt_cpu_check());
     LT_TRY(lt_calloc(&m, 1, sizeof *m, "a model"));
     lt_status st = open_whole(dir, &grid, m);
     if (st == LT_OK) {

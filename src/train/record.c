@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "kernels/cpu.h"
 #include "store/fs.h"
 #include "store/runlog.h"
 
@@ -57,6 +58,7 @@ static lt_status put_facts(lt_run *r) {
                    {"config_sha256", r->config_sha},
                    {"data_sha256", r->data.sha},
                    {"devices", "cpu"},
+                   {"cpu", lt_cpu_level_name(lt_cpu_level_now())},
                    {"metric", r->data.metric->name},
                    {"resumed_from", r->folder.resume_path ? r->folder.resume_path : ""}};
     const struct {

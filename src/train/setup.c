@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "kernels/cpu.h"
 
 #include <stdlib.h>
 
@@ -97,7 +98,8 @@ lt_status lt_run_impl_setup(lt_run *r) {
     lt_run_impl_estimate(r);
     if (r->purpose == LT_RUN_PLAN) return LT_OK;
     LT_TRY(lt_comm_describe(world, r->threads, &r->layout));
-    lt_info("layout: tp %d x dp %d\n%s", r->grid.tp_size, r->grid.dp_size, r->layout);
+    lt_info("layout: tp %d x dp %d, kernels for %s\n%s", r->grid.tp_size, r->grid.dp_size, lt_cpu_level_name(lt_cpu_level_now()),
+            r->layout);
     lt_run_impl_print_memory(r);
     LT_TRY(load_model(r, &limits));
     return check_stop(r);

@@ -126,15 +126,15 @@ static void measure(const setting *s, int threads) {
                     .kv_heads = s->kv,
                     .head_dim = s->D};
     lt_ctx ctx = {.threads = threads};
-    ctx.ws_bytes = lt_cpu_attn_ws_bytes(&ctx, &dims);
+    ctx.ws_bytes = lt_ops_cpu()->ws_bytes(&ctx, &dims);
     CHECK_OK(lt_calloc(&ctx.ws, (int64_t)ctx.ws_bytes, 1, "workspace"));
 
     double best[2] = {1e9, 1e9};
     for (int r = 0; r < REPEATS; r++) {
         double t0 = now();
-        for (int m = 0; m < LAYERS; m++) CHECK_OK(lt_cpu_attn_fwd(&ctx, &layer[m]));
+        for (int m = 0; m < LAYERS; m++) CHECK_OK(lt_ops_cpu()->attn_fwd(&ctx, &layer[m]));
         double t1 = now();
-        for (int m = LAYERS - 1; m >= 0; m--) CHECK_OK(lt_cpu_attn_bwd(&ctx, &layer[m]));
+        for (int m = LAYERS - 1; m >= 0; m--) CHECK_OK(lt_ops_cpu()->attn_bwd(&ctx, &layer[m]));
         double t2 = now();
         if (t1 - t0 < best[0]) best[0] = t1 - t0;
         if (t2 - t1 < best[1]) best[1] = t2 - t1;

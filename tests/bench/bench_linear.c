@@ -8,6 +8,7 @@
  * ways take turns within each repetition, so that a neighbour's load hits all; medians; ratio = ours / best candidate.  bf16 rows appear
  * on CPUs with bf16 arithmetic. */
 #include "kernels/cpu/dnnl_compat.h"
+#include "kernels/cpu.h"
 #include "kernels/ops.h"
 
 #include <omp.h>

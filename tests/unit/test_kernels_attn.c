@@ -251,7 +251,7 @@ static bench bench_of(const problem *b, int threads) {
                  .heads = b->args.heads,
                  .kv_heads = b->args.kv_heads,
                  .head_dim = b->args.head_dim};
-    w.bytes = w.ctx.ws_bytes = lt_cpu_attn_ws_bytes(&w.ctx, &d);
+    w.bytes = w.ctx.ws_bytes = lt_ops_cpu()->ws_bytes(&w.ctx, &d);
     CHECK_OK(lt_calloc(&w.ctx.ws, (int64_t)w.bytes + LT_ALIGN, 1, "test workspace"));
     return w;
 }
@@ -272,9 +272,9 @@ static void run_ref(problem *b, float start) {
 static void run_cpu(problem *b, bench *w, float start) {
     poison(b, start);
     dirty(w);
-    CHECK_OK(lt_cpu_attn_fwd(&w->ctx, &b->args));
+    CHECK_OK(lt_ops_cpu()->attn_fwd(&w->ctx, &b->args));
     dirty(w);
-    CHECK_OK(lt_cpu_attn_bwd(&w->ctx, &b->args));
+    CHECK_OK(lt_ops_cpu()->attn_bwd(&w->ctx, &b->args));
     TEST_REPORT(damage(b) == 0, "%s: %lld elements overwritten", b->s->name, (long long)damage(b));
     CHECK(intact(w));
 }
@@ -441,12 +441,12 @@ static void check_additive(void) {
     bench w = bench_of(&b, 2);
     run_cpu(&b, &w, 0.0f);
     result once = collect(&b);
-    CHECK_OK(lt_cpu_attn_bwd(&w.ctx, &b.args));
+    CHECK_OK(lt_ops_cpu()->attn_bwd(&w.ctx, &b.args));
     result twice = collect(&b);
     for (int64_t e = 0; e < once.n[D_BANK]; e++) once.v[D_BANK][e] *= 2.0f;
     CHECK(test_nmse(twice.v[D_BANK], once.v[D_BANK], once.n[D_BANK]) < 1e-13);
     b.args.d_bank = (free(b.args.d_bank), NULL); /* not wanted: the rest is the same */
-    CHECK_OK(lt_cpu_attn_bwd(&w.ctx, &b.args));
+    CHECK_OK(lt_ops_cpu()->attn_bwd(&w.ctx, &b.args));
     result without = collect(&b);
     for (output k = DQ; k <= DV; k++) CHECK(same_bits(&once, &without, k));
     result_fini(&once);
@@ -490,12 +490,12 @@ static void check_bounds(void) {
     problem_init(&b, &shapes[2]);
     bench w = bench_of(&b, 2);
     w.ctx.ws_bytes--;
-    CHECK_FAILS(lt_cpu_attn_fwd(&w.ctx, &b.args), LT_ERR_INTERNAL, "overdrawn");
+    CHECK_FAILS(lt_ops_cpu()->attn_fwd(&w.ctx, &b.args), LT_ERR_INTERNAL, "overdrawn");
     w.ctx.ws_bytes++;
     b.plan.n_seq = b.plan.n_q = b.plan.n_k = 0;
     poison(&b, sentinel);
-    CHECK_OK(lt_cpu_attn_fwd(&w.ctx, &b.args));
-    CHECK_OK(lt_cpu_attn_bwd(&w.ctx, &b.args));
+    CHECK_OK(lt_ops_cpu()->attn_fwd(&w.ctx, &b.args));
+    CHECK_OK(lt_ops_cpu()->attn_bwd(&w.ctx, &b.args));
     CHECK_INT(damage(&b), 0);
     free(w.ctx.ws);
     problem_fini(&b);

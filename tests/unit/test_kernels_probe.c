@@ -1,6 +1,7 @@
 // TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
 /* What the CPU back end says of this machine. */
 #include "lt_test.h"
+#include "kernels/cpu.h"
 #include "kernels/ops.h"
 
 int main(void) {

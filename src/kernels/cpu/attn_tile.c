@@ -11,7 +11,7 @@
 enum { MR = 4, NR = 3 };
 
 /* Keeps a vector in a register: left alone, gcc reads B again from memory for every row of A, and the loads become the limit. */
-#if defined(__x86_64__)
+#ifdef __AVX__
 #define LT_PIN(v) __asm__("" : "+x"(v))
 #else
 #define LT_PIN(v) ((void)0)

@@ -9,8 +9,12 @@
  * Threads.  Work is split over rows (or pieces of flat arrays) by a static schedule, and no sum crosses the split, so results do not
  * depend on the number of threads; exceptions say so.  Small work stays on the calling thread (lt_cpu_fork).
  *
+ * Levels.  Files of this folder are compiled once for each level of instruction sets (levels.cmake) and are joined to a unit, whose only way
+ * in is its table of ops; those in shared/ exist once, whatever the CPU.
+ *
  * Files named *_strict.c are compiled without -ffast-math. */
 
+#include "kernels/cpu.h"
 #include "kernels/host_impl.h"
 
 enum {
@@ -100,7 +104,19 @@ lt_status lt_cpu_adamw(const lt_ctx *c, const struct lt_adamw_args *a);
 size_t lt_cpu_linear_ws_bytes(const lt_ctx *c, const lt_dims *d);
 size_t lt_cpu_segment_ws_bytes(const lt_ctx *c, const lt_dims *d);
 
-/* linear_dnnl.c: the only file of the library that knows oneDNN. */
+/* The kernels of one level: LT_CPU_UNIT of ops_cpu.c, constant data. */
+typedef struct lt_cpu_unit {
+    const lt_ops *ops;
+    const char *needs; /* instruction sets that its code may use, a blank behind each */
+} lt_cpu_unit;
+
+/* shared/levels.c.  Local.  The highest level that this CPU has. */
+lt_cpu_level lt_cpu_impl_highest(void);
+
+/* shared/linear_dnnl.c: the only file of the library that knows oneDNN. */
+
+/* Local.  True once the library has been used: its instructions are chosen for good. */
+bool lt_cpu_impl_begun(void);
 
 /* Local.  C = alpha op(A) op(B) + beta C, row-major f32; sizes may be 0.  Errors: INTERNAL. */
 lt_status lt_cpu_impl_sgemm(int threads, const struct lt_gemm_args *g);

@@ -1,4 +1,4 @@
-/* The CPU back end's table. */
+/* The CPU back end's table, and what the level that this file is compiled for needs of a CPU. */
 #include "kernels/cpu/cpu_impl.h"
 #include "kernels/attn_impl.h"
 
@@ -52,4 +52,59 @@ static const lt_ops table = {
     .adamw = lt_cpu_adamw,
 };
 
-const lt_ops *lt_ops_cpu(void) { return &table; }
+/* Macros of the compiler; names as in cpu/shared/levels.c. */
+static const char needs[] =
+#ifdef __AVX__
+    "avx "
+#endif
+#ifdef __AVX2__
+    "avx2 "
+#endif
+#ifdef __FMA__
+    "fma "
+#endif
+#ifdef __BMI__
+    "bmi "
+#endif
+#ifdef __BMI2__
+    "bmi2 "
+#endif
+#ifdef __AVX512F__
+    "avx512f "
+#endif
+#ifdef __AVX512BW__
+    "avx512bw "
+#endif
+#ifdef __AVX512CD__
+    "avx512cd "
+#endif
+#ifdef __AVX512DQ__
+    "avx512dq "
+#endif
+#ifdef __AVX512VL__
+    "avx512vl "
+#endif
+#ifdef __AVX512VBMI__
+    "avx512vbmi "
+#endif
+#ifdef __AVX512IFMA__
+    "avx512ifma "
+#endif
+#ifdef __AVX512VNNI__
+    "avx512vnni "
+#endif
+#ifdef __AVX512VBMI2__
+    "avx512vbmi2 "
+#endif
+#ifdef __AVX512BITALG__
+    "avx512bitalg "
+#endif
+#ifdef __AVX512VPOPCNTDQ__
+    "avx512vpopcntdq "
+#endif
+#ifdef __AVX512BF16__
+    "avx512bf16 "
+#endif
+    "";
+
+const lt_cpu_unit LT_CPU_UNIT = {.ops = &table, .needs = needs};

@@ -54,7 +54,27 @@ static struct {
     uint64_t clock;
 } lib;
 
+static bool begun;
+
+bool lt_cpu_impl_begun(void) { return begun; }
+
+/* Before any other call: the library keeps to the level of the kernels where that is not all that the CPU has.  It takes this once, and unasked it uses
+ * everything; a refusal leaves that. */
+static void begin(void) {
+    if (begun) return;
+    begun = true;
+#ifdef __x86_64__
+    static const dnnl_cpu_isa_t isa[LT_CPU_LEVELS] = {[LT_CPU_V1] = dnnl_cpu_isa_sse41,
+                                                      [LT_CPU_V3] = dnnl_cpu_isa_avx2,
+                                                      [LT_CPU_V4] = dnnl_cpu_isa_avx512_core,
+                                                      [LT_CPU_V4_BF16] = dnnl_cpu_isa_avx512_core_bf16,
+                                                      [LT_CPU_V4_AMX] = dnnl_cpu_isa_avx512_core_amx};
+    if (lt_cpu_level_now() < lt_cpu_impl_highest()) (void)dnnl_set_max_cpu_isa(isa[lt_cpu_level_now()]);
+#endif
+}
+
 static lt_status start(void) {
+    begin();
     if (!lib.engine) LT_DNNL(dnnl_engine_create(&lib.engine, dnnl_cpu, 0));
     if (!lib.stream) LT_DNNL(dnnl_stream_create(&lib.stream, lib.engine, dnnl_stream_default_flags));
     return LT_OK;
@@ -69,7 +89,10 @@ static int set_threads(int threads) {
 
 static dnnl_data_type_t dnnl_type(lt_dtype dt) { return dt == LT_BF16 ? dnnl_bf16 : dnnl_f32; }
 
-bool lt_cpu_impl_has_bf16(void) { return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16; }
+bool lt_cpu_impl_has_bf16(void) {
+    begin();
+    return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
+}
 
 static bool forced(const char *mode) {
     const char *wish = getenv("LT_CPU_LINEAR");
@@ -87,6 +110,7 @@ lt_status lt_cpu_impl_sgemm(int threads, const struct lt_gemm_args *g) {
             for (int64_t j = 0; j < g->N; j++) g->C[i * g->ldc + j] = g->beta == 0.0f ? 0.0f : g->beta * g->C[i * g->ldc + j];
         return LT_OK;
     }
+    begin();
     int before = set_threads(threads);
     dnnl_status_t s =
         dnnl_sgemm(g->ta ? 'T' : 'N', g->tb ? 'T' : 'N', g->M, g->N, g->K, g->alpha, g->A, g->lda, g->B, g->ldb, g->beta, g->C, g->ldc);

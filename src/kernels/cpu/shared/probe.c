@@ -1,4 +1,4 @@
-/* What this CPU can do: the check at start, and f32 against bf16 by the clock.
+/* f32 against bf16 by the clock.
  *
  * Which type is faster cannot be read off the instruction sets: AVX512-BF16 is half as fast as f32 on one maker's CPU and twice as fast
  * on another's (and AMX six times).  So one layer of the model's shape runs forward and backward in both types, and the best time of each
@@ -7,47 +7,6 @@
 
 #include <stdlib.h>
 #include <time.h>
-
-enum { MAX_MISSING = 8 };
-
-lt_status lt_cpu_check(void) {
-    const char *missing[MAX_MISSING];
-    int n = 0;
-    __builtin_cpu_init();
-#define NEED(feature)                                                                                                                      \
-    if (n < MAX_MISSING && !__builtin_cpu_supports(feature)) missing[n++] = feature
-#ifdef __AVX__
-    NEED("avx");
-#endif
-#ifdef __AVX2__
-    NEED("avx2");
-#endif
-#ifdef __FMA__
-    NEED("fma");
-#endif
-#ifdef __BMI2__
-    NEED("bmi2");
-#endif
-#ifdef __AVX512F__
-    NEED("avx512f");
-#endif
-#ifdef __AVX512BW__
-    NEED("avx512bw");
-#endif
-#ifdef __AVX512DQ__
-    NEED("avx512dq");
-#endif
-#ifdef __AVX512VL__
-    NEED("avx512vl");
-#endif
-#undef NEED
-    LT_CHECK(
-        n == 0, LT_ERR_ARG,
-        "this program was compiled for a CPU with %s%s%s%s, which this one lacks: build it here, or with -DLT_ARCH=x86-64-v3 (or x86-64) "
-        "for all nodes of the cluster",
-        missing[0], n > 1 ? ", " : "", n > 1 ? missing[1] : "", n > 2 ? " and more" : "");
-    return LT_OK;
-}
 
 static double seconds(void) {
     struct timespec t;
@@ -66,20 +25,20 @@ typedef struct trial {
 static lt_status trial_init(trial *t, int threads, int64_t rows, int64_t N, int64_t K, lt_dtype dt) {
     size_t elem_bytes = lt_dtype_bytes(dt);
     t->ctx = (lt_ctx){.ops = lt_ops_cpu(), .threads = threads, .compute = dt};
-    t->ctx.ws_bytes = lt_cpu_linear_ws_bytes(&t->ctx, &(lt_dims){.rows = rows, .width = N > K ? N : K});
+    t->ctx.ws_bytes = t->ctx.ops->ws_bytes(&t->ctx, &(lt_dims){.rows = rows, .width = N > K ? N : K});
     LT_TRY(lt_calloc(&t->ctx.ws, (int64_t)t->ctx.ws_bytes + 1, 1, "workspace of the speed probe"));
     LT_TRY(lt_calloc(&t->x, rows * K, elem_bytes, "operand of the speed probe"));
     LT_TRY(lt_calloc(&t->y, rows * N, elem_bytes, "result of the speed probe"));
     lt_arena_measure(&t->weights, "weights of the speed probe");
-    LT_TRY(lt_cpu_lin_alloc(&t->ctx, &t->weights, N, K, &t->lin));
+    LT_TRY(t->ctx.ops->lin_alloc(&t->ctx, &t->weights, N, K, &t->lin));
     LT_TRY(lt_arena_init(&t->weights, "weights of the speed probe", t->weights.used));
-    LT_TRY(lt_cpu_lin_alloc(&t->ctx, &t->weights, N, K, &t->lin)); /* zero weights: arithmetic takes the same time for all values */
-    LT_TRY(lt_cpu_lin_pack(&t->ctx, &t->lin));
+    LT_TRY(t->ctx.ops->lin_alloc(&t->ctx, &t->weights, N, K, &t->lin)); /* zero weights: arithmetic takes the same time for all values */
+    LT_TRY(t->ctx.ops->lin_pack(&t->ctx, &t->lin));
     return LT_OK;
 }
 
 static void trial_fini(trial *t) {
-    lt_cpu_lin_fini(&t->lin);
+    t->ctx.ops->lin_fini(&t->lin);
     lt_arena_fini(&t->weights);
     free(t->y);
     free(t->x);
@@ -93,8 +52,8 @@ static lt_status trial_run(trial *t, int64_t rows, double *best_s) {
     *best_s = 1e30;
     for (int i = 0; i < 2 || now - start < 20e-3; i++) {
         double from = seconds();
-        LT_TRY(lt_cpu_linear_fwd(&t->ctx, &a));
-        LT_TRY(lt_cpu_linear_bwd_x(&t->ctx, &a));
+        LT_TRY(t->ctx.ops->linear_fwd(&t->ctx, &a));
+        LT_TRY(t->ctx.ops->linear_bwd_x(&t->ctx, &a));
         now = seconds();
         if (i == 0) start = now;
         if (i > 0 && now - from < *best_s) *best_s = now - from;
