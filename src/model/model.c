@@ -126,10 +126,8 @@ static lt_status attach(lt_model *m, lt_buffer *b) {
 
 lt_status lt_model_plan(lt_model *m, const lt_model_limits *limits) {
     lt_status st = lt_agree(m->grid->world, plan_local(m, limits));
-    for (int i = 0; i < 2 && st == LT_OK && m->grid->tp_size > 1; i++) {
-        st = lt_buffer_alloc(m->grid->tp, m->comm_bytes / 2, &m->buf[i]);
-        if (st == LT_OK) st = lt_agree(m->grid->world, attach(m, m->buf[i]));
-    }
+    for (int i = 0; i < 2 && st == LT_OK && m->grid->tp_size > 1; i++) st = lt_buffer_alloc(m->grid->tp, m->comm_bytes / 2, &m->buf[i]);
+    for (int i = 0; i < 2 && st == LT_OK && m->buf[i]; i++) st = attach(m, m->buf[i]);
     return lt_agree(m->grid->world, st);
 }
 

@@ -111,7 +111,13 @@ lt_status lt_run_impl_record_open(lt_run *r) {
 
 /* Rows that are in the log's journal come into run.h5; where that fails they stay in the journal for the next start. */
 void lt_run_impl_record_close(lt_run *r) {
-    if (r->record.log && lt_runlog_finish(r->record.log) != LT_OK) {
+    lt_status st = r->record.log ? lt_runlog_finish(r->record.log) : LT_OK;
+    if (st != LT_OK) { /* a file server that hiccuped */
+        lt_info("the run log was not written and is tried once more: %s", lt_err_last()->msg);
+        lt_err_clear();
+        st = lt_runlog_finish(r->record.log);
+    }
+    if (st != LT_OK) {
         lt_warn("the newest rows of the run log are not in run.h5 yet; the next start of the run brings them: %s", lt_err_last()->msg);
         lt_err_clear();
     }
