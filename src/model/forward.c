@@ -31,7 +31,8 @@ static lt_arr embed(lt_model *m, const lt_forward_args *a) {
     }
     LT_OP(m, embed_fwd, &args);
     lt_model_impl_reduce(m, a->pack->n_tok);
-    if (!arch->embed_norm && m->stream_dt == LT_F32) return lt_arr_f32(e);
+    /* with an input norm the rows are copied, where backward wants them, while it reads */
+    if (!arch->embed_norm && m->stream_dt == LT_F32 && (e == alone || arch->norms & LT_NORM_IN)) return lt_arr_f32(e);
     lt_saved *s = lt_model_impl_saved(m, 0);
     lt_arr to = m->stream_dt == LT_F32 ? lt_arr_f32(s->norm[LT_ATTN][LT_IN].x) : s->in[LT_ATTN];
     if (arch->embed_norm)

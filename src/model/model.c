@@ -11,6 +11,7 @@
 lt_status lt_model_impl_prepare(lt_model *m) {
     const lt_arch *a = &m->arch;
     int64_t t = m->grid->tp_size, r = m->grid->tp_rank;
+    LT_CHECK(!a->parallel || a->norms == LT_NORM_IN, LT_ERR_INTERNAL, "%s: a parallel block has input norms and no others", a->model_type);
     m->Hl = a->H / (int)t;
     m->Hkvl = a->Hkv >= t ? a->Hkv / (int)t : 1;
     m->kv_first = (int)(r * a->Hkv / t);
