@@ -37,6 +37,8 @@ extern const lt_app_command lt_app_train, lt_app_eval, lt_app_predict, lt_app_fe
 const char *lt_app_option(const lt_app_args *a, const char *name);
 /* Local.  Loads the configuration: first word is the YAML file, overrides as given.  Errors: ARG (no file named), CONFIG, IO. */
 lt_status lt_app_load_config(const lt_app_args *a, lt_config **cfg);
+/* Collective(world).  Agreement on st, and that all ranks resolved the same configuration.  Errors: those of st; ARG. */
+lt_status lt_app_agree_config(const lt_app_args *a, lt_status st, const lt_config *cfg);
 /* Local.  `ltune help [topic]`; false if there is no such topic. */
 bool lt_app_help(const char *topic);
 /* Local.  Puts "WHERE:LINE: " before the message of the last failure, which is given back. */

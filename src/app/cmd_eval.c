@@ -27,7 +27,8 @@ static lt_status run(const lt_app_args *a) {
     lt_metrics *m = NULL;
     bool *loaded = NULL;
     const char *which = lt_app_option(a, "checkpoint"), *split = lt_app_option(a, "split");
-    lt_status st = lt_agree(a->world, lt_app_load_config(a, &cfg));
+    lt_status st = lt_app_load_config(a, &cfg);
+    st = lt_app_agree_config(a, st, cfg);
     if (st != LT_OK) return st;
     if (!which) which = "best";
     if (!split) split = cfg->data.eval;

@@ -254,7 +254,9 @@ static lt_status run(const lt_app_args *args) {
     lt_model_options opt = {.compute = j.cfg->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32,
                             .threads = lt_comm_default_threads(args->world, j.cfg->parallel.threads)};
     LT_TRY_GOTO(lt_model_create(dir, &j.grid, &opt, &j.model), st, done);
-    LT_TRY_GOTO(lt_agree(args->world, prepare(&j, dir)), st, done);
+    st = prepare(&j, dir);
+    LT_TRY_GOTO(lt_agree_same(args->world, st, j.seq.ids.id, (size_t)j.seq.ids.n * sizeof *j.seq.ids.id, "the input"), st, done);
+    LT_TRY_GOTO(lt_agree_same(args->world, LT_OK, j.seq.offset, (size_t)(j.seq.n + 1) * sizeof *j.seq.offset, "the input"), st, done);
     int64_t budget = j.cfg->parallel.tokens < j.seq.offset[j.seq.n] ? j.cfg->parallel.tokens : j.seq.offset[j.seq.n];
     if (budget < j.seq.longest) budget = j.seq.longest;
     st = lt_agree(args->world, lt_pack_create(budget, budget, &j.pack));

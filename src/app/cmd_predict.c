@@ -57,7 +57,8 @@ static lt_status read_lines(input *in, FILE *f, const char *path) {
             st = LT_FAIL(LT_ERR_FORMAT, "%s:%lld: a NUL byte; expected text in UTF-8", path, (long long)line_no);
             break;
         }
-        line[strcspn(line, "\r\n")] = 0;
+        if (n > 0 && line[n - 1] == '\n') line[--n] = 0;
+        if (n > 0 && line[n - 1] == '\r') line[--n] = 0; /* of CRLF; inside a line it is text */
         char *tab = strchr(line, '\t');
         if (line[0] == '{') {
             st = push_json(in, path, line_no, line);
@@ -200,17 +201,16 @@ static lt_status read_input(const lt_app_args *a, input *in) {
     return from_stdin(a) ? LT_OK : read_file(in, a->words[1]);
 }
 
-/* Collective(world).  Every rank must hold the same texts: a file may differ between hosts. */
+/* Collective(world).  Every rank must hold the same texts. */
 static lt_status check_same(lt_comm *world, const input *in) {
-    int64_t h = in->n;
-    for (int64_t i = 0; i < in->n; i++)
-        for (int which = 0; which < 2; which++)
-            for (const char *p = which ? in->pair[i] : in->text[i]; p && *p; p++) h = (h * 31 + (unsigned char)*p) & 0xffffffffffff;
-    int64_t most = lt_max_host(world, h), least = -lt_max_host(world, -h);
-    return lt_agree(
-        world, most == least ? LT_OK
-                             : LT_FAIL(LT_ERR_IO,
-                                       "the ranks read different input: the file must be the same on every host (- reads standard input)"));
+    char *all = NULL;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&all, &bytes);
+    for (int64_t i = 0; f && i < in->n; i++) fprintf(f, "%s\n%s\n", in->text[i], in->pair[i] ? in->pair[i] : "");
+    bool written = f && fclose(f) == 0;
+    lt_status st = lt_agree_same(world, written ? LT_OK : LT_FAIL(LT_ERR_NOMEM, "no memory for the texts"), all, bytes, "the input");
+    free(all);
+    return st;
 }
 
 static lt_status run(const lt_app_args *a) {
@@ -224,7 +224,7 @@ static lt_status run(const lt_app_args *a) {
     const char *which = lt_app_option(a, "checkpoint");
     lt_status st = read_input(a, &in);
     if (st == LT_OK) st = lt_config_load(a->words[0], a->n_over, (char **)a->over, &cfg);
-    st = lt_agree(a->world, st);
+    st = lt_app_agree_config(a, st, cfg);
     if (st == LT_OK && from_stdin(a)) st = read_stdin(a->world, &in);
     if (st == LT_OK) st = check_same(a->world, &in);
     if (st == LT_OK) st = lt_run_create(cfg, a->world, LT_RUN_EVAL, 0, &r);

@@ -79,7 +79,8 @@ static lt_status run(const lt_app_args *a) {
     lt_config *cfg = NULL;
     lt_run *r = NULL;
     lt_signal_install();
-    lt_status st = lt_agree(a->world, lt_app_load_config(a, &cfg));
+    lt_status st = lt_app_load_config(a, &cfg);
+    st = lt_app_agree_config(a, st, cfg);
     if (st == LT_OK) st = lt_run_create(cfg, a->world, LT_RUN_TRAIN, 0, &r);
     if (st == LT_OK) st = lt_run_train(r);
     if (st == LT_OK) {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, WORDS_BYTES = 65536 };
 
 const lt_app_command *const lt_app_commands[] = {&lt_app_train,  &lt_app_eval, &lt_app_predict, &lt_app_features, &lt_app_plan,
                                                  &lt_app_config, NULL};
@@ -37,6 +37,14 @@ lt_status lt_app_load_config(const lt_app_args *a, lt_config **cfg) {
              "%s needs exactly one run file, found %d words: \"%s\" is neither an option (--name) nor a setting (key=value)", a->program,
              a->n_words, a->words[1]);
     return lt_config_load(a->words[0], a->n_over, (char **)a->over, cfg);
+}
+
+lt_status lt_app_agree_config(const lt_app_args *a, lt_status st, const lt_config *cfg) {
+    char *text = NULL;
+    if (st == LT_OK) st = lt_config_text(cfg, &text);
+    st = lt_agree_same(a->world, st, text, text ? strlen(text) : 0, "the configuration (run file and overrides)");
+    free(text);
+    return st;
 }
 
 lt_status lt_app_at(lt_status st, const char *where, int64_t line) {
@@ -86,12 +94,24 @@ static void print_version(void) {
     printf("back ends: cpu (oneDNN, OpenMP)\n");
 }
 
+/* All words as one text; what passes its room is not compared. */
+static void join(int argc, char **argv, char text[WORDS_BYTES]) {
+    size_t at = 0;
+    text[0] = 0;
+    for (int i = 0; i < argc && at + 2 < WORDS_BYTES; i++) {
+        int n = snprintf(text + at, WORDS_BYTES - at, "%s\n", argv[i]);
+        at += n > 0 ? (size_t)n : 0;
+    }
+}
+
 static int run_command(const lt_app_command *c, int argc, char **argv) {
     char program[64];
     lt_app_args a = {.program = program};
     lt_status st = LT_OK;
     int rank = 0, size = 1;
     const char *host = "this host";
+    char words[WORDS_BYTES];
+    join(argc, argv, words);
     (void)snprintf(program, sizeof program, "ltune %s", c->name);
     for (int i = 0; i < argc; i++)
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
@@ -111,7 +131,7 @@ static int run_command(const lt_app_command *c, int argc, char **argv) {
     if (st == LT_OK && rank != 0 && !freopen("/dev/null", "w", stdout)) st = LT_FAIL(LT_ERR_IO, "cannot open /dev/null: %m");
     if (st == LT_OK) st = split(c, argc, argv, &a);
     if (st == LT_OK) st = lt_cpu_check();
-    if (a.world) st = lt_agree(a.world, st); /* a host may be another than the rest: no rank goes on or leaves alone */
+    if (a.world) st = lt_agree_same(a.world, st, words, strlen(words), "the command line"); /* no rank goes on or leaves alone */
     if (st == LT_OK) st = c->run(&a);
     int origin = lt_err_last()->origin_rank;
     if (st != LT_OK && (origin < 0 ? rank == 0 : origin == rank)) lt_err_print(program, rank, size, host);

@@ -2,6 +2,7 @@
 #include "base/fault.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +14,13 @@ void lt_fault_init(int rank) { my_rank = rank; }
 
 #ifdef LT_FAULTS
 bool lt_fault_hit(const char *site, const char *action) {
-    static int passes; /* of the one site that LT_FAULT names */
+    static _Atomic int passes; /* of the one site that LT_FAULT names, by any thread */
     char want[64], act[16] = "fail";
     int rank, nth;
     const char *rule = getenv("LT_FAULT");
     if (!rule || sscanf(rule, "%63[^:]:%d:%d:%15s", want, &rank, &nth, act) < 3) return false;
     if (strcmp(want, site) != 0 || rank != my_rank) return false;
-    if (++passes != nth) return false;
+    if (atomic_fetch_add(&passes, 1) + 1 != nth) return false;
     if (!strcmp(act, "kill")) raise(SIGKILL);
     if (!strcmp(act, "term")) raise(SIGTERM);
     while (!strcmp(act, "stall")) sleep(1000);

@@ -62,6 +62,9 @@ lt_status lt_comm_describe(lt_comm *c, int threads, char **text);
 /* Collective(c).  Every rank passes its status and gets the same verdict: LT_OK if all are OK, else the status of the lowest failing rank;
  * the error record of the other ranks then names that origin and holds its message.  Never fails by itself. */
 lt_status lt_agree(lt_comm *c, lt_status st);
+/* Collective(c).  The same, and ARG on every rank unless all ranks pass the same `bytes` of data (compared by SHA-256): for input that each rank reads by
+ * itself.  what: for the message, "the configuration"; the message names a rank and host that differ.  A failure of any rank's st comes first. */
+lt_status lt_agree_same(lt_comm *c, lt_status st, const void *data, size_t bytes, const char *what);
 /* Local, does not return.  After a failure inside a communicating part: prints the record and ends the process with _exit(10 + st). */
 void lt_fatal(lt_comm *c, lt_status st) __attribute__((noreturn));
 

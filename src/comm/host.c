@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sha256.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +100,28 @@ lt_status lt_agree(lt_comm *c, lt_status st) {
     memcpy(rec->msg, v.msg, sizeof rec->msg);
     lt_comm_impl_count(c, sizeof first + sizeof v, t0);
     return rec->code;
+}
+
+/* What a rank has, and where it is. */
+typedef struct digest {
+    char hex[LT_SHA_HEX_BYTES], host[LT_HOST_BYTES];
+} digest;
+
+lt_status lt_agree_same(lt_comm *c, lt_status st, const void *data, size_t bytes, const char *what) {
+    digest mine = {0}, *all = NULL;
+    if (st == LT_OK) st = lt_sha_bytes(data, bytes, mine.hex);
+    if (st == LT_OK) st = lt_calloc(&all, c->size, sizeof *all, "what the ranks have");
+    (void)snprintf(mine.host, sizeof mine.host, "%s", c->host);
+    st = lt_agree(c, st);
+    if (st == LT_OK) lt_allgather_host(c, &mine, sizeof mine, all);
+    for (int r = 1; st == LT_OK && r < c->size; r++)
+        if (strcmp(all[r].hex, all[0].hex) != 0)
+            st = LT_FAIL(LT_ERR_ARG,
+                         "%s is not the same on all ranks: rank %d on %s has another than rank %d on %s\n"
+                         "  what to do: give every rank the same command and the same files (a path may be another file on another host)",
+                         what, c->world_rank[r], all[r].host, c->world_rank[0], all[0].host);
+    free(all);
+    return lt_agree(c, st);
 }
 
 void lt_fatal(lt_comm *c, lt_status st) {

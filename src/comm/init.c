@@ -171,6 +171,25 @@ static lt_status make_world(lt_comm **out) {
     return st;
 }
 
+static int env_int(const char *name) {
+    const char *text = getenv(name);
+    return text ? atoi(text) : 0;
+}
+
+/* A launcher that started N tasks which MPI does not know of each other: N runs over the same files.  Slurm's step says how many tasks it has; tasks of
+ * Open MPI's own mpirun (whose daemons run as such a step) know their world's size. */
+static lt_status check_singleton(const lt_comm *c) {
+    int tasks = getenv("SLURM_STEP_ID") ? env_int("SLURM_STEP_NUM_TASKS") : 0;
+    if (c->size > 1 || tasks < 2 || getenv("OMPI_COMM_WORLD_SIZE")) return LT_OK;
+    lt_status st =
+        LT_FAIL(LT_ERR_MPI,
+                "srun started %d tasks, but MPI sees each of them alone: srun and Open MPI share no process management interface\n"
+                "  what to do: srun --mpi=pmix (see `srun --mpi=list`), or start the program by mpirun inside the allocation",
+                tasks);
+    lt_err_last()->origin_rank = env_int("SLURM_PROCID") == 0 ? 0 : 1; /* each is rank 0 of its own world: the first one speaks */
+    return st;
+}
+
 lt_status lt_comm_init(int *argc, char ***argv, lt_comm **world) {
     int started = 0, provided = 0;
     lt_comm *c = NULL;
@@ -190,6 +209,7 @@ lt_status lt_comm_init(int *argc, char ***argv, lt_comm **world) {
     LT_TRY(make_world(&c));
     c->owns_mpi = !started;
     lt_status st = lt_agree(c, read_deadline(&c->deadline_s));
+    if (st == LT_OK) st = check_singleton(c);
     if (st == LT_OK) st = lt_comm_impl_board_create(c);
     if (st != LT_OK) {
         lt_comm_fini(&c);

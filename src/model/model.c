@@ -57,7 +57,7 @@ lt_status lt_model_impl_create(const char *dir, lt_grid *grid, const lt_model_op
         m->grid = grid;
         st = open_local(dir, opt, arch, m);
     }
-    st = lt_agree(grid->world, st);
+    st = lt_agree_same(grid->world, st, m ? m->fingerprint : "", m ? sizeof m->fingerprint : 0, "the model");
     if (st != LT_OK)
         lt_model_destroy(&m);
     else

@@ -1,87 +1,105 @@
-/* The bank of all trials: all heads as the tuners see it, this rank's heads as the model sees it, and the way of its gradients through the message.
- *
- * With one tensor-parallel rank both are the same memory and the model adds its gradients into the message directly. */
-#include "train/run_impl.h"
+/* The bank of all trials; see bank_impl.h. */
+#include "train/bank_impl.h"
+
+#include "base/mem.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-typedef struct view {
-    int64_t rows, whole, local, first; /* rows = S*m*2*P_max; elements a row of all heads, of this rank's, and where these start */
-} view;
+static void begin(void *ctx) { ((const lt_ctx *)ctx)->ops->host_begin(ctx); }
+static void end(void *ctx) { ((const lt_ctx *)ctx)->ops->host_end(ctx); }
 
-static view bank_view(const lt_run *r) {
-    const lt_arch *a = lt_model_arch(r->model);
-    int first, count;
-    lt_model_kv_heads(r->model, &first, &count);
-    return (view){.rows = r->bank.S * a->m * 2 * r->bank.P_max,
-                  .whole = (int64_t)a->Hkv * a->D,
-                  .local = (int64_t)count * a->D,
-                  .first = (int64_t)first * a->D};
+lt_status lt_run_impl_attach(const lt_ctx *ctx, lt_buffer *buf) {
+    LT_TRY(ctx->ops->attach(ctx, lt_buffer_data(buf), lt_buffer_bytes(buf)));
+    lt_buffer_set_host_hooks(buf, begin, end, (void *)(uintptr_t)ctx);
+    return LT_OK;
 }
 
-lt_status lt_run_impl_bank_create(lt_run *r) {
-    const lt_arch *a = lt_model_arch(r->model);
-    int64_t S = 0, rows = 0, P = 0, direct = 0;
-    for (int i = 0; i < r->n_trials; i++) {
-        lt_tuner *t = r->tuner[i];
+void lt_run_impl_detach(const lt_ctx *ctx, lt_buffer *buf) {
+    if (buf) ctx->ops->detach(ctx, lt_buffer_data(buf));
+}
+
+/* One walk over the arena, measuring or real. */
+static void carve(lt_run_bank *b, int64_t C) {
+    bool cut = b->local != b->whole;
+    b->kv = lt_arena_take(&b->arena, b->rows * b->whole, sizeof(float));
+    b->prompt = lt_arena_take(&b->arena, b->model.prompt_rows * C, sizeof(float));
+    b->model.kv = cut ? lt_arena_take(&b->arena, b->rows * b->local, sizeof(float)) : b->kv;
+    b->d_kv_local = cut ? lt_arena_take(&b->arena, b->rows * b->local, sizeof(float)) : NULL;
+    b->model.prompt = b->prompt;
+}
+
+lt_status lt_run_impl_bank_init(lt_run_bank *b, const lt_model *m, lt_tuner *const *tuner, int n) {
+    const lt_arch *a = lt_model_arch(m);
+    int64_t S = 0, rows = 0, P = 0, gather = 0;
+    int first, heads;
+    for (int i = 0; i < n; i++) {
+        lt_tuner *t = tuner[i];
         t->slot0 = (int)S;
         t->prompt0 = (int)rows;
         S += t->n_slots;
         rows += t->n_prompts;
+        gather += t->gather_elems;
         if (t->n_slots && t->P > P) P = t->P;
-        for (int k = 0; k < t->n_params; k++)
-            if (t->param[k].direct) direct += lt_named_elems(&t->param[k].value);
     }
-    r->bank = (lt_bank){.S = S, .P_max = P, .prompt_rows = rows};
-    view v = bank_view(r);
-    LT_TRY(lt_calloc(&r->slot_len, S, sizeof *r->slot_len, "the bank"));
-    LT_TRY(lt_calloc(&r->kv, v.rows * v.whole, sizeof *r->kv, "the bank"));
-    LT_TRY(lt_calloc(&r->prompt, rows * a->C, sizeof *r->prompt, "the prompt rows"));
-    for (int i = 0; i < r->n_trials; i++)
-        for (int k = 0; k < r->tuner[i]->n_slots; k++) r->slot_len[r->tuner[i]->slot0 + k] = r->tuner[i]->P;
-    r->bank.slot_len = r->slot_len;
-    r->bank.prompt = r->prompt;
-    r->bank.kv = r->kv;
-    if (v.local != v.whole) {
-        LT_TRY(lt_calloc(&r->bank.kv, v.rows * v.local, sizeof *r->bank.kv, "the bank"));
-        LT_TRY(lt_calloc(&r->d_kv_local, v.rows * v.local, sizeof *r->d_kv_local, "the bank"));
+    lt_model_kv_heads(m, &first, &heads);
+    *b = (lt_run_bank){.ctx = lt_model_ctx(m),
+                       .model = {.S = S, .P_max = P, .prompt_rows = rows},
+                       .rows = S * a->m * 2 * P,
+                       .whole = (int64_t)a->Hkv * a->D,
+                       .local = (int64_t)heads * a->D,
+                       .first = (int64_t)first * a->D,
+                       .gather_elems = gather};
+    LT_TRY(lt_calloc(&b->slot_len, S, sizeof *b->slot_len, "the bank"));
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < tuner[i]->n_slots; k++) b->slot_len[tuner[i]->slot0 + k] = tuner[i]->P;
+    b->model.slot_len = b->slot_len;
+    lt_arena_measure(&b->arena, "the bank");
+    carve(b, a->C);
+    LT_TRY(lt_ctx_arena_init(b->ctx, &b->arena, "the bank", b->arena.used));
+    carve(b, a->C);
+    return lt_arena_ok(&b->arena);
+}
+
+lt_status lt_run_impl_bank_connect(lt_run_bank *b, lt_comm *world, lt_tuner *const *tuner, int n) {
+    if (b->gather_elems == 0) return LT_OK;
+    LT_TRY(lt_buffer_alloc(world, (size_t)b->gather_elems * sizeof(float), &b->gather));
+    float *at = lt_buffer_data(b->gather);
+    for (int i = 0; i < n; i++) {
+        tuner[i]->gather = at;
+        at += tuner[i]->gather_elems;
     }
-    r->msg = (lt_message){.d_prompt = v.rows * v.whole};
-    r->msg.direct = r->msg.d_prompt + rows * a->C;
-    r->msg.tail = r->msg.direct + direct;
-    r->msg.n = r->msg.tail + (int64_t)r->n_trials * LT_TAIL_PER_TRIAL + LT_FLAG_COUNT;
-    return LT_OK;
+    return lt_agree(world, lt_run_impl_attach(b->ctx, b->gather));
 }
 
-void lt_run_impl_bank_destroy(lt_run *r) {
-    if (r->bank.kv != r->kv) free(r->bank.kv);
-    free(r->kv);
-    free(r->d_kv_local);
-    free(r->prompt);
-    free(r->slot_len);
-    lt_buffer_free(&r->msg.buf);
+void lt_run_impl_bank_fini(lt_run_bank *b) {
+    if (!b->ctx) return;
+    lt_run_impl_detach(b->ctx, b->gather);
+    lt_buffer_free(&b->gather);
+    lt_ctx_arena_fini(b->ctx, &b->arena);
+    free(b->slot_len);
+    *b = (lt_run_bank){0};
 }
 
-lt_status lt_run_impl_fill_bank(lt_run *r, bool running_only) {
-    view v = bank_view(r);
-    for (int i = 0; i < r->n_trials; i++) {
-        if (running_only && r->trial[i].state != LT_TRIAL_RUNNING) continue;
-        LT_TRY(r->tuner[i]->ops->forward(r->tuner[i], r->kv, r->bank.P_max, r->prompt));
-    }
-    for (int64_t row = 0; r->bank.kv != r->kv && row < v.rows; row++)
-        memcpy(r->bank.kv + row * v.local, r->kv + row * v.whole + v.first, (size_t)v.local * sizeof *r->kv);
-    return LT_OK;
+/* All heads -> this rank's. */
+static lt_status cut_heads(const lt_run_bank *b) {
+    if (!b->d_kv_local) return LT_OK;
+    return b->ctx->ops->copy(b->ctx, &(struct lt_copy_args){.kind = LT_COPY_ON_DEVICE,
+                                                            .dst = b->model.kv,
+                                                            .src = b->kv + b->first,
+                                                            .rows = b->rows,
+                                                            .row_bytes = (size_t)b->local * sizeof(float),
+                                                            .dst_pitch = (size_t)b->local * sizeof(float),
+                                                            .src_pitch = (size_t)b->whole * sizeof(float)});
 }
 
-void lt_run_impl_bank_to_message(lt_run *r) {
-    view v = bank_view(r);
-    for (int64_t row = 0; r->d_kv_local && row < v.rows; row++)
-        memcpy(r->msg.data + r->msg.d_kv + row * v.whole + v.first, r->d_kv_local + row * v.local, (size_t)v.local * sizeof *r->kv);
-    if (r->grid.tp_rank != 0) /* every rank of the tp group holds the rest whole: one of them speaks */
-        memset(r->msg.data + r->msg.d_prompt, 0, (size_t)(r->msg.n - r->msg.d_prompt) * sizeof(float));
-}
-
-lt_status lt_run_impl_backward_bank(lt_run *r, lt_trial *t) {
-    return t->tuner.ops->backward(&t->tuner, r->msg.data + r->msg.d_kv, r->bank.P_max, r->msg.data + r->msg.d_prompt);
+lt_status lt_run_impl_bank_fill(lt_run_bank *b, lt_tuner *const *tuner, int n, const bool *wanted) {
+    lt_status st = LT_OK;
+    if (b->gather) st = b->ctx->ops->fill(b->ctx, lt_buffer_data(b->gather), 0, (size_t)b->gather_elems * sizeof(float));
+    for (int i = 0; st == LT_OK && i < n; i++)
+        if (!wanted || wanted[i]) st = tuner[i]->ops->forward(tuner[i], b->kv, b->model.P_max, b->prompt);
+    /* the others wait in the sum whatever happened here; what came of it is told by the step's message or an agreement */
+    if (b->gather) lt_allreduce(b->gather, 0, b->gather_elems, b->ctx->stream);
+    for (int i = 0; st == LT_OK && b->gather && i < n; i++)
+        if ((!wanted || wanted[i]) && tuner[i]->ops->gathered) st = tuner[i]->ops->gathered(tuner[i], b->kv, b->model.P_max);
+    return st == LT_OK ? cut_heads(b) : st;
 }

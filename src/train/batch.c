@@ -37,34 +37,66 @@ static int longer_first(const void *x, const void *y, void *items) {
     return i < j ? -1 : 1;
 }
 
-void lt_batch_deal(lt_batch *b, int dp_rank, int dp_size, int64_t budget) {
-    if (dp_size > 1) {
-        /* back and forth over the ranks: 0 1 2 2 1 0 0 1 2 ... */
-        for (int64_t i = 0; i < b->n; i++) b->order[i] = i;
-        qsort_r(b->order, (size_t)b->n, sizeof *b->order, longer_first, b->item);
-        int64_t *keep = b->order + b->max_items, kept = 0;
-        for (int64_t i = 0; i < b->n; i++) keep[i] = 0;
-        for (int64_t i = 0; i < b->n; i++) {
-            int64_t lap = i / dp_size, place = i % dp_size;
-            if ((lap % 2 ? dp_size - 1 - place : place) == dp_rank) keep[b->order[i]] = 1;
+/* Back and forth over the ranks: 0 1 2 2 1 0 0 1 2 ... */
+static int dealt_to(int64_t i, int dp_size) {
+    int place = (int)(i % dp_size);
+    return i / dp_size % 2 ? dp_size - 1 - place : place;
+}
+
+void lt_batch_deal(lt_batch *b, int dp_rank, int dp_size) {
+    if (dp_size == 1) return;
+    int64_t *keep = b->order + b->max_items, kept = 0;
+    for (int64_t i = 0; i < b->n; i++) b->order[i] = i;
+    qsort_r(b->order, (size_t)b->n, sizeof *b->order, longer_first, b->item);
+    for (int64_t i = 0; i < b->n; i++) keep[b->order[i]] = dealt_to(i, dp_size) == dp_rank;
+    b->rows = 0;
+    for (int64_t i = 0; i < b->n; i++)
+        if (keep[i]) {
+            b->rows += b->item[i].rows;
+            b->item[kept++] = b->item[i];
         }
-        b->rows = 0;
-        for (int64_t i = 0; i < b->n; i++)
-            if (keep[i]) {
-                b->rows += b->item[i].rows;
-                b->item[kept++] = b->item[i];
-            }
-        b->n = kept;
-    }
-    int64_t packs = (b->rows + budget - 1) / budget;
+    b->n = kept;
+}
+
+void lt_batch_plan(lt_batch *b, int64_t n_even, int64_t budget) {
+    int64_t rows = 0, packs;
+    for (int64_t i = 0; i < n_even; i++) rows += b->item[i].rows;
+    packs = (rows + budget - 1) / budget;
     b->next = 0;
-    b->pack_rows = packs ? (b->rows + packs - 1) / packs : 0;
+    b->n_even = n_even;
+    b->budget = budget;
+    b->pack_rows = packs ? (rows + packs - 1) / packs : 0;
+}
+
+/* May item i ride in the same pack as the one before it? */
+static bool rides_along(const lt_batch *b, lt_tuner *const *tuner, int64_t i) {
+    const lt_item *it = &b->item[i];
+    return i != b->n_even && it->block == it[-1].block &&
+           lt_tuner_trains_input(tuner[it->trial]) == lt_tuner_trains_input(tuner[it[-1].trial]);
+}
+
+static int longer_sample(const void *x, const void *y, void *offsets) {
+    const int64_t *o = offsets, i = *(const int64_t *)x, j = *(const int64_t *)y, a = o[i + 1] - o[i], b = o[j + 1] - o[j];
+    if (a != b) return a > b ? -1 : 1;
+    return i < j ? -1 : 1;
+}
+
+lt_status lt_deal_samples(const lt_samples *s, int dp_rank, int dp_size, bool *mine, int64_t *n_mine) {
+    int64_t *order = NULL;
+    LT_TRY(lt_calloc(&order, s->n, sizeof *order, "an order of samples"));
+    for (int64_t i = 0; i < s->n; i++) order[i] = i;
+    qsort_r(order, (size_t)s->n, sizeof *order, longer_sample, s->offset);
+    *n_mine = 0;
+    for (int64_t i = 0; i < s->n; i++) *n_mine += mine[order[i]] = dealt_to(i, dp_size) == dp_rank;
+    free(order);
+    return LT_OK;
 }
 
 lt_status lt_batch_next(lt_batch *b, const lt_samples *s, lt_tuner *const *tuner, lt_pack *pack, int64_t *first, int64_t *count) {
     lt_pack_clear(pack);
     *first = b->next;
-    for (; b->next < b->n && pack->n_tok < b->pack_rows; b->next++) {
+    int64_t most = b->next < b->n_even ? b->pack_rows : b->budget;
+    for (; b->next < b->n && pack->n_tok < most; b->next++) {
         const lt_item *it = &b->item[b->next];
         lt_tuner_input in = lt_tuner_input_of(tuner[it->trial], it->candidate);
         lt_pack_seq seq = {.tokens = s->tokens + s->offset[it->sample],
@@ -73,9 +105,10 @@ lt_status lt_batch_next(lt_batch *b, const lt_samples *s, lt_tuner *const *tuner
                            .prompt = in.prompt,
                            .prompt_rows = in.prompt_rows,
                            .slot = in.slot,
+                           .prefix_len = in.prefix_len,
                            .trial = it->trial,
-                           .prefix_len = in.prefix_len};
-        if (!lt_pack_fits(pack, &seq)) break;
+                           .key = it->key};
+        if (!lt_pack_fits(pack, &seq) || (b->next > *first && !rides_along(b, tuner, b->next))) break;
         LT_TRY(lt_pack_add(pack, &seq));
     }
     *count = b->next - *first;

@@ -7,7 +7,9 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "store/fs.h"
+#include "store/runlog.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,14 +31,14 @@ static lt_status put_hosts(lt_run *r) {
         at += n;
     }
     hosts[at] = 0;
-    lt_status st = lt_runlog_put_str(r->log, "hosts", hosts);
+    lt_status st = lt_runlog_put_str(r->record.log, "hosts", hosts);
     free(hosts);
     return st;
 }
 
 static lt_status put_facts(lt_run *r) {
     char *text = NULL, numbers[64];
-    lt_runlog *log = r->log;
+    lt_runlog *log = r->record.log;
     LT_TRY(lt_runlog_start(log));
     lt_status st = lt_config_text(r->cfg, &text);
     if (st == LT_OK) st = lt_runlog_put_str(log, "config", text);
@@ -51,12 +53,12 @@ static lt_status put_facts(lt_run *r) {
                    {"compiler", numbers},
                    {"dtype", lt_dtype_name(r->dtype)},
                    {"model_sha256", lt_model_fingerprint(r->model)},
-                   {"tokenizer_sha256", r->tok_sha},
+                   {"tokenizer_sha256", r->data.tok_sha},
                    {"config_sha256", r->config_sha},
-                   {"data_sha256", r->data_sha},
+                   {"data_sha256", r->data.sha},
                    {"devices", "cpu"},
-                   {"metric", r->by_mcc ? "mcc" : "accuracy"},
-                   {"resumed_from", r->resume_path ? r->resume_path : ""}};
+                   {"metric", r->data.metric->name},
+                   {"resumed_from", r->folder.resume_path ? r->folder.resume_path : ""}};
     const struct {
         const char *key;
         int64_t value;
@@ -82,7 +84,7 @@ static lt_status set_log_aside(lt_run *r, const char *path) {
     lt_warn("the run log cannot be read, a new one begins at step %lld: %s", (long long)r->step, lt_err_last()->msg);
     lt_err_clear();
     LT_TRY(lt_fs_set_aside(path));
-    return lt_runlog_open(path, FLUSH_EVERY_S, &r->log);
+    return lt_runlog_open(path, FLUSH_EVERY_S, &r->record.log);
 }
 
 static lt_status open_local(lt_run *r) {
@@ -90,37 +92,39 @@ static lt_status open_local(lt_run *r) {
     LT_TRY(LT_FAULT_POINT("run.record"));
     LT_TRY(lt_fs_path(&path, "%s/run.h5", r->cfg->run.dir));
     if (r->cfg->run.resume == LT_RESUME_NEVER && unlink(path) == 0) lt_info("run.resume: never: the earlier %s is removed", path);
-    lt_status st = lt_runlog_open(path, FLUSH_EVERY_S, &r->log);
+    lt_status st = lt_runlog_open(path, FLUSH_EVERY_S, &r->record.log);
     if (st == LT_ERR_FORMAT) st = set_log_aside(r, path); /* training can go on without its past rows */
     free(path);
     if (st != LT_OK) return st;
-    lt_runlog_truncate_after(r->log, r->step);
+    lt_runlog_truncate_after(r->record.log, r->step);
     LT_TRY(put_facts(r));
-    return lt_runlog_flush(r->log, true);
+    return lt_runlog_flush(r->record.log, true);
 }
 
 lt_status lt_run_impl_record_open(lt_run *r) {
     r->last_save_s = lt_time_s();
-    r->recorded = r->step;
+    r->record.recorded = r->step;
     return lt_agree(r->grid.world, r->grid.rank == 0 ? open_local(r) : LT_OK);
 }
 
 /* Rows that are in the log's journal come into run.h5; where that fails they stay in the journal for the next start. */
 void lt_run_impl_record_close(lt_run *r) {
-    if (r->log && lt_runlog_finish(r->log) != LT_OK) {
+    if (r->record.log && lt_runlog_finish(r->record.log) != LT_OK) {
         lt_warn("the newest rows of the run log are not in run.h5 yet; the next start of the run brings them: %s", lt_err_last()->msg);
         lt_err_clear();
     }
-    lt_runlog_close(&r->log);
+    lt_runlog_close(&r->record.log);
 }
 
-/* A row that cannot be kept (no memory) is reported by the next flush, which all ranks attend. */
+/* A row that cannot be kept (no memory) is no reason to lose the run: the next flush tells of it. */
 static void keep(lt_run *r, lt_status st) {
-    if (r->record_st == LT_OK) r->record_st = st;
+    if (st == LT_OK) return;
+    r->record.lost++;
+    lt_err_clear();
 }
 
 static void add_perf(lt_run *r) {
-    const lt_run_rates *now = &r->rates, *then = &r->perf_base;
+    const lt_run_rates *now = &r->rates, *then = &r->record.base;
     if (now->steps == then->steps) return;
     lt_perf_row row = {.step = r->step,
                        .seconds = now->seconds - then->seconds,
@@ -132,38 +136,41 @@ static void add_perf(lt_run *r) {
                        .t_io = now->io_s - then->io_s,
                        .t_linear = now->linear_s - then->linear_s,
                        .t_attention = now->attention_s - then->attention_s};
-    keep(r, lt_runlog_add_perf(r->log, &row));
-    r->perf_base = *now;
+    keep(r, lt_runlog_add_perf(r->record.log, &row));
+    r->record.base = *now;
 }
 
 void lt_run_impl_record_step(lt_run *r) {
-    if (!r->log) return;
-    for (int i = 0; i < r->n_trials && r->step > r->recorded; i++) {
+    if (!r->record.log) return;
+    for (int i = 0; i < r->n_trials && r->step > r->record.recorded; i++) {
         const lt_trial *t = &r->trial[i];
         if (t->step != r->step || t->state == LT_TRIAL_NUMERIC) continue;
         lt_train_row row = {.step = t->step, .loss = t->loss, .lr = t->lr, .grad_norm = t->grad_norm};
-        keep(r, lt_runlog_add_train(r->log, t->cfg->name, &row));
+        keep(r, lt_runlog_add_train(r->record.log, t->cfg->name, &row));
     }
-    r->recorded = r->step;
-    if (r->rates.seconds - r->perf_base.seconds >= 1) add_perf(r);
+    r->record.recorded = r->step;
+    if (r->rates.seconds - r->record.base.seconds >= 1) add_perf(r);
 }
 
 void lt_run_impl_record_eval(lt_run *r, int trial, const char *split, const lt_metrics *m, double seconds) {
     const lt_trial *t = &r->trial[trial];
-    if (!r->log) return;
+    char text[256];
+    if (!r->record.log) return;
     lt_eval_row row = {
         .step = t->step, .loss = m->loss, .accuracy = m->accuracy, .mcc = m->mcc, .f1 = m->f1, .sequences = m->n, .seconds = seconds};
     (void)snprintf(row.split, sizeof row.split, "%s", split);
-    keep(r, lt_runlog_add_eval(r->log, t->cfg->name, &row));
+    keep(r, lt_runlog_add_eval(r->record.log, t->cfg->name, &row));
     if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
-    lt_info("step %lld/%lld  %s  %s: accuracy %.4f  mcc %.4f  f1 %.4f  loss %.4f%s", (long long)t->step, (long long)t->steps, t->cfg->name,
-            split, m->accuracy, m->mcc, m->f1, m->loss, t->best.step == t->step ? "  (best)" : "");
+    lt_info("step %lld/%lld  %s  %s: %s%s", (long long)t->step, (long long)t->steps, t->cfg->name, split,
+            lt_metrics_text(r->data.metric, m, text, sizeof text), t->best.step == t->step ? "  (best)" : "");
 }
 
 lt_status lt_run_impl_record_flush(lt_run *r, bool force) {
-    if (r->log && force) add_perf(r);
-    lt_status st = r->log ? lt_runlog_flush(r->log, force) : LT_OK;
-    if (force) return lt_agree(r->grid.world, st == LT_OK ? r->record_st : st);
+    if (r->record.log && force) add_perf(r);
+    lt_status st = r->record.log ? lt_runlog_flush(r->record.log, force) : LT_OK;
+    if (r->record.lost) lt_warn("%lld rows of metrics were lost: no memory for them", (long long)r->record.lost);
+    r->record.lost = 0;
+    if (force) return lt_agree(r->grid.world, st);
     if (st != LT_OK) { /* rank 0's own affair: the rows are kept for the next flush */
         lt_warn("the run log was not written and will be tried again: %s", lt_err_last()->msg);
         lt_err_clear();
@@ -172,7 +179,7 @@ lt_status lt_run_impl_record_flush(lt_run *r, bool force) {
 }
 
 void lt_run_impl_progress(lt_run *r, bool last) {
-    double now = lt_time_s(), since = now - r->progress_s;
+    double now = lt_time_s(), since = now - r->record.progress_s;
     bool terminal = isatty(STDERR_FILENO);
     int64_t total = 0;
     double loss = 0;
@@ -187,7 +194,7 @@ void lt_run_impl_progress(lt_run *r, bool last) {
     }
     double per_step = (r->rates.seconds + r->eval_s + r->rates.io_s) / (double)(r->rates.steps ? r->rates.steps : 1);
     int64_t eta = (int64_t)(per_step * (double)(total - r->step));
-    r->progress_s = now;
+    r->record.progress_s = now;
     if (!lt_log_on(LT_LOG_INFO)) return;
     char line[256];
     (void)snprintf(line, sizeof line, "step %lld/%lld  mean loss %.4f  %.0f sentences/s  ETA %lld:%02lld", (long long)r->step,

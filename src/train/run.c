@@ -1,21 +1,25 @@
 /* The life of a run and its training loop.
  *
- * Order inside one turn of the loop, and why: step; its row of metrics; evaluations that are due; then the checkpoint, so that what a checkpoint says has
- * been recorded before it; then a stop that was asked for.  A run that is killed at any instant continues from its last checkpoint with the run log
- * cut to that step, and repeats the same numbers. */
+ * Order inside one turn of the loop, and why: evaluations that are due (also those that a signal interrupted before); then the checkpoint, so that what a
+ * checkpoint says has been recorded before it; then a stop that was asked for; then a step and its row of metrics.  A run that is killed at any instant
+ * continues from its last checkpoint with the run log cut to that step, and repeats the same numbers. */
 #include "train/run_impl.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/signal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static lt_status init_trials(lt_run *r) {
-    lt_status st = LT_OK;
-    /* one agreement a trial: the next one's label states are sums over ranks */
-    for (int i = 0; st == LT_OK && i < r->n_trials; i++) st = lt_agree(r->grid.world, lt_tuner_init(r->tuner[i], r->model, r->tok, NULL));
-    return st;
+/* The grid that `ranks` ranks would have, seen by its rank 0; nothing can be sent over it. */
+static lt_status plan_grid(lt_run *r, int ranks) {
+    int tp = r->cfg->parallel.tp;
+    LT_CHECK(ranks > 0 && ranks % tp == 0, LT_ERR_SHAPE, "%d ranks do not divide into groups of parallel.tp = %d", ranks, tp);
+    r->grid.size = ranks;
+    r->grid.tp_size = tp;
+    r->grid.dp_size = ranks / tp;
+    return LT_OK;
 }
 
 lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose purpose, int plan_ranks, lt_run **run) {
@@ -30,17 +34,21 @@ lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose pur
     }
     LT_TRY_GOTO(lt_agree(world, st), st, fail);
     if (purpose == LT_RUN_PLAN) {
-        LT_TRY_GOTO(lt_run_impl_plan_grid(r, plan_ranks), st, fail);
+        LT_TRY_GOTO(lt_agree(world, plan_grid(r, plan_ranks)), st, fail);
         LT_TRY_GOTO(lt_run_impl_setup(r), st, fail);
         *run = r;
         return LT_OK;
     }
     LT_TRY_GOTO(lt_grid_create(world, cfg->parallel.tp, &r->grid), st, fail);
-    LT_TRY_GOTO(purpose == LT_RUN_TRAIN ? lt_run_impl_claim_folder(r) : lt_run_impl_peek_dtype(r), st, fail);
+    LT_TRY_GOTO(purpose == LT_RUN_TRAIN ? lt_run_impl_folder_claim(&r->folder, cfg, &r->grid)
+                                        : lt_run_impl_folder_peek(&r->folder, cfg, &r->grid),
+                st, fail);
     LT_TRY_GOTO(lt_run_impl_setup(r), st, fail);
-    LT_TRY_GOTO(init_trials(r), st, fail);
     if (purpose == LT_RUN_TRAIN) {
+        /* initial values only where no checkpoint has better ones */
+        if (!r->folder.resume_path) LT_TRY_GOTO(lt_run_impl_trials_init(r), st, fail);
         LT_TRY_GOTO(lt_run_impl_resume(r), st, fail);
+        LT_TRY_GOTO(lt_run_impl_make_common(r), st, fail);
         LT_TRY_GOTO(lt_run_impl_record_open(r), st, fail);
     }
     *run = r;
@@ -65,25 +73,29 @@ static bool eval_due(const lt_trial *t) {
     return t->state == LT_TRIAL_DONE || (t->state == LT_TRIAL_RUNNING && t->step % t->eval_every == 0);
 }
 
-/* Evaluates the trials that are due, neighbours together; is_best [n_trials] out. */
-static lt_status evaluate(lt_run *r, bool *is_best, bool *any_best) {
+/* What one turn of evaluations came to. */
+typedef struct turn {
+    bool *is_best; /* [n_trials] */
+    bool filed, any_best;
+} turn;
+
+/* Evaluates the trials that are due, neighbours together.  A signal ends it with STOPPED; what was filed before counts, the rest is due still. */
+static lt_status evaluate(lt_run *r, turn *t) {
     lt_metrics *metrics = NULL;
     lt_status st = lt_agree(r->grid.world, lt_calloc(&metrics, r->n_trials, sizeof *metrics, "metrics"));
-    *any_best = false;
+    t->filed = t->any_best = false;
+    for (int i = 0; i < r->n_trials; i++) t->is_best[i] = false;
     for (int i = 0, n; st == LT_OK && i < r->n_trials; i += n + 1) {
-        for (n = 0; i + n < r->n_trials && eval_due(&r->trial[i + n]); n++) is_best[i + n] = false;
-        if (n == 0) {
-            is_best[i] = false;
-            continue;
-        }
+        for (n = 0; i + n < r->n_trials && eval_due(&r->trial[i + n]);) n++;
+        if (n == 0) continue;
         double t0 = lt_time_s();
-        st = lt_run_impl_metrics(r, &r->eval, i, n, metrics);
+        st = lt_run_impl_metrics(r, &r->data.eval, &r->work.eval, i, n, metrics);
         double seconds = (lt_time_s() - t0) / n; /* trials share packs: each has its part */
-        for (int k = 0; st == LT_OK && k < n; k++) {
-            *any_best |= is_best[i + k] = lt_trial_file_eval(&r->trial[i + k], &metrics[k], r->by_mcc);
-            lt_run_impl_record_eval(r, i + k, r->cfg->data.eval, &metrics[k], seconds);
+        for (int k = i; st == LT_OK && k < i + n; k++) {
+            t->filed = true;
+            t->any_best |= t->is_best[k] = lt_trial_file_eval(&r->trial[k], &metrics[k - i], r->data.metric);
+            lt_run_impl_record_eval(r, k, r->cfg->data.eval, &metrics[k - i], seconds);
         }
-        if (i + n < r->n_trials) is_best[i + n] = false;
     }
     free(metrics);
     return st;
@@ -95,33 +107,69 @@ static int count_state(const lt_run *r, lt_trial_state s) {
     return n;
 }
 
+/* Nothing is left to do. */
+static bool ended(const lt_run *r) {
+    for (int i = 0; i < r->n_trials; i++)
+        if (r->trial[i].state == LT_TRIAL_RUNNING || eval_due(&r->trial[i])) return false;
+    return true;
+}
+
 /* This rank's wish for a checkpoint; rank 0's clock decides for all. */
 static bool save_wanted(const lt_run *r) {
     const lt_train_cfg *c = &r->cfg->train;
     return r->grid.rank == 0 && c->checkpoint_minutes > 0 && lt_time_s() - r->last_save_s > 60 * c->checkpoint_minutes;
 }
 
-static lt_status train_loop(lt_run *r, bool *is_best) {
-    while (count_state(r, LT_TRIAL_RUNNING) > 0) {
-        bool stop = lt_signal_pending() != 0, save = save_wanted(r), any_best;
-        LT_TRY(lt_run_impl_step(r, &stop, &save));
-        lt_run_impl_record_step(r);
-        double t0 = lt_time_s();
-        LT_TRY(evaluate(r, is_best, &any_best));
-        double t1 = lt_time_s();
+static lt_status stopped(const lt_run *r) {
+    const char *how = r->cfg->run.resume == LT_RESUME_AUTO ? "" : ", with run.resume=auto";
+    return r->step == 0
+               ? LT_FAIL(LT_ERR_STOPPED, "stopped by a signal before the first step: nothing was trained; run the same command again "
+                                         "to start")
+               : LT_FAIL(LT_ERR_STOPPED,
+                         "stopped by a signal at step %lld; the state is saved in %s: run the same command again to continue%s",
+                         (long long)r->step, r->cfg->run.dir, how);
+}
+
+/* Collective(world).  Evaluations that are due, then the checkpoint, if there is a reason for one.  *stop: a signal came, in or out. */
+static lt_status settle(lt_run *r, turn *t, bool save, bool *stop) {
+    double t0 = lt_time_s();
+    t->filed = t->any_best = false;
+    lt_status st = *stop ? LT_OK : evaluate(r, t);
+    if (st == LT_ERR_STOPPED) {
+        *stop = true;
+        lt_err_clear();
+    } else if (st != LT_OK) {
+        return st;
+    }
+    double t1 = lt_time_s();
+    int64_t every = r->cfg->train.checkpoint_every, since = r->steps_since_save;
+    bool end = ended(r);
+    save = save || (every > 0 && since >= every) || t->any_best || ((*stop || end) && since > 0);
+    /* an evaluation of a step whose checkpoint does not know of it would come twice in the log */
+    save = save || (t->filed && (*stop || since == 0));
+    if (save) {
+        LT_TRY(lt_run_impl_save(r, t->is_best));
+        *stop = *stop || lt_max_host(r->grid.world, lt_signal_pending() != 0) > 0;
+    }
+    LT_TRY(lt_run_impl_record_flush(r, end || *stop));
+    r->rates.io_s += lt_time_s() - t1;
+    r->eval_s += t1 - t0;
+    lt_run_impl_progress(r, end || *stop);
+    return LT_OK;
+}
+
+static lt_status train_loop(lt_run *r, turn *t) {
+    bool stop = false, save = false, done;
+    for (;;) {
+        LT_TRY(settle(r, t, save, &stop));
+        if (ended(r)) break;
+        if (stop) return stopped(r);
+        stop = lt_signal_pending() != 0;
+        save = save_wanted(r);
+        LT_TRY(lt_run_impl_step(r, &stop, &save, &done));
+        if (!done) continue;
         r->steps_since_save++;
-        bool every = r->cfg->train.checkpoint_every > 0 && r->steps_since_save >= r->cfg->train.checkpoint_every;
-        bool end = count_state(r, LT_TRIAL_RUNNING) == 0;
-        if (save || every || any_best || stop || end) LT_TRY(lt_run_impl_save(r, is_best));
-        LT_TRY(lt_run_impl_record_flush(r, end || stop));
-        r->rates.io_s += lt_time_s() - t1;
-        r->eval_s += t1 - t0;
-        lt_run_impl_progress(r, end || stop);
-        if (stop && !end) {
-            return LT_FAIL(LT_ERR_STOPPED,
-                           "stopped by a signal at step %lld; the state is saved in %s: run the same command again to continue%s",
-                           (long long)r->step, r->cfg->run.dir, r->cfg->run.resume == LT_RESUME_AUTO ? "" : ", with run.resume=auto");
-        }
+        lt_run_impl_record_step(r);
     }
     LT_CHECK(count_state(r, LT_TRIAL_NUMERIC) < r->n_trials, LT_ERR_NUMERIC,
              "no trial kept finite numbers: lower train.lr (see the warnings above)");
@@ -129,29 +177,46 @@ static lt_status train_loop(lt_run *r, bool *is_best) {
 }
 
 lt_status lt_run_train(lt_run *r) {
-    bool *is_best = NULL;
-    lt_status st = lt_agree(r->grid.world, lt_calloc(&is_best, r->n_trials, sizeof *is_best, "trials"));
-    if (st == LT_OK) st = train_loop(r, is_best);
-    free(is_best);
+    turn t = {0};
+    lt_status st = lt_agree(r->grid.world, lt_calloc(&t.is_best, r->n_trials, sizeof *t.is_best, "trials"));
+    if (st == LT_OK) st = train_loop(r, &t);
+    free(t.is_best);
     return st;
+}
+
+/* Local. */
+static lt_status read_split(lt_run *r, const char *split, lt_samples *samples, lt_features *features) {
+    int64_t C = lt_model_arch(r->model)->C, heads = 0;
+    LT_TRY(lt_run_impl_data_split(&r->data, r->cfg, lt_model_arch(r->model)->V, split, 0, samples));
+    LT_CHECK(!samples->token_label == !r->data.train.token_label, LT_ERR_FORMAT,
+             "%s: split \"%s\" labels %s, but the run learns from labels of %s", r->cfg->data.path, split,
+             samples->token_label ? "tokens" : "sequences", samples->token_label ? "sequences" : "tokens");
+    for (int i = 0; i < r->n_trials; i++) heads += r->trial[i].has_values && !lt_tuner_trains_input(r->tuner[i]);
+    int64_t mine = (samples->n + r->grid.dp_size - 1) / r->grid.dp_size;
+    if (!r->work.keep_features || heads < 2 || !lt_run_impl_features_fit(C, mine)) return LT_OK;
+    return lt_run_impl_features_init(features, lt_model_ctx(r->model), C, samples->n, mine);
 }
 
 lt_status lt_run_eval(lt_run *r, const char *split, lt_metrics *out) {
     lt_samples samples = {0};
-    lt_status st = lt_agree(r->grid.world, lt_run_impl_read_samples(r, split, 0, &samples));
-    if (st == LT_OK) st = lt_run_impl_metrics(r, &samples, 0, r->n_trials, out);
+    lt_features features = {0};
+    lt_status st = lt_agree(r->grid.world, read_split(r, split, &samples, &features));
+    if (st == LT_OK) st = lt_run_impl_metrics(r, &samples, &features, 0, r->n_trials, out);
+    lt_run_impl_features_fini(&features);
     lt_samples_destroy(&samples);
     return st;
 }
 
 int lt_run_n_trials(const lt_run *r) { return r->n_trials; }
 const lt_trial *lt_run_trial(const lt_run *r, int i) { return &r->trial[i]; }
-int64_t lt_run_max_length(const lt_run *r) { return r->longest; }
-int lt_run_n_labels(const lt_run *r) { return r->K; }
-const char *lt_run_label_name(const lt_run *r, int k) { return lt_dataset_about(r->data)->label_name[k]; }
-lt_tok *lt_run_tokenizer(lt_run *r) { return r->tok; }
+int64_t lt_run_max_length(const lt_run *r) { return r->work.longest; }
+int lt_run_n_labels(const lt_run *r) { return r->data.K; }
+const char *lt_run_label_name(const lt_run *r, int k) { return lt_dataset_about(r->data.file)->label_name[k]; }
+lt_tok *lt_run_tokenizer(lt_run *r) { return r->data.tok; }
 const lt_grid *lt_run_grid(const lt_run *r) { return &r->grid; }
 lt_model *lt_run_model(lt_run *r) { return r->model; }
+const lt_metric_kind *lt_run_metric(const lt_run *r) { return r->data.metric; }
+bool lt_run_labels_tokens(const lt_run *r) { return r->readout == LT_READ_TOKENS; }
 lt_dtype lt_run_dtype(const lt_run *r) { return r->dtype; }
 const lt_run_estimate *lt_run_get_estimate(const lt_run *r) { return &r->estimate; }
 const lt_run_rates *lt_run_get_rates(const lt_run *r) { return &r->rates; }

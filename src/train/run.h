@@ -2,8 +2,8 @@
 /* A run: many trials on one frozen base, from a configuration to its HDF5 files.
  *
  * The data of one step: sample order (samples.h) -> items -> packs (batch.h) -> tuners fill the bank -> model forward -> heads and losses -> model
- * backward -> one message over all ranks (step.c) -> optimizer (trial.h) -> a row of metrics.  Everything outside the model and the message is
- * mirrored: every rank computes the same updates from the same sums. */
+ * backward -> one message over all ranks (step.c) -> optimizer (trial.h) -> a row of metrics.  What is outside the model and the message is
+ * mirrored, every rank computing the same updates from the same sums, or spread by rows over the ranks (large maps of tuners). */
 
 #include "base/config.h"
 #include "model/model.h"
@@ -38,10 +38,10 @@ lt_status lt_run_train(lt_run *r);
  * checkpoint file.  loaded [count] out: false where a trial has no best (it never got to an evaluation), which is told.
  * Errors: IO (also: none was loaded), FORMAT, CONFIG (agreed). */
 lt_status lt_run_load(lt_run *r, const char *which, int first, int count, bool *loaded);
-/* Collective(world).  Metrics of every trial on a split; out [n_trials].  Errors: FORMAT, NOMEM (agreed). */
+/* Collective(world).  Metrics of every trial that has values on a split; out [n_trials], all 0 for the others.  Errors: FORMAT, NOMEM, STOPPED (agreed). */
 lt_status lt_run_eval(lt_run *r, const char *split, lt_metrics *out);
 /* Collective(world).  K class scores of n samples under each of the trials: out [trial_count][n][K], log-probabilities up to a constant.
- * Errors: NOMEM, SHAPE (agreed). */
+ * Errors: NOMEM, SHAPE, STOPPED, CONFIG (a run that labels tokens) (agreed). */
 lt_status lt_run_score(lt_run *r, const lt_samples *samples, int trial_first, int trial_count, double *out);
 
 /* What a run would need and do, before it exists. */
@@ -68,6 +68,9 @@ const char *lt_run_label_name(const lt_run *r, int k);
 lt_tok *lt_run_tokenizer(lt_run *r);
 const lt_grid *lt_run_grid(const lt_run *r);
 lt_model *lt_run_model(lt_run *r);
+/* Local.  What the data set is judged by; whether it labels tokens. */
+const lt_metric_kind *lt_run_metric(const lt_run *r);
+bool lt_run_labels_tokens(const lt_run *r);
 lt_dtype lt_run_dtype(const lt_run *r);
 const lt_run_rates *lt_run_get_rates(const lt_run *r);
 

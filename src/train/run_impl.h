@@ -1,109 +1,112 @@
 #pragma once
-/* Private to the train room: the struct behind lt_run and the calls between its files. */
+/* Private to the train room: the struct behind lt_run, put together from its parts, and the calls between its files. */
 
-#include "store/checkpoint.h"
-#include "store/lock.h"
-#include "store/runlog.h"
+#include "train/bank_impl.h"
 #include "train/batch.h"
+#include "train/data_impl.h"
+#include "train/features_impl.h"
+#include "train/folder_impl.h"
+#include "train/heads_impl.h"
+#include "train/message_impl.h"
+#include "train/record_impl.h"
 #include "train/run.h"
 
-/* The one message of a step, f32, summed over all ranks: [d_bank | d_prompt | gradients of direct parameters | tail]. */
-typedef struct lt_message {
-    lt_buffer *buf;
-    float *data;                             /* this rank's slot; the sums after lt_allreduce */
-    int64_t d_kv, d_prompt, direct, tail, n; /* offsets in elements; n: all */
-} lt_message;
-
-/* Tail: per trial {sum of losses, count of losses that are not finite}, then the flags. */
-enum { LT_TAIL_LOSS, LT_TAIL_BAD, LT_TAIL_PER_TRIAL };
-enum { LT_FLAG_STOP, LT_FLAG_FAILED, LT_FLAG_SAVE, LT_FLAG_TOKENS, LT_FLAG_COUNT };
+/* What a step works with. */
+typedef struct lt_run_step {
+    int64_t longest;   /* longest text planned for, tokens */
+    int64_t pack_rows; /* rows of a pack, at most parallel.tokens */
+    lt_batch batch;    /* sequences for the model */
+    lt_batch kept;     /* sequences of `head` trials whose features are kept */
+    lt_pack pack;
+    lt_head_rows *run; /* [most sequences of a pack, or rows of features] */
+    lt_heads heads;
+    lt_message msg;
+    bool keep_features; /* there are `head` trials whose features could be kept */
+    lt_feature_rows rows;
+    lt_features train, eval; /* of the two splits, where there are `head` trials and room */
+    bool *wanted;            /* [n_trials] scratch */
+    double *sums;            /* device [2 * n_trials]: squares of gradients, see step.c */
+    double *told;            /* host, the same */
+} lt_run_step;
 
 struct lt_run {
     const lt_config *cfg;
     lt_run_purpose purpose;
+    char config_sha[LT_SHA_HEX_BYTES];
+    char *settings; /* as a checkpoint says them (lt_ckpt_head) */
     lt_grid grid;
+    char *layout; /* description of ranks and cores */
     lt_model *model;
     lt_dtype dtype;
     int threads;
-    lt_tok *tok;
-    char tok_sha[LT_SHA_HEX_BYTES], config_sha[LT_SHA_HEX_BYTES], data_sha[LT_SHA_HEX_BYTES];
-    char *settings, *label_list; /* as a checkpoint says them (lt_ckpt_head) */
-    /* data */
-    lt_dataset *data;
-    lt_samples train, eval;
-    int K;
-    bool by_mcc;
     lt_readout readout;
-    /* trials */
+    lt_run_data data;
     int n_trials;
     lt_trial *trial;   /* [n_trials] */
     lt_labels *labels; /* [n_trials] */
     lt_tuner **tuner;  /* [n_trials] views of trial[i].tuner */
-    /* bank */
-    lt_bank bank;      /* this rank's heads */
-    int32_t *slot_len; /* [S] */
-    float *kv;         /* [S][m][2][P_max][Hkv][D] all heads; bank.kv is the same memory when this rank holds all */
-    float *d_kv_local; /* this rank's heads; NULL when they lie in the message */
-    float *prompt;     /* [prompt rows, C] */
-    lt_message msg;
-    /* step */
-    lt_batch batch;
-    lt_pack pack;
-    int64_t longest;                                          /* longest text planned for, tokens */
-    int ld;                                                   /* widest head */
-    float *logits, *d_logits, *row_loss, *row_weight, *d_out; /* [seqs, ld] x 2, [seqs] x 2, [seqs, C] */
-    int32_t *row_target;                                      /* [seqs] */
-    lt_segment *segment;                                      /* [n_trials] */
-    /* run folder: rank 0 writes */
-    lt_lock *lock;
-    lt_runlog *log;
-    char *ck_dir;      /* run.dir/ck */
-    char *resume_path; /* checkpoint to continue from, or NULL */
-    bool resume_own;   /* it is of this run's folder */
-    lt_dtype resume_dtype;
-    int64_t step, recorded; /* steps of the run (the furthest trial's); the last one with rows in the run log */
-    double last_save_s;
-    int64_t steps_since_save;
-    lt_run_rates rates, perf_base; /* so far; at the last perf row */
-    lt_status record_st;           /* first failure of recording since the last flush */
-    double progress_s;             /* when progress was last shown */
-    char *layout;                  /* description of ranks and cores */
-    int64_t pack_rows;             /* rows of a pack, at most parallel.tokens */
+    lt_run_bank bank;
+    lt_run_step work;
+    lt_run_folder folder;
+    lt_run_record record;
+    lt_run_rates rates;
     lt_run_estimate estimate;
-    double eval_s; /* time in evaluations */
+    int64_t step, steps_since_save; /* of the run: the furthest trial's; since the last checkpoint */
+    double last_save_s, eval_s;     /* when; time in evaluations */
 };
 
-/* setup.c */
+/* setup.c, Collective(world): everything up to a run that can step; its end. */
 lt_status lt_run_impl_setup(lt_run *r);
 void lt_run_impl_teardown(lt_run *r);
-/* Local.  The grid that `ranks` ranks would have, seen by its rank 0; nothing can be sent over it. */
-lt_status lt_run_impl_plan_grid(lt_run *r, int ranks);
-/* Local.  One split of the data set as samples. */
-lt_status lt_run_impl_read_samples(lt_run *r, const char *name, int64_t limit, lt_samples *s);
+/* trials.c: the trials and their tuners (Local); label states and initial values (Collective(world)). */
+lt_status lt_run_impl_trials_create(lt_run *r);
+lt_status lt_run_impl_trials_init(lt_run *r);
+void lt_run_impl_trials_destroy(lt_run *r);
+/* sizes.c: Local.  The largest pack and what is sized by it; memory and work of a step. */
+lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *limits);
+void lt_run_impl_estimate(lt_run *r);
+void lt_run_impl_print_memory(const lt_run *r);
 /* Local.  SHAPE if samples hold a sequence longer than what the run was planned for, or pairs where the model has one token type. */
 lt_status lt_run_impl_check_samples(const lt_run *r, const lt_samples *s);
-/* bank.c: tuners' parameters -> bank; summed message -> tuners' gradients. */
-lt_status lt_run_impl_fill_bank(lt_run *r, bool running_only);
-lt_status lt_run_impl_backward_bank(lt_run *r, lt_trial *t);
-lt_status lt_run_impl_bank_create(lt_run *r);
-void lt_run_impl_bank_destroy(lt_run *r);
-/* This rank's gradients into the message: the bank's at their heads; what the tp group holds in common from its first rank only. */
-void lt_run_impl_bank_to_message(lt_run *r);
-/* step.c: one optimizer step of every running trial.  want_stop, want_save: this rank's wishes in, everyone's verdict out. */
-lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save);
-/* Head segments of the items of one pack, into r->segment; their number. */
-int64_t lt_run_impl_segments(lt_run *r, const lt_item *item, int64_t count, bool gradients);
-/* score.c: Collective(world).  Metrics of some trials on samples. */
-lt_status lt_run_impl_metrics(lt_run *r, const lt_samples *s, int trial_first, int trial_count, lt_metrics *out);
-/* state.c, Collective(world): the run folder's lock, checkpoints of the run, continuing from the newest; compute type of the newest. */
-lt_status lt_run_impl_claim_folder(lt_run *r);
-lt_status lt_run_impl_peek_dtype(lt_run *r);
+/* step.c: what a step works with (Local; the message is Collective(world)). */
+lt_status lt_run_impl_step_init(lt_run *r, int64_t tokens, int64_t seqs);
+lt_status lt_run_impl_step_connect(lt_run *r);
+void lt_run_impl_step_fini(lt_run *r);
+/* Collective(world).  One optimizer step of every running trial.  want_stop, want_save: this rank's wishes in, everyone's verdict out; a stop may leave the
+ * step undone (*done false): the trials are as before it. */
+lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save, bool *done);
+/* Local.  The runs of read-out rows of a pack's trials, into r->work.run; their number. */
+int64_t lt_run_impl_runs(lt_run *r, const lt_pack *pack);
+/* Local.  A forward of r->work.pack; out: read-out rows with their targets. */
+void lt_run_impl_forward(lt_run *r, bool backward, lt_forward_args *f, lt_readout_rows *out);
+/* evaluate.c: Collective(world).  Metrics of trials first .. first + count - 1 on samples; features: NULL or what is kept of these samples.
+ * Errors: STOPPED (a signal came), SHAPE, NOMEM (agreed). */
+lt_status lt_run_impl_metrics(lt_run *r, const lt_samples *s, lt_features *features, int first, int count, lt_metrics *out);
+/* rounds.c: Collective(world).  For loops over packs: how many more each rank may run before it asks again; 0: every rank has run all of its own;
+ * LT_ROUND_STOP: a signal came to some rank.  more: this rank has packs left; pack_s: seconds that one takes here (0 = not known). */
+enum { LT_ROUND_STOP = -1 };
+int64_t lt_run_impl_round(lt_comm *world, bool more, double pack_s);
+/* Collective(world).  STOPPED on all ranks if a signal came to one; what: what is left undone, for the message. */
+lt_status lt_run_impl_check_stop(lt_comm *world, const char *what);
+/* Local. */
+lt_status lt_run_impl_stopped(const char *what);
+/* params.c: Collective(world).  The values or moments of a trial's parameters as whole tensors in host memory of rank 0, and back; label states from rank 0 to
+ * all.  whole: from lt_run_impl_staging.  Errors: those of copies: bugs. */
+typedef enum lt_param_part { LT_PART_VALUE, LT_PART_ADAM_M, LT_PART_ADAM_V } lt_param_part;
+enum { LT_PIECE_ELEMS = 1 << 20 };
+lt_status lt_run_impl_gather(const lt_run *r, int trial, lt_param_part part, float *whole);
+lt_status lt_run_impl_scatter(const lt_run *r, int trial, lt_param_part part, float *whole);
+lt_status lt_run_impl_scatter_states(const lt_run *r, int trial, float *whole);
+/* Local.  The tensors in `whole` as named views (on rank 0). */
+void lt_run_impl_views(const lt_run *r, int trial, float *whole, lt_named view[LT_TUNER_MAX_PARAMS]);
+/* Local.  Host memory for these: on rank 0 the values of the largest trial, on the others a piece; released by free().  Errors: NOMEM. */
+lt_status lt_run_impl_staging(const lt_run *r, float **whole);
+/* save.c: Collective(world).  A checkpoint of the run, with files of the trials that are at their best.  Errors: IO, HDF5, FORMAT, NOMEM (agreed). */
 lt_status lt_run_impl_save(lt_run *r, const bool *is_best);
+/* Collective(world).  Files and links of the trials with is_best; Local: what a checkpoint of this run says of itself. */
+lt_status lt_run_impl_save_best(lt_run *r, const bool *is_best);
+lt_ckpt_head lt_run_impl_ckpt_head(const lt_run *r, const char *config);
+/* load.c: Collective(world).  Going on from the checkpoint that the folder found.  Errors: IO, FORMAT, CONFIG (agreed). */
 lt_status lt_run_impl_resume(lt_run *r);
-/* record.c: run log and progress, on rank 0; the others do nothing. */
-lt_status lt_run_impl_record_open(lt_run *r); /* Collective(world) */
-void lt_run_impl_record_close(lt_run *r);
-void lt_run_impl_record_step(lt_run *r);
-void lt_run_impl_record_eval(lt_run *r, int trial, const char *split, const lt_metrics *m, double seconds);
-lt_status lt_run_impl_record_flush(lt_run *r, bool force); /* Collective(world) */
-void lt_run_impl_progress(lt_run *r, bool last);
+/* common.c: Collective(world).  Where ranks hold different trained values, all take those of rank 0.  Errors: NOMEM (agreed). */
+lt_status lt_run_impl_make_common(lt_run *r);

@@ -7,60 +7,74 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Cuts one sample to max tokens.  Layout of an encoder sample: [CLS] a.. [SEP] (b.. [SEP]); of a decoder: (bos) a.. (b..).  Returns the new length and
- * updates *segment. */
-static int64_t cut(const int32_t *in, int64_t n, int64_t *segment, int64_t max, int32_t sep, int32_t *out) {
-    bool closed_a = sep >= 0 && *segment > 0 && in[*segment - 1] == sep, pair = *segment < n,
-         closed_b = pair && sep >= 0 && in[n - 1] == sep;
-    int64_t a = *segment - closed_a, b = n - *segment - closed_b, room = max - closed_a - closed_b;
+/* What is left of a sample of n tokens cut to max: its first a and, from `second` on, b tokens, each part followed by its closing special token if it had
+ * one.  Layout of an encoder sample: [CLS] a.. [SEP] (b.. [SEP]); of a decoder: (bos) a.. (b..). */
+typedef struct cut {
+    int64_t a, second, b, n; /* n: what is left in all */
+    bool closed_a, closed_b;
+} cut;
+
+static cut cut_to(const int32_t *in, int64_t n, int64_t segment, int64_t max, int32_t sep) {
+    bool pair = segment < n;
+    cut c = {
+        .second = segment, .closed_a = sep >= 0 && segment > 0 && in[segment - 1] == sep, .closed_b = pair && sep >= 0 && in[n - 1] == sep};
+    c.a = segment - c.closed_a;
+    c.b = n - segment - c.closed_b;
+    int64_t room = max - c.closed_a - c.closed_b;
     if (pair)
-        lt_tok_longest_first(&a, &b, room);
+        lt_tok_longest_first(&c.a, &c.b, room);
     else
-        a = room;
-    int64_t at = 0;
-    for (int64_t i = 0; i < a; i++) out[at++] = in[i];
-    if (closed_a) out[at++] = sep;
-    int64_t start = *segment;
-    *segment = at;
-    for (int64_t i = 0; i < b; i++) out[at++] = in[start + i];
-    if (closed_b) out[at++] = sep;
-    return at;
+        c.a = room;
+    c.n = c.a + c.closed_a + c.b + c.closed_b;
+    return c;
+}
+
+/* The same for any array that has an element a token. */
+static void take(const cut *c, const int32_t *in, int64_t n, int64_t segment, int32_t *out) {
+    memcpy(out, in, (size_t)c->a * sizeof *out);
+    out += c->a;
+    if (c->closed_a) *out++ = in[segment - 1];
+    memcpy(out, in + c->second, (size_t)c->b * sizeof *out);
+    if (c->closed_b) out[c->b] = in[n - 1];
+}
+
+static lt_status create(const lt_dataset_split *split, int64_t max_length, const lt_tok *tok, int64_t vocab, lt_samples *s) {
+    LT_TRY(lt_calloc(&s->tokens, split->offsets[s->n], sizeof *s->tokens, "samples"));
+    LT_TRY(lt_calloc(&s->offset, s->n + 1, sizeof *s->offset, "samples"));
+    LT_TRY(lt_calloc(&s->segment, s->n, sizeof *s->segment, "samples"));
+    if (split->token_label)
+        LT_TRY(lt_calloc(&s->token_label, split->offsets[s->n], sizeof *s->token_label, "samples"));
+    else
+        LT_TRY(lt_calloc(&s->label, s->n, sizeof *s->label, "samples"));
+    for (int64_t i = 0; i < s->n; i++) {
+        int64_t from = split->offsets[i], n = split->offsets[i + 1] - from, segment = split->segment_offsets[i] - from;
+        for (int64_t t = 0; t < n; t++)
+            LT_CHECK(
+                split->tokens[from + t] >= 0 && split->tokens[from + t] < vocab, LT_ERR_FORMAT,
+                "split \"%s\", sample %lld: token id %d is outside the model's vocabulary of %lld: the data set was made for another model",
+                split->name, (long long)i, split->tokens[from + t], (long long)vocab);
+        cut c = {.a = n, .second = n, .n = n};
+        if (max_length > 0 && n > max_length) {
+            c = cut_to(split->tokens + from, n, segment, max_length, lt_tok_sep(tok));
+            s->truncated++;
+        }
+        take(&c, split->tokens + from, n, segment, s->tokens + s->offset[i]);
+        if (s->token_label) take(&c, split->token_label + from, n, segment, s->token_label + s->offset[i]);
+        if (s->label) s->label[i] = split->label[i];
+        s->segment[i] = c.n == n ? segment : c.a + c.closed_a;
+        s->offset[i + 1] = s->offset[i] + c.n;
+        if (c.n > s->max_len) s->max_len = c.n;
+        if (i == 0 || c.n < s->min_len) s->min_len = c.n;
+    }
+    s->total_tokens = s->offset[s->n];
+    return LT_OK;
 }
 
 lt_status lt_samples_create(const lt_dataset_split *split, int64_t max_length, int64_t limit, const lt_tok *tok, int64_t vocab,
                             lt_samples *s) {
-    lt_status st = LT_OK;
-    int32_t sep = lt_tok_sep(tok);
     *s = (lt_samples){.n = limit > 0 && limit < split->n ? limit : split->n};
-    LT_CHECK(split->label, LT_ERR_FORMAT, "split \"%s\" labels tokens, not sequences: this version trains sequence labels", split->name);
-    LT_TRY_GOTO(lt_calloc(&s->tokens, split->offsets[s->n], sizeof *s->tokens, "samples"), st, fail);
-    LT_TRY_GOTO(lt_calloc(&s->offset, s->n + 1, sizeof *s->offset, "samples"), st, fail);
-    LT_TRY_GOTO(lt_calloc(&s->segment, s->n, sizeof *s->segment, "samples"), st, fail);
-    LT_TRY_GOTO(lt_calloc(&s->label, s->n, sizeof *s->label, "samples"), st, fail);
-    for (int64_t i = 0; i < s->n; i++) {
-        int64_t from = split->offsets[i], n = split->offsets[i + 1] - from, segment = split->segment_offsets[i] - from;
-        int32_t *out = s->tokens + s->offset[i];
-        for (int64_t t = 0; t < n; t++)
-            LT_CHECK_GOTO(
-                split->tokens[from + t] >= 0 && split->tokens[from + t] < vocab, st, fail, LT_ERR_FORMAT,
-                "split \"%s\", sample %lld: token id %d is outside the model's vocabulary of %lld: the data set was made for another model",
-                split->name, (long long)i, split->tokens[from + t], (long long)vocab);
-        if (max_length > 0 && n > max_length) {
-            n = cut(split->tokens + from, n, &segment, max_length, sep, out);
-            s->truncated++;
-        } else {
-            memcpy(out, split->tokens + from, (size_t)n * sizeof *out);
-        }
-        s->segment[i] = segment;
-        s->label[i] = split->label[i];
-        s->offset[i + 1] = s->offset[i] + n;
-        if (n > s->max_len) s->max_len = n;
-        if (i == 0 || n < s->min_len) s->min_len = n;
-    }
-    s->total_tokens = s->offset[s->n];
-    return LT_OK;
-fail:
-    lt_samples_destroy(s);
+    lt_status st = create(split, max_length, tok, vocab, s);
+    if (st != LT_OK) lt_samples_destroy(s);
     return st;
 }
 
@@ -69,6 +83,7 @@ void lt_samples_destroy(lt_samples *s) {
     free(s->offset);
     free(s->segment);
     free(s->label);
+    free(s->token_label);
     *s = (lt_samples){0};
 }
 

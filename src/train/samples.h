@@ -11,11 +11,12 @@ extern "C" {
 
 typedef struct lt_samples {
     int64_t n, total_tokens, min_len, max_len;
-    int64_t truncated; /* samples cut to max_length */
-    int32_t *tokens;   /* [total_tokens] */
-    int64_t *offset;   /* [n + 1] */
-    int64_t *segment;  /* [n] index within the sample where type 1 starts (= length: none) */
-    int32_t *label;    /* [n] */
+    int64_t truncated;    /* samples cut to max_length */
+    int32_t *tokens;      /* [total_tokens] */
+    int64_t *offset;      /* [n + 1] */
+    int64_t *segment;     /* [n] index within the sample where type 1 starts (= length: none) */
+    int32_t *label;       /* [n]; NULL with token_label */
+    int32_t *token_label; /* [total_tokens], a class or LT_IGNORED_LABEL; NULL with label */
 } lt_samples;
 
 /* Local.  Copies a split, cutting samples longer than max_length: the longer text loses tokens at its end, the closing special tokens stay.

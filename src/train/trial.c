@@ -3,13 +3,13 @@
 
 #include <math.h>
 
-lt_status lt_trial_create(const lt_trial_cfg *cfg, const lt_arch *arch, const lt_ctx *ctx, const lt_labels *labels, int64_t n,
-                          lt_trial *t) {
+lt_status lt_trial_create(const lt_trial_cfg *cfg, const lt_arch *arch, const lt_ctx *ctx, const lt_grid *grid, const lt_labels *labels,
+                          int64_t n, lt_trial *t) {
     *t = (lt_trial){.cfg = cfg, .best.step = -1, .last.step = -1};
     int64_t per_epoch = (n + cfg->train.batch - 1) / cfg->train.batch;
     t->steps = cfg->train.steps > 0 ? cfg->train.steps : (cfg->train.epochs * n + cfg->train.batch - 1) / cfg->train.batch;
     t->eval_every = cfg->train.eval_every > 0 ? cfg->train.eval_every : per_epoch;
-    LT_TRY(lt_tuner_create(&cfg->method, cfg->seed, arch, ctx, labels, &t->tuner));
+    LT_TRY(lt_tuner_create(&cfg->method, cfg->seed, arch, ctx, grid, labels, &t->tuner));
     return lt_order_create(cfg->seed, n, &t->order);
 }
 
@@ -34,57 +34,62 @@ double lt_trial_lr(const lt_trial *t, int64_t s) {
     }
 }
 
-/* Norm of all gradients; not finite if any is not.  *sumsq: its square, for the optimizer. */
-static lt_status grad_norm(const lt_tuner *t, double *sumsq, double *norm) {
-    const float *grad[LT_TUNER_MAX_PARAMS];
-    int64_t elems[LT_TUNER_MAX_PARAMS];
-    for (int i = 0; i < t->n_params; i++) {
-        grad[i] = t->param[i].grad;
-        elems[i] = lt_named_elems(&t->param[i].value);
+lt_status lt_trial_square_gradients(const lt_trial *t, double *mirrored, double *spread) {
+    const lt_tuner *u = &t->tuner;
+    double *const out[2] = {mirrored, spread};
+    for (int which = 0; which < (mirrored == spread ? 1 : 2); which++) {
+        const float *grad[LT_TUNER_MAX_PARAMS];
+        int64_t elems[LT_TUNER_MAX_PARAMS];
+        int n = 0;
+        for (int i = 0; i < u->n_params; i++) {
+            if (mirrored != spread && lt_param_mirrored(&u->param[i]) != (which == 0)) continue;
+            grad[n] = u->param[i].grad;
+            elems[n++] = lt_param_elems(&u->param[i]);
+        }
+        LT_TRY(u->ctx->ops->sumsq(u->ctx, &(struct lt_sumsq_args){.n = n, .x = grad, .elems = elems, .out = out[which]}));
     }
-    LT_TRY(t->ctx->ops->sumsq(t->ctx, &(struct lt_sumsq_args){.n = t->n_params, .x = grad, .elems = elems, .out = sumsq}));
-    *norm = sqrt(*sumsq);
     return LT_OK;
 }
 
-lt_status lt_trial_update(lt_trial *t, double mean_loss, bool finite) {
+lt_status lt_trial_update(const lt_trial *t, const double *sumsq, const float *loss) {
     const lt_train_cfg *c = &t->cfg->train;
-    lt_tuner *tuner = &t->tuner;
-    t->loss = mean_loss;
-    t->lr = lt_trial_lr(t, t->step + 1);
-    double sumsq;
-    LT_TRY(grad_norm(tuner, &sumsq, &t->grad_norm));
-    if (!finite || !isfinite(mean_loss) || !isfinite(t->grad_norm)) {
-        t->state = LT_TRIAL_NUMERIC;
-        return LT_OK;
-    }
-    t->step++;
-    for (int i = 0; i < tuner->n_params; i++) {
-        lt_param *p = &tuner->param[i];
+    const lt_tuner *u = &t->tuner;
+    for (int i = 0; i < u->n_params; i++) {
+        const lt_param *p = &u->param[i];
         /* vectors (biases, pooling weights) do not decay, as is usual */
-        struct lt_adamw_args a = {.n = lt_named_elems(&p->value),
+        struct lt_adamw_args a = {.n = lt_param_elems(p),
                                   .p = p->value.data,
                                   .m = p->adam_m,
                                   .v = p->adam_v,
                                   .g = p->grad,
-                                  .sumsq = &sumsq,
+                                  .sumsq = sumsq,
+                                  .loss = loss,
                                   .clip = (float)c->clip,
-                                  .lr = (float)t->lr,
+                                  .lr = (float)lt_trial_lr(t, t->step + 1),
                                   .beta1 = (float)c->beta1,
                                   .beta2 = (float)c->beta2,
                                   .eps = (float)c->eps,
                                   .weight_decay = p->value.n_dims > 1 ? (float)c->weight_decay : 0,
-                                  .step = t->step};
-        LT_TRY(tuner->ctx->ops->adamw(tuner->ctx, &a));
+                                  .step = t->step + 1};
+        LT_TRY(u->ctx->ops->adamw(u->ctx, &a));
     }
-    if (t->step >= t->steps) t->state = LT_TRIAL_DONE;
     return LT_OK;
 }
 
-bool lt_trial_file_eval(lt_trial *t, const lt_metrics *m, bool by_mcc) {
-    const lt_metrics *b = &t->best.metrics;
-    double now = by_mcc ? m->mcc : m->accuracy, best = by_mcc ? b->mcc : b->accuracy;
-    bool better = t->best.step < 0 || now > best || (now == best && m->loss < b->loss);
+void lt_trial_count_step(lt_trial *t, double loss_sum, bool finite, double sumsq) {
+    t->loss = loss_sum / (double)(t->loss_rows > 0 ? t->loss_rows : 1);
+    t->lr = lt_trial_lr(t, t->step + 1);
+    t->grad_norm = sqrt(sumsq);
+    if (!finite || !isfinite(t->loss) || !isfinite(t->grad_norm)) {
+        t->state = LT_TRIAL_NUMERIC;
+        return;
+    }
+    t->step++;
+    if (t->step >= t->steps) t->state = LT_TRIAL_DONE;
+}
+
+bool lt_trial_file_eval(lt_trial *t, const lt_metrics *m, const lt_metric_kind *kind) {
+    bool better = t->best.step < 0 || kind->better(m, &t->best.metrics);
     t->last = (lt_eval_point){t->step, *m};
     if (better) t->best = t->last;
     t->stale_evals = better ? 0 : t->stale_evals + 1;

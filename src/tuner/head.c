@@ -6,8 +6,8 @@ static lt_status plan(lt_tuner *t) {
     return LT_OK;
 }
 
-static lt_status init(lt_tuner *t, lt_model *m, lt_tok *tok) {
-    (void)t, (void)m, (void)tok;
+static lt_status init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *states) {
+    (void)t, (void)m, (void)tok, (void)states;
     return LT_OK;
 }
 

@@ -12,7 +12,7 @@ static lt_status plan(lt_tuner *t) {
     t->n_out = 2;
     t->P = t->labels->P;
     t->n_prompts = t->labels->K * t->P;
-    return lt_tuner_impl_add_param(t, "gamma.weight", false, 2, t->arch->C, t->arch->C);
+    return lt_tuner_impl_add_param(t, "gamma.weight", LT_PARAM_PLAIN, 2, t->arch->C, t->arch->C);
 }
 
 static double mean_square(const float *x, int64_t n) {
@@ -21,7 +21,7 @@ static double mean_square(const float *x, int64_t n) {
     return n ? sum / (double)n : 0;
 }
 
-static lt_status init(lt_tuner *t, lt_model *m, lt_tok *tok) {
+static lt_status init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *states) {
     (void)tok;
     int64_t C = t->arch->C, rows = (int64_t)t->labels->K * t->P;
     float *words = NULL;
@@ -29,10 +29,9 @@ static lt_status init(lt_tuner *t, lt_model *m, lt_tok *tok) {
     for (int y = 0; y < t->labels->K; y++)
         lt_model_token_rows(m, t->labels->tokens + (int64_t)y * t->P, t->P, words + (int64_t)y * t->P * C);
     /* e has mean square C * var(W) * ms(h) */
-    double scale = sqrt(mean_square(words, rows * C) / ((double)C * fmax(mean_square(t->label_states, rows * C), 1e-12)));
-    lt_tuner_impl_normal(t, 0, scale);
+    double scale = sqrt(mean_square(words, rows * C) / ((double)C * fmax(mean_square(states, rows * C), 1e-12)));
     free(words);
-    return LT_OK;
+    return lt_tuner_impl_normal(t, 0, scale);
 }
 
 static lt_status forward(lt_tuner *t, float *kv, int64_t P_max, float *prompt) {

@@ -6,8 +6,7 @@
 
 #include "base/rng.h"
 
-#include <math.h>
-#include <string.h>
+#include <stdlib.h>
 
 static const lt_tuner_ops *const method_ops[] = {[LT_METHOD_HEAD] = &lt_tuner_impl_head,
                                                  [LT_METHOD_PROMPT] = &lt_tuner_impl_prompt,
@@ -15,12 +14,18 @@ static const lt_tuner_ops *const method_ops[] = {[LT_METHOD_HEAD] = &lt_tuner_im
                                                  [LT_METHOD_LT_PROMPT] = &lt_tuner_impl_lt_prompt,
                                                  [LT_METHOD_LT_PREFIX] = &lt_tuner_impl_lt_prefix};
 
-lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, bool direct, int n_dims, int64_t d0, int64_t d1) {
+lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, lt_param_kind kind, int n_dims, int64_t d0, int64_t d1) {
     LT_ASSERT(t->n_params < LT_TUNER_MAX_PARAMS);
     lt_param *p = &t->param[t->n_params++];
-    int64_t n = n_dims > 1 ? d0 * d1 : d0;
-    *p = (lt_param){.value = {.n_dims = n_dims, .dim = {d0, n_dims > 1 ? d1 : 0}}, .direct = direct};
+    bool direct = kind == LT_PARAM_DIRECT || kind == LT_PARAM_PARTIAL;
+    *p = (lt_param){
+        .value = {.n_dims = n_dims, .dim = {d0, n_dims > 1 ? d1 : 0}}, .row1 = d0, .direct = direct, .partial = kind == LT_PARAM_PARTIAL};
     (void)snprintf(p->value.name, sizeof p->value.name, "%s", name);
+    if (kind == LT_PARAM_SPREAD) {
+        p->row0 = d0 * t->rank / t->ranks;
+        p->row1 = d0 * (t->rank + 1) / t->ranks;
+    }
+    int64_t n = lt_param_elems(p);
     p->value.data = lt_arena_take(&t->arena, n, sizeof(float));
     p->adam_m = lt_arena_take(&t->arena, n, sizeof(float));
     p->adam_v = lt_arena_take(&t->arena, n, sizeof(float));
@@ -41,53 +46,75 @@ static lt_status check(const lt_tuner *t) {
 /* One walk of the plan over the arena, measuring or real. */
 static lt_status carve(lt_tuner *t) {
     t->n_params = 0;
-    t->scratch_elems = 0;
+    t->scratch_elems = t->gather_elems = 0;
     LT_TRY(t->ops->plan(t));
-    LT_TRY(lt_tuner_impl_add_param(t, "head.weight", true, 2, t->n_out, t->arch->C));
-    LT_TRY(lt_tuner_impl_add_param(t, "head.bias", true, 1, t->n_out, 0));
+    LT_TRY(lt_tuner_impl_add_param(t, "head.weight", LT_PARAM_DIRECT, 2, t->n_out, t->arch->C));
+    LT_TRY(lt_tuner_impl_add_param(t, "head.bias", LT_PARAM_DIRECT, 1, t->n_out, 0));
     t->label_states = t->pairs ? lt_arena_take(&t->arena, (int64_t)t->labels->K * t->labels->P * t->arch->C, sizeof(float)) : NULL;
     t->scratch = t->scratch_elems ? lt_arena_take(&t->arena, t->scratch_elems, sizeof(float)) : NULL;
     return lt_arena_ok(&t->arena);
 }
 
-lt_status lt_tuner_create(const lt_method_cfg *cfg, uint64_t seed, const lt_arch *arch, const lt_ctx *ctx, const lt_labels *labels,
-                          lt_tuner *t) {
+lt_status lt_tuner_create(const lt_method_cfg *cfg, uint64_t seed, const lt_arch *arch, const lt_ctx *ctx, const lt_grid *grid,
+                          const lt_labels *labels, lt_tuner *t) {
     LT_ASSERT((size_t)cfg->name < sizeof method_ops / sizeof *method_ops && method_ops[cfg->name]);
-    *t = (lt_tuner){.ops = method_ops[cfg->name], .cfg = cfg, .arch = arch, .ctx = ctx, .labels = labels, .seed = seed};
+    return lt_tuner_impl_create(method_ops[cfg->name], cfg, seed, arch, ctx, grid, labels, t);
+}
+
+lt_status lt_tuner_impl_create(const lt_tuner_ops *ops, const lt_method_cfg *cfg, uint64_t seed, const lt_arch *arch, const lt_ctx *ctx,
+                               const lt_grid *grid, const lt_labels *labels, lt_tuner *t) {
+    *t = (lt_tuner){.ops = ops,
+                    .cfg = cfg,
+                    .arch = arch,
+                    .ctx = ctx,
+                    .labels = labels,
+                    .seed = seed,
+                    .rank = grid ? grid->rank : 0,
+                    .ranks = grid ? grid->size : 1};
     LT_TRY(check(t));
     lt_arena_measure(&t->arena, "a trial's state");
     LT_TRY(carve(t));
-    size_t bytes = t->arena.used;
-    LT_TRY(lt_arena_init(&t->arena, "a trial's state", bytes));
+    LT_TRY(lt_ctx_arena_init(ctx, &t->arena, "a trial's state", t->arena.used));
     lt_status st = carve(t);
     if (st != LT_OK) lt_tuner_destroy(t);
     return st;
 }
 
 void lt_tuner_destroy(lt_tuner *t) {
-    lt_arena_fini(&t->arena);
+    if (t->ctx) lt_ctx_arena_fini(t->ctx, &t->arena);
     *t = (lt_tuner){0};
 }
 
-void lt_tuner_impl_normal(const lt_tuner *t, int param, double scale) {
-    const lt_named *v = &t->param[param].value;
+lt_status lt_tuner_impl_copy(const lt_tuner *t, float *dst, const float *src, int64_t elems) {
+    return t->ctx->ops->copy(
+        t->ctx,
+        &(struct lt_copy_args){.kind = LT_COPY_ON_DEVICE, .dst = dst, .src = src, .rows = 1, .row_bytes = (size_t)elems * sizeof *dst});
+}
+
+lt_status lt_tuner_impl_normal(const lt_tuner *t, int param, double scale) {
+    const lt_param *p = &t->param[param];
     lt_rng rng = {.seed = t->seed, .purpose = LT_RNG_INIT, .a = (uint32_t)param};
-    int64_t n = lt_named_elems(v);
-    for (int64_t i = 0; i < n; i++) v->data[i] = (float)(scale * lt_rng_normal(&rng, (uint64_t)i, 0));
+    int64_t n = lt_param_elems(p), first = p->row1 > p->row0 ? n / (p->row1 - p->row0) * p->row0 : 0;
+    float *host = NULL;
+    LT_TRY(lt_calloc(&host, n, sizeof *host, "initial values"));
+    for (int64_t i = 0; i < n; i++) host[i] = (float)(scale * lt_rng_normal(&rng, (uint64_t)(first + i), 0));
+    lt_status st = lt_ctx_upload(t->ctx, p->value.data, host, (size_t)n * sizeof *host);
+    if (st == LT_OK) st = t->ctx->ops->wait(t->ctx, NULL);
+    free(host);
+    return st;
 }
 
 lt_status lt_tuner_init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *label_states) {
-    int64_t per_label = t->pairs ? (int64_t)t->labels->P * t->arch->C : 0;
-    if (t->pairs && label_states) {
-        memcpy(t->label_states, label_states, (size_t)(t->labels->K * per_label) * sizeof(float));
-    } else {
-        for (int y = 0; t->pairs && y < t->labels->K; y++)
-            lt_model_states(m, 1, t->labels->tokens + (int64_t)y * t->labels->P, (const int64_t[]){0, t->labels->P},
-                            t->label_states + y * per_label);
+    LT_ASSERT(!t->label_states || label_states);
+    if (t->label_states) {
+        LT_TRY(lt_ctx_upload(t->ctx, t->label_states, label_states, (size_t)lt_tuner_states_elems(t) * sizeof(float)));
+        LT_TRY(t->ctx->ops->wait(t->ctx, NULL));
     }
-    lt_tuner_impl_normal(t, t->n_params - 2, 0.02);
-    return t->ops->init(t, m, tok);
+    LT_TRY(lt_tuner_impl_normal(t, t->n_params - 2, 0.02));
+    return t->ops->init(t, m, tok, label_states);
 }
+
+int64_t lt_tuner_states_elems(const lt_tuner *t) { return t->label_states ? (int64_t)t->labels->K * t->labels->P * t->arch->C : 0; }
 
 lt_tuner_input lt_tuner_input_of(const lt_tuner *t, int label) {
     int which = t->pairs ? label : 0;

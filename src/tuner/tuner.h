@@ -3,9 +3,12 @@
  * gradients of the parameters.  One file a method behind one vtable; what is trainable lives only in this room.
  *
  * In a step: forward() of every tuner fills the whole bank (all heads) from the parameters; the model runs all sequences of all trials; gradients of the
- * bank, the prompt rows and the "direct" parameters (heads) are summed over all ranks in one message; backward() of every tuner, a replicated function of
- * those sums, gives the rest.  So parameters, gradients and optimizer state are mirrored on every rank, whatever tp and dp are, and one message a step
- * carries everything.
+ * bank, the prompt rows and the "direct" parameters (heads, adapters) are summed over all ranks in one message; backward() of every tuner, a function of
+ * those sums, gives the rest.  So one message a step carries everything, and parameters, gradients and optimizer state are mirrored on every rank, whatever
+ * tp and dp are; only large maps (lt_prefix) are spread over the ranks by rows: each rank makes, learns and keeps its rows, and what the rows put out is
+ * gathered instead.
+ *
+ * Parameters, gradients, moments, label states and scratch are device arrays (kernels/ops.h): host code passes their addresses to ops and copies.
  *
  * Methods (METHODS in `ltune help methods`):
  *   head       nothing but the classification head on the frozen read-out
@@ -27,12 +30,21 @@ enum { LT_TUNER_MAX_PARAMS = 16 };
 
 typedef struct lt_tuner lt_tuner;
 
-/* One trainable tensor with its gradient and AdamW moments, mirrored on all ranks.  Memory: the tuner's arena. */
+/* One trainable tensor with its gradient and AdamW moments.  Memory: the tuner's arena. */
 typedef struct lt_param {
-    lt_named value;
-    float *grad, *adam_m, *adam_v; /* [elems]; grad of a direct parameter lies in the step's reduction buffer (set by the trainer) */
-    bool direct;                   /* gradient is accumulated by the step itself (head; later LoRA), not by backward() */
+    lt_named value;                /* name and shape of the whole tensor; data: rows [row0, row1) of it */
+    int64_t row0, row1;            /* 0 and dim[0] where the tensor is mirrored on every rank */
+    float *grad, *adam_m, *adam_v; /* [lt_param_elems]; grad of a direct parameter lies in the step's message (set by the trainer) */
+    bool direct;                   /* gradient is accumulated by the step itself (heads, adapters), not by backward() */
+    bool partial;                  /* direct, and each rank of a tp group holds a share of the gradient: their sum is the whole */
 } lt_param;
+
+/* Local.  Elements of a parameter that this rank holds. */
+static inline int64_t lt_param_elems(const lt_param *p) {
+    return p->value.dim[0] ? lt_named_elems(&p->value) / p->value.dim[0] * (p->row1 - p->row0) : 0;
+}
+/* Local.  True if every rank holds the whole tensor. */
+static inline bool lt_param_mirrored(const lt_param *p) { return p->row1 - p->row0 == p->value.dim[0]; }
 
 /* The labels of the data set as L-Tuning reads them. */
 typedef struct lt_labels {
@@ -44,13 +56,16 @@ typedef struct lt_labels {
 
 typedef struct lt_tuner_ops {
     const char *name;
-    /* Local.  Sizes: sets pairs, n_out, P, n_slots, n_prompts and declares parameters (tuner_add_param).  Errors: CONFIG. */
+    /* Local.  Sizes: sets pairs, n_out, P, n_slots, n_prompts and declares parameters (lt_tuner_impl_add_param).  Errors: CONFIG. */
     lt_status (*plan)(lt_tuner *t);
-    /* Collective(world) through the model.  Writes the initial parameter values, a function of the seed only. */
-    lt_status (*init)(lt_tuner *t, lt_model *m, lt_tok *tok);
-    /* Local.  Parameters -> this tuner's slots of the whole bank kv [S][m][2][P_max][Hkv][D] and prompt rows [rows, C]. */
+    /* Collective(world) through the model.  Writes the initial parameter values, a function of the seed only.  states: host [K][P][C] or NULL. */
+    lt_status (*init)(lt_tuner *t, lt_model *m, lt_tok *tok, const float *states);
+    /* Local.  Parameters -> this tuner's slots of the whole bank kv [S][m][2][P_max][Hkv][D] and prompt rows [rows, C]; what is spread over ranks only as
+     * far as this rank's rows go, into t->gather. */
     lt_status (*forward)(lt_tuner *t, float *kv, int64_t P_max, float *prompt);
-    /* Local.  Gradients of the same arrays -> grad of the parameters that are not direct (overwritten). */
+    /* Local.  NULL, or: what all ranks put into t->gather -> slots. */
+    lt_status (*gathered)(lt_tuner *t, float *kv, int64_t P_max);
+    /* Local.  Gradients of bank and prompt rows, summed over ranks -> grad of the parameters that are not direct (overwritten). */
     lt_status (*backward)(lt_tuner *t, const float *d_kv, int64_t P_max, const float *d_prompt);
 } lt_tuner_ops;
 
@@ -58,9 +73,10 @@ struct lt_tuner {
     const lt_tuner_ops *ops;
     const lt_method_cfg *cfg; /* borrowed */
     const lt_arch *arch;      /* borrowed */
-    const lt_ctx *ctx;        /* borrowed: gemm for the maps */
+    const lt_ctx *ctx;        /* borrowed */
     const lt_labels *labels;  /* borrowed */
     uint64_t seed;
+    int rank, ranks; /* place among all ranks: whose rows of spread parameters are here */
     /* decided by plan() */
     bool pairs;             /* input is (text, candidate label): 2-way head, evaluation scores every label */
     int n_out;              /* width of the head: 2 or K */
@@ -68,12 +84,15 @@ struct lt_tuner {
     int n_slots, n_prompts; /* bank slots and prompt rows (rows, not prompts) this tuner owns */
     int pooling;            /* lt_prefix: resolved LT_POOLING_* */
     int init;               /* resolved LT_INIT_* */
+    int adapter_rank;       /* rank of its adapters inside the layers; 0 = none */
+    int64_t gather_elems;   /* size of gather; 0 = nothing is spread */
     /* set by the trainer */
     int slot0, prompt0; /* first own slot and row in the bank */
+    float *gather;      /* [gather_elems], summed over all ranks between forward() and gathered(); zeroed by the trainer before */
     /* parameters; the last two are head.weight [n_out, C] and head.bias [n_out], direct */
     lt_param param[LT_TUNER_MAX_PARAMS];
     int n_params;
-    lt_arena arena;      /* values, gradients (not of direct parameters), moments, label states, scratch */
+    lt_arena arena;      /* device: values, gradients (not of direct parameters), moments, label states, scratch */
     float *label_states; /* [K][P][C], or NULL for methods without */
     float *scratch;      /* method's own, size asked by plan() */
     int64_t scratch_elems;
@@ -81,6 +100,9 @@ struct lt_tuner {
 
 /* True for the methods that judge (text, label) pairs. */
 static inline bool lt_method_pairs(const lt_method_cfg *c) { return c->name == LT_METHOD_LT_PROMPT || c->name == LT_METHOD_LT_PREFIX; }
+
+/* True if something inside the frozen model is trained: its sequences run backward. */
+static inline bool lt_tuner_trains_input(const lt_tuner *t) { return t->n_slots > 0 || t->n_prompts > 0 || t->adapter_rank > 0; }
 
 /* What a sequence of this tuner looks like to the packer, for the candidate label y (ignored unless pairs). */
 typedef struct lt_tuner_input {
@@ -97,12 +119,14 @@ lt_status lt_labels_create(int K, char *const *name, char *const *word, const lt
 /* Local.  Frees; accepts a zeroed struct. */
 void lt_labels_destroy(lt_labels *l);
 
-/* Local.  Plans the tuner of a trial and reserves its memory.  cfg, arch, ctx and labels must outlive it.  Errors: CONFIG, NOMEM. */
-lt_status lt_tuner_create(const lt_method_cfg *cfg, uint64_t seed, const lt_arch *arch, const lt_ctx *ctx, const lt_labels *labels,
-                          lt_tuner *t);
+/* Local.  Plans the tuner of a trial and reserves its memory.  grid: NULL = one rank; only rank and size are read.  cfg, arch, ctx and labels must
+ * outlive the tuner.  Errors: CONFIG, NOMEM. */
+lt_status lt_tuner_create(const lt_method_cfg *cfg, uint64_t seed, const lt_arch *arch, const lt_ctx *ctx, const lt_grid *grid,
+                          const lt_labels *labels, lt_tuner *t);
 /* Local.  Frees; accepts a zeroed struct. */
 void lt_tuner_destroy(lt_tuner *t);
-/* Collective(world).  Label states (unless given: [K][P][C] from a checkpoint) and initial parameter values. */
+/* Collective(world) through the model.  Takes over the label states (host [K][P][C]; NULL for methods that read none) and makes the initial parameter values.
+ * A failure is this rank's own: the caller agrees.  Errors: CONFIG, NOMEM. */
 lt_status lt_tuner_init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *label_states);
 /* Local. */
 lt_tuner_input lt_tuner_input_of(const lt_tuner *t, int label);
@@ -111,6 +135,8 @@ int64_t lt_tuner_trainable(const lt_tuner *t);
 /* Local.  Head parameters. */
 lt_param *lt_tuner_head_weight(lt_tuner *t);
 lt_param *lt_tuner_head_bias(lt_tuner *t);
+/* Local.  Elements of the label states, 0 for methods without. */
+int64_t lt_tuner_states_elems(const lt_tuner *t);
 /* Local.  Bytes of the tuner's arena. */
 size_t lt_tuner_bytes(const lt_tuner *t);
 

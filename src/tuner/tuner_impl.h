@@ -5,16 +5,27 @@
 
 extern const lt_tuner_ops lt_tuner_impl_head, lt_tuner_impl_prompt, lt_tuner_impl_prefix, lt_tuner_impl_lt_prompt, lt_tuner_impl_lt_prefix;
 
-/* Declares a parameter in plan(): name "prompt.rows", n_dims and dims.  Its index in t->param is returned in order of the calls. */
-lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, bool direct, int n_dims, int64_t d0, int64_t d1);
+/* Declares a parameter in plan(): name "prompt.rows", n_dims and dims.  Its index in t->param is returned in order of the calls.
+ * spread: its rows are dealt over all ranks, each of which holds its own. */
+typedef enum lt_param_kind { LT_PARAM_PLAIN, LT_PARAM_SPREAD, LT_PARAM_DIRECT, LT_PARAM_PARTIAL } lt_param_kind;
+lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, lt_param_kind kind, int n_dims, int64_t d0, int64_t d1);
 
-/* p[i] := scale * normal(seed, parameter number, i). */
-void lt_tuner_impl_normal(const lt_tuner *t, int param, double scale);
+/* lt_tuner_create with the vtable given. */
+lt_status lt_tuner_impl_create(const lt_tuner_ops *ops, const lt_method_cfg *cfg, uint64_t seed, const lt_arch *arch, const lt_ctx *ctx,
+                               const lt_grid *grid, const lt_labels *labels, lt_tuner *t);
+
+/* p[i] := scale * normal(seed, parameter number, i), of the rows that this rank holds.  Errors: NOMEM. */
+lt_status lt_tuner_impl_normal(const lt_tuner *t, int param, double scale);
 /* text_init.c: P tokens for t->init = LT_INIT_TEXT (method.text, repeated) or LT_INIT_VOCAB (drawn from the vocabulary, no specials). */
 lt_status lt_tuner_impl_init_tokens(const lt_tuner *t, lt_tok *tok, int32_t *out);
-/* rows.c: between rows [n][m][2][Hkv*D], as maps and PEFT's prefix have them, and one bank slot [m][2][P_max][Hkv*D]. */
-void lt_tuner_impl_rows_to_slot(const lt_arch *a, const float *rows, int n, float *slot, int64_t P_max);
-void lt_tuner_impl_slot_to_rows(const lt_arch *a, const float *slot, int64_t P_max, int n, float *rows);
+/* slots.c, device arrays: between rows [n][m][2][Hkv*D], as maps and PEFT's prefix have them, and one bank slot [m][2][P_max][Hkv*D]. */
+lt_status lt_tuner_impl_rows_to_slot(const lt_tuner *t, const float *rows, int n, float *slot, int64_t P_max);
+lt_status lt_tuner_impl_slot_to_rows(const lt_tuner *t, const float *slot, int64_t P_max, int n, float *rows);
+/* The same between keys (which = 0) or values (1) of all layers as one array [m][n][Hkv*D] and a slot. */
+lt_status lt_tuner_impl_half_to_slot(const lt_tuner *t, const float *half, int which, int n, float *slot, int64_t P_max);
+lt_status lt_tuner_impl_slot_to_half(const lt_tuner *t, const float *slot, int64_t P_max, int which, int n, float *half);
+/* Dense copy between device arrays. */
+lt_status lt_tuner_impl_copy(const lt_tuner *t, float *dst, const float *src, int64_t elems);
 /* Elements of one bank slot and of one such row. */
 static inline int64_t lt_tuner_impl_row_elems(const lt_arch *a) { return (int64_t)a->m * 2 * a->Hkv * a->D; }
 static inline int64_t lt_tuner_impl_slot_elems(const lt_arch *a, int64_t P_max) { return P_max * lt_tuner_impl_row_elems(a); }

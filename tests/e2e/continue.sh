@@ -28,7 +28,7 @@ same "the same command again: losses" "$(losses "$tmp/c")" "$(losses "$tmp/b")"
 # of the same folder: back to that step; what was later is kept
 must_run 2 train "$tmp/a.yaml" run.resume="$start"
 same "back to an earlier step: the same end" "$(state "$tmp/a/ck/last")" "$whole"
-expect "back to an earlier step: later ones are kept" "$(find "$tmp/a/ck" -name '*.bad' | wc -l)" 2
+expect "back to an earlier step: later ones are kept" "$(find "$tmp/a/ck" -name 'step_*.bad' | wc -l)" 2
 run 2 train "$tmp/a.yaml" run.dir="$tmp/d" run.resume="$tmp/none.h5"
 expect "no such checkpoint" "$rc" 15
 

@@ -6,6 +6,7 @@
 #   run RANKS ARGS...       ltune under mpirun; output in $tmp/out, exit code in $rc
 #   series FILE PATH        the numbers of an HDF5 dataset, one a line
 #   worst A B               largest relative difference of two such lists ("differ in length" if they do, "not a number" if one is none)
+#   state FILE, losses DIR, record DIR: numbers of a checkpoint as one hash; losses of a run; every recorded number of a run
 #   within WHAT A B LIMIT, beyond WHAT A B LIMIT, same WHAT A B, expect WHAT FOUND WANTED, verdict
 set -euo pipefail
 source_dir=${LT_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
@@ -101,6 +102,15 @@ state() { h5dump -g /trials "$1" | tail -n +2 | sha256sum; }
 losses() { # losses RUN_DIR: of all trials, one list
     local t
     for t in $(h5ls "$1/run.h5/trials" | awk '{ print $1 }'); do series "$1/run.h5" "/trials/$t/train/loss"; done
+}
+record() { # every recorded number of a run but the clock's
+    local t q
+    for t in $(h5ls "$1/run.h5/trials" | awk '{ print $1 }'); do
+        for q in train/step train/loss train/lr train/grad_norm eval/step eval/accuracy eval/mcc eval/f1 eval/loss; do
+            echo "$t/$q"
+            series "$1/run.h5" "/trials/$t/$q"
+        done
+    done
 }
 verdict() {
     echo "$passed passed, $failed failed"

@@ -103,7 +103,7 @@ expect "control: a rule that fits no rank" $rc 0
 for n in 2 4; do
     for rank in 0 $((n - 1)); do
         for site in run.data dataset.open dataset.read safetensors.open safetensors.read model.open model.plan model.load comm.buffer run.trials \
-            tuner.tokens score.local score.pack; do
+            run.states tuner.tokens score.local score.pack; do
             trains $site $rank 1 $n
         done
         continues step.local $rank 5 $n

@@ -6,15 +6,6 @@
 . "$(dirname "$0")/e2e.bash"
 prepare
 kills=${LT_KILLS:-20}
-record() { # every recorded number of a run but the clock's
-    local t q
-    for t in $(h5ls "$1/run.h5/trials" | awk '{ print $1 }'); do
-        for q in train/step train/loss train/lr train/grad_norm eval/step eval/accuracy eval/mcc eval/f1 eval/loss; do
-            echo "$t/$q"
-            series "$1/run.h5" "/trials/$t/$q"
-        done
-    done
-}
 last_step() { basename "$(readlink "$1/ck/last" 2>/dev/null || echo step_0.h5)" .h5 | sed 's/step_0*//; s/^$/0/'; }
 # ranks_of DIR: process ids of the ltune processes of that run
 ranks_of() { pgrep -f "^[^ ]*/ltune train .*run.dir=$1" || true; }

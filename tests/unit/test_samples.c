@@ -59,14 +59,14 @@ static void test_one_label(void) {
     lt_ctx ctx = {.ops = lt_ops_ref(), .threads = 1};
     lt_labels one = {.K = 1, .P = 3};
     lt_tuner t;
-    CHECK_FAILS(lt_tuner_create(&(lt_method_cfg){.name = LT_METHOD_LT_PROMPT}, 1, &arch, &ctx, &one, &t), LT_ERR_CONFIG,
+    CHECK_FAILS(lt_tuner_create(&(lt_method_cfg){.name = LT_METHOD_LT_PROMPT}, 1, &arch, &ctx, NULL, &one, &t), LT_ERR_CONFIG,
                 "at least two labels");
-    CHECK_FAILS(lt_tuner_create(&(lt_method_cfg){.name = LT_METHOD_LT_PREFIX}, 1, &arch, &ctx, &one, &t), LT_ERR_CONFIG,
+    CHECK_FAILS(lt_tuner_create(&(lt_method_cfg){.name = LT_METHOD_LT_PREFIX}, 1, &arch, &ctx, NULL, &one, &t), LT_ERR_CONFIG,
                 "at least two labels");
-    CHECK_OK(lt_tuner_create(&(lt_method_cfg){.name = LT_METHOD_PREFIX, .length = 2}, 1, &arch, &ctx, &one, &t));
+    CHECK_OK(lt_tuner_create(&(lt_method_cfg){.name = LT_METHOD_PREFIX, .length = 2}, 1, &arch, &ctx, NULL, &one, &t));
     lt_tuner_destroy(&t);
     one.K = 2;
-    CHECK_OK(lt_tuner_create(&(lt_method_cfg){.name = LT_METHOD_LT_PROMPT}, 1, &arch, &ctx, &one, &t));
+    CHECK_OK(lt_tuner_create(&(lt_method_cfg){.name = LT_METHOD_LT_PROMPT}, 1, &arch, &ctx, NULL, &one, &t));
     lt_tuner_destroy(&t);
 }
 

@@ -1,0 +1,86 @@
+/* Heads of all trials; see heads_impl.h. */
+#include "train/heads_impl.h"
+
+#include "train/message_impl.h"
+
+#include <stdlib.h>
+
+/* One walk over the arena, measuring or real. */
+static void carve(lt_heads *h) {
+    h->logits = lt_arena_take(&h->arena, h->max_rows * h->ld, sizeof(float));
+    h->d_logits = lt_arena_take(&h->arena, h->max_rows * h->ld, sizeof(float));
+    h->loss = lt_arena_take(&h->arena, h->max_rows, sizeof(float));
+    h->d_out = lt_arena_take(&h->arena, h->max_rows * h->C, sizeof(float));
+}
+
+lt_status lt_run_impl_heads_init(lt_heads *h, const lt_ctx *ctx, lt_tuner *const *tuner, int n, int64_t C, int64_t max_rows,
+                                 int64_t max_segments) {
+    *h = (lt_heads){.ctx = ctx, .tuner = tuner, .C = C, .max_rows = max_rows, .max_segments = max_segments};
+    for (int i = 0; i < n; i++)
+        if (tuner[i]->n_out > h->ld) h->ld = tuner[i]->n_out;
+    LT_TRY(lt_calloc(&h->segment, max_segments, sizeof *h->segment, "the heads"));
+    LT_TRY(lt_calloc(&h->place, max_segments, sizeof *h->place, "the heads"));
+    lt_arena_measure(&h->arena, "the heads");
+    carve(h);
+    LT_TRY(lt_ctx_arena_init(ctx, &h->arena, "the heads", h->arena.used));
+    carve(h);
+    return lt_arena_ok(&h->arena);
+}
+
+void lt_run_impl_heads_fini(lt_heads *h) {
+    if (!h->ctx) return;
+    lt_ctx_arena_fini(h->ctx, &h->arena);
+    free(h->segment);
+    free(h->place);
+    *h = (lt_heads){0};
+}
+
+static struct lt_segment_args args_of(const lt_heads *h, const float *rows) {
+    return (struct lt_segment_args){.seg = h->segment,
+                                    .n_seg = h->n_segments,
+                                    .x = lt_arr_f32((float *)(uintptr_t)rows),
+                                    .ld_x = h->C,
+                                    .y = lt_arr_f32(h->logits),
+                                    .ld_y = h->ld,
+                                    .alpha = 1};
+}
+
+lt_status lt_run_impl_heads_logits(lt_heads *h, const float *rows, const lt_head_rows *run, int64_t n_runs, bool gradients) {
+    LT_ASSERT(n_runs <= h->max_segments);
+    h->n_segments = n_runs;
+    for (int64_t i = 0; i < n_runs; i++) {
+        lt_param *w = lt_tuner_head_weight(h->tuner[run[i].trial]), *b = lt_tuner_head_bias(h->tuner[run[i].trial]);
+        LT_ASSERT(run[i].row1 <= h->max_rows);
+        h->place[i] = run[i].trial * LT_TAIL_PER_TRIAL;
+        h->segment[i] = (lt_segment){.row0 = run[i].row0,
+                                     .row1 = run[i].row1,
+                                     .w = w->value.data,
+                                     .b = b->value.data,
+                                     .dw = gradients ? w->grad : NULL,
+                                     .db = gradients ? b->grad : NULL,
+                                     .N = w->value.dim[0],
+                                     .K = w->value.dim[1]};
+    }
+    struct lt_segment_args a = args_of(h, rows);
+    return h->ctx->ops->segment_fwd(h->ctx, &a);
+}
+
+lt_status lt_run_impl_heads_learn(lt_heads *h, const float *rows, const int32_t *target, const float *weight, float *tail, float *d_rows) {
+    const lt_ctx *c = h->ctx;
+    for (const lt_segment *s = h->segment; s < h->segment + h->n_segments; s++)
+        LT_TRY(c->ops->xent(c, &(struct lt_xent_args){.rows = s->row1 - s->row0,
+                                                      .K = s->N,
+                                                      .ld = h->ld,
+                                                      .logits = h->logits + s->row0 * h->ld,
+                                                      .label = target + s->row0,
+                                                      .weight = weight + s->row0,
+                                                      .loss = h->loss + s->row0,
+                                                      .dlogits = h->d_logits + s->row0 * h->ld}));
+    LT_TRY(c->ops->loss_sums(
+        c, &(struct lt_loss_args){.loss = h->loss, .seg = h->segment, .place = h->place, .n_seg = h->n_segments, .out = tail}));
+    struct lt_segment_args a = args_of(h, rows);
+    a.dy = lt_arr_f32(h->d_logits);
+    a.dx = lt_arr_f32(d_rows);
+    a.ld_dx = h->C;
+    return c->ops->segment_bwd(c, &a);
+}

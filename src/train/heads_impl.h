@@ -1,0 +1,33 @@
+#pragma once
+/* Private to the train room: the classification heads of all trials on read-out rows, their losses, and the gradient of the rows. */
+
+#include "tuner/tuner.h"
+
+typedef struct lt_heads {
+    const lt_ctx *ctx; /* borrowed */
+    lt_tuner *const *tuner;
+    int64_t C, max_rows;
+    int ld;                                  /* widest head */
+    lt_arena arena;                          /* device */
+    float *logits, *d_logits, *loss, *d_out; /* [max_rows, ld] x 2, [max_rows], [max_rows, C] */
+    lt_segment *segment;                     /* [n_segments at most] */
+    int32_t *place;
+    int64_t max_segments, n_segments;
+} lt_heads;
+
+/* A run of read-out rows of one trial. */
+typedef struct lt_head_rows {
+    int32_t trial;
+    int64_t row0, row1;
+} lt_head_rows;
+
+/* Local.  max_segments: runs of rows in one call.  Errors: NOMEM. */
+lt_status lt_run_impl_heads_init(lt_heads *h, const lt_ctx *ctx, lt_tuner *const *tuner, int n, int64_t C, int64_t max_rows,
+                                 int64_t max_segments);
+/* Local.  Accepts a zeroed struct. */
+void lt_run_impl_heads_fini(lt_heads *h);
+/* Local.  rows [*, C] device -> h->logits of all runs. */
+lt_status lt_run_impl_heads_logits(lt_heads *h, const float *rows, const lt_head_rows *run, int64_t n_runs, bool gradients);
+/* Local.  After logits: losses into tail (device; {sum, not finite} of each trial), gradients of the heads where they lie, and unless d_rows is NULL the
+ * gradient of the rows into it [*, C].  target, weight: device, of each row. */
+lt_status lt_run_impl_heads_learn(lt_heads *h, const float *rows, const int32_t *target, const float *weight, float *tail, float *d_rows);

@@ -1,0 +1,113 @@
+/* How large a step can be: packs, and everything that is sized by them; memory and work as they are foretold. */
+#include "train/run_impl.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+lt_status lt_run_impl_check_samples(const lt_run *r, const lt_samples *s) {
+    LT_CHECK(s->max_len <= r->work.longest, LT_ERR_SHAPE,
+             "a sample of %lld tokens is longer than the %lld this run was planned for: set data.max_length", (long long)s->max_len,
+             (long long)r->work.longest);
+    for (int64_t i = 0; i < s->n && lt_model_arch(r->model)->types == 1; i++)
+        LT_CHECK(s->segment[i] == s->offset[i + 1] - s->offset[i], LT_ERR_SHAPE,
+                 "sample %lld is a pair of texts, but this model has one token type only (type_vocab_size 1): join the texts when the data "
+                 "set is made",
+                 (long long)i + 1);
+    return LT_OK;
+}
+
+enum { LEAST_PACK_ROWS = 1024 }; /* evaluation fills packs too, and matrix products want this much */
+
+/* Rows that a step has on average, all ranks and trials together. */
+static double rows_of_step(const lt_run *r) {
+    double rows = 0, text = (double)r->data.train.total_tokens / (double)r->data.train.n;
+    for (int i = 0; i < r->n_trials; i++) {
+        lt_tuner_input in = lt_tuner_input_of(r->tuner[i], 0);
+        rows += r->trial[i].cfg->train.batch * (text + (double)in.prompt_rows);
+    }
+    return rows;
+}
+
+/* Rows of a pack: what a rank's share of a step takes, with a quarter to spare, up to parallel.tokens; memory that no step fills is not planned. */
+static int64_t rows_of_pack(const lt_run *r, int64_t longest) {
+    int64_t most = r->cfg->parallel.tokens, rows = (int64_t)(1.25 * rows_of_step(r) / r->grid.dp_size) + longest;
+    if (rows < LEAST_PACK_ROWS) rows = LEAST_PACK_ROWS;
+    return rows < most ? rows : most;
+}
+
+/* Features of `head` trials are kept where both splits have room in LT_FEATURES_BYTES of this rank: docs/ARCHITECTURE.md. */
+static lt_status keep_features(lt_run *r) {
+    const lt_ctx *ctx = lt_model_ctx(r->model);
+    int64_t C = lt_model_arch(r->model)->C, dp = r->grid.dp_size;
+    int64_t train = (r->data.train.n + dp - 1) / dp, eval = (r->data.eval.n + dp - 1) / dp;
+    bool any = false;
+    for (int i = 0; i < r->n_trials; i++) any = any || !lt_tuner_trains_input(r->tuner[i]);
+    r->work.keep_features = any && r->readout != LT_READ_TOKENS;
+    if (!r->work.keep_features || r->purpose == LT_RUN_EVAL) return LT_OK; /* there, for the samples that are asked for: lt_run_eval */
+    if (!lt_run_impl_features_fit(C, train + eval)) return LT_OK;
+    LT_TRY(lt_run_impl_features_init(&r->work.train, ctx, C, r->data.train.n, train));
+    return lt_run_impl_features_init(&r->work.eval, ctx, C, r->data.eval.n, eval);
+}
+
+/* Largest pack and everything sized by it. */
+lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
+    int64_t prompt = 0, ahead = 0, other = 0, max_pos = lt_model_arch(r->model)->max_pos, tokens = r->cfg->parallel.tokens;
+    int64_t text = r->data.train.max_len > r->data.eval.max_len ? r->data.train.max_len : r->data.eval.max_len;
+    int64_t shortest = r->data.train.min_len < r->data.eval.min_len ? r->data.train.min_len : r->data.eval.min_len;
+    bool backward = false;
+    for (int i = 0; i < r->n_trials; i++) {
+        if (r->tuner[i]->n_prompts && r->tuner[i]->P > prompt) prompt = r->tuner[i]->P;
+        if ((r->tuner[i]->n_slots || r->tuner[i]->n_prompts) && r->tuner[i]->P > ahead) ahead = r->tuner[i]->P;
+        if (r->labels[i].P > other) other = r->labels[i].P; /* label states run through the same buffers */
+        if (r->tuner[i]->P > other) other = r->tuner[i]->P; /* and texts that initialise prefixes */
+        backward = backward || lt_tuner_trains_input(r->tuner[i]);
+    }
+    LT_CHECK(text + ahead <= max_pos, LT_ERR_SHAPE,
+             "the longest text of %lld tokens and %lld rows of a prefix or prompt before it pass the %lld positions of this model: lower "
+             "data.max_length (now %d) or method.length",
+             (long long)text, (long long)ahead, (long long)max_pos, r->cfg->data.max_length);
+    /* other splits and predict may bring longer texts: up to data.max_length, as far as model and packs have room */
+    int64_t room = max_pos - ahead < tokens - prompt ? max_pos - ahead : tokens - prompt;
+    r->work.longest = r->cfg->data.max_length < room ? r->cfg->data.max_length : room;
+    if (r->work.longest < text) r->work.longest = text;
+    LT_TRY(lt_run_impl_check_samples(r, &r->data.train));
+    int64_t max_len = r->work.longest + prompt > other ? r->work.longest + prompt : other;
+    *lim = (lt_model_limits){.tokens = r->work.pack_rows = rows_of_pack(r, max_len),
+                             .max_len = max_len,
+                             .P_max = r->bank.model.P_max,
+                             .slots = r->bank.model.S,
+                             .positions = r->work.longest + ahead > other ? r->work.longest + ahead : other,
+                             .backward = backward && r->purpose != LT_RUN_EVAL};
+    LT_CHECK(lim->max_len <= lim->tokens, LT_ERR_CONFIG, "parallel.tokens = %lld is less than the longest sequence of %lld rows: raise it",
+             (long long)lim->tokens, (long long)lim->max_len);
+    lim->seqs = lim->tokens / (shortest > 0 ? shortest : 1) + 1;
+    LT_TRY(keep_features(r));
+    return lt_run_impl_step_init(r, lim->tokens, lim->seqs);
+}
+
+void lt_run_impl_estimate(lt_run *r) {
+    lt_run_estimate *e = &r->estimate;
+    size_t peak;
+    lt_model_memory(r->model, &e->weights, &e->activations, &e->comm);
+    e->comm += (size_t)(r->work.msg.n + r->bank.gather_elems) * sizeof(float);
+    e->trials = r->bank.arena.used + r->work.heads.arena.used + r->work.rows.arena.used;
+    e->trials += (size_t)((r->work.train.cap + r->work.eval.cap) * lt_model_arch(r->model)->C) * sizeof(float);
+    lt_mem_resident(&e->process, &peak);
+    e->tokens_per_step = rows_of_step(r);
+    e->flops_per_token = 4 * (double)lt_arch_block_weights(lt_model_arch(r->model));
+    for (int i = 0; i < r->n_trials; i++) {
+        const lt_trial *t = &r->trial[i];
+        e->trials += lt_tuner_bytes(&t->tuner);
+        e->sentences_per_step += t->cfg->train.batch;
+        if (t->steps > e->steps) e->steps = t->steps;
+    }
+    e->total = e->process + e->weights + e->activations + e->trials + e->comm;
+}
+
+void lt_run_impl_print_memory(const lt_run *r) {
+    const lt_run_estimate *e = &r->estimate;
+    char p[32], w[32], a[32], c[32], t[32], all[32];
+    lt_info("memory per rank: process %s, weights %s, activations %s, trials %s, communication %s, together %s",
+            lt_bytes_str(p, (double)e->process), lt_bytes_str(w, (double)e->weights), lt_bytes_str(a, (double)e->activations),
+            lt_bytes_str(t, (double)e->trials), lt_bytes_str(c, (double)e->comm), lt_bytes_str(all, (double)e->total));
+}

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# TEST labels: e2e timeout: 240
+# A signal to one rank, in every phase of a run: all ranks leave with 75 and one message, and the same command goes on to the same numbers as a run that
+# nothing disturbed.  Phases are named by the fault sites they pass (LT_FAULT=site:rank:nth:term): loading, label states, first values, inside a step of many
+# packs, inside an evaluation, while a checkpoint is written.
+# shellcheck source=tests/e2e/e2e.bash
+. "$(dirname "$0")/e2e.bash"
+prepare
+config "$tmp/a.yaml" "$bert" "$tmp/unset" "$trials"$'\n  - {name: head, method: {name: head}}'
+short=(train.steps=9 train.eval_every=3 train.checkpoint_every=4 parallel.tokens=200)
+says() { count "$(grep -qE -- "$1" "$tmp/out" && echo ok)" "$2: the output lacks '$1': $(tail -n 3 "$tmp/out")"; }
+evaluated() { series "$1/run.h5" /trials/head/eval/step | tr '\n' ' '; }
+
+phase() { # phase WHAT RULE RANKS TP STEPS-DONE: STEPS-DONE empty where nothing was trained yet
+    local dir=$tmp/$1-$3-$4 what="$1, $3 ranks, tp $4"
+    LT_FAULT=$2:term run "$3" train "$tmp/a.yaml" run.dir="$dir" parallel.tp="$4" "${short[@]}"
+    expect "$what: exit code" $rc 75
+    expect "$what: messages" "$(grep -c '^ltune train: STOPPED: stopped by a signal' "$tmp/out")" 1
+    if [ -z "$5" ]; then
+        says 'nothing was trained; run the same command again to start' "$what"
+        expect "$what: checkpoints" "$(find "$dir/ck" -name '*.h5' 2>/dev/null | wc -l)" 0
+    else
+        says "at step $5; the state is saved" "$what"
+    fi
+    [ "$1" != evaluation ] || expect "$what: that evaluation was not finished" "$(evaluated "$dir")" "3 "
+    must_run "$3" train "$tmp/a.yaml" run.dir="$dir" parallel.tp="$4" "${short[@]}"
+    same "$what: trained values" "$(state "$dir/ck/last")" "$(state "$tmp/straight-$3-$4/ck/last")"
+    same "$what: metrics" "$(record "$dir")" "$(record "$tmp/straight-$3-$4")"
+}
+
+for layout in "1 1" "2 1" "2 2"; do
+    read -r n tp <<<"$layout"
+    last=$((n - 1))
+    must_run "$n" train "$tmp/a.yaml" run.dir="$tmp/straight-$n-$tp" parallel.tp="$tp" "${short[@]}"
+    expect "control: a run without a signal, evaluations ($layout)" "$(evaluated "$tmp/straight-$n-$tp")" "3 6 9 "
+    packs=$(LT_FAULT=score.pack:$last:1000000 run "$n" train "$tmp/a.yaml" run.dir="$tmp/count" parallel.tp="$tp" "${short[@]}" train.steps=1; echo $rc)
+    expect "control: a rule that no pass fits ($layout)" "$packs" 0
+    phase loading model.load:$last:1 "$n" "$tp" ""
+    phase states run.states:$last:1 "$n" "$tp" ""
+    phase values tuner.tokens:$last:1 "$n" "$tp" ""
+    phase before step.local:$last:1 "$n" "$tp" ""
+    phase step step.pack:$last:12 "$n" "$tp" '[0-9]*'
+    phase checkpoint ckpt.save:0:2 "$n" "$tp" 6
+    phase commit ckpt.commit:0:1 "$n" "$tp" 3
+    rm -rf "$tmp/count"
+done
+# which pass of score.pack is in the second evaluation depends on the number of packs: found by looking
+for layout in "1 1" "2 1" "2 2"; do
+    read -r n tp <<<"$layout"
+    for ((nth = 4; nth < 400; nth += 4)); do
+        LT_FAULT=score.pack:$((n - 1)):$nth:term run "$n" train "$tmp/a.yaml" run.dir="$tmp/look" parallel.tp="$tp" "${short[@]}"
+        step=$(sed -n 's/.*stopped by a signal at step \([0-9]*\);.*/\1/p' "$tmp/out")
+        rm -rf "$tmp/look"
+        [ "${step:-9}" -lt 6 ] || break
+    done
+    expect "a pass in the second evaluation ($layout)" "$step" 6
+    phase evaluation score.pack:$((n - 1)):$nth "$n" "$tp" 6
+done
+expect "control: other numbers are seen" \
+    "$([ "$(state "$tmp/straight-1-1/ck/last")" = "$(state "$tmp/straight-2-1/ck/last")" ] && echo same || echo other)" other
+verdict
