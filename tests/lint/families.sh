@@ -4,14 +4,14 @@
 # shellcheck source=tests/lint/lint.bash
 . "$(dirname "$0")/lint.bash"
 
-names='bert|roberta|llama|mistral|mixtral|qwen|gpt_?2|gpt_?neox|bloom|falcon|gemma|olmo'
+family_words='bert|roberta|llama|mistral|mixtral|qwen|gpt_?2|gpt_?neox|bloom|falcon|gemma|olmo'
 
 # Comments are taken out, then words of identifiers and strings are looked at.
 scan() {
     local file
     while read -r file; do
         case $file in src/model/families.c | '') continue ;; esac
-        awk -v file="$file" -v names="$names" '
+        awk -v file="$file" -v names="$family_words" '
             {
                 line = $0
                 if (inside) { if (match(line, /\*\//)) { line = substr(line, RSTART + 2); inside = 0 } else line = "" }
