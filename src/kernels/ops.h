@@ -100,6 +100,17 @@ struct lt_norm_args {
     float *dx;          /* bwd out [rows, C] f32; may alias dres */
 };
 
+/* RMS norm of every head of rows (q and k of Gemma 3, Qwen 3), in place: x := x rstd w, rstd = 1 / sqrt(mean(x^2) + eps) of its D numbers. */
+struct lt_head_norm_args {
+    int64_t rows, ld; /* row stride of x and of dy */
+    int heads, head_dim;
+    lt_arr x;       /* fwd: in place [rows, heads * D]; bwd: dy in, dx out, in place */
+    const float *w; /* [D] */
+    float eps;
+    lt_arr x_save; /* dense [rows, heads * D]; fwd: p = NULL or a copy of x for backward; bwd in */
+    float *rstd;   /* [rows, heads]; fwd: NULL or out; bwd in */
+};
+
 /* ---- activations ---- */
 typedef enum lt_act { LT_ACT_GELU_ERF, LT_ACT_GELU_TANH, LT_ACT_SILU, LT_ACT_RELU, LT_ACT_TANH } lt_act;
 struct lt_act_args {
@@ -351,6 +362,8 @@ struct lt_ops {
     lt_status (*linear_bwd_x)(const lt_ctx *c, const struct lt_linear_args *a); /* dx = dy W + resid */
     lt_status (*norm_fwd)(const lt_ctx *c, const struct lt_norm_args *a);
     lt_status (*norm_bwd)(const lt_ctx *c, const struct lt_norm_args *a); /* reads x (or x_save passed as x), mean, rstd, w */
+    lt_status (*head_norm_fwd)(const lt_ctx *c, const struct lt_head_norm_args *a);
+    lt_status (*head_norm_bwd)(const lt_ctx *c, const struct lt_head_norm_args *a);
     lt_status (*act_fwd)(const lt_ctx *c, const struct lt_act_args *a);
     lt_status (*act_bwd)(const lt_ctx *c, const struct lt_act_args *a);
     lt_status (*glu_fwd)(const lt_ctx *c, const struct lt_act_args *a);

@@ -1,7 +1,7 @@
 /* Where activations live.  Carved twice, measuring and real (base/mem.h).
  *
  * Per block and row, with backward (A = bytes of the compute type): q Hl*D*A, kv 2*Hkvl*D*A, o Hl*D*A, lse Hl*4, u Fl*A (gated: 2*Fl*A), and C*4 with two
- * statistics for each norm.  Without backward all blocks share one set. */
+ * statistics for each norm; with adapters C*A for the input of each branch.  Without backward all blocks share one set. */
 #include "model/model_impl.h"
 
 static lt_arr take(lt_model *m, int64_t rows, int64_t cols) {
@@ -28,6 +28,16 @@ static void carve_saved(lt_model *m, lt_saved *s) {
     s->o = take(m, T, hd);
     s->lse = take_f32(m, T, m->Hl);
     s->u = take(m, T, a->glu ? 2 * m->Fl : m->Fl);
+    if (a->qk_norm) {
+        s->q_raw = take(m, T, hd);
+        s->k_raw = take(m, T, kd);
+        s->q_rstd = take_f32(m, T, m->Hl);
+        s->k_rstd = take_f32(m, T, m->Hkvl);
+    }
+    for (int b = 0; b < 2; b++) {
+        bool own = m->limits.adapters && m->limits.backward && lt_model_impl_has_in(m) && !(b == LT_FFN && a->parallel && a->shared_in);
+        s->in[b] = own ? take(m, T, a->C) : m->in[b];
+    }
     for (int b = 0; b < 2; b++)
         for (int place = 0; place < 3; place++)
             carve_norm(m, &s->norm[b][place], lt_model_impl_has_norm(a, b, place),
@@ -41,6 +51,15 @@ static int64_t widest(const lt_model *m) {
     int64_t most = 0;
     for (size_t i = 0; i < sizeof width / sizeof *width; i++) most = width[i] > most ? width[i] : most;
     return most;
+}
+
+static void carve_adapters(lt_model *m) {
+    int64_t T = m->limits.tokens, wide = m->arch.C;
+    wide = m->Fl > wide ? m->Fl : wide;
+    wide = (int64_t)m->Hl * m->arch.D > wide ? (int64_t)m->Hl * m->arch.D : wide;
+    m->lora_x = lt_arr_f32(take_f32(m, T, wide));
+    m->lora_t = take_f32(m, T, m->limits.max_rank);
+    m->lora_dt = take_f32(m, T, m->limits.max_rank);
 }
 
 static void carve_gradients(lt_model *m) {
@@ -63,7 +82,7 @@ void lt_model_impl_carve(lt_model *m) {
     const lt_model_limits *lim = &m->limits;
     int64_t T = lim->tokens, B = lim->seqs, C = a->C;
     lt_dims dims = {.rows = T,
-                    .width = widest(m),
+                    .width = lim->max_rank > widest(m) ? lim->max_rank : widest(m),
                     .seqs = B,
                     .max_len = lim->max_len,
                     .max_prefix = lim->P_max,
@@ -72,6 +91,10 @@ void lt_model_impl_carve(lt_model *m) {
                     .kv_heads = m->Hkvl,
                     .head_dim = a->D};
     m->stream_dt = lt_arch_stream_dtype(a, m->ctx.compute);
+    if (lt_model_impl_has_in(m)) { /* with an input norm, both are read before the other is written */
+        m->in[LT_ATTN] = take(m, T, C);
+        m->in[LT_FFN] = m->stream_dt == LT_F32 ? m->in[LT_ATTN] : take(m, T, C);
+    }
     for (int l = 0; l < a->m; l++) {
         if (l == 0 || lim->backward)
             carve_saved(m, &m->saved[l]);
@@ -82,9 +105,6 @@ void lt_model_impl_carve(lt_model *m) {
     if (a->positions == LT_POS_ALIBI) m->slopes = take_f32(m, m->Hl, 1);
     carve_norm(m, &m->embed_saved, a->embed_norm, false);
     carve_norm(m, &m->final_saved, a->final_norm, m->stream_dt == LT_F32);
-    if (m->stream_dt != LT_F32)
-        for (int b = 0; b < 2; b++) m->stream[b] = take(m, T, C);
-    if (a->norms & LT_NORM_IN) m->n = take(m, T, C);
     m->h = take(m, T, m->Fl);
     m->pick = lt_arr_f32(take_f32(m, B, C)); /* room for either type */
     m->pick_x = (lt_arr){take_f32(m, B, C), m->stream_dt};
@@ -95,6 +115,7 @@ void lt_model_impl_carve(lt_model *m) {
     m->dev.words = lt_model_impl_pack_words(m);
     m->dev.device = lt_arena_take(&m->acts, m->dev.words, sizeof *m->dev.device);
     if (lim->backward) carve_gradients(m);
+    if (lim->adapters) carve_adapters(m);
     m->ctx.ws_bytes = m->ctx.ops->ws_bytes(&m->ctx, &dims);
     m->ctx.ws = lt_arena_take(&m->acts, (int64_t)m->ctx.ws_bytes, 1);
 }

@@ -28,23 +28,49 @@ static float *stream_at(lt_model *m, int layer, int branch) {
     return layer == m->arch.m ? m->final_saved.x : lt_model_impl_saved(m, layer)->norm[branch][LT_IN].x;
 }
 
-/* The rows that a branch puts out: f32 beside where the next branch reads them, else m->stream. */
+/* The rows that a branch puts out: where the next branch reads them. */
 static lt_arr stream_after(lt_model *m, int layer, int branch) {
-    if (m->stream_dt != LT_F32) return m->stream[branch];
+    if (m->stream_dt != LT_F32) {
+        if (branch == LT_ATTN) return lt_model_impl_saved(m, layer)->in[LT_FFN];
+        return layer + 1 < m->arch.m ? lt_model_impl_saved(m, layer + 1)->in[LT_ATTN] : m->in[LT_ATTN];
+    }
     return lt_arr_f32(branch == LT_ATTN && !m->arch.parallel ? stream_at(m, layer, LT_FFN) : stream_at(m, layer + 1, LT_ATTN));
 }
 
 /* in(x) of a branch: x itself without an input norm. */
 static lt_arr input_norm(lt_model *m, int layer, int branch, int64_t rows, lt_arr x) {
     if (!lt_model_impl_has_norm(&m->arch, branch, LT_IN)) return x;
-    lt_model_impl_norm(m, &m->block[layer].norm[branch][LT_IN], &lt_model_impl_saved(m, layer)->norm[branch][LT_IN], rows, x.p, m->n,
-                       (lt_arr){0});
-    return m->n;
+    lt_saved *s = lt_model_impl_saved(m, layer);
+    lt_model_impl_norm(m, &m->block[layer].norm[branch][LT_IN], &s->norm[branch][LT_IN], rows, x.p, s->in[branch], (lt_arr){0});
+    return s->in[branch];
 }
 
 static lt_arr pick_rows(lt_model *m, int64_t n, lt_arr from, lt_arr to) {
     LT_OP(m, gather_rows, &(struct lt_rows_args){.rows = n, .C = m->arch.C, .index = m->dev.pick_row, .big = from, .small = to});
     return to;
+}
+
+/* Norms of the heads of q [rows] and k [T]. */
+static void norm_heads(lt_model *m, int layer, int64_t rows, int64_t T) {
+    lt_saved *s = lt_model_impl_saved(m, layer);
+    int D = m->arch.D;
+    struct lt_head_norm_args a = {
+        .rows = rows, .ld = (int64_t)m->Hl * D, .heads = m->Hl, .head_dim = D, .x = s->q, .w = m->block[layer].q_norm, .eps = m->arch.eps};
+    if (m->keep) {
+        a.x_save = s->q_raw;
+        a.rstd = s->q_rstd;
+    }
+    LT_OP(m, head_norm_fwd, &a);
+    a.rows = T;
+    a.ld = 2 * (int64_t)m->Hkvl * D;
+    a.heads = m->Hkvl;
+    a.x = s->kv;
+    a.w = m->block[layer].k_norm;
+    if (m->keep) {
+        a.x_save = s->k_raw;
+        a.rstd = s->k_rstd;
+    }
+    LT_OP(m, head_norm_fwd, &a);
 }
 
 /* n [T, C] -> saved.o [rows, Hl*D]; queries from nq [rows, C]. */
@@ -54,6 +80,10 @@ static void attention_body(lt_model *m, const lt_pack *pack, int layer, const lt
     int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T, hd = (int64_t)m->Hl * m->arch.D, kd = (int64_t)m->Hkvl * m->arch.D;
     LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->q, .rows = rows, .x = nq, .y = s->q});
     LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = n, .y = s->kv});
+    lt_model_impl_adapt(m, layer, LT_TARGET_Q, nq, s->q, hd);
+    lt_model_impl_adapt(m, layer, LT_TARGET_K, n, s->kv, 2 * kd);
+    lt_model_impl_adapt(m, layer, LT_TARGET_V, n, lt_arr_at(s->kv, kd), 2 * kd);
+    if (m->arch.qk_norm) norm_heads(m, layer, rows, T);
     if (m->arch.positions == LT_POS_ROTARY) {
         rotate(m, layer, s->q, hd, m->Hl, rows, pick ? m->dev.pick_pos : m->dev.pos, 0);
         rotate(m, layer, s->kv, 2 * kd, m->Hkvl, T, m->dev.pos, 0);
@@ -65,6 +95,9 @@ static void attention_body(lt_model *m, const lt_pack *pack, int layer, const lt
 static void feed_forward_body(lt_model *m, int layer, int64_t rows, lt_arr n) {
     lt_saved *s = lt_model_impl_saved(m, layer);
     LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &m->block[layer].up, .rows = rows, .x = n, .y = s->u});
+    int64_t ld = m->arch.glu ? 2 * m->Fl : m->Fl;
+    lt_model_impl_adapt(m, layer, LT_TARGET_UP, n, lt_arr_at(s->u, ld - m->Fl), ld);
+    if (m->arch.glu) lt_model_impl_adapt(m, layer, LT_TARGET_GATE, n, s->u, ld);
     struct lt_act_args act = {.act = m->arch.act, .rows = rows, .F = m->Fl, .u = s->u, .h = m->h};
     if (m->arch.glu)
         LT_OP(m, glu_fwd, &act);
@@ -72,21 +105,23 @@ static void feed_forward_body(lt_model *m, int layer, int64_t rows, lt_arr n) {
         LT_OP(m, act_fwd, &act);
 }
 
-/* sum := x W^T + bias + resid, this rank's part of it. */
-static void project(lt_model *m, lt_lin *lin, int64_t rows, lt_arr x, float *sum, lt_arr resid) {
+/* sum := x W^T + bias + resid of the branch's last matrix, this rank's part of it. */
+static void project(lt_model *m, int layer, int branch, int64_t rows, lt_arr x, float *sum, lt_arr resid) {
+    lt_lin *lin = branch == LT_ATTN ? &m->block[layer].o : &m->block[layer].down;
     LT_OP_TIMED(
         m, linear, linear_fwd,
         &(struct lt_linear_args){.lin = lin, .rows = rows, .x = x, .y = lt_arr_f32(sum), .resid = resid, .no_bias = m->grid->tp_rank != 0});
+    lt_model_impl_adapt(m, layer, branch == LT_ATTN ? LT_TARGET_O : LT_TARGET_DOWN, x, lt_arr_f32(sum), m->arch.C);
 }
 
 /* The end of a branch: its body's product, the sum over the tp group, the norms behind it.  x [rows, C]: the stream before it. */
-static lt_arr finish_branch(lt_model *m, int layer, int branch, int64_t rows, lt_lin *lin, lt_arr body, lt_arr x) {
+static lt_arr finish_branch(lt_model *m, int layer, int branch, int64_t rows, lt_arr body, lt_arr x) {
     const lt_norm_weights *w = m->block[layer].norm[branch];
     const lt_norm_saved *s = lt_model_impl_saved(m, layer)->norm[branch];
     bool out = m->arch.norms & LT_NORM_OUT, after = m->arch.norms & LT_NORM_AFTER;
     lt_arr to = stream_after(m, layer, branch);
     float *sum = lt_model_impl_sum(m, out ? s[LT_OUT].x : after ? s[LT_AFTER].x : to.p);
-    project(m, lin, rows, body, sum, out ? (lt_arr){0} : lt_model_impl_once(m, x));
+    project(m, layer, branch, rows, body, sum, out ? (lt_arr){0} : lt_model_impl_once(m, x));
     lt_model_impl_reduce(m, rows);
     if (out) {
         lt_arr y = after ? lt_arr_f32(s[LT_AFTER].x) : to;
@@ -100,17 +135,15 @@ static lt_arr finish_branch(lt_model *m, int layer, int branch, int64_t rows, lt
 
 /* Both branches on x: one residual sum, one all-reduce. */
 static lt_arr parallel_block(lt_model *m, int layer, int64_t rows, lt_arr n, lt_arr x) {
-    lt_block *w = &m->block[layer];
     float *sum = lt_model_impl_sum(m, stream_after(m, layer, LT_FFN).p);
-    project(m, &w->o, rows, lt_model_impl_saved(m, layer)->o, sum, lt_model_impl_once(m, x));
+    project(m, layer, LT_ATTN, rows, lt_model_impl_saved(m, layer)->o, sum, lt_model_impl_once(m, x));
     feed_forward_body(m, layer, rows, n);
-    project(m, &w->down, rows, m->h, sum, lt_arr_f32(sum));
+    project(m, layer, LT_FFN, rows, m->h, sum, lt_arr_f32(sum));
     lt_model_impl_reduce(m, rows);
     return lt_arr_f32(sum);
 }
 
 lt_arr lt_model_impl_block_fwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, lt_arr x) {
-    lt_block *w = &m->block[layer];
     const lt_arch *a = &m->arch;
     int64_t rows = pick ? pack->n_seq : pack->n_tok;
     lt_arr n = input_norm(m, layer, LT_ATTN, pack->n_tok, x), nq = n;
@@ -123,8 +156,8 @@ lt_arr lt_model_impl_block_fwd(lt_model *m, const lt_pack *pack, int layer, cons
         if (!a->shared_in) nq = input_norm(m, layer, LT_FFN, rows, x);
         return parallel_block(m, layer, rows, nq, x);
     }
-    x = finish_branch(m, layer, LT_ATTN, rows, &w->o, lt_model_impl_saved(m, layer)->o, x);
+    x = finish_branch(m, layer, LT_ATTN, rows, lt_model_impl_saved(m, layer)->o, x);
     n = input_norm(m, layer, LT_FFN, rows, x);
     feed_forward_body(m, layer, rows, n);
-    return finish_branch(m, layer, LT_FFN, rows, &w->down, m->h, x);
+    return finish_branch(m, layer, LT_FFN, rows, m->h, x);
 }

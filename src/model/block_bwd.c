@@ -33,12 +33,35 @@ static void back(lt_model *m, lt_lin *lin, int64_t rows, lt_arr dy, lt_arr dx, l
 /* Feed-forward body, from the gradient of its output to saved.u's place. */
 static void feed_forward_back(lt_model *m, int layer, int64_t rows, const float *grad) {
     lt_saved *s = &m->saved[layer];
-    struct lt_act_args act = {.act = m->arch.act, .rows = rows, .F = m->Fl, .u = s->u, .dh = m->dh, .du = s->u};
+    struct lt_act_args act = {.act = m->arch.act, .rows = rows, .F = m->Fl, .u = s->u, .h = m->h, .dh = m->dh, .du = s->u};
     back(m, &m->block[layer].down, rows, f32(grad), m->dh, (lt_arr){0});
+    if (m->targets >> LT_TARGET_DOWN & 1) { /* its input is made again */
+        if (m->arch.glu)
+            LT_OP(m, glu_fwd, &act);
+        else
+            LT_OP(m, act_fwd, &act);
+        lt_model_impl_adapt_bwd(m, layer, LT_TARGET_DOWN, m->h, f32(grad), m->arch.C, m->dh);
+    }
     if (m->arch.glu)
         LT_OP(m, glu_bwd, &act);
     else
         LT_OP(m, act_bwd, &act);
+}
+
+/* What the body of a branch read: rows of its own, or the f32 stream where it lies.  pick: as the queries' and the feed-forward's rows. */
+static lt_arr input_of(lt_model *m, int layer, int branch, bool pick) {
+    bool shared = m->arch.parallel && m->arch.shared_in;
+    lt_arr in = lt_model_impl_has_in(m) ? m->saved[layer].in[shared ? LT_ATTN : branch] : f32(m->saved[layer].norm[branch][LT_IN].x);
+    return pick && (branch == LT_ATTN || shared) ? (lt_arr){m->pick.p, in.dt} : in;
+}
+
+/* dn (+)= du Wup, and the adapters' share. */
+static void up_back(lt_model *m, int layer, int64_t rows, float *dn, lt_arr resid) {
+    lt_arr du = m->saved[layer].u, x = input_of(m, layer, LT_FFN, lt_model_impl_picks(m, layer));
+    int64_t ld = m->arch.glu ? 2 * m->Fl : m->Fl;
+    back(m, &m->block[layer].up, rows, du, f32(dn), resid);
+    lt_model_impl_adapt_bwd(m, layer, LT_TARGET_UP, x, lt_arr_at(du, ld - m->Fl), ld, f32(dn));
+    if (m->arch.glu) lt_model_impl_adapt_bwd(m, layer, LT_TARGET_GATE, x, du, ld, f32(dn));
 }
 
 static void unrotate(lt_model *m, int layer, lt_arr x, int64_t ld, int heads, int64_t rows, const int32_t *pos) {
@@ -53,14 +76,41 @@ static void unrotate(lt_model *m, int layer, lt_arr x, int64_t ld, int heads, in
                                  .inverse = 1});
 }
 
-/* Attention body, from the gradient of its output to m->dq, m->dkv (before the rotation) and the bank's gradient. */
+static void norm_heads_back(lt_model *m, int layer, int64_t rows, int64_t T) {
+    lt_saved *s = &m->saved[layer];
+    int D = m->arch.D;
+    LT_OP(m, head_norm_bwd,
+          &(struct lt_head_norm_args){.rows = rows,
+                                      .ld = (int64_t)m->Hl * D,
+                                      .heads = m->Hl,
+                                      .head_dim = D,
+                                      .x = m->dq,
+                                      .w = m->block[layer].q_norm,
+                                      .x_save = s->q_raw,
+                                      .rstd = s->q_rstd});
+    LT_OP(m, head_norm_bwd,
+          &(struct lt_head_norm_args){.rows = T,
+                                      .ld = 2 * (int64_t)m->Hkvl * D,
+                                      .heads = m->Hkvl,
+                                      .head_dim = D,
+                                      .x = m->dkv,
+                                      .w = m->block[layer].k_norm,
+                                      .x_save = s->k_raw,
+                                      .rstd = s->k_rstd});
+}
+
+/* Attention body, from the gradient of its output to m->dq, m->dkv (before norm and rotation) and the bank's gradient. */
 static void attention_back(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below, const float *grad) {
     int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T, hd = (int64_t)m->Hl * m->arch.D, kd = (int64_t)m->Hkvl * m->arch.D;
     back(m, &m->block[layer].o, rows, f32(grad), m->d_o, (lt_arr){0});
+    lt_model_impl_adapt_bwd(m, layer, LT_TARGET_O, m->saved[layer].o, f32(grad), m->arch.C, m->d_o);
     lt_model_impl_attn_bwd(m, layer, bank, pick);
-    if (!below || m->arch.positions != LT_POS_ROTARY) return;
-    unrotate(m, layer, m->dq, hd, m->Hl, rows, pick ? m->dev.pick_pos : m->dev.pos);
-    unrotate(m, layer, m->dkv, 2 * kd, m->Hkvl, T, m->dev.pos);
+    if (!below && !m->targets) return;
+    if (m->arch.positions == LT_POS_ROTARY) {
+        unrotate(m, layer, m->dq, hd, m->Hl, rows, pick ? m->dev.pick_pos : m->dev.pos);
+        unrotate(m, layer, m->dkv, 2 * kd, m->Hkvl, T, m->dev.pos);
+    }
+    if (m->arch.qk_norm) norm_heads_back(m, layer, rows, T);
 }
 
 static void scatter(lt_model *m, int64_t rows, float *big, const float *small) {
@@ -74,23 +124,33 @@ static const float *feed_forward_branch(lt_model *m, int layer, int64_t rows, co
     const float *g1 = through_after(m, layer, LT_FFN, rows, grad), *g2 = through_out(m, layer, LT_FFN, rows, g1);
     feed_forward_back(m, layer, rows, g2);
     float *dn = lt_model_impl_sum(m, in ? m->g_sum : m->g_x[LT_FFN]);
-    back(m, &m->block[layer].up, rows, m->saved[layer].u, f32(dn), in ? (lt_arr){0} : lt_model_impl_once(m, f32(g1)));
+    up_back(m, layer, rows, dn, in ? (lt_arr){0} : lt_model_impl_once(m, f32(g1)));
     lt_model_impl_reduce(m, rows);
     if (!in) return dn;
     lt_model_impl_norm_bwd(m, &m->block[layer].norm[LT_FFN][LT_IN], &m->saved[layer].norm[LT_FFN][LT_IN], rows, dn, g1, m->g_x[LT_FFN]);
     return m->g_x[LT_FFN];
 }
 
-/* The attention branch's way to x from dq, dkv, and G1 (rows) that goes to x directly.  also [rows of du]: NULL, or the feed-forward's du of a parallel
- * block with a shared input norm, whose product joins the same sum. */
-static float *to_input(lt_model *m, const lt_pack *pack, int layer, bool pick, const float *g1, const lt_arr *also) {
+/* Adapters of q, k and v.  dx of q's rows and of all rows; NULL: not wanted. */
+static void adapters_back(lt_model *m, int layer, bool pick, float *dq_x, float *dx) {
+    int64_t hd = (int64_t)m->Hl * m->arch.D, kd = (int64_t)m->Hkvl * m->arch.D;
+    lt_arr x = input_of(m, layer, LT_ATTN, false);
+    lt_model_impl_adapt_bwd(m, layer, LT_TARGET_Q, input_of(m, layer, LT_ATTN, pick), m->dq, hd, f32(dq_x));
+    lt_model_impl_adapt_bwd(m, layer, LT_TARGET_K, x, m->dkv, 2 * kd, f32(dx));
+    lt_model_impl_adapt_bwd(m, layer, LT_TARGET_V, x, lt_arr_at(m->dkv, kd), 2 * kd, f32(dx));
+}
+
+/* The attention branch's way to x from dq, dkv, and G1 (rows) that goes to x directly.  also: the feed-forward of a parallel block with a shared input norm
+ * joins the same sum. */
+static float *to_input(lt_model *m, const lt_pack *pack, int layer, bool pick, const float *g1, bool also) {
     lt_block *w = &m->block[layer];
     bool in = lt_model_impl_has_norm(&m->arch, LT_ATTN, LT_IN);
     int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T;
     float *dn = lt_model_impl_sum(m, in ? m->g_sum : m->g_x[LT_ATTN]), *first = pick ? m->g_small : dn;
     back(m, &w->q, rows, m->dq, f32(first), in ? (lt_arr){0} : lt_model_impl_once(m, f32(g1)));
-    if (also) back(m, &w->up, rows, *also, f32(first), f32(first));
+    if (also) up_back(m, layer, rows, first, f32(first));
     back(m, &w->kv, T, m->dkv, f32(dn), pick ? (lt_arr){0} : f32(dn));
+    adapters_back(m, layer, pick, first, dn);
     if (pick) scatter(m, rows, dn, m->g_small);
     lt_model_impl_reduce(m, T);
     if (!in) return dn;
@@ -102,16 +162,15 @@ static float *to_input(lt_model *m, const lt_pack *pack, int layer, bool pick, c
 /* Both branches read x: their gradients meet there. */
 static float *parallel_back(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below, const float *grad) {
     int64_t rows = pick ? pack->n_seq : pack->n_tok;
-    lt_arr *du = &m->saved[layer].u;
     attention_back(m, pack, layer, bank, pick, below, grad);
-    if (!below) return NULL;
+    if (!below && !m->targets) return NULL;
     feed_forward_back(m, layer, rows, grad);
-    if (m->arch.shared_in) return to_input(m, pack, layer, pick, grad, du);
+    if (m->arch.shared_in) return to_input(m, pack, layer, pick, grad, true);
     float *dn = lt_model_impl_sum(m, m->g_sum); /* a norm of its own: a sum of its own */
-    back(m, &m->block[layer].up, rows, *du, f32(dn), (lt_arr){0});
+    up_back(m, layer, rows, dn, (lt_arr){0});
     lt_model_impl_reduce(m, rows);
     lt_model_impl_norm_bwd(m, &m->block[layer].norm[LT_FFN][LT_IN], &m->saved[layer].norm[LT_FFN][LT_IN], rows, dn, grad, m->g_x[LT_FFN]);
-    return to_input(m, pack, layer, pick, m->g_x[LT_FFN], NULL);
+    return to_input(m, pack, layer, pick, m->g_x[LT_FFN], false);
 }
 
 float *lt_model_impl_block_bwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below, const float *grad) {
@@ -120,5 +179,7 @@ float *lt_model_impl_block_bwd(lt_model *m, const lt_pack *pack, int layer, cons
     grad = feed_forward_branch(m, layer, rows, grad);
     const float *g1 = through_after(m, layer, LT_ATTN, rows, grad), *g2 = through_out(m, layer, LT_ATTN, rows, g1);
     attention_back(m, pack, layer, bank, pick, below, g2);
-    return below ? to_input(m, pack, layer, pick, g1, NULL) : NULL;
+    if (below) return to_input(m, pack, layer, pick, g1, false);
+    adapters_back(m, layer, pick, NULL, NULL);
+    return NULL;
 }

@@ -31,8 +31,10 @@ static lt_arr embed(lt_model *m, const lt_forward_args *a) {
     }
     LT_OP(m, embed_fwd, &args);
     lt_model_impl_reduce(m, a->pack->n_tok);
-    if (!arch->embed_norm && m->stream_dt == LT_F32) return lt_arr_f32(e);
-    lt_arr to = m->stream_dt == LT_F32 ? lt_arr_f32(lt_model_impl_saved(m, 0)->norm[LT_ATTN][LT_IN].x) : m->stream[LT_FFN];
+    /* with an input norm the rows are copied, where backward wants them, while it reads */
+    if (!arch->embed_norm && m->stream_dt == LT_F32 && (e == alone || arch->norms & LT_NORM_IN)) return lt_arr_f32(e);
+    lt_saved *s = lt_model_impl_saved(m, 0);
+    lt_arr to = m->stream_dt == LT_F32 ? lt_arr_f32(s->norm[LT_ATTN][LT_IN].x) : s->in[LT_ATTN];
     if (arch->embed_norm)
         lt_model_impl_norm(m, &m->embed_norm, &m->embed_saved, a->pack->n_tok, e, to, (lt_arr){0});
     else
@@ -92,7 +94,9 @@ void lt_model_forward(lt_model *m, const lt_forward_args *a, lt_readout_rows *ou
     const lt_arch *arch = &m->arch;
     bool pick = lt_model_impl_one_row(a->readout) && !a->hidden;
     int64_t T = a->pack->n_tok, n = pick ? a->pack->n_seq : T, C = arch->C;
+    m->args = a;
     m->keep = a->backward;
+    m->targets = lt_model_impl_targets(a);
     lt_model_impl_upload(m, a);
     lt_arr x = embed(m, a);
     for (int l = 0; l < arch->m; l++) {
@@ -132,13 +136,15 @@ static void trained_inputs(const lt_forward_args *a, bool *in_layers, bool *in_p
     *in_layers = *in_prompt = false;
     for (int64_t i = 0; b && b->d_kv && i < p->n_seq; i++) *in_layers |= p->slot[i] >= 0;
     for (int64_t i = 0; b && b->d_prompt && i < p->n_seq; i++) *in_prompt |= p->text0[i] > p->cu[i];
-    for (int64_t i = 0; b && i < p->n_trial; i++) *in_layers |= p->trial[i].trial < b->n_adapters && b->adapter[p->trial[i].trial].rank > 0;
+    *in_layers |= lt_model_impl_targets(a) != 0;
 }
 
 void lt_model_backward(lt_model *m, const lt_forward_args *a, const float *d_out) {
     const lt_arch *arch = &m->arch;
     bool pick = lt_model_impl_one_row(a->readout), in_layers, in_prompt;
     int64_t n = pick ? a->pack->n_seq : a->pack->n_tok;
+    m->args = a;
+    m->targets = lt_model_impl_targets(a);
     trained_inputs(a, &in_layers, &in_prompt);
     if (!in_layers && !in_prompt) return;
     const float *grad = backward_readout(m, a, d_out, n);

@@ -11,6 +11,7 @@
 lt_status lt_model_impl_prepare(lt_model *m) {
     const lt_arch *a = &m->arch;
     int64_t t = m->grid->tp_size, r = m->grid->tp_rank;
+    LT_CHECK(!a->parallel || a->norms == LT_NORM_IN, LT_ERR_INTERNAL, "%s: a parallel block has input norms and no others", a->model_type);
     m->Hl = a->H / (int)t;
     m->Hkvl = a->Hkv >= t ? a->Hkv / (int)t : 1;
     m->kv_first = (int)(r * a->Hkv / t);
@@ -27,12 +28,15 @@ lt_status lt_model_impl_prepare(lt_model *m) {
     return LT_OK;
 }
 
-static lt_status open_local(const char *dir, const lt_model_options *opt, lt_model *m) {
+static lt_status open_local(const char *dir, const lt_model_options *opt, const lt_arch *arch, lt_model *m) {
     LT_TRY(LT_FAULT_POINT("model.open"));
     m->ctx = (lt_ctx){.ops = opt->ops ? opt->ops : lt_ops_by_name(getenv("LT_OPS")), .threads = opt->threads, .compute = opt->compute};
     LT_CHECK(m->ctx.ops, LT_ERR_ARG, "LT_OPS is \"%s\"; known: cpu, guard, ref", getenv("LT_OPS"));
     LT_TRY(m->ctx.ops->ctx_init(&m->ctx));
-    LT_TRY(lt_arch_read(dir, &m->arch));
+    if (arch)
+        m->arch = *arch;
+    else
+        LT_TRY(lt_arch_read(dir, &m->arch));
     LT_TRY(lt_arch_check_tp(&m->arch, m->grid->tp_size));
     LT_TRY(lt_st_open(dir, &m->st));
     LT_TRY(lt_st_fingerprint(m->st, m->fingerprint));
@@ -43,11 +47,15 @@ static lt_status open_local(const char *dir, const lt_model_options *opt, lt_mod
 }
 
 lt_status lt_model_create(const char *dir, lt_grid *grid, const lt_model_options *opt, lt_model **model) {
+    return lt_model_impl_create(dir, grid, opt, NULL, model);
+}
+
+lt_status lt_model_impl_create(const char *dir, lt_grid *grid, const lt_model_options *opt, const lt_arch *arch, lt_model **model) {
     lt_model *m = NULL;
     lt_status st = lt_calloc(&m, 1, sizeof *m, "a model");
     if (st == LT_OK) {
         m->grid = grid;
-        st = open_local(dir, opt, m);
+        st = open_local(dir, opt, arch, m);
     }
     st = lt_agree_same(grid->world, st, m ? m->fingerprint : "", m ? sizeof m->fingerprint : 0, "the model");
     if (st != LT_OK)
@@ -113,6 +121,7 @@ static lt_status plan_local(lt_model *m, const lt_model_limits *limits) {
     lt_model_impl_carve(m);
     LT_TRY(lt_arena_ok(&m->acts));
     LT_TRY(lt_calloc(&m->dev.host, m->dev.words, sizeof *m->dev.host, "a pack on its way"));
+    LT_TRY(lt_calloc(&m->segment, limits->seqs, sizeof *m->segment, "segments of adapters"));
     for (int r = 0; r < m->arch.n_ropes; r++) LT_TRY(fill_rotations(m, r));
     return m->slopes ? fill_slopes(m) : LT_OK;
 }
@@ -170,6 +179,7 @@ void lt_model_destroy(lt_model **model) {
     lt_ctx_arena_fini(&m->ctx, &m->weights);
     if (m->ctx.ops) m->ctx.ops->ctx_fini(&m->ctx);
     free(m->dev.host);
+    free(m->segment);
     free(m->saved);
     free(m->block);
     free(m->weight);

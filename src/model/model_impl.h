@@ -35,11 +35,14 @@ typedef struct lt_norm_saved {
  * when the stream is f32. */
 typedef struct lt_saved {
     lt_norm_saved norm[2][3];
-    lt_arr q;   /* [n_q, Hl*D] after rotation */
-    lt_arr kv;  /* [T, 2*Hkvl*D] after rotation */
-    lt_arr o;   /* [n_q, Hl*D] attention output */
-    float *lse; /* [n_q, Hl] */
-    lt_arr u;   /* [n_q, Fl or 2*Fl] before the activation */
+    lt_arr in[2]; /* [T, C] what the branch's body reads, where that is not the f32 stream; of this block alone if adapters want it */
+    lt_arr q;     /* [n_q, Hl*D] after rotation */
+    lt_arr kv;    /* [T, 2*Hkvl*D] after rotation */
+    lt_arr o;     /* [n_q, Hl*D] attention output */
+    float *lse;   /* [n_q, Hl] */
+    lt_arr u;     /* [n_q, Fl or 2*Fl] before the activation */
+    lt_arr q_raw, k_raw;    /* with qk_norm: [n_q, Hl*D], [T, Hkvl*D] before it */
+    float *q_rstd, *k_rstd; /* [n_q, Hl], [T, Hkvl] */
 } lt_saved;
 
 /* Where one whole tensor of the file goes on this rank. */
@@ -69,6 +72,7 @@ typedef struct lt_device_pack {
     const int32_t *pick_row, *pick_pos;            /* device: [n_seq] read-out row, its position */
     const int32_t *target;                         /* device: [read-out rows] */
     const float *weight;
+    const uint64_t *key; /* device: [n_seq]; for adapters only */
 } lt_device_pack;
 
 struct lt_model {
@@ -104,14 +108,20 @@ struct lt_model {
     lt_norm_saved embed_saved, final_saved;
     lt_buffer *buf[2];                                 /* [T, C] f32: partial sums of the tp group, in turn */
     int side;                                          /* which of them the next sum takes */
-    lt_arr n, h;                                       /* input norm's output [T, C]; activation [T, Fl] */
-    lt_arr stream[2];                                  /* [T, C] rows after branch 0 and 1 where the stream is not f32 */
+    lt_arr in[2];                                      /* [T, C] inputs of branches that no block keeps for itself */
+    lt_arr h;                                          /* [T, Fl] activation */
     lt_arr pick, pick_x;                               /* [B, C] gathered rows of the last layer: of the branch's input, of the stream */
     float *g_after, *g_out, *g_sum, *g_x[2], *g_small; /* [T, C] gradients; g_small [B, C] */
     lt_arr dh, d_o, dq, dkv;                           /* [T, Fl], [T, Hl*D] x 2, [T, 2*Hkvl*D] */
     float *rows_out, *pooled, *pool_u, *d_rows;        /* [T, C], [B, C] x 2, [T, C] */
     int32_t *argmax;                                   /* [B, C] */
+    const lt_forward_args *args;                       /* of the pass under way */
     bool keep;                                         /* the forward under way keeps what backward reads */
+    /* adapters */
+    lt_segment *segment;     /* [seqs] host */
+    lt_arr lora_x;           /* [T, widest] dropped rows, room for either type */
+    float *lora_t, *lora_dt; /* [T, max_rank] */
+    unsigned targets;        /* of the pass under way, as bits */
     lt_model_times times;
 };
 
@@ -133,6 +143,8 @@ struct lt_model {
         (m)->times.clock += lt_time_s() - t0_op_;                                                                                          \
     } while (0)
 
+/* model.c: lt_model_create with an architecture that is given; NULL = as config.json says.  Tests make models of any shape with it. */
+lt_status lt_model_impl_create(const char *dir, lt_grid *grid, const lt_model_options *opt, const lt_arch *arch, lt_model **model);
 /* model.c: this rank's share of m->arch under m->grid, and the size of its weights; m->st is open. */
 lt_status lt_model_impl_prepare(lt_model *m);
 /* shard.c: lists every tensor with its place, taking memory from m->weights (measuring or real). */
@@ -153,6 +165,11 @@ void lt_model_impl_upload(lt_model *m, const lt_forward_args *a);
 /* True if one row of each sequence is read out. */
 static inline bool lt_model_impl_one_row(lt_readout r) { return r == LT_READ_FIRST || r == LT_READ_CLS || r == LT_READ_LAST; }
 
+/* In this layer only the read-out rows go past the keys and values. */
+static inline bool lt_model_impl_picks(const lt_model *m, int layer) {
+    return layer == m->arch.m - 1 && lt_model_impl_one_row(m->args->readout) && !m->args->hidden;
+}
+
 /* block.c, block_bwd.c: one block.  pick: the last one, of which only the read-out rows go on.
  *   x  in the stream before the block [T, C];  returned: after it, [T, C] or the read-out rows [n_seq, C] */
 lt_arr lt_model_impl_block_fwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, lt_arr x);
@@ -162,11 +179,21 @@ float *lt_model_impl_block_bwd(lt_model *m, const lt_pack *pack, int layer, cons
 void lt_model_impl_attn_fwd(lt_model *m, int layer, const lt_bank *bank, bool pick);
 void lt_model_impl_attn_bwd(lt_model *m, int layer, const lt_bank *bank, bool pick);
 
+/* adapter.c: targets (bits) that some trial of the pack has adapters for. */
+unsigned lt_model_impl_targets(const lt_forward_args *args);
+/* adapter.c: the trials' low-rank update of one target, y += scale (drop(x) A^T) B^T, in the pass under way; nothing if no trial has one.
+ *   x [rows, K of the target] dense;  y [rows, N] with row stride ld_y */
+void lt_model_impl_adapt(lt_model *m, int layer, lt_target t, lt_arr x, lt_arr y, int64_t ld_y);
+/* adapter.c: from dy, gradients of A and B, and dx += (dx.p NULL: not wanted). */
+void lt_model_impl_adapt_bwd(lt_model *m, int layer, lt_target t, lt_arr x, lt_arr dy, int64_t ld_dy, lt_arr dx);
+
 static inline bool lt_model_impl_has_norm(const lt_arch *a, int branch, int place) {
     return a->norms & (1 << place) && !(branch == LT_FFN && place == LT_IN && a->parallel && a->shared_in);
 }
 /* What the forward under way writes for a layer. */
 static inline lt_saved *lt_model_impl_saved(lt_model *m, int layer) { return &m->saved[m->keep ? layer : 0]; }
+/* Does the body of a branch read rows of its own, or the f32 stream where it lies? */
+static inline bool lt_model_impl_has_in(const lt_model *m) { return (m->arch.norms & LT_NORM_IN) || m->stream_dt != LT_F32; }
 /* Where a partial sum of the tp group is written: `alone` on one rank, a comm buffer on several, where the one before stays readable. */
 static inline float *lt_model_impl_sum(lt_model *m, float *alone) {
     if (m->grid->tp_size == 1) return alone;

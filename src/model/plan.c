@@ -49,7 +49,7 @@ static void put(cursor *c, const void *from, int64_t n, const int32_t **device) 
 
 int64_t lt_model_impl_pack_words(const lt_model *m) {
     int64_t T = m->limits.tokens, B = m->limits.seqs, pieces = 24 + 4 * m->n_masks;
-    return T * (6 + 2 * m->n_masks) + B * (10 + 2 * m->n_masks) + m->limits.slots + 2 * 16 + pieces * 16;
+    return T * (6 + 2 * m->n_masks) + B * (12 + 2 * m->n_masks) + m->limits.slots + 2 * 16 + pieces * 16;
 }
 
 /* The row of sequence i that is read out. */
@@ -93,7 +93,7 @@ void lt_model_impl_upload(lt_model *m, const lt_forward_args *a) {
     cursor c = {d->host, d->device, 0, d->words};
     bool pick = lt_model_impl_one_row(a->readout);
     int64_t T = p->n_tok, B = p->n_seq, out = pick || a->readout != LT_READ_TOKENS ? B : T;
-    const int32_t *cu, *weight;
+    const int32_t *cu, *weight, *key;
     put(&c, p->id, T, &d->id);
     put(&c, p->pos, T, &d->pos);
     put(&c, p->type, T, &d->type);
@@ -103,6 +103,10 @@ void lt_model_impl_upload(lt_model *m, const lt_forward_args *a) {
     put(&c, p->target, out, &d->target);
     put(&c, p->weight, out, &weight);
     d->weight = (const float *)(const void *)weight;
+    if (m->limits.adapters) {
+        memcpy(take(&c, 2 * B, &key), p->key, (size_t)B * sizeof *p->key);
+        d->key = (const uint64_t *)(const void *)key;
+    }
     lt_attn_plan plan = {.n_seq = B, .n_q = T, .n_k = T, .cu_q = cu, .k_row0 = cu, .max_q = p->max_len, .max_k = p->max_len}, picked;
     int32_t *len = take(&c, B, &plan.k_len), *index = take(&c, T, &plan.q_index);
     for (int64_t i = 0; i < B; i++) {

@@ -75,6 +75,8 @@ lt_status lt_cpu_linear_fwd(const lt_ctx *c, const struct lt_linear_args *a);
 lt_status lt_cpu_linear_bwd_x(const lt_ctx *c, const struct lt_linear_args *a);
 lt_status lt_cpu_norm_fwd(const lt_ctx *c, const struct lt_norm_args *a);
 lt_status lt_cpu_norm_bwd(const lt_ctx *c, const struct lt_norm_args *a);
+lt_status lt_cpu_head_norm_fwd(const lt_ctx *c, const struct lt_head_norm_args *a);
+lt_status lt_cpu_head_norm_bwd(const lt_ctx *c, const struct lt_head_norm_args *a);
 lt_status lt_cpu_act_fwd(const lt_ctx *c, const struct lt_act_args *a);
 lt_status lt_cpu_act_bwd(const lt_ctx *c, const struct lt_act_args *a);
 lt_status lt_cpu_glu_fwd(const lt_ctx *c, const struct lt_act_args *a);

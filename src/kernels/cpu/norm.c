@@ -102,3 +102,53 @@ lt_status lt_cpu_norm_bwd(const lt_ctx *c, const struct lt_norm_args *a) {
     for (int64_t t = 0; t < a->rows; t++) backward_row(a, t);
     return LT_OK;
 }
+
+/* ---- heads ---- */
+
+static float dot(int64_t n, const float *x, const float *y) {
+    float s = 0;
+#pragma omp simd reduction(+ : s)
+    for (int64_t i = 0; i < n; i++) s += x[i] * y[i];
+    return s;
+}
+
+lt_status lt_cpu_head_norm_fwd(const lt_ctx *c, const struct lt_head_norm_args *a) {
+    int64_t D = a->head_dim;
+    LT_ASSERT(D <= LT_CPU_CHUNK && (!a->x_save.p || a->x_save.dt == a->x.dt));
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->heads * D))
+    for (int64_t t = 0; t < a->rows; t++)
+        for (int64_t h = 0; h < a->heads; h++) {
+            float buf[LT_CPU_CHUNK], buf_y[LT_CPU_CHUNK];
+            int64_t at = t * a->ld + h * D, dense = (t * a->heads + h) * D;
+            const float *x = lt_cpu_load(a->x, at, D, buf);
+            if (a->x_save.p) {
+                size_t elem = lt_dtype_bytes(a->x.dt);
+                memcpy((char *)a->x_save.p + (size_t)dense * elem, (const char *)a->x.p + (size_t)at * elem, (size_t)D * elem);
+            }
+            float rstd = 1.0f / sqrtf(dot(D, x, x) / (float)D + a->eps), *y = lt_cpu_target(a->x, at, buf_y);
+            if (a->rstd) a->rstd[t * a->heads + h] = rstd;
+#pragma omp simd
+            for (int64_t d = 0; d < D; d++) y[d] = x[d] * rstd * a->w[d];
+            lt_cpu_store(a->x, at, D, y);
+        }
+    return LT_OK;
+}
+
+lt_status lt_cpu_head_norm_bwd(const lt_ctx *c, const struct lt_head_norm_args *a) {
+    int64_t D = a->head_dim;
+    LT_ASSERT(D <= LT_CPU_CHUNK);
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->heads * D))
+    for (int64_t t = 0; t < a->rows; t++)
+        for (int64_t h = 0; h < a->heads; h++) {
+            float buf[LT_CPU_CHUNK], buf_x[LT_CPU_CHUNK], g[LT_CPU_CHUNK], buf_y[LT_CPU_CHUNK], rstd = a->rstd[t * a->heads + h];
+            int64_t at = t * a->ld + h * D;
+            const float *dy = lt_cpu_load(a->x, at, D, buf), *x = lt_cpu_load(a->x_save, (t * a->heads + h) * D, D, buf_x);
+#pragma omp simd
+            for (int64_t d = 0; d < D; d++) g[d] = dy[d] * a->w[d];
+            float mean = dot(D, g, x) * rstd / (float)D, *dx = lt_cpu_target(a->x, at, buf_y);
+#pragma omp simd
+            for (int64_t d = 0; d < D; d++) dx[d] = rstd * (g[d] - x[d] * rstd * mean);
+            lt_cpu_store(a->x, at, D, dx);
+        }
+    return LT_OK;
+}

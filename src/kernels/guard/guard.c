@@ -133,6 +133,8 @@ static void *guard_view(const lt_ctx *c, void *p, size_t bytes) {
     X(linear_bwd_x, const struct lt_linear_args *)                                                                                         \
     X(norm_fwd, const struct lt_norm_args *)                                                                                               \
     X(norm_bwd, const struct lt_norm_args *)                                                                                               \
+    X(head_norm_fwd, const struct lt_head_norm_args *)                                                                                     \
+    X(head_norm_bwd, const struct lt_head_norm_args *)                                                                                     \
     X(act_fwd, const struct lt_act_args *)                                                                                                 \
     X(act_bwd, const struct lt_act_args *)                                                                                                 \
     X(glu_fwd, const struct lt_act_args *)                                                                                                 \

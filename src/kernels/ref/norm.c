@@ -45,3 +45,36 @@ lt_status lt_ref_norm_bwd(const lt_ctx *c, const struct lt_norm_args *a) {
     }
     return LT_OK;
 }
+
+lt_status lt_ref_head_norm_fwd(const lt_ctx *c, const struct lt_head_norm_args *a) {
+    int D = a->head_dim;
+    for (int64_t t = 0; t < a->rows; t++)
+        for (int h = 0; h < a->heads; h++) {
+            int64_t at = t * a->ld + h * D, dense = (t * a->heads + h) * D;
+            double sum = 0;
+            for (int d = 0; d < D; d++) sum += lt_ref_get(a->x, at + d) * lt_ref_get(a->x, at + d);
+            double rstd = 1.0 / sqrt(sum / D + (double)a->eps);
+            if (a->rstd) a->rstd[t * a->heads + h] = (float)rstd;
+            for (int d = 0; d < D; d++) {
+                double x = lt_ref_get(a->x, at + d);
+                if (a->x_save.p) lt_ref_put(a->x_save, dense + d, x);
+                lt_ref_put(a->x, at + d, x * rstd * (double)a->w[d]);
+            }
+        }
+    return LT_OK;
+}
+
+lt_status lt_ref_head_norm_bwd(const lt_ctx *c, const struct lt_head_norm_args *a) {
+    int D = a->head_dim;
+    for (int64_t t = 0; t < a->rows; t++)
+        for (int h = 0; h < a->heads; h++) {
+            int64_t at = t * a->ld + h * D, dense = (t * a->heads + h) * D;
+            double rstd = (double)a->rstd[t * a->heads + h], mean = 0;
+            for (int d = 0; d < D; d++) mean += lt_ref_get(a->x, at + d) * (double)a->w[d] * lt_ref_get(a->x_save, dense + d) * rstd / D;
+            for (int d = 0; d < D; d++) {
+                double xhat = lt_ref_get(a->x_save, dense + d) * rstd;
+                lt_ref_put(a->x, at + d, rstd * (lt_ref_get(a->x, at + d) * (double)a->w[d] - xhat * mean));
+            }
+        }
+    return LT_OK;
+}

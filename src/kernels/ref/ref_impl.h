@@ -25,6 +25,8 @@ lt_status lt_ref_linear_fwd(const lt_ctx *c, const struct lt_linear_args *a);
 lt_status lt_ref_linear_bwd_x(const lt_ctx *c, const struct lt_linear_args *a);
 lt_status lt_ref_norm_fwd(const lt_ctx *c, const struct lt_norm_args *a);
 lt_status lt_ref_norm_bwd(const lt_ctx *c, const struct lt_norm_args *a);
+lt_status lt_ref_head_norm_fwd(const lt_ctx *c, const struct lt_head_norm_args *a);
+lt_status lt_ref_head_norm_bwd(const lt_ctx *c, const struct lt_head_norm_args *a);
 lt_status lt_ref_act_fwd(const lt_ctx *c, const struct lt_act_args *a);
 lt_status lt_ref_act_bwd(const lt_ctx *c, const struct lt_act_args *a);
 lt_status lt_ref_glu_fwd(const lt_ctx *c, const struct lt_act_args *a);

@@ -1,0 +1,431 @@
+// TEST np: 1 2 4  rooms: model  labels: mpi  timeout: 300  ops: guard ref
+/* Every switch of lt_arch, and everything that is trained inside or in front of a block, against a forward in f64 that shares no code with the model
+ * (toy_model.h) and its differences: shapes of known families and shapes that nobody has, tensor parallel over all ranks of the test.
+ *
+ * One pack holds trials of every kind: plain, prefix, prompt rows, LoRA with dropout on all seven matrices, LoRA of another rank beside a prefix.
+ * Limits: states 2e-5 absolute, as for goldens; gradients 2e-5 of the largest of their array.  In bf16 (8 bits a number, some thirty roundings in a row)
+ * 0.06 shows that types and places are right, no more.  LT_TEST_VERBOSE=1 prints what was seen. */
+#define LT_TEST_MPI
+#include "toy_shapes.h"
+
+static double limit; /* as compute is */
+static const double limit_f32 = 2e-5, limit_bf16 = 0.06;
+enum { N_SEQS = 6, N_TRIALS = 5, PROMPT = 2, STRIDE = 5 };
+
+/* ---- what is trained, whole and on this rank ---- */
+
+/* One trained array: its place in a larger one decides what of it this rank has. */
+typedef struct param {
+    double *value, *want, *got; /* whole [outer, rows, cols]; gradient by differences, and as found */
+    int64_t outer, rows, cols;  /* this rank has of each outer piece rows [row0, row0 + n_rows) x columns [col0, col0 + n_cols) */
+    int64_t row0, n_rows, col0, n_cols;
+    bool equal;   /* the gradient is the same on all ranks, not a share of a sum */
+    float *d, *g; /* device */
+    int trial;    /* whose */
+    char name[32];
+} param;
+
+enum { MAX_PARAMS = 4 + 2 * 2 * LT_TARGET_COUNT };
+
+typedef struct bench {
+    toy t;
+    lt_row rows[32];
+    lt_grid *grid;
+    lt_model *m;
+    const lt_ctx *ctx;
+    param p[MAX_PARAMS];
+    int n;
+    int32_t ids[N_SEQS][16];
+    toy_seq seq[N_SEQS];
+    toy_adapter adapter[N_TRIALS];
+    lt_adapter device_adapter[N_TRIALS];
+    lt_bank bank;
+    int32_t slot_len[2];
+    double *coef; /* [N_SEQS][TOY_ROWS][C]: the loss is the sum of coef times what is read out */
+} bench;
+
+static const int seq_trial[N_SEQS] = {0, 1, 2, 3, 3, 4}, seq_len[N_SEQS] = {5, 7, 4, 6, 3, 8}, seq_prefix[N_SEQS] = {0, 3, 0, 0, 0, 2};
+
+static double *numbers(int64_t n, double std, uint32_t stream) {
+    double *x = malloc((size_t)n * sizeof *x);
+    lt_rng r = {.seed = 5, .purpose = LT_RNG_TEST, .a = stream};
+    for (int64_t i = 0; i < n; i++) x[i] = rint(512 * std * lt_rng_normal(&r, (uint64_t)i, 0)) / 512;
+    return x;
+}
+
+static param *add(bench *b, const char *name, int trial, int64_t outer, int64_t rows, int64_t cols, double std) {
+    param *p = &b->p[b->n];
+    int64_t n = outer * rows * cols;
+    *p = (param){.value = numbers(n, std, 1000 + (uint32_t)b->n),
+                 .want = calloc((size_t)n, sizeof(double)),
+                 .got = calloc((size_t)n, sizeof(double)),
+                 .outer = outer,
+                 .rows = rows,
+                 .cols = cols,
+                 .n_rows = rows,
+                 .n_cols = cols,
+                 .trial = trial};
+    (void)snprintf(p->name, sizeof p->name, "%s", name);
+    b->n++;
+    return p;
+}
+
+static lt_status to_device(bench *b, param *p) {
+    int64_t n = p->outer * p->n_rows * p->n_cols, at = 0;
+    float *local = calloc((size_t)n, sizeof *local);
+    for (int64_t o = 0; o < p->outer; o++)
+        for (int64_t r = 0; r < p->n_rows; r++)
+            for (int64_t c = 0; c < p->n_cols; c++) local[at++] = (float)p->value[(o * p->rows + p->row0 + r) * p->cols + p->col0 + c];
+    LT_TRY(b->ctx->ops->alloc(b->ctx, (size_t)n * sizeof *local, "a trained array", (void **)&p->d));
+    LT_TRY(b->ctx->ops->alloc(b->ctx, (size_t)n * sizeof *local, "its gradient", (void **)&p->g));
+    LT_TRY(lt_ctx_upload(b->ctx, p->d, local, (size_t)n * sizeof *local));
+    LT_TRY(b->ctx->ops->wait(b->ctx, NULL));
+    free(local);
+    return LT_OK;
+}
+
+/* The whole gradient from the ranks' shares. */
+static void gather(bench *b, param *p) {
+    int64_t n = p->outer * p->n_rows * p->n_cols, at = 0, whole = p->outer * p->rows * p->cols;
+    float *local = calloc((size_t)n, sizeof *local);
+    CHECK_OK(lt_ctx_download(b->ctx, local, p->g, (size_t)n * sizeof *local));
+    memset(p->got, 0, (size_t)whole * sizeof *p->got);
+    for (int64_t o = 0; o < p->outer; o++)
+        for (int64_t r = 0; r < p->n_rows; r++)
+            for (int64_t c = 0; c < p->n_cols; c++, at++)
+                if (!p->equal || b->grid->tp_rank == 0) p->got[(o * p->rows + p->row0 + r) * p->cols + p->col0 + c] = (double)local[at];
+    lt_sum_host(b->grid->tp, p->got, whole);
+    CHECK_OK(b->ctx->ops->fill(b->ctx, p->g, 0, (size_t)n * sizeof *local));
+    free(local);
+}
+
+/* An adapter on all seven matrices: the pairs of arrays, with this rank's cuts (model.h). */
+static void add_adapter(bench *b, int trial, int rank, double scale, double dropout) {
+    static const int part[LT_TARGET_COUNT] = {LT_PART_Q, LT_PART_K, LT_PART_V, LT_PART_O, LT_PART_UP, LT_PART_GATE, LT_PART_DOWN};
+    const lt_arch *a = &b->t.arch;
+    toy_adapter *t = &b->adapter[trial];
+    *t = (toy_adapter){.rank = rank, .scale = scale, .dropout = dropout};
+    for (int k = 0; k < LT_TARGET_COUNT; k++) {
+        int64_t N, K, tp = b->grid->tp_size, r = b->grid->tp_rank;
+        char name[32];
+        if (k == LT_TARGET_GATE && !a->glu) continue;
+        toy_shape(a, part[k], &N, &K);
+        (void)snprintf(name, sizeof name, "trial %d A[%d]", trial, k);
+        param *A = add(b, name, trial, a->m, rank, K, 0.3);
+        (void)snprintf(name, sizeof name, "trial %d B[%d]", trial, k);
+        param *B = add(b, name, trial, a->m, N, rank, 0.3);
+        t->A[k] = A->value;
+        t->B[k] = B->value;
+        if (k == LT_TARGET_O || k == LT_TARGET_DOWN) {
+            A->n_cols = K / tp;
+            A->col0 = r * A->n_cols;
+        } else if (k == LT_TARGET_K || k == LT_TARGET_V) {
+            int first, count;
+            lt_model_kv_heads(b->m, &first, &count);
+            B->row0 = (int64_t)first * a->D;
+            B->n_rows = (int64_t)count * a->D;
+        } else {
+            B->n_rows = N / tp;
+            B->row0 = r * B->n_rows;
+        }
+    }
+}
+
+static void make_trained(bench *b) {
+    const lt_arch *a = &b->t.arch;
+    int first, count, P_max = 3;
+    lt_model_kv_heads(b->m, &first, &count);
+    /* the bank's slots as [2 slots * m * 2 * P_max, Hkv, D] */
+    param *kv = add(b, "bank", 1, 2LL * a->m * 2 * P_max, a->Hkv, a->D, 0.7);
+    kv->row0 = first;
+    kv->n_rows = count;
+    param *prompt = add(b, "prompt", 2, 1, PROMPT, a->C, 0.5);
+    prompt->equal = true;
+    add_adapter(b, 3, 3, 0.7, 0.25);
+    add_adapter(b, 4, 2, 1.5, 0);
+    for (int i = 0; i < b->n; i++) CHECK_OK(to_device(b, &b->p[i]));
+    b->slot_len[0] = 3;
+    b->slot_len[1] = 2;
+    b->bank = (lt_bank){.S = 2,
+                        .P_max = P_max,
+                        .slot_len = b->slot_len,
+                        .kv = kv->d,
+                        .d_kv = kv->g,
+                        .prompt_rows = PROMPT,
+                        .prompt = prompt->d,
+                        .d_prompt = prompt->g,
+                        .adapter = b->device_adapter,
+                        .n_adapters = N_TRIALS};
+    for (int i = 0; i < N_TRIALS; i++) {
+        toy_adapter *t = &b->adapter[i];
+        lt_adapter *d = &b->device_adapter[i];
+        *d = (lt_adapter){.rank = t->rank, .scale = (float)t->scale, .dropout = (float)t->dropout};
+        for (int k = 0; k < LT_TARGET_COUNT; k++)
+            for (int j = 0; j < b->n; j++) {
+                if (t->A[k] && b->p[j].value == t->A[k]) d->A[k] = b->p[j].d, d->dA[k] = b->p[j].g;
+                if (t->B[k] && b->p[j].value == t->B[k]) d->B[k] = b->p[j].d, d->dB[k] = b->p[j].g;
+            }
+    }
+}
+
+/* ---- the truth ---- */
+
+/* Prefix of slot s as the toy wants it: [m][2][P][Hkv][D]. */
+static double *slot_values(bench *b, int s) {
+    const lt_arch *a = &b->t.arch;
+    int64_t row = (int64_t)a->Hkv * a->D, P = b->slot_len[s];
+    double *out = malloc((size_t)(a->m * 2 * P * row) * sizeof *out);
+    for (int64_t l = 0; l < a->m * 2; l++)
+        memcpy(out + l * P * row, b->p[0].value + (s * a->m * 2 + l) * b->bank.P_max * row, (size_t)(P * row) * sizeof *out);
+    return out;
+}
+
+static void make_seqs(bench *b) {
+    b->coef = numbers((int64_t)N_SEQS * TOY_ROWS * b->t.arch.C, 1, 77);
+    for (int i = 0; i < N_SEQS; i++) {
+        lt_rng r = {.seed = 8, .purpose = LT_RNG_TEST, .a = (uint32_t)i};
+        for (int t = 0; t < seq_len[i]; t++) b->ids[i][t] = (int32_t)lt_rng_below(&r, (uint64_t)b->t.arch.V, (uint64_t)t, 0);
+        b->seq[i] = (toy_seq){.ids = b->ids[i],
+                              .n = seq_len[i],
+                              .segment = b->t.arch.types > 1 ? seq_len[i] / 2 : seq_len[i],
+                              .prefix = seq_prefix[i],
+                              .prompt_rows = seq_trial[i] == 2 ? PROMPT : 0,
+                              .prompt = b->p[1].value,
+                              .adapter = &b->adapter[seq_trial[i]],
+                              .key = 1000 + (uint64_t)i * 77};
+    }
+}
+
+/* Truth of sequence i: states [m + 1][rows][C] into out; returns rows. */
+static int states_of(bench *b, int i, bool drop, double *out) {
+    toy_seq s = b->seq[i];
+    double *kv = s.prefix ? slot_values(b, i == 1 ? 0 : 1) : NULL;
+    s.kv = kv;
+    s.drop = drop && s.adapter->rank;
+    toy_forward(&b->t, &s, out);
+    free(kv);
+    return s.prompt_rows + s.n;
+}
+
+/* Loss of the sequences of one trial. */
+static double loss_of(bench *b, int trial, lt_readout r) {
+    static double out[(TOY_LAYERS + 1) * TOY_ROWS * 64];
+    int64_t C = b->t.arch.C;
+    double sum = 0;
+    for (int i = 0; i < N_SEQS; i++) {
+        if (seq_trial[i] != trial) continue;
+        int rows = states_of(b, i, true, out);
+        const double *last = out + (int64_t)b->t.arch.m * rows * C, *coef = b->coef + (int64_t)i * TOY_ROWS * C;
+        for (int t = 0; t < rows; t++)
+            for (int64_t c = 0; c < C; c++) {
+                if (r == LT_READ_TOKENS) sum += coef[t * C + c] * last[t * C + c];
+                if (r == LT_READ_LAST && t == rows - 1) sum += coef[c] * last[t * C + c];
+                if (r == LT_READ_MEAN && t >= b->seq[i].prompt_rows) sum += coef[c] * last[t * C + c] / b->seq[i].n;
+            }
+    }
+    return sum;
+}
+
+/* want := differences, of every STRIDE-th element (the others stay 0), shared out over the ranks. */
+static void differences(bench *b, param *p, lt_readout r) {
+    const double h = 1e-4;
+    int64_t n = p->outer * p->rows * p->cols, slot = n / 2;
+    memset(p->want, 0, (size_t)n * sizeof *p->want);
+    for (int64_t i = 0, turn = 0; i < n; i += STRIDE, turn++) {
+        if (turn % b->grid->tp_size != b->grid->tp_rank) continue;
+        int trial = p == &b->p[0] && i >= slot ? 4 : p->trial;
+        double kept = p->value[i], side[2];
+        for (int k = 0; k < 2; k++) {
+            p->value[i] = kept + (k ? h : -h);
+            side[k] = loss_of(b, trial, r);
+        }
+        p->value[i] = kept;
+        p->want[i] = (side[1] - side[0]) / (2 * h);
+    }
+    lt_sum_host(b->grid->tp, p->want, n);
+}
+
+/* ---- the model ---- */
+
+static void fill_pack(bench *b, bool reversed, lt_pack *pack, int order[N_SEQS]) {
+    lt_pack_clear(pack);
+    for (int k = 0; k < N_SEQS; k++) {
+        int i = order[k] = reversed ? N_SEQS - 1 - k : k;
+        const toy_seq *s = &b->seq[i];
+        CHECK_OK(lt_pack_add(pack, &(lt_pack_seq){.tokens = s->ids,
+                                                  .n = s->n,
+                                                  .segment = s->segment,
+                                                  .prompt_rows = s->prompt_rows,
+                                                  .slot = i == 1   ? 0
+                                                          : i == 5 ? 1
+                                                                   : -1,
+                                                  .prefix_len = s->prefix,
+                                                  .trial = seq_trial[i],
+                                                  .key = s->key}));
+    }
+}
+
+static double worst_of(const double *got, const double *want, int64_t n) {
+    double worst = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double d = fabs(got[i] - want[i]);
+        if (!(d <= worst)) worst = isnan(d) ? INFINITY : d;
+    }
+    return worst;
+}
+
+/* Largest difference of all layers' states between the model's (hidden [m + 1][T][C]) and the truth. */
+static double states_error(bench *b, const lt_pack *pack, const int order[N_SEQS], const float *hidden, bool drop) {
+    static double out[(TOY_LAYERS + 1) * TOY_ROWS * 64], got[TOY_ROWS * 64];
+    int64_t C = b->t.arch.C;
+    double worst = 0;
+    for (int k = 0; k < N_SEQS; k++) {
+        int rows = states_of(b, order[k], drop, out);
+        for (int64_t l = 0; l <= b->t.arch.m; l++) {
+            for (int64_t i = 0; i < rows * C; i++) got[i] = (double)hidden[(l * pack->n_tok + pack->cu[k]) * C + i];
+            worst = fmax(worst, worst_of(got, out + l * rows * C, rows * C));
+        }
+    }
+    return worst;
+}
+
+static void check_states(bench *b, const shape *s, lt_pack *pack) {
+    int order[N_SEQS];
+    lt_readout_rows rows;
+    fill_pack(b, false, pack, order);
+    float *hidden = calloc((size_t)((b->t.arch.m + 1) * pack->n_tok * b->t.arch.C), sizeof *hidden);
+    lt_model_forward(b->m, &(lt_forward_args){.pack = pack, .bank = &b->bank, .readout = LT_READ_TOKENS, .hidden = hidden}, &rows);
+    double error = states_error(b, pack, order, hidden, false);
+    TEST_REPORT(error <= limit, "%s tp %d: states off by %.3g", s->name, b->grid->tp_size, error);
+    if (getenv("LT_TEST_VERBOSE") && b->grid->rank == 0) printf("%-28s tp %d states %.1e\n", s->name, b->grid->tp_size, error);
+    for (int k = 0; limit < 1e-3 && k < MAX_CONTROLS && s->flip[k]; k++) { /* negative controls: each switch matters */
+        lt_arch kept = b->t.arch;
+        s->flip[k](&b->t.arch);
+        error = states_error(b, pack, order, hidden, false);
+        b->t.arch = kept;
+        TEST_REPORT(error > 10 * limit, "%s: flip %d is not noticed: %.3g", s->name, k, error);
+    }
+    CHECK(states_error(b, pack, order, hidden, true) > 4 * limit); /* no dropout without backward */
+    free(hidden);
+}
+
+/* d_out: the coefficients of the rows that are read out. */
+static float *make_d_out(bench *b, const lt_pack *pack, const int order[N_SEQS], lt_readout r, int64_t n) {
+    int64_t C = b->t.arch.C;
+    float *host = calloc((size_t)(n * C), sizeof *host), *d = NULL;
+    for (int k = 0; k < N_SEQS; k++)
+        for (int64_t i = 0; i < (r == LT_READ_TOKENS ? (pack->cu[k + 1] - pack->cu[k]) * C : C); i++)
+            host[(r == LT_READ_TOKENS ? pack->cu[k] : k) * C + i] = (float)b->coef[(int64_t)order[k] * TOY_ROWS * C + i];
+    CHECK_OK(b->ctx->ops->alloc(b->ctx, (size_t)(n * C) * sizeof *d, "a gradient", (void **)&d));
+    CHECK_OK(lt_ctx_upload(b->ctx, d, host, (size_t)(n * C) * sizeof *d));
+    CHECK_OK(b->ctx->ops->wait(b->ctx, NULL));
+    free(host);
+    return d;
+}
+
+static void check_gradients(bench *b, const shape *s, lt_pack *pack, lt_readout r) {
+    double most = 0;
+    for (int i = 0; i < b->n; i++) differences(b, &b->p[i], r);
+    for (int reversed = 0; reversed < 2;
+         reversed++) { /* another place in the pack, another neighbour: the same gradients, dropout included */
+        int order[N_SEQS];
+        lt_readout_rows rows;
+        fill_pack(b, reversed, pack, order);
+        lt_forward_args args = {.pack = pack, .bank = &b->bank, .readout = r, .backward = true};
+        lt_model_forward(b->m, &args, &rows);
+        float *d_out = make_d_out(b, pack, order, r, rows.n);
+        lt_model_backward(b->m, &args, d_out);
+        b->ctx->ops->free(b->ctx, d_out);
+        for (int i = 0; i < b->n; i++) {
+            param *p = &b->p[i];
+            int64_t n = p->outer * p->rows * p->cols;
+            double top = 1e-30;
+            gather(b, p);
+            for (int64_t k = 0; k < n; k++) {
+                top = fmax(top, fabs(p->got[k]));
+                if (k % STRIDE) p->got[k] = 0;
+            }
+            double error = worst_of(p->got, p->want, n) / top;
+            TEST_REPORT(error <= limit, "%s tp %d read-out %d%s: gradient of %s off by %.3g of its largest", s->name, b->grid->tp_size,
+                        (int)r, reversed ? ", reversed" : "", p->name, error);
+            most = fmax(most, error);
+            p->got[STRIDE] += 10 * limit * top; /* negative control */
+            CHECK(worst_of(p->got, p->want, n) / top > limit);
+        }
+    }
+    if (getenv("LT_TEST_VERBOSE") && b->grid->rank == 0)
+        printf("%-28s tp %d gradients %.1e, read-out %d\n", s->name, b->grid->tp_size, most, (int)r);
+}
+
+/* A pack in which nothing is trained costs no backward. */
+static void check_nothing(bench *b, lt_pack *pack) {
+    lt_readout_rows rows;
+    const toy_seq *s = &b->seq[0];
+    lt_pack_clear(pack);
+    CHECK_OK(lt_pack_add(pack, &(lt_pack_seq){.tokens = s->ids, .n = s->n, .segment = s->n, .slot = -1}));
+    lt_forward_args args = {.pack = pack, .bank = &b->bank, .readout = LT_READ_LAST, .backward = true};
+    lt_model_forward(b->m, &args, &rows);
+    double before = lt_model_get_times(b->m).linear;
+    lt_model_backward(b->m, &args, NULL); /* not even the gradient is read */
+    CHECK(lt_model_get_times(b->m).linear == before);
+}
+
+static void run(const shape *s, lt_grid *grid, const char *dir, lt_dtype compute) {
+    static bench b;
+    lt_pack pack = {0};
+    lt_model_options opt = {.compute = compute, .threads = 1};
+    lt_model_limits limits = {
+        .tokens = 64, .seqs = 8, .max_len = 16, .P_max = 3, .slots = 2, .backward = true, .adapters = true, .max_rank = 3};
+    limit = compute == LT_F32 ? limit_f32 : limit_bf16;
+    b = (bench){.grid = grid};
+    make_toy(s, b.rows, &b.t);
+    if (grid->rank == 0) toy_write(&b.t, dir);
+    lt_barrier(grid->world);
+    lt_status st = lt_model_impl_create(dir, grid, &opt, &b.t.arch, &b.m);
+    if (st == LT_OK) st = lt_model_plan(b.m, &limits);
+    if (st == LT_OK) st = lt_model_load(b.m);
+    CHECK_OK(st);
+    if (st != LT_OK) return;
+    b.ctx = lt_model_ctx(b.m);
+    make_trained(&b);
+    make_seqs(&b);
+    CHECK_OK(lt_pack_create(64, N_SEQS, &pack));
+    check_states(&b, s, &pack);
+    check_gradients(&b, s, &pack, LT_READ_LAST);
+    check_gradients(&b, s, &pack, LT_READ_TOKENS);
+    if (s == shapes) check_gradients(&b, s, &pack, LT_READ_MEAN);
+    check_nothing(&b, &pack);
+    for (int i = 0; i < b.n; i++) {
+        b.ctx->ops->free(b.ctx, b.p[i].d);
+        b.ctx->ops->free(b.ctx, b.p[i].g);
+        free(b.p[i].value);
+        free(b.p[i].want);
+        free(b.p[i].got);
+    }
+    free(b.coef);
+    lt_pack_destroy(&pack);
+    lt_model_destroy(&b.m);
+    toy_free(&b.t);
+}
+
+int main(void) {
+    lt_comm *world = NULL;
+    lt_grid grid = {0};
+    char dir[64] = "/tmp/test_block-XXXXXX", path[128];
+    CHECK_OK(lt_comm_init(NULL, NULL, &world));
+    CHECK_OK(lt_grid_create(world, lt_comm_size(world), &grid));
+    if (lt_comm_rank(world) == 0) CHECK(mkdtemp(dir) != NULL);
+    lt_bcast_host(world, dir, sizeof dir, 0);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) run(&shapes[i], &grid, dir, LT_F32);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        if (shapes[i].bf16) run(&shapes[i], &grid, dir, LT_BF16);
+    if (lt_comm_rank(world) == 0) {
+        (void)snprintf(path, sizeof path, "%s/model.safetensors", dir);
+        (void)unlink(path);
+        (void)rmdir(dir);
+    }
+    lt_grid_destroy(&grid);
+    int rc = test_end();
+    lt_comm_fini(&world);
+    return rc;
+}
