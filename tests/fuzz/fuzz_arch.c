@@ -34,6 +34,14 @@ const char *const fuzz_words[] = {"\"model_type\":",
                                   "\"is_decoder\":",
                                   "\"tie_word_embeddings\":",
                                   "\"attention_bias\":",
+                                  "\"mistral\"",
+                                  "\"gpt2\"",
+                                  "\"sliding_window\":",
+                                  "\"layer_types\":",
+                                  "\"n_embd\":",
+                                  "\"n_head\":",
+                                  "\"n_inner\":",
+                                  "\"activation_function\":",
                                   "true",
                                   "false",
                                   "null",
@@ -46,8 +54,9 @@ const char *const fuzz_words[] = {"\"model_type\":",
                                   NULL};
 
 void fuzz_make_seeds(void) {
-    static const char *const golden[] = {LT_GOLDEN "/tiny-bert/config.json", LT_GOLDEN "/tiny-llama/config.json"};
-    for (int i = 0; i < 2; i++) {
+    static const char *const golden[] = {LT_GOLDEN "/tiny-bert/config.json", LT_GOLDEN "/tiny-llama/config.json",
+                                         LT_GOLDEN "/tiny-mistral/config.json", LT_GOLDEN "/tiny-gpt2/config.json"};
+    for (size_t i = 0; i < sizeof golden / sizeof *golden; i++) {
         size_t bytes;
         char *text = fuzz_load(golden[i], &bytes);
         FUZZ_SEED({text, bytes});
@@ -70,7 +79,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     FUZZ_REQUIRE(a.C >= 1 && a.F >= 1 && a.V >= 1 && a.m >= 1 && a.max_pos >= 1 && a.D >= 1);
     FUZZ_REQUIRE(a.H >= 1 && a.Hkv >= 1 && a.H % a.Hkv == 0);
     FUZZ_REQUIRE(isfinite(a.eps) && a.eps > 0);
-    FUZZ_REQUIRE(a.learned_pos || (isfinite(a.rope_theta) && a.rope_theta > 0));
+    FUZZ_REQUIRE((a.positions == LT_POS_ROTARY) == (a.n_ropes > 0) && a.n_ropes <= LT_MAX_ROPES);
+    for (int i = 0; i < a.n_ropes; i++) FUZZ_REQUIRE(isfinite(a.rope_theta[i]) && a.rope_theta[i] > 0);
+    for (int i = 0; i < a.m; i++) FUZZ_REQUIRE(a.layer[i].window >= 0 && (a.n_ropes == 0 || a.layer[i].rope < a.n_ropes));
     FUZZ_REQUIRE(lt_arch_block_weights(&a) > 0);
     FUZZ_OK(lt_arch_check_tp(&a, 1));
     for (int tp = 2; tp <= 64; tp++) FUZZ_REQUIRE((lt_arch_check_tp(&a, tp) == LT_OK) == lt_arch_tp_works(&a, tp));

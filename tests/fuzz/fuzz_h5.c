@@ -279,7 +279,7 @@ static void edited(const fuzz_h5 *h, const char *path, fuzz_input in, bool forei
         else
             edit_object(file, t, what, &in);
     }
-    if (lt_h5_write_commit(&w, false) != LT_OK) return;
+    if (lt_h5_write_commit(&w) != LT_OK) return;
     if (foreign) drop_tail(path);
     (void)h->read(path);
 }
