@@ -102,10 +102,10 @@ expect "control: a rule that fits no rank" $rc 0
 # ---- every place, on the first and on the last rank; those that only rank 0 passes, there ----
 for n in 2 4; do
     for rank in 0 $((n - 1)); do
-        for site in run.data dataset.open dataset.read safetensors.open safetensors.read model.open model.plan model.load comm.buffer run.trials \
-            run.states tuner.tokens score.local score.pack; do
+        for site in run.data dataset.open dataset.read safetensors.open safetensors.read model.open model.plan model.load comm.buffer run.trials; do
             trains $site $rank 1 $n
         done
+        for site in run.states tuner.tokens score.local score.pack; do trains $site $rank 1 $n; done
         continues step.local $rank 5 $n
         trains step.pack $rank 5 $n
         fails run.resume $rank 1 $n train "$tmp/a.yaml" run.dir="$tmp/straight$n" "$(layout $n)"
