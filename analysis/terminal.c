@@ -64,10 +64,13 @@ static double share(double v, double low, double high, bool logarithmic) {
     return (v - low) / (high - low);
 }
 
+/* The number of the dot or cell nearest to a place.  Curves often run exactly between two; which one it is must not depend on the last bits of a place. */
+static int nearest(double x) { return (int)floor(x + 0.5 + 1e-6); }
+
 /* Sets the dot nearest to a place in dots from the upper left corner; one outside is ignored. */
 static void set_dot(canvas *c, double x, double y, int group) {
     static const unsigned char bit[4][2] = {{0x01, 0x08}, {0x02, 0x10}, {0x04, 0x20}, {0x40, 0x80}}; /* Unicode, block Braille Patterns */
-    int sx = c->braille ? 2 : 1, sy = c->braille ? 4 : 1, col = (int)floor(x + 0.5), row = (int)floor(y + 0.5);
+    int sx = c->braille ? 2 : 1, sy = c->braille ? 4 : 1, col = nearest(x), row = nearest(y);
     if (col < 0 || row < 0 || col >= sx * c->columns || row >= sy * ROWS) return;
     size_t cell = (size_t)(row / sy * c->columns + col / sx);
     c->dots[cell] |= bit[row % sy][col % sx];
@@ -90,7 +93,7 @@ static void draw_curve(canvas *c, const lt_report_figure *f, const lt_report_pan
         if (!isfinite(v->mean[k]) || !isfinite(v->x[k])) continue;
         double x = dot_x(c, f, v, k), y = dot_y(c, p, v, k), x0 = before < 0 ? x : dot_x(c, f, v, before);
         double y0 = before < 0 ? y : dot_y(c, p, v, before);
-        int steps = 1 + (int)fmax(fabs(x - x0), fabs(y - y0));
+        int steps = 1 + (int)(fmax(fabs(x - x0), fabs(y - y0)) + 1e-6);
         for (int i = 0; i <= steps; i++) set_dot(c, x0 + (x - x0) * i / steps, y0 + (y - y0) * i / steps, group);
         before = k;
     }
@@ -101,7 +104,7 @@ static void draw_points(canvas *c, const lt_report_figure *f, const lt_report_pa
     const lt_report_curve *v = &p->curve[group];
     for (int k = 0; c->braille && p->points && v->n <= POINTS && k < v->n; k++) {
         if (!isfinite(v->mean[k])) continue;
-        int col = (int)floor(dot_x(c, f, v, k) + 0.5) / 2, row = (int)floor(dot_y(c, p, v, k) + 0.5) / 4;
+        int col = nearest(dot_x(c, f, v, k)) / 2, row = nearest(dot_y(c, p, v, k)) / 4;
         if (col < 0 || row < 0 || col >= c->columns || row >= ROWS) continue;
         c->point[row * c->columns + col] = true;
         c->group[row * c->columns + col] = group;
@@ -116,8 +119,7 @@ static void find_ends(const canvas *c, const lt_report_panel *p, int ends[ROWS][
         int k = v->n - 1;
         while (k >= 0 && !isfinite(v->mean[k])) k--;
         if (k < 0) continue;
-        double at = floor(dot_y(c, p, v, k) + 0.5) / (c->braille ? 4 : 1);
-        int row = at < 0 ? 0 : at > ROWS - 1 ? ROWS - 1 : (int)at;
+        int at = nearest(dot_y(c, p, v, k)) / (c->braille ? 4 : 1), row = at < 0 ? 0 : at > ROWS - 1 ? ROWS - 1 : at;
         if (n_ends[row] < ENDS) ends[row][n_ends[row]++] = g;
     }
 }
@@ -140,7 +142,7 @@ static void y_ticks(const lt_report_panel *p, char label[ROWS][16]) {
     if (p->log && step < 1) step = high - low < 1 ? step : 1;
     for (double i = ceil(low / step); i * step <= high; i++) {
         double v = p->log ? pow(10, i * step) : i * step;
-        int row = (int)floor((1 - share(v, p->low, p->high, p->log)) * (ROWS - 1) + 0.5);
+        int row = nearest((1 - share(v, p->low, p->high, p->log)) * (ROWS - 1));
         if (row >= 0 && row < ROWS) (void)snprintf(label[row], sizeof label[row], "%.4g", fabs(v) < step * 1e-6 && !p->log ? 0 : v);
     }
 }
@@ -153,7 +155,7 @@ static void print_x_axis(const canvas *c, const lt_report_figure *f, FILE *out) 
     int free_from = 0;
     for (double i = ceil(f->x_low / step); i * step <= f->x_high; i++) {
         char text[16];
-        int at = (int)floor(share(i * step, f->x_low, f->x_high, false) * (c->columns - 1) + 0.5);
+        int at = nearest(share(i * step, f->x_low, f->x_high, false) * (c->columns - 1));
         int n = snprintf(text, sizeof text, "%.5g", i * step), from = LABEL + at - n / 2;
         marks[at] = 1;
         if (from < free_from || from + n > (int)sizeof labels) continue;
