@@ -25,10 +25,16 @@ for family in bert llama; do
     layout tp2dp2 4 1 2
     layout packs 1 1 1 parallel.tokens=160
     layout seed 1 1 1 run.seed=2
+    LT_OPS=guard layout guard 1 1 1
+    LT_OPS=guard layout guard-tp2dp2 4 1 2
     of() { losses "$tmp/$family-$1"; }
     plain=$(of plain)
     expect "$family: losses of 4 trials and 30 steps" "$(wc -l <<<"$plain")" 120
     for l in threads tp2 dp2 tp2dp2 packs; do within "$family: $l against one rank" "$(of $l)" "$plain" 1e-4; done
+    # behind memory that host code cannot read
+    same "$family: guard, losses" "$(of guard)" "$plain"
+    same "$family: guard, trained values" "$(state "$tmp/$family-guard/ck/last")" "$(state "$tmp/$family-plain/ck/last")"
+    same "$family: guard, tp 2 and dp 2, trained values" "$(state "$tmp/$family-guard-tp2dp2/ck/last")" "$(state "$tmp/$family-tp2dp2/ck/last")"
     beyond "$family: another seed" "$(of seed)" "$plain" 1e-4
     same "$family: one rank twice, losses" "$(of again)" "$plain"
     same "$family: one rank twice, trained values" "$(state "$tmp/$family-again/ck/last")" "$(state "$tmp/$family-plain/ck/last")"

@@ -1,4 +1,4 @@
-// TEST np: 1 2 4  rooms: train  labels: mpi  timeout: 120
+// TEST np: 1 2 4  rooms: train  labels: mpi  timeout: 120  ops: guard
 /* One training step of every method against goldens: PEFT's prompt and prefix tuning and an independent autograd of L-Tuning's (generators:
  * tests/golden/make_methods.py).  Loss and every gradient, f32 against f64.
  *
