@@ -231,10 +231,10 @@ static lt_status run_packs(lt_run *r, int64_t n_dealt, double *data_s, bool *aba
 /* ---- the message ---- */
 
 #ifdef LT_FAULTS
-/* For tests: a device number of trial 0 that becomes wrong. */
+/* For tests: a device number of trial 0 that becomes wrong, if it has one. */
 static lt_status spoil(lt_run *r, const char *site, const char *action, float *device, float add) {
     float x;
-    if (!lt_fault_hit(site, action)) return LT_OK;
+    if (!device || !lt_fault_hit(site, action)) return LT_OK;
     LT_TRY(lt_ctx_download(lt_model_ctx(r->model), &x, device, sizeof x));
     x += add;
     LT_TRY(lt_ctx_upload(lt_model_ctx(r->model), device, &x, sizeof x));
@@ -366,6 +366,7 @@ lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save, bool *do
     bug = update(r);
 #ifdef LT_FAULTS
     LT_KEEP(bug, spoil(r, "step.drift", "drift", lt_tuner_head_weight(r->tuner[0])->value.data, 1e-3f));
+    LT_KEEP(bug, spoil(r, "states.drift", "drift", r->tuner[0]->label_states, 1e-2f));
 #endif
     if (bug != LT_OK) lt_fatal(world, bug);
     if (lt_message_flag(m, LT_FLAG_FAILED) > 0) return lt_agree(world, st);

@@ -129,6 +129,10 @@ finish
 LT_FAULT=step.drift:1:3:drift run 2 train "$tmp/a.yaml" run.dir="$tmp/drift" parallel.tp=2
 expect "drift: exit code" $rc 0
 expect "drift: told once" "$(grep -c 'ranks hold different trained values' "$tmp/out")" 1
+# Label states that differ would let values drift again after each repair.
+LT_FAULT=states.drift:1:3:drift run 2 train "$tmp/a.yaml" run.dir="$tmp/drift-states" parallel.tp=2 train.steps=12
+expect "drift of label states: exit code" $rc 0
+expect "drift of label states: told once in four checkpoints" "$(grep -c 'ranks hold different trained values' "$tmp/out")" 1
 expect "a failure leaves no file of features" "$([ -e "$tmp/f.h5" ] && echo there || echo none)" none
 for n in 2 4; do expect "a failed resume or evaluation changes nothing" "$(state "$tmp/straight$n/ck/last")" "${straight[$n]}"; done
 # A place that is not named above is one that nobody tests.
