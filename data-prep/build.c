@@ -15,9 +15,9 @@ lt_status prep_label_intern(prep_labels *l, const char *name, int *k) {
         return LT_OK;
     }
     LT_CHECK(
-        l->n < PREP_MAX_LABELS, LT_ERR_FORMAT,
+        l->n < LT_MAX_LABELS, LT_ERR_FORMAT,
         "more than %d different labels, the last one \"%.60s\": is that the label column? (--label N, or name the labels with --labels)",
-        PREP_MAX_LABELS, name);
+        LT_MAX_LABELS, name);
     LT_TRY(lt_strdup(&l->name[l->n], name));
     *k = l->n++;
     return LT_OK;
@@ -109,8 +109,8 @@ static bool is_number(const char *s) {
 
 lt_status prep_labels_sort(prep_data *d) {
     prep_labels *l = &d->labels;
-    ranked rank[PREP_MAX_LABELS];
-    int fresh[PREP_MAX_LABELS];
+    ranked rank[LT_MAX_LABELS];
+    int fresh[LT_MAX_LABELS];
     bool numbers = true;
     if (l->fixed) return LT_OK;
     for (int k = 0; k < l->n; k++) numbers &= is_number(l->name[k]);

@@ -4,6 +4,7 @@
 
 #include "prep.h"
 
+#include "base/config.h"
 #include "store/dataset.h"
 #include "text/tokenizer.h"
 
@@ -25,7 +26,7 @@ typedef struct prep_spec {
 typedef struct prep_labels {
     int n;
     bool fixed;
-    char *name[PREP_MAX_LABELS], *words[PREP_MAX_LABELS]; /* owned; words NULL: as the name */
+    char *name[LT_MAX_LABELS], *words[LT_MAX_LABELS]; /* owned; words NULL: as the name */
 } prep_labels;
 
 /* One split while it grows. */

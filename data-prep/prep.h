@@ -61,7 +61,7 @@ void prep_lines_close(prep_lines *l);
 
 /* --- presets (preset.c) ------------------------------------------------------------------------------------------------------------ */
 
-enum { PREP_MAX_LABELS = 1000, PREP_PRESET_FILES = 6 };
+enum { PREP_PRESET_FILES = 6 };
 
 /* A column of a text file: by number from 1, or by its name in the header; several names for files that differ. */
 typedef struct prep_column {

@@ -33,7 +33,7 @@ static lt_status set_label(lt_method_cfg *m, const char *name, const lt_config_e
             m->label_word[i] = NULL;
             return lt_strdup(&m->label_word[i], v->item[0]);
         }
-    LT_CHECK(m->n_labels < LT_CFG_MAX_LABELS, LT_ERR_CONFIG, "%s: method.labels has more than %d labels", v->source, LT_CFG_MAX_LABELS);
+    LT_CHECK(m->n_labels < LT_MAX_LABELS, LT_ERR_CONFIG, "%s: method.labels has more than %d labels", v->source, LT_MAX_LABELS);
     size_t n = (size_t)m->n_labels + 1;
     char **names = realloc(m->label_name, n * sizeof *names);
     if (names) m->label_name = names;

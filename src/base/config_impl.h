@@ -33,7 +33,6 @@ extern const int lt_config_impl_n_keys;
 enum {
     LT_CFG_MAX_TRIALS = 1024,
     LT_CFG_MAX_LEAVES = 16 * LT_CFG_MAX_TRIALS,
-    LT_CFG_MAX_LABELS = 1000, /* as many as a data set may have */
     LT_CFG_MAX_SWEEP_KEYS = 64,
     LT_CFG_MAX_DEPTH = 16, /* maps and lists in each other; known keys need 5 */
 };

@@ -10,6 +10,7 @@
  * scrutiny, and nothing behind this room looks at offsets or labels again. */
 #include "store/dataset.h"
 
+#include "base/config.h"
 #include "base/fault.h"
 #include "base/mem.h"
 #include "store/h5.h"
@@ -146,6 +147,9 @@ static lt_status read_about(lt_dataset *d) {
     LT_CHECK(n_words == info->n_labels && n_words > 0, LT_ERR_FORMAT,
              "%s: /labels has %lld names and %lld words, expected the same number, at least 1", d->path, (long long)info->n_labels,
              (long long)n_words);
+    LT_CHECK(n_words <= LT_MAX_LABELS, LT_ERR_FORMAT,
+             "%s: /labels has %lld labels, expected at most %d: is a column of texts taken for labels?", d->path, (long long)n_words,
+             LT_MAX_LABELS);
     return lt_h5_list(d->file, "splits", &d->split, &d->n_splits);
 }
 

@@ -3,6 +3,7 @@
 #include "io/h5py_like.h"
 #include "io/store_test.h"
 
+#include "base/config.h"
 #include "store/dataset.h"
 #include "store/h5.h"
 #include "store/layout.h"
@@ -89,11 +90,13 @@ static void test_refused(void) {
 }
 
 /* Files that another program wrote or changed: one thing wrong in each. */
+static int64_t n_labels = 2; /* of write_foreign */
 static void write_foreign(const char *path, const char *kind, int64_t version, int64_t n, const int64_t *off, int64_t T, bool with_labels) {
     lt_h5_writer *w = NULL;
     hid_t g = -1;
     int64_t ends = n + 1;
-    const char *text[2] = {"0", "1"};
+    static const char *text[LT_MAX_LABELS + 1];
+    for (int64_t i = 0; i < n_labels; i++) text[i] = i % 2 ? "1" : "0";
     char *hash = info().tokenizer_sha256;
     CHECK_OK(lt_h5_write_begin(path, kind, version, &w));
     hid_t f = lt_h5_writer_file(w);
@@ -101,8 +104,8 @@ static void write_foreign(const char *path, const char *kind, int64_t version, i
     CHECK_OK(lt_h5_put_str(f, "command", "c"));
     CHECK_OK(lt_h5_put_str(f, "tokenizer_sha256", hash));
     CHECK_OK(lt_h5_put_str(f, "source_sha256", hash));
-    CHECK_OK(lt_h5_write_strings(f, "labels/name", 2, text, false));
-    CHECK_OK(lt_h5_write_strings(f, "labels/words", 2, text, false));
+    CHECK_OK(lt_h5_write_strings(f, "labels/name", n_labels, text, false));
+    CHECK_OK(lt_h5_write_strings(f, "labels/words", n_labels, text, false));
     CHECK_OK(lt_h5_group(f, "splits/train", &g));
     CHECK_OK(lt_h5_write(g, "tokens", LT_I32, 1, &T, tokens, false));
     CHECK_OK(lt_h5_write(g, "offsets", LT_I64, 1, &ends, off, false));
@@ -127,6 +130,13 @@ static void test_foreign(void) {
     int64_t bad[4] = {0, 5, 4, 9};
     write_foreign(path, LT_KIND_DATASET, LT_DATASET_VERSION, 3, offsets, 9, true);
     CHECK_OK(read_train(path));
+    n_labels = LT_MAX_LABELS;
+    write_foreign(path, LT_KIND_DATASET, LT_DATASET_VERSION, 3, offsets, 9, true);
+    CHECK_OK(read_train(path));
+    n_labels = LT_MAX_LABELS + 1;
+    write_foreign(path, LT_KIND_DATASET, LT_DATASET_VERSION, 3, offsets, 9, true);
+    CHECK_FAILS(read_train(path), LT_ERR_FORMAT, "has 1001 labels, expected at most 1000");
+    n_labels = 2;
     write_foreign(path, LT_KIND_DATASET, LT_DATASET_VERSION, 3, bad, 9, true);
     CHECK_FAILS(read_train(path), LT_ERR_FORMAT, "sequence 1 has offsets 5 to 4");
     segments[0] = 4;
