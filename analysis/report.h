@@ -54,7 +54,7 @@ typedef struct lt_report {
 } lt_report;
 
 /* main.c: reads the runs (folders or files) and finds trials and groups.  lt_report_close accepts what a failed open left. */
-lt_status lt_report_open(lt_report *r, char *const *given, int n);
+lt_status lt_report_open(lt_report *r, const char *const *given, int n);
 void lt_report_close(lt_report *r);
 
 /* trials.c: r->trial from r->run, in order.  The best evaluation is the one of highest metric, then of lowest loss, as training chooses

@@ -26,13 +26,13 @@ typedef struct sources {
 
 /* --text 3 or --text review. */
 static lt_status read_column(const prep_args *a, const char *option, bool required, prep_column *c) {
-    const char *text = prep_option(a, option);
+    const char *text = lt_cli_value(&a->cli, option);
     *c = (prep_column){0};
     LT_CHECK(text || !required, LT_ERR_ARG, "--%s is missing: the number of the column, from 1, or its name in the header", option);
     if (!text) return LT_OK;
     if (!text[strspn(text, "0123456789")]) {
         int64_t n;
-        LT_TRY(prep_option_int(a, option, 1, PREP_MAX_COLUMNS, 0, &n));
+        LT_TRY(lt_cli_int(&a->cli, option, 1, PREP_MAX_COLUMNS, 0, &n));
         c->number = (int)n;
     } else {
         c->name[0] = text;
@@ -46,7 +46,7 @@ static lt_status read_preset(const prep_args *a, const char *name, prep_data *d)
     int k;
     LT_TRY(prep_preset_find(name, &p));
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
-        LT_CHECK(!prep_option(a, foreign[i]), LT_ERR_ARG, "--%s has no place beside --task %s, which knows its columns and labels",
+        LT_CHECK(!lt_cli_value(&a->cli, foreign[i]), LT_ERR_ARG, "--%s has no place beside --task %s, which knows its columns and labels",
                  foreign[i], name);
     d->spec.task = p->name;
     d->spec.header = p->header;
@@ -65,7 +65,7 @@ static lt_status read_preset(const prep_args *a, const char *name, prep_data *d)
 
 /* "a,b,c" into the set of labels, in this order. */
 static lt_status read_labels(const prep_args *a, prep_labels *l) {
-    const char *given = prep_option(a, "labels");
+    const char *given = lt_cli_value(&a->cli, "labels");
     char *copy = NULL, *rest = NULL;
     lt_status st = LT_OK;
     if (!given) return LT_OK;
@@ -82,24 +82,25 @@ static lt_status read_labels(const prep_args *a, prep_labels *l) {
 }
 
 static lt_status read_format(const prep_args *a, const char *format, prep_data *d) {
-    const char *rule = prep_option(a, "label-rule");
+    const char *rule = lt_cli_value(&a->cli, "label-rule");
     prep_spec *s = &d->spec;
     LT_CHECK(!strcmp(format, "tsv"), LT_ERR_ARG, "--format: unknown format \"%s\"; known: tsv", format);
     LT_TRY(read_column(a, "text", true, &s->text));
     LT_TRY(read_column(a, "pair", false, &s->pair));
     LT_TRY(read_column(a, "label", true, &s->label));
     s->task = "tsv";
-    s->has_pair = prep_option(a, "pair");
+    s->has_pair = lt_cli_value(&a->cli, "pair");
     bool named = !s->text.number || !s->label.number || (s->has_pair && !s->pair.number);
-    LT_CHECK(!(prep_option(a, "header") && prep_option(a, "no-header")), LT_ERR_ARG, "--header and --no-header exclude each other");
-    LT_CHECK(!(named && prep_option(a, "no-header")), LT_ERR_ARG, "with --no-header columns are given by number, from 1");
-    s->header = named || prep_option(a, "header");
+    LT_CHECK(!(lt_cli_value(&a->cli, "header") && lt_cli_value(&a->cli, "no-header")), LT_ERR_ARG,
+             "--header and --no-header exclude each other");
+    LT_CHECK(!(named && lt_cli_value(&a->cli, "no-header")), LT_ERR_ARG, "with --no-header columns are given by number, from 1");
+    s->header = named || lt_cli_value(&a->cli, "header");
     LT_CHECK(!rule || !strcmp(rule, "sign") || !strcmp(rule, "name"), LT_ERR_ARG, "--label-rule: expected name or sign, found \"%s\"",
              rule);
     s->sign = rule && !strcmp(rule, "sign");
     if (s->sign) {
         int k;
-        LT_CHECK(!prep_option(a, "labels"), LT_ERR_ARG,
+        LT_CHECK(!lt_cli_value(&a->cli, "labels"), LT_ERR_ARG,
                  "--labels has no place beside --label-rule sign: the labels are negative, positive");
         LT_TRY(prep_label_intern(&d->labels, "negative", &k));
         LT_TRY(prep_label_intern(&d->labels, "positive", &k));
@@ -111,7 +112,7 @@ static lt_status read_format(const prep_args *a, const char *format, prep_data *
 /* "80,10,10": percent of train, dev, test. */
 static lt_status read_shares(const prep_args *a, prep_data *d) {
     static const char *const split[PREP_MAX_SHARES] = {"train", "dev", "test"};
-    const char *given = prep_option(a, "hash-split");
+    const char *given = lt_cli_value(&a->cli, "hash-split");
     prep_spec *s = &d->spec;
     double sum = 0;
     bool good = given;
@@ -139,11 +140,11 @@ static lt_status read_shares(const prep_args *a, prep_data *d) {
 
 /* Every --words "name=text,name=text". */
 static lt_status read_words(const prep_args *a, prep_labels *l) {
-    for (int i = 0; i < a->n_options; i++) {
+    for (int i = 0; i < a->cli.n_options; i++) {
         char *copy = NULL, *rest = NULL, list[600];
         lt_status st = LT_OK;
-        if (strcmp(a->option[i].name, "words")) continue;
-        LT_TRY(lt_strdup(&copy, a->option[i].value));
+        if (strcmp(a->cli.option[i].name, "words")) continue;
+        LT_TRY(lt_strdup(&copy, a->cli.option[i].value));
         for (char *pair = strtok_r(copy, ",", &rest); pair && st == LT_OK; pair = strtok_r(NULL, ",", &rest)) {
             char *eq = strchr(pair, '=');
             bool known = false;
@@ -203,10 +204,10 @@ static lt_status add_folder(sources *s, const char *dir, const char *task) {
 /* The words of the command line: FILE, SPLIT=FILE, or a folder. */
 static lt_status find_sources(const prep_args *a, const prep_data *d, sources *s) {
     struct stat info;
-    const char *task = prep_option(a, "task");
-    LT_CHECK(a->n_words > 0, LT_ERR_ARG, "no file to read: name one or more");
-    for (int i = 0; i < a->n_words; i++) {
-        const char *word = a->word[i], *eq = strchr(word, '='), *slash = strchr(word, '/'), *split;
+    const char *task = lt_cli_value(&a->cli, "task");
+    LT_CHECK(a->cli.n_words > 0, LT_ERR_ARG, "no file to read: name one or more");
+    for (int i = 0; i < a->cli.n_words; i++) {
+        const char *word = a->cli.word[i], *eq = strchr(word, '='), *slash = strchr(word, '/'), *split;
         char name[LT_NAME_BYTES] = "";
         bool named = eq && eq != word && !(slash && slash < eq) && eq - word < LT_NAME_BYTES;
         if (named) {
@@ -220,7 +221,7 @@ static lt_status find_sources(const prep_args *a, const prep_data *d, sources *s
             continue;
         }
         split = named ? name : d->spec.n_shares ? "train" : prep_split_of_name(word);
-        if (!split && a->n_words == 1) split = "train";
+        if (!split && a->cli.n_words == 1) split = "train";
         LT_CHECK(split, LT_ERR_ARG, "which split is %s? Write train=%s, dev=%s or test=%s, or use --hash-split", word, word, word, word);
         LT_TRY(add_source(s, word, split));
     }
@@ -305,14 +306,14 @@ static void report_text(const prep_data *d, const char *path) {
 /* --- the command -------------------------------------------------------------------------------------------------------------------- */
 
 static lt_status work(const prep_args *a, prep_data *d, sources *s) {
-    const char *task = prep_option(a, "task"), *format = prep_option(a, "format"), *out = prep_option(a, "output");
-    const char *dir = prep_option(a, "tokenizer");
+    const char *task = lt_cli_value(&a->cli, "task"), *format = lt_cli_value(&a->cli, "format"), *out = lt_cli_value(&a->cli, "output");
+    const char *dir = lt_cli_value(&a->cli, "tokenizer");
     lt_dataset_info info = {0};
     LT_CHECK(task || format, LT_ERR_ARG, "what is the data? Give --task NAME or --format tsv");
     LT_CHECK(dir, LT_ERR_ARG, "no tokenizer: give the model's folder with -t DIR");
     LT_CHECK(out, LT_ERR_ARG, "no output: give a file name with -o OUT.h5");
     LT_TRY(task ? read_preset(a, task, d) : read_format(a, format, d));
-    LT_TRY(prep_option_int(a, "max-length", 4, 1 << 20, 0, &d->spec.max_length));
+    LT_TRY(lt_cli_int(&a->cli, "max-length", 4, 1 << 20, 0, &d->spec.max_length));
     LT_TRY(read_shares(a, d));
     bool given = d->labels.fixed;
     if (given) LT_TRY(read_words(a, &d->labels));
@@ -326,7 +327,7 @@ static lt_status work(const prep_args *a, prep_data *d, sources *s) {
     LT_TRY(prep_labels_sort(d));
     if (!given) LT_TRY(read_words(a, &d->labels));
     LT_TRY(prep_data_write(d, out, a->command, &info));
-    if (prep_option(a, "json")) return report_json(d, out, &info);
+    if (lt_cli_value(&a->cli, "json")) return report_json(d, out, &info);
     report_text(d, out);
     return LT_OK;
 }
@@ -343,44 +344,55 @@ static lt_status run(const prep_args *a) {
     return st;
 }
 
+static const lt_cli_option options[] = {
+    {"tokenizer", "DIR", "folder of the model (or its tokenizer file)", 't'},
+    {"output", "OUT.h5", "the data set; appears under this name only when it is complete", 'o'},
+    {"task", "NAME",
+     "a known data set:\n"
+     "sst2  header names 'sentence' (or 'content') and 'label' 0, 1; words: negative, positive\n"
+     "cola  no header; label 0, 1 in column 2, sentence in column 4; words: unacceptable, acceptable\n"
+     "rte   header names 'sentence1', 'sentence2', 'label'; words: entailment, not entailment",
+     0},
+    {"format", "tsv", "columns separated by tabs; quotes have no meaning; blank lines are skipped", 0},
+    {"text", "COL", "column of the text: its number, from 1, or its name in the header", 0},
+    {"pair", "COL", "column of a second text", 0},
+    {"label", "COL", "column of the label", 0},
+    {"header", NULL, "the first line names the columns (so too if a column is given by name)", 0},
+    {"no-header", NULL, "it does not (default)", 0},
+    {"label-rule", "RULE",
+     "name: the label as it stands (default). sign: a number, above 0 positive, below 0 negative; lines with 0\n"
+     "are left out and counted",
+     0},
+    {"labels", "A,B,..", "the labels, in this order; any other is an error. Default: those found, sorted", 0},
+    {"words", "L=TEXT,..", "the words that label tuning reads for a label; default: its name", 0},
+    {"hash-split", "P,Q,R",
+     "percent of train, dev and test. Where a text goes depends on nothing but itself: the first 32 bits of the\n"
+     "SHA-256 of the text (of text TAB second text), as a share of 2^32. So equal texts are in one split,\n"
+     "whatever else changes",
+     0},
+    {"max-length", "N",
+     "cut longer samples to N tokens (of a pair, the longer text first) and count them. Default: nothing is cut\n"
+     "here; a run cuts at data.max_length",
+     0},
+    {"json", NULL, "one JSON object instead of the table", 0},
+    {0}};
+
 const prep_command prep_cmd_data = {
-    .name = "data",
-    .summary = "tokenise a labelled data set into one HDF5 file",
-    .options =
-        " task= format= text= pair= label= label-rule= labels= words= header no-header hash-split= max-length= tokenizer= output= json ",
-    .run = run,
-    .help =
-        "usage: ltune-prep data --task NAME FILE... -t DIR -o OUT.h5\n"
-        "       ltune-prep data --format tsv --text COL --label COL [options] FILE... -t DIR -o OUT.h5\n\n"
-        "Reads lines of labelled text, tokenises them and writes one HDF5 file with named splits (`ltune help formats`).\n\n"
-        "  FILE             UTF-8 text. Its split: SPLIT=FILE, else train, dev (valid) or test from its name; a single file is train.\n"
-        "                   Files of one split follow each other. With --task also a folder: train and dev are found in it\n"
-        "  -t DIR           folder of the model (or its tokenizer file)\n"
-        "  -o OUT.h5        the data set; appears under this name only when it is complete\n"
-        "  --task NAME      a known data set:\n"
-        "                     sst2  header names 'sentence' (or 'content') and 'label' 0, 1; words: negative, positive\n"
-        "                     cola  no header; label 0, 1 in column 2, sentence in column 4; words: unacceptable, acceptable\n"
-        "                     rte   header names 'sentence1', 'sentence2', 'label'; words: entailment, not entailment\n"
-        "  --format tsv     columns separated by tabs; quotes have no meaning; blank lines are skipped\n"
-        "  --text COL       column of the text: its number, from 1, or its name in the header\n"
-        "  --pair COL       column of a second text\n"
-        "  --label COL      column of the label\n"
-        "  --header         the first line names the columns (so too if a column is given by name); --no-header is the default\n"
-        "  --label-rule R   name: the label as it stands (default). sign: a number, above 0 positive, below 0 negative; lines with 0 are\n"
-        "                   left out and counted\n"
-        "  --labels A,B,..  the labels, in this order; any other is an error. Default: those found, sorted\n"
-        "  --words L=TEXT,..  the words that label tuning reads for a label; default: its name\n"
-        "  --hash-split P,Q,R  percent of train, dev and test. Where a text goes depends on nothing but itself: the first 32 bits of the "
-        "SHA-256\n"
-        "                   of the text (of text TAB second text), as a share of 2^32. So equal texts are in one split, whatever else "
-        "changes\n"
-        "  --max-length N   cut longer samples to N tokens (of a pair, the longer text first) and count them. Default: nothing is cut\n"
-        "                   here; a run cuts at data.max_length\n"
-        "  --json           one JSON object instead of the table\n\n"
-        "examples:\n"
-        "  ltune-prep data --task sst2 SST-2/ -t MiniLM/ -o sst2.h5\n"
-        "  ltune-prep data --task rte train=RTE/train.tsv dev=RTE/dev.tsv --max-length 256 -t MiniLM/ -o rte.h5\n"
-        "  ltune-prep data --format tsv --text 3 --label 2 --label-rule sign --hash-split 80,10,10 reviews.tsv -t MiniLM/ -o reviews.h5\n"
-        "  ltune-prep data --format tsv --text body --label topic --words sci=science,rec=leisure train.tsv dev.tsv -t MiniLM/ -o "
-        "topics.h5\n",
-};
+    .cli = {.program = "ltune-prep",
+            .name = "data",
+            .summary = "tokenise a labelled data set into one HDF5 file",
+            .usage = "--task NAME FILE... -t DIR -o OUT.h5\n"
+                     "--format tsv --text COL --label COL [options] FILE... -t DIR -o OUT.h5",
+            .about = "Reads lines of labelled text, tokenises them and writes one HDF5 file with named splits (`ltune help formats`).\n\n"
+                     "FILE is UTF-8 text. Its split: SPLIT=FILE, else train, dev (valid) or test from its name; a single file is train. "
+                     "Files of one\n"
+                     "split follow each other. With --task also a folder: train and dev are found in it.\n",
+            .option = options,
+            .examples =
+                "ltune-prep data --task sst2 SST-2/ -t MiniLM/ -o sst2.h5\n"
+                "ltune-prep data --task rte train=RTE/train.tsv dev=RTE/dev.tsv --max-length 256 -t MiniLM/ -o rte.h5\n"
+                "ltune-prep data --format tsv --text 3 --label 2 --label-rule sign --hash-split 80,10,10 reviews.tsv -t MiniLM/ -o "
+                "reviews.h5\n"
+                "ltune-prep data --format tsv --text body --label topic --words sci=science,rec=leisure train.tsv dev.tsv -t MiniLM/ -o "
+                "topics.h5\n"},
+    .run = run};

@@ -29,20 +29,20 @@ static lt_status print_tokenizer(const char *dir) {
 }
 
 static lt_status run(const prep_args *a) {
-    LT_CHECK(a->n_words == 1, LT_ERR_ARG, "expected one model folder, found %d", a->n_words);
-    LT_TRY(lt_model_inspect(a->word[0], stdout));
-    return print_tokenizer(a->word[0]);
+    LT_CHECK(a->cli.n_words == 1, LT_ERR_ARG, "expected one model folder, found %d", a->cli.n_words);
+    LT_TRY(lt_model_inspect(a->cli.word[0], stdout));
+    return print_tokenizer(a->cli.word[0]);
 }
 
 const prep_command prep_cmd_model = {
-    .name = "model",
-    .summary = "what is this Hugging Face folder, and can it be used?",
-    .options = " ",
-    .run = run,
-    .help =
-        "usage: ltune-prep model DIR\n\n"
-        "Reads config.json, the headers of the safetensors files and the tokenizer, and checks every tensor that the architecture needs;\n"
-        "reads no weights.  Prints architecture, sizes, type, memory, the parallel.tp that work, and tensors that are not used.\n"
-        "Exit code 0: `ltune` can use the folder (without a tokenizer: for `ltune features --ids` only).\n\n"
-        "example:\n  ltune-prep model MiniLM/\n",
-};
+    .cli = {.program = "ltune-prep",
+            .name = "model",
+            .summary = "what is this Hugging Face folder, and can it be used?",
+            .usage = "DIR",
+            .about =
+                "Reads config.json, the headers of the safetensors files and the tokenizer, and checks every tensor that the architecture "
+                "needs;\n"
+                "reads no weights.  Prints architecture, sizes, type, memory, the parallel.tp that work, and tensors that are not used.\n"
+                "Exit code 0: `ltune` can use the folder (without a tokenizer: for `ltune features --ids` only).\n",
+            .examples = "ltune-prep model MiniLM/\n"},
+    .run = run};

@@ -25,12 +25,12 @@ static lt_status show(const prep_show *o, hid_t file, const char *kind) {
 }
 
 static lt_status run(const prep_args *a) {
-    prep_show o = {.tokenizer = prep_option(a, "tokenizer")};
+    prep_show o = {.tokenizer = lt_cli_value(&a->cli, "tokenizer")};
     char *kind = NULL;
     hid_t file = -1;
-    LT_CHECK(a->n_words == 1, LT_ERR_ARG, "expected one file, found %d", a->n_words);
-    LT_TRY(prep_option_int(a, "rows", 0, 1000000, 3, &o.rows));
-    o.path = a->word[0];
+    LT_CHECK(a->cli.n_words == 1, LT_ERR_ARG, "expected one file, found %d", a->cli.n_words);
+    LT_TRY(lt_cli_int(&a->cli, "rows", 0, 1000000, 3, &o.rows));
+    o.path = a->cli.word[0];
     LT_TRY(lt_h5_open(o.path, &file));
     lt_status st = lt_h5_get_str(file, LT_ATTR_KIND, &kind);
     if (st != LT_OK)
@@ -43,16 +43,19 @@ static lt_status run(const prep_args *a) {
     return st;
 }
 
+static const lt_cli_option options[] = {
+    {"rows", "N", "samples of each split, or values of each tensor (default 3)", 0},
+    {"tokenizer", "DIR", "tokenizer to decode samples with; default: the folder the data set was made with, if it is still there", 't'},
+    {0}};
+
 const prep_command prep_cmd_show = {
-    .name = "show",
-    .summary = "what a data set, run log, checkpoint or features file holds",
-    .options = " tokenizer= rows= ",
-    .run = run,
-    .help =
-        "usage: ltune-prep show FILE.h5 [--rows N] [-t DIR]\n\n"
-        "Checks the file's digest and prints what it holds: of a data set labels, splits and the first samples as text; of a run log the\n"
-        "facts, last losses and best results; of a checkpoint and of features the tensors with shapes and first values.\n\n"
-        "  --rows N  samples of each split, or values of each tensor (default 3)\n"
-        "  -t DIR    tokenizer to decode samples with; default: the folder the data set was made with, if it is still there\n\n"
-        "examples:\n  ltune-prep show sst2.h5 --rows 10\n  ltune-prep show runs/demo/run.h5\n  ltune-prep show runs/demo/ck/best.a\n",
-};
+    .cli = {.program = "ltune-prep",
+            .name = "show",
+            .summary = "what a data set, run log, checkpoint or features file holds",
+            .usage = "FILE.h5 [--rows N] [-t DIR]",
+            .about = "Checks the file's digest and prints what it holds: of a data set labels, splits and the first samples as text; of a "
+                     "run log the\n"
+                     "facts, last losses and best results; of a checkpoint and of features the tensors with shapes and first values.\n",
+            .option = options,
+            .examples = "ltune-prep show sst2.h5 --rows 10\nltune-prep show runs/demo/run.h5\nltune-prep show runs/demo/ck/best.a\n"},
+    .run = run};

@@ -72,18 +72,18 @@ static lt_status decode_line(const lt_tok *tok, const prep_lines *l, options o, 
 }
 
 static lt_status run(const prep_args *a) {
-    const char *dir = prep_option(a, "tokenizer");
-    options o = {.json = prep_option(a, "json"), .special = !prep_option(a, "no-special")};
-    bool decode = prep_option(a, "decode"), more = true;
+    const char *dir = lt_cli_value(&a->cli, "tokenizer");
+    options o = {.json = lt_cli_value(&a->cli, "json"), .special = !lt_cli_value(&a->cli, "no-special")};
+    bool decode = lt_cli_value(&a->cli, "decode"), more = true;
     struct stat info;
     prep_lines lines = {0};
     lt_ids ids = {0};
     lt_tok *tok = NULL;
     lt_status st;
     LT_CHECK(dir, LT_ERR_ARG, "no tokenizer: give its folder with -t DIR");
-    LT_CHECK(a->n_words <= 1, LT_ERR_ARG, "expected one file at most, found %d", a->n_words);
+    LT_CHECK(a->cli.n_words <= 1, LT_ERR_ARG, "expected one file at most, found %d", a->cli.n_words);
     LT_TRY(lt_tok_open(dir, &tok));
-    LT_TRY_GOTO(prep_lines_open(&lines, a->n_words ? a->word[0] : "-", NULL), st, done);
+    LT_TRY_GOTO(prep_lines_open(&lines, a->cli.n_words ? a->cli.word[0] : "-", NULL), st, done);
     /* someone who types, or a program behind a pipe, waits for each answer */
     if (fstat(fileno(lines.file), &info) == 0 && !S_ISREG(info.st_mode)) (void)setvbuf(stdout, NULL, _IOLBF, 0);
     for (;;) {
@@ -98,18 +98,21 @@ done:
     return st;
 }
 
+static const lt_cli_option options_known[] = {
+    {"tokenizer", "DIR", "model folder, or a tokenizer file", 't'},
+    {"json", NULL, "each line is a JSON string, or an array of two strings for a pair; with --decode, write JSON strings", 0},
+    {"no-special", NULL, "without the tokens that open, part and close texts ([CLS], [SEP], <s>); with --decode, leave them out", 0},
+    {"decode", NULL, "ids in, text out", 0},
+    {0}};
+
 const prep_command prep_cmd_tokenize = {
-    .name = "tokenize",
-    .summary = "lines of text to token ids, and back",
-    .options = " tokenizer= json no-special decode ",
-    .run = run,
-    .help = "usage: ltune-prep tokenize -t DIR [--json] [--no-special] [--decode] [FILE]\n\n"
-            "One line of text in (FILE or standard input), one line of ids out, separated by spaces.\n\n"
-            "  -t DIR        model folder, or a tokenizer file\n"
-            "  --json        each line is a JSON string, or an array of two strings for a pair; with --decode, write JSON strings\n"
-            "  --no-special  without the tokens that open, part and close texts ([CLS], [SEP], <s>); with --decode, leave them out\n"
-            "  --decode      ids in, text out\n\n"
-            "examples:\n  echo \"A film to see twice.\" | ltune-prep tokenize -t MiniLM/\n"
-            "  echo '[\"A man eats.\", \"Someone eats.\"]' | ltune-prep tokenize -t MiniLM/ --json\n"
-            "  echo \"101 2023 102\" | ltune-prep tokenize -t MiniLM/ --decode --no-special\n",
-};
+    .cli = {.program = "ltune-prep",
+            .name = "tokenize",
+            .summary = "lines of text to token ids, and back",
+            .usage = "-t DIR [--json] [--no-special] [--decode] [FILE]",
+            .about = "One line of text in (FILE or standard input), one line of ids out, separated by spaces.\n",
+            .option = options_known,
+            .examples = "echo \"A film to see twice.\" | ltune-prep tokenize -t MiniLM/\n"
+                        "echo '[\"A man eats.\", \"Someone eats.\"]' | ltune-prep tokenize -t MiniLM/ --json\n"
+                        "echo \"101 2023 102\" | ltune-prep tokenize -t MiniLM/ --decode --no-special\n"},
+    .run = run};

@@ -1,5 +1,5 @@
 #pragma once
-/* `ltune-prep data`, in parts: cmd_data.c reads the command line into a prep_spec and reports; rows.c takes files apart; build.c collects
+/* `ltune-prep data`, in parts: cmd_data.c reads the command line into a prep_spec and reports; columns.c takes files apart; build.c collects
  * labels and tokens of every split and writes the data set. */
 
 #include "prep.h"
@@ -68,6 +68,6 @@ lt_status prep_data_write(prep_data *d, const char *path, char *command, lt_data
 /* Frees everything. */
 void prep_data_fini(prep_data *d);
 
-/* rows.c: all lines of a file into the split of that name, or with a hash split into train, dev, test.
+/* columns.c: all lines of a file into the split of that name, or with a hash split into train, dev, test.
  * Errors: IO, FORMAT (file and line are named), NOMEM. */
 lt_status prep_read_file(prep_data *d, const char *path, const char *split);

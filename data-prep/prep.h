@@ -4,37 +4,25 @@
  * Results go to stdout, messages to stderr.  Errors that stem from the command line are ARG (exit code 2); errors in a text file are FORMAT
  * and name file and line. */
 
-#include "base/err.h"
+#include "base/cli.h"
 
 #include <stdio.h>
 
 /* --- command line (main.c) --------------------------------------------------------------------------------------------------------- */
 
-enum { PREP_MAX_WORDS = 256 };
-
-/* Command line of a subcommand, split into plain words and options; an option may be given more than once. */
+/* What a command works with. */
 typedef struct prep_args {
-    int n_words, n_options;
-    const char *word[PREP_MAX_WORDS];
-    struct {
-        const char *name, *value; /* value "" for a switch */
-    } option[PREP_MAX_WORDS];
+    lt_cli_args cli;
     char *command; /* the whole line as typed, words quoted for the shell */
 } prep_args;
 
 typedef struct prep_command {
-    const char *name, *summary;
-    const char *options; /* known options, e.g. " json task= ": with '=' those that take a value */
-    const char *help;    /* printed by `ltune-prep NAME --help` */
+    lt_cli_command cli;
     lt_status (*run)(const prep_args *a);
 } prep_command;
 
 extern const prep_command prep_cmd_model, prep_cmd_data, prep_cmd_tokenize, prep_cmd_show;
 
-/* Last value of an option, "" for a switch, NULL if absent. */
-const char *prep_option(const prep_args *a, const char *name);
-/* Value of an option as a whole number from lo to hi, or fallback if absent.  Errors: ARG. */
-lt_status prep_option_int(const prep_args *a, const char *name, int64_t lo, int64_t hi, int64_t fallback, int64_t *value);
 /* IO if something written to stdout was lost (disk full, closed pipe). */
 lt_status prep_flush(void);
 

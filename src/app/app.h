@@ -3,38 +3,27 @@
  *
  * Results go to stdout, logs to stderr.  With --json a command prints one JSON object a result on stdout and nothing else there. */
 
+#include "base/cli.h"
 #include "base/config.h"
 #include "comm/comm.h"
 
 #include <jansson.h>
 #include <math.h>
 
-/* Command line of a subcommand, split: flags with values, flags, key=value overrides and plain words. */
-enum { LT_APP_MAX_WORDS = 256 };
+/* What a command works with. */
 typedef struct lt_app_args {
-    lt_comm *world;      /* NULL for commands that start no MPI */
+    lt_comm *world; /* NULL for commands that start no MPI */
+    lt_cli_args cli;
     const char *program; /* "ltune train" */
-    int n_over, n_words;
-    char *over[LT_APP_MAX_WORDS];  /* key=value */
-    char *words[LT_APP_MAX_WORDS]; /* the rest, in order */
-    struct {
-        const char *name, *value; /* --name value; value NULL for a switch */
-    } option[LT_APP_MAX_WORDS];
-    int n_options;
 } lt_app_args;
 
 typedef struct lt_app_command {
-    const char *name, *summary;
-    const char *options; /* known options, e.g. " json trial= text= ": with '=' those that take a value */
-    bool mpi;
-    const char *help; /* printed by `ltune NAME --help` */
+    lt_cli_command cli; /* cli.mpi: MPI is started for it */
     lt_status (*run)(const lt_app_args *a);
 } lt_app_command;
 
 extern const lt_app_command lt_app_train, lt_app_eval, lt_app_predict, lt_app_features, lt_app_plan, lt_app_config;
 
-/* Local.  Value of an option, "" for a switch, NULL if absent. */
-const char *lt_app_option(const lt_app_args *a, const char *name);
 /* Local.  Loads the configuration: first word is the YAML file, overrides as given.  Errors: ARG (no file named), CONFIG, IO. */
 lt_status lt_app_load_config(const lt_app_args *a, lt_config **cfg);
 /* Collective(world).  Agreement on st, and that all ranks resolved the same configuration.  Errors: those of st; ARG. */

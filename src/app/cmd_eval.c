@@ -9,13 +9,14 @@
 
 static void print_one(const lt_trial *t, const char *split, const lt_metrics *m, bool json) {
     if (!json) {
-        printf("%-24s %-10s %-10s n %lld  accuracy %.4f  mcc %.4f  f1 %.4f  loss %.4f\n", t->cfg->name, t->tuner.ops->name, split,
-               (long long)m->n, m->accuracy, m->mcc, m->f1, m->loss);
+        printf("%-24s %-10s %-10s n %lld  accuracy %.4f  mcc %.4f  f1 %.4f  loss %.4f\n", t->cfg->name, lt_method_of(&t->cfg->method)->name,
+               split, (long long)m->n, m->accuracy, m->mcc, m->f1, m->loss);
         return;
     }
-    json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "name", t->cfg->name, "method", t->tuner.ops->name, "split",
-                          split, "step", (json_int_t)t->step, "n", (json_int_t)m->n, "accuracy", lt_app_number(m->accuracy), "mcc",
-                          lt_app_number(m->mcc), "f1", lt_app_number(m->f1), "loss", lt_app_number(m->loss));
+    json_t *o =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o}", "name", t->cfg->name, "method", lt_method_of(&t->cfg->method)->name,
+                  "split", split, "step", (json_int_t)t->step, "n", (json_int_t)m->n, "accuracy", lt_app_number(m->accuracy), "mcc",
+                  lt_app_number(m->mcc), "f1", lt_app_number(m->f1), "loss", lt_app_number(m->loss));
     json_dumpf(o, stdout, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     putchar('\n');
     json_decref(o);
@@ -26,7 +27,7 @@ static lt_status run(const lt_app_args *a) {
     lt_run *r = NULL;
     lt_metrics *m = NULL;
     bool *loaded = NULL;
-    const char *which = lt_app_option(a, "checkpoint"), *split = lt_app_option(a, "split");
+    const char *which = lt_cli_value(&a->cli, "checkpoint"), *split = lt_cli_value(&a->cli, "split");
     lt_status st = lt_app_load_config(a, &cfg);
     st = lt_app_agree_config(a, st, cfg);
     if (st != LT_OK) return st;
@@ -40,7 +41,7 @@ static lt_status run(const lt_app_args *a) {
     if (st == LT_OK) st = lt_run_load(r, which, 0, n, loaded);
     if (st == LT_OK) st = lt_run_eval(r, split, m);
     for (int i = 0; st == LT_OK && i < n; i++)
-        if (loaded[i]) print_one(lt_run_trial(r, i), split, &m[i], lt_app_option(a, "json") != NULL);
+        if (loaded[i]) print_one(lt_run_trial(r, i), split, &m[i], lt_cli_value(&a->cli, "json") != NULL);
     free(loaded);
     free(m);
     lt_run_destroy(&r);
@@ -48,14 +49,20 @@ static lt_status run(const lt_app_args *a) {
     return st;
 }
 
+static const lt_cli_option options[] = {{"checkpoint", "WHICH", "best (each trial's own best, default), last, or a checkpoint file", 0},
+                                        {"split", "NAME", "a split of data.path (default: data.eval)", 0},
+                                        {"json", NULL, "one JSON object a trial on stdout and nothing else there", 0},
+                                        {0}};
+
 const lt_app_command lt_app_eval = {
-    .name = "eval",
-    .summary = "metrics of saved trials on a split",
-    .options = " json checkpoint= split= ",
-    .mpi = true,
-    .run = run,
-    .help = "usage: [mpirun -n R] ltune eval RUN.yaml [--checkpoint best|last|PATH] [--split S] [--json] [key=value ...]\n\n"
-            "  --checkpoint  best (each trial's own best, default), last, or a checkpoint file\n"
-            "  --split       a split of data.path (default: data.eval)\n"
-            "  --json        one JSON object a trial on stdout\n\n"
-            "example:\n  mpirun -n 2 ltune eval demo.yaml --checkpoint best --split test\n"};
+    .cli = {.program = "ltune",
+            .name = "eval",
+            .summary = "metrics of saved trials on a split",
+            .usage = "RUN.yaml [--checkpoint best|last|PATH] [--split NAME] [--json] [key=value ...]",
+            .about = "Loads what a run has saved and judges it on a split of its data set. The run's files stay as they are.\n",
+            .option = options,
+            .examples = "mpirun -n 2 ltune eval demo.yaml --checkpoint best --split test\n"
+                        "ltune eval demo.yaml --checkpoint runs/demo/ck/step_00000400.h5 --json > test.json\n",
+            .settings = true,
+            .mpi = true},
+    .run = run};

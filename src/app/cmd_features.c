@@ -69,7 +69,7 @@ static lt_status read_ids_line(const char *path, int64_t line_no, char *line, in
 }
 
 static lt_status read_input(job *j) {
-    const char *text = lt_app_option(j->args, "text"), *ids = lt_app_option(j->args, "ids"), *path = text ? text : ids;
+    const char *text = lt_cli_value(&j->args->cli, "text"), *ids = lt_cli_value(&j->args->cli, "ids"), *path = text ? text : ids;
     char *line = NULL;
     size_t cap = 0;
     lt_status st = LT_OK;
@@ -109,7 +109,7 @@ static lt_status parse_options(job *j) {
         const char *name;
         lt_readout readout;
     } pools[] = {{"none", LT_READ_TOKENS}, {"cls", LT_READ_CLS}, {"last", LT_READ_LAST}, {"mean", LT_READ_MEAN}, {"max", LT_READ_MAX}};
-    const char *layer = lt_app_option(j->args, "layer"), *pool = lt_app_option(j->args, "pool");
+    const char *layer = lt_cli_value(&j->args->cli, "layer"), *pool = lt_cli_value(&j->args->cli, "pool");
     int m = lt_model_arch(j->model)->m;
     j->layer = m;
     if (layer && !strcmp(layer, "all")) {
@@ -130,7 +130,7 @@ static lt_status parse_options(job *j) {
         }
     LT_CHECK(known, LT_ERR_ARG, "--pool %s: expected none, cls, last, mean or max", pool);
     j->pooled = j->readout != LT_READ_TOKENS;
-    LT_CHECK(lt_app_option(j->args, "output"), LT_ERR_ARG, "say where to write: --output OUT.h5");
+    LT_CHECK(lt_cli_value(&j->args->cli, "output"), LT_ERR_ARG, "say where to write: --output OUT.h5");
     return LT_OK;
 }
 
@@ -139,12 +139,12 @@ static lt_status open_output(job *j, const char *model_dir) {
     int64_t T = j->seq.offset[j->seq.n], n = j->seq.n, layers = a->m + 1, n1 = n + 1;
     int64_t dims[3] = {layers, j->pooled ? n : T, a->C};
     bool all = j->layer < 0;
-    LT_TRY(lt_h5_write_begin(lt_app_option(j->args, "output"), "ltune-features", 1, &j->out));
+    LT_TRY(lt_h5_write_begin(lt_cli_value(&j->args->cli, "output"), "ltune-features", 1, &j->out));
     hid_t f = lt_h5_writer_file(j->out);
     LT_TRY(lt_h5_put_str(f, "model", model_dir));
     LT_TRY(lt_h5_put_str(f, "model_sha256", lt_model_fingerprint(j->model)));
-    LT_TRY(lt_h5_put_str(f, "layer", lt_app_option(j->args, "layer") ? lt_app_option(j->args, "layer") : "last"));
-    LT_TRY(lt_h5_put_str(f, "pool", lt_app_option(j->args, "pool") ? lt_app_option(j->args, "pool") : "none"));
+    LT_TRY(lt_h5_put_str(f, "layer", lt_cli_value(&j->args->cli, "layer") ? lt_cli_value(&j->args->cli, "layer") : "last"));
+    LT_TRY(lt_h5_put_str(f, "pool", lt_cli_value(&j->args->cli, "pool") ? lt_cli_value(&j->args->cli, "pool") : "none"));
     LT_TRY(lt_h5_create(f, "hidden", LT_F32, all ? 3 : 2, all ? dims : dims + 1));
     return lt_h5_write(f, "offsets", LT_I64, 1, &n1, j->seq.offset, false);
 }
@@ -239,16 +239,16 @@ static lt_status run_all(job *j) {
 
 static lt_status prepare(job *j, const char *dir) {
     lt_status st = parse_options(j);
-    if (st == LT_OK && lt_app_option(j->args, "text")) st = lt_tok_open(dir, &j->tok);
+    if (st == LT_OK && lt_cli_value(&j->args->cli, "text")) st = lt_tok_open(dir, &j->tok);
     return st == LT_OK ? read_input(j) : st;
 }
 
 static lt_status run(const lt_app_args *args) {
     job j = {.args = args};
-    const char *dir = lt_app_option(args, "model");
-    lt_status st = lt_config_load(NULL, args->n_over, (char **)args->over, &j.cfg);
+    const char *dir = lt_cli_value(&args->cli, "model");
+    lt_status st = lt_config_load(NULL, args->cli.n_settings, args->cli.setting, &j.cfg);
     if (st == LT_OK && !dir) st = LT_FAIL(LT_ERR_ARG, "say which model: --model DIR");
-    if (st == LT_OK && args->n_words) st = LT_FAIL(LT_ERR_ARG, "unexpected word \"%s\"", args->words[0]);
+    if (st == LT_OK && args->cli.n_words) st = LT_FAIL(LT_ERR_ARG, "unexpected word \"%s\"", args->cli.word[0]);
     LT_TRY_GOTO(lt_agree(args->world, st), st, done);
     LT_TRY_GOTO(lt_grid_create(args->world, j.cfg->parallel.tp, &j.grid), st, done);
     lt_model_options opt = {.compute = j.cfg->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32,
@@ -270,7 +270,8 @@ static lt_status run(const lt_app_args *args) {
     if (lt_comm_rank(args->world) == 0 && st == LT_OK) st = lt_h5_write_commit(&j.out);
     st = lt_agree(args->world, st);
     if (st == LT_OK && lt_comm_rank(args->world) == 0)
-        lt_info("%lld sequences, %lld tokens -> %s", (long long)j.seq.n, (long long)j.seq.offset[j.seq.n], lt_app_option(args, "output"));
+        lt_info("%lld sequences, %lld tokens -> %s", (long long)j.seq.n, (long long)j.seq.offset[j.seq.n],
+                lt_cli_value(&args->cli, "output"));
 done:
     lt_h5_write_cancel(&j.out);
     lt_pack_destroy(&j.pack);
@@ -284,20 +285,25 @@ done:
     return st;
 }
 
+static const lt_cli_option options[] = {{"model", "DIR", "Hugging Face folder", 0},
+                                        {"text", "FILE", "one sentence a line, tokenised with the model's tokenizer, specials added", 0},
+                                        {"ids", "FILE", "one sequence a line, token ids separated by spaces, taken as they are", 0},
+                                        {"output", "OUT.h5", "the HDF5 file to write", 'o'},
+                                        {"layer", "L|all", "0 = embedding output ... m = last block after the final norm (default: m)", 0},
+                                        {"pool", "P", "none | cls | last | mean | max over the tokens of each sequence (default: none)", 0},
+                                        {0}};
+
 const lt_app_command lt_app_features = {
-    .name = "features",
-    .summary = "hidden states of the frozen model into HDF5",
-    .options = " model= text= ids= layer= pool= output= ",
-    .mpi = true,
-    .run = run,
-    .help = "usage: [mpirun -n R] ltune features --model DIR (--text FILE | --ids FILE) --output OUT.h5 [options] [key=value ...]\n\n"
-            "Writes /hidden [tokens, C] f32 (with --layer all: [layers, tokens, C]; with a pool [n, C]) and /offsets int64 [n + 1].\n\n"
-            "  --text FILE    one sentence a line, tokenised with the model's tokenizer, specials added\n"
-            "  --ids FILE     one sequence a line, token ids separated by spaces, taken as they are\n"
-            "  --layer L|all  0 = embedding output ... m = last block after the final norm (default: m)\n"
-            "  --pool P       none | cls | last | mean | max over the tokens of each sequence (default: none)\n"
-            "  -o, --output   the HDF5 file to write\n"
-            "  key=value      parallel.tp, parallel.threads, parallel.tokens, model.dtype\n\n"
-            "examples:\n"
-            "  ltune features --model all-MiniLM-L6-v2 --text sentences.txt --pool mean -o features.h5\n"
-            "  mpirun -n 2 ltune features --model llama --ids ids.txt --layer all -o hidden.h5 parallel.tp=2\n"};
+    .cli = {.program = "ltune",
+            .name = "features",
+            .summary = "hidden states of the frozen model into HDF5",
+            .usage = "--model DIR (--text FILE | --ids FILE) --output OUT.h5 [options] [key=value ...]",
+            .about =
+                "Writes /hidden [tokens, C] f32 (with --layer all: [layers, tokens, C]; with a pool [n, C]) and /offsets int64 [n + 1].\n"
+                "key=value: parallel.tp, parallel.threads, parallel.tokens, model.dtype.\n",
+            .option = options,
+            .examples = "ltune features --model all-MiniLM-L6-v2 --text sentences.txt --pool mean -o features.h5\n"
+                        "mpirun -n 2 ltune features --model llama --ids ids.txt --layer all -o hidden.h5 parallel.tp=2\n",
+            .settings = true,
+            .mpi = true},
+    .run = run};

@@ -13,7 +13,7 @@ static void print_plan(const lt_app_args *a, const lt_run *r) {
     char p[32], w[32], x[32], t[32], c[32], all[32];
     double gflop = 1e-9 * e->flops_per_token * e->tokens_per_step;
     double step_s = e->gflops > 0 ? gflop / (e->gflops * g->size) : 0;
-    if (lt_app_option(a, "json")) {
+    if (lt_cli_value(&a->cli, "json")) {
         json_t *o =
             json_pack("{s:i, s:i, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I}", "ranks", g->size, "tp", g->tp_size,
                       "dp", g->dp_size, "dtype", lt_dtype_name(lt_run_dtype(r)), "process_bytes", (json_int_t)e->process, "weights_bytes",
@@ -37,13 +37,8 @@ static void print_plan(const lt_app_args *a, const lt_run *r) {
 }
 
 static lt_status parse_ranks(const lt_app_args *a, int fallback, int *ranks) {
-    enum { MOST = 1000000 };
-    const char *text = lt_app_option(a, "ranks");
-    char *end;
-    *ranks = fallback;
-    if (!text) return LT_OK;
-    long n = strtol(text, &end, 10);
-    LT_CHECK(*text && !*end && n >= 1 && n <= MOST, LT_ERR_ARG, "--ranks %s: expected a whole number from 1 to %d", text, MOST);
+    int64_t n;
+    LT_TRY(lt_cli_int(&a->cli, "ranks", 1, 1000000, fallback, &n));
     *ranks = (int)n;
     return LT_OK;
 }
@@ -55,6 +50,7 @@ static lt_status run(const lt_app_args *a) {
     lt_status st = lt_app_load_config(a, &cfg);
     if (st == LT_OK) st = parse_ranks(a, cfg->parallel.tp, &ranks);
     st = lt_agree(a->world, st);
+    if (st == LT_OK && lt_comm_rank(a->world) == 0) lt_config_warn_unused(cfg);
     if (st == LT_OK) st = lt_run_create(cfg, a->world, LT_RUN_PLAN, ranks, &r);
     if (st == LT_OK) print_plan(a, r);
     lt_run_destroy(&r);
@@ -62,11 +58,19 @@ static lt_status run(const lt_app_args *a) {
     return st;
 }
 
-const lt_app_command lt_app_plan = {.name = "plan",
-                                    .summary = "memory per rank, FLOPs, expected time; starts no job",
-                                    .options = " json ranks= ",
-                                    .mpi = true,
-                                    .run = run,
-                                    .help = "usage: ltune plan RUN.yaml --ranks R [--json] [key=value ...]\n\n"
-                                            "Reads the configuration, the data set and the model's headers; times one matrix product.\n\n"
-                                            "example:\n  ltune plan demo.yaml --ranks 8 parallel.tp=2\n"};
+static const lt_cli_option options[] = {{"ranks", "R", "ranks that the job would have (default: parallel.tp)", 0},
+                                        {"json", NULL, "one JSON object on stdout and nothing else there", 0},
+                                        {0}};
+
+const lt_app_command lt_app_plan = {.cli = {.program = "ltune",
+                                            .name = "plan",
+                                            .summary = "memory per rank, FLOPs, expected time; starts no job",
+                                            .usage = "RUN.yaml [--ranks R] [--json] [key=value ...]",
+                                            .about = "Reads the configuration, the data set and the model's headers, and times one matrix "
+                                                     "product. No weights are read, and one process\n"
+                                                     "is enough whatever R is.\n",
+                                            .option = options,
+                                            .examples = "ltune plan demo.yaml --ranks 8 parallel.tp=2\n",
+                                            .settings = true,
+                                            .mpi = true},
+                                    .run = run};

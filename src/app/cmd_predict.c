@@ -190,15 +190,15 @@ static lt_status find_trial(const lt_run *r, const char *name, int *which) {
                 : LT_FAIL(LT_ERR_ARG, "this run has %d trials: say which with --trial NAME; its trials: %s", lt_run_n_trials(r), list);
 }
 
-static bool from_stdin(const lt_app_args *a) { return !lt_app_option(a, "text") && !strcmp(a->words[1], "-"); }
+static bool from_stdin(const lt_app_args *a) { return !lt_cli_value(&a->cli, "text") && !strcmp(a->cli.word[1], "-"); }
 
 static lt_status read_input(const lt_app_args *a, input *in) {
-    const char *text = lt_app_option(a, "text");
+    const char *text = lt_cli_value(&a->cli, "text");
     LT_TRY(LT_FAULT_POINT("predict.input"));
-    LT_CHECK(a->n_words >= 1 && a->n_words <= 2, LT_ERR_ARG, "expected RUN.yaml and at most one input file");
-    LT_CHECK((text != NULL) != (a->n_words == 2), LT_ERR_ARG, "give either --text \"...\" or an input file (- for standard input)");
-    if (text) return push(in, text, lt_app_option(a, "pair"));
-    return from_stdin(a) ? LT_OK : read_file(in, a->words[1]);
+    LT_CHECK(a->cli.n_words >= 1 && a->cli.n_words <= 2, LT_ERR_ARG, "expected RUN.yaml and at most one input file");
+    LT_CHECK((text != NULL) != (a->cli.n_words == 2), LT_ERR_ARG, "give either --text \"...\" or an input file (- for standard input)");
+    if (text) return push(in, text, lt_cli_value(&a->cli, "pair"));
+    return from_stdin(a) ? LT_OK : read_file(in, a->cli.word[1]);
 }
 
 /* Collective(world).  Every rank must hold the same texts. */
@@ -221,14 +221,14 @@ static lt_status run(const lt_app_args *a) {
     double *score = NULL;
     int trial = 0;
     bool loaded;
-    const char *which = lt_app_option(a, "checkpoint");
+    const char *which = lt_cli_value(&a->cli, "checkpoint");
     lt_status st = read_input(a, &in);
-    if (st == LT_OK) st = lt_config_load(a->words[0], a->n_over, (char **)a->over, &cfg);
+    if (st == LT_OK) st = lt_config_load(a->cli.word[0], a->cli.n_settings, a->cli.setting, &cfg);
     st = lt_app_agree_config(a, st, cfg);
     if (st == LT_OK && from_stdin(a)) st = read_stdin(a->world, &in);
     if (st == LT_OK) st = check_same(a->world, &in);
     if (st == LT_OK) st = lt_run_create(cfg, a->world, LT_RUN_EVAL, 0, &r);
-    if (st == LT_OK) st = lt_agree(a->world, find_trial(r, lt_app_option(a, "trial"), &trial));
+    if (st == LT_OK) st = lt_agree(a->world, find_trial(r, lt_cli_value(&a->cli, "trial"), &trial));
     if (st == LT_OK) st = lt_run_load(r, which ? which : "best", trial, 1, &loaded);
     if (st == LT_OK) {
         st = tokenise(r, &in, &s);
@@ -237,7 +237,7 @@ static lt_status run(const lt_app_args *a) {
     }
     if (st == LT_OK) st = lt_run_score(r, &s, trial, 1, score);
     for (int64_t i = 0; st == LT_OK && i < in.n; i++)
-        print_one(r, &in, i, score + i * lt_run_n_labels(r), lt_app_option(a, "json") != NULL);
+        print_one(r, &in, i, score + i * lt_run_n_labels(r), lt_cli_value(&a->cli, "json") != NULL);
     for (int64_t i = 0; i < in.n; i++) {
         free(in.text[i]);
         free(in.pair[i]);
@@ -251,14 +251,23 @@ static lt_status run(const lt_app_args *a) {
     return st;
 }
 
+static const lt_cli_option options[] = {{"trial", "NAME", "the trial that judges (needed where the run has several)", 0},
+                                        {"text", "TEXT", "one text", 0},
+                                        {"pair", "TEXT", "its second text", 0},
+                                        {"checkpoint", "WHICH", "best (default), last, or a checkpoint file", 0},
+                                        {"json", NULL, "one JSON object a line with the probability of every label", 0},
+                                        {0}};
+
 const lt_app_command lt_app_predict = {
-    .name = "predict",
-    .summary = "label and probability of texts under a saved trial",
-    .options = " json trial= text= pair= checkpoint= ",
-    .mpi = true,
-    .run = run,
-    .help = "usage: [mpirun -n R] ltune predict RUN.yaml [--trial T] (--text \"...\" [--pair \"...\"] | FILE) [--checkpoint "
-            "best|last|PATH] [--json]\n\n"
-            "FILE (- = standard input): a text a line, or text TAB second text, or JSON objects with \"text\" and \"pair\".\n"
-            "Prints label TAB probability TAB text; with --json one object a line with the probability of every label.\n\n"
-            "example:\n  ltune predict demo.yaml --trial lt_prefix --text \"a gripping and beautiful film\"\n"};
+    .cli = {.program = "ltune",
+            .name = "predict",
+            .summary = "label and probability of texts under a saved trial",
+            .usage = "RUN.yaml [--trial NAME] (--text TEXT [--pair TEXT] | FILE) [--checkpoint best|last|PATH] [--json] [key=value ...]",
+            .about = "FILE (- = standard input): a text a line, or text TAB second text, or JSON objects with \"text\" and \"pair\".\n"
+                     "Prints label TAB probability TAB text.\n",
+            .option = options,
+            .examples = "ltune predict demo.yaml --trial lt_prefix --text \"a gripping and beautiful film\"\n"
+                        "mpirun -n 4 ltune predict demo.yaml --trial a reviews.txt > labels.tsv\n",
+            .settings = true,
+            .mpi = true},
+    .run = run};

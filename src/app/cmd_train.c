@@ -27,9 +27,9 @@ static void print_json(const lt_run *r, const lt_config *cfg) {
     for (int i = 0; i < lt_run_n_trials(r); i++) {
         const lt_trial *t = lt_run_trial(r, i);
         if (t->step > steps) steps = t->step;
-        json_array_append_new(trials, json_pack("{s:s, s:s, s:I, s:s, s:I, s:o, s:o}", "name", t->cfg->name, "method", t->tuner.ops->name,
-                                                "trainable", (json_int_t)lt_tuner_trainable(&t->tuner), "state",
-                                                lt_trial_state_text(t->state), "steps", (json_int_t)t->step, "best",
+        json_array_append_new(trials, json_pack("{s:s, s:s, s:I, s:s, s:I, s:o, s:o}", "name", t->cfg->name, "method",
+                                                lt_method_of(&t->cfg->method)->name, "trainable", (json_int_t)lt_tuner_trainable(&t->tuner),
+                                                "state", lt_trial_state_text(t->state), "steps", (json_int_t)t->step, "best",
                                                 point_json(&t->best, cfg->data.eval), "last", point_json(&t->last, cfg->data.eval)));
     }
     json_t *root = json_pack(
@@ -58,7 +58,7 @@ static void print_table(const lt_run *r, const lt_config *cfg) {
     for (int i = 0; i < lt_run_n_trials(r); i++) {
         const lt_trial *t = lt_run_trial(r, i);
         const lt_metrics *m = &t->best.metrics;
-        printf("%-24s %-10s %10lld ", t->cfg->name, t->tuner.ops->name, (long long)lt_tuner_trainable(&t->tuner));
+        printf("%-24s %-10s %10lld ", t->cfg->name, lt_method_of(&t->cfg->method)->name, (long long)lt_tuner_trainable(&t->tuner));
         if (t->best.step < 0)
             printf("%8s %9s %8s %8s %8s  %s\n", "-", "-", "-", "-", "-", lt_trial_state_text(t->state));
         else
@@ -81,10 +81,11 @@ static lt_status run(const lt_app_args *a) {
     lt_signal_install();
     lt_status st = lt_app_load_config(a, &cfg);
     st = lt_app_agree_config(a, st, cfg);
+    if (st == LT_OK && lt_comm_rank(a->world) == 0) lt_config_warn_unused(cfg);
     if (st == LT_OK) st = lt_run_create(cfg, a->world, LT_RUN_TRAIN, 0, &r);
     if (st == LT_OK) st = lt_run_train(r);
     if (st == LT_OK) {
-        if (lt_app_option(a, "json"))
+        if (lt_cli_value(&a->cli, "json"))
             print_json(r, cfg);
         else
             print_table(r, cfg);
@@ -94,21 +95,23 @@ static lt_status run(const lt_app_args *a) {
     return st;
 }
 
-const lt_app_command lt_app_train = {.name = "train",
-                                     .summary = "train all trials of a run; continues by itself where it stopped",
-                                     .options = " json ",
-                                     .mpi = true,
-                                     .run = run,
-                                     .help =
-                                         "usage: [mpirun -n R] ltune train RUN.yaml [key=value ...] [--json]\n\n"
-                                         "Trains every trial of the run on one frozen base. When run.dir holds a checkpoint of the same "
-                                         "configuration, training continues from it.\n"
-                                         "SIGTERM or SIGUSR1: the state is saved and the exit code is 75; the same command continues. (To "
-                                         "Open MPI's mpirun send USR1: after TERM "
-                                         "it gives an exit code of its own.)\n\n"
-                                         "  --json      one JSON object with the results on stdout and nothing else there\n"
-                                         "  key=value   overrides a key of the file (`ltune help config` lists them)\n\n"
-                                         "examples:\n"
-                                         "  ltune train demo.yaml\n"
-                                         "  mpirun -n 2 ltune train demo.yaml parallel.tp=2 train.lr=1e-3\n"
-                                         "  mpirun -n 8 ltune train demo.yaml 'sweep={train.lr: [1e-3, 1e-2]}' --json > result.json\n"};
+static const lt_cli_option options[] = {{"json", NULL, "one JSON object with the results on stdout and nothing else there", 0}, {0}};
+
+const lt_app_command lt_app_train = {
+    .cli = {.program = "ltune",
+            .name = "train",
+            .summary = "train all trials of a run; continues by itself where it stopped",
+            .usage = "RUN.yaml [key=value ...] [--json]",
+            .about = "Trains every trial of the run on one frozen base. When run.dir holds a checkpoint of the same configuration, "
+                     "training continues\n"
+                     "from it. key=value overrides a key of the file (`ltune help config` lists them).\n\n"
+                     "SIGTERM or SIGUSR1: the state is saved and the exit code is 75; the same command continues. (To Open MPI's mpirun "
+                     "send USR1:\n"
+                     "after TERM it gives an exit code of its own.)\n",
+            .option = options,
+            .examples = "ltune train demo.yaml\n"
+                        "mpirun -n 2 ltune train demo.yaml parallel.tp=2 train.lr=1e-3\n"
+                        "mpirun -n 8 ltune train demo.yaml 'sweep={train.lr: [1e-3, 1e-2]}' --json > result.json\n",
+            .settings = true,
+            .mpi = true},
+    .run = run};

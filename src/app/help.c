@@ -18,18 +18,13 @@ static void exit_codes(void) {
 }
 
 static void methods(void) {
-    printf("Methods (method.name). The transformer is frozen in all of them; a classification head is always trained.\n\n"
-           "  head       the head alone, on the frozen model's read-out. Trainable: K(C+1)\n"
-           "  prompt     P trainable rows before the embeddings, the same for every input (Lester et al. 2021). P*C + K(C+1)\n"
-           "             init: vocab (default: embeddings of random words), text, random, zero\n"
-           "  prefix     P trainable keys and values in every layer (Li and Liang 2021). 2*m*P*Hkv*D + K(C+1)\n"
-           "             init: vocab (default: real keys and values of random words), text, random, zero; mlp: hidden width of a\n"
-           "             reparametrisation, rows = W2 tanh(W1 e + b1) + b2\n"
-           "  lt_prompt  L-Tuning (arXiv 2402.01643): rows e(y) = h_y W before the embeddings, one W [C, C] for all labels. C*C + 2(C+1)\n"
-           "  lt_prefix  L-Tuning: keys and values of every layer made from h_y.\n"
-           "             pooling none: one map C -> 2*m*Hkv*D for each label token (default); softmax: a = softmax(h_y w), maps P -> "
-           "m*P*Hkv*D\n"
-           "             without biases (the paper); scores: raw scores and biases (the authors' decoder code)\n\n"
+    printf("Methods (method.name). The transformer is frozen in all of them; a classification head is always trained.\n\n");
+    for (int i = 0; i < LT_METHOD_COUNT; i++) {
+        const char *line = lt_methods[i].about;
+        for (int n = 0; *line; line += strcspn(line, "\n") + 1, n++)
+            printf("  %-9s  %.*s\n", n ? "" : lt_methods[i].name, (int)strcspn(line, "\n"), line);
+    }
+    printf("\n"
            "h_y are the last-layer states of the label's words (data set words, or method.labels) under the frozen model: computed once, "
            "kept in\n"
            "the checkpoint. L-Tuning asks \"is y the label of x?\": training pairs are half true, half with a uniformly drawn wrong label, "
@@ -66,8 +61,8 @@ bool lt_app_help(const char *topic) {
         lt_config_help(stdout);
     else {
         for (int i = 0; lt_app_commands[i]; i++)
-            if (!strcmp(topic, lt_app_commands[i]->name)) {
-                printf("%s", lt_app_commands[i]->help);
+            if (!strcmp(topic, lt_app_commands[i]->cli.name)) {
+                lt_cli_help(&lt_app_commands[i]->cli, stdout);
                 return true;
             }
         return false;

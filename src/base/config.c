@@ -20,7 +20,9 @@ static void free_labels(lt_method_cfg *m) {
     }
     free(m->label_name);
     free(m->label_word);
+    free(m->label_source);
     m->label_name = m->label_word = NULL;
+    m->label_source = NULL;
     m->n_labels = 0;
 }
 
@@ -31,6 +33,7 @@ static lt_status set_label(lt_method_cfg *m, const char *name, const lt_config_e
         if (!strcmp(m->label_name[i], name)) {
             free(m->label_word[i]);
             m->label_word[i] = NULL;
+            m->label_source[i] = v->source;
             return lt_strdup(&m->label_word[i], v->item[0]);
         }
     LT_CHECK(m->n_labels < LT_MAX_LABELS, LT_ERR_CONFIG, "%s: method.labels has more than %d labels", v->source, LT_MAX_LABELS);
@@ -39,8 +42,11 @@ static lt_status set_label(lt_method_cfg *m, const char *name, const lt_config_e
     if (names) m->label_name = names;
     char **words = realloc(m->label_word, n * sizeof *words);
     if (words) m->label_word = words;
-    LT_CHECK(names && words, LT_ERR_NOMEM, "no memory for labels");
+    const char **sources = realloc(m->label_source, n * sizeof *sources);
+    if (sources) m->label_source = sources;
+    LT_CHECK(names && words && sources, LT_ERR_NOMEM, "no memory for labels");
     m->label_name[n - 1] = m->label_word[n - 1] = NULL;
+    m->label_source[n - 1] = v->source;
     m->n_labels++;
     LT_TRY(lt_strdup(&m->label_name[n - 1], name));
     return lt_strdup(&m->label_word[n - 1], v->item[0]);
@@ -50,6 +56,7 @@ static lt_status set_label(lt_method_cfg *m, const char *name, const lt_config_e
 
 static void free_trial(lt_trial_cfg *t) {
     free(t->name);
+    free(t->source);
     free(t->method.text);
     free_labels(&t->method);
     *t = (lt_trial_cfg){0};
@@ -60,14 +67,19 @@ static lt_status copy_trial(const lt_trial_cfg *from, lt_trial_cfg *to) {
     *to = *from;
     to->name = to->method.text = NULL;
     to->method.label_name = to->method.label_word = NULL;
+    to->source = to->method.label_source = NULL;
     to->method.n_labels = 0;
+    LT_TRY(lt_calloc(&to->source, lt_config_impl_n_keys, sizeof *to->source, "a trial"));
+    if (from->source) memcpy(to->source, from->source, (size_t)lt_config_impl_n_keys * sizeof *to->source);
     if (from->name) LT_TRY(lt_strdup(&to->name, from->name));
     if (from->method.text) LT_TRY(lt_strdup(&to->method.text, from->method.text));
     if (from->method.n_labels == 0) return LT_OK;
     LT_TRY(lt_calloc(&to->method.label_name, from->method.n_labels, sizeof(char *), "labels"));
     LT_TRY(lt_calloc(&to->method.label_word, from->method.n_labels, sizeof(char *), "labels"));
+    LT_TRY(lt_calloc(&to->method.label_source, from->method.n_labels, sizeof(char *), "labels"));
     to->method.n_labels = from->method.n_labels; /* what is not copied yet is NULL */
     for (int i = 0; i < from->method.n_labels; i++) {
+        to->method.label_source[i] = from->method.label_source[i];
         LT_TRY(lt_strdup(&to->method.label_name[i], from->method.label_name[i]));
         LT_TRY(lt_strdup(&to->method.label_word[i], from->method.label_word[i]));
     }
@@ -109,6 +121,7 @@ static lt_status set_in_trial(lt_config *cfg, lt_trial_cfg *t, const char *path,
         LT_TRY(check_name(v, v->item[0]));
         free(t->name);
         t->name = NULL;
+        t->name_source = v->source;
         return lt_strdup(&t->name, v->item[0]);
     }
     if (starts_with(path, labels_prefix)) return set_label(&t->method, path + strlen(labels_prefix), v);
@@ -117,6 +130,7 @@ static lt_status set_in_trial(lt_config *cfg, lt_trial_cfg *t, const char *path,
     if (!k) return unknown_key(v, path);
     LT_CHECK(lt_config_impl_per_trial(k), LT_ERR_CONFIG, "%s: %s is one for the whole run: a trial may set train.*, method.* and seed",
              v->source, k->path);
+    t->source[k - lt_config_impl_keys] = v->source;
     return lt_config_impl_set(k, cfg, t, v);
 }
 
@@ -129,11 +143,6 @@ static long trial_index(const char *path, const char **rest) {
     long i = strtol(path + 7, &end, 10);
     *rest = *end == '.' ? end + 1 : "";
     return end > path + 7 && *end == '.' && i >= 0 && i < LT_CFG_MAX_TRIALS ? i : -1;
-}
-
-static const char *method_word(const lt_method_cfg *m) {
-    static const char *const word[] = {"head", "prompt", "prefix", "lt_prompt", "lt_prefix"};
-    return word[m->name];
 }
 
 /* The trials as listed, before the sweep. */
@@ -185,7 +194,7 @@ static lt_status sweep_key(lt_config *cfg, const char *path, const lt_config_ent
             if (st == LT_OK) st = set_in_trial(cfg, to, path, &one);
             /* method.name needs no key in the name: an unnamed trial takes it anyway */
             if (st == LT_OK && (old[t].name || strcmp(path, "method.name"))) {
-                (void)snprintf(name, sizeof name, "%.100s-%s%.60s", old[t].name ? old[t].name : method_word(&to->method),
+                (void)snprintf(name, sizeof name, "%.100s-%s%.60s", old[t].name ? old[t].name : lt_methods[to->method.name].name,
                                strcmp(path, "method.name") ? leaf : "", v->item[k]);
                 for (char *c = name; (c += strspn(c, name_letters)), *c;) *c = '_'; /* values may be any text */
                 free(to->name);
@@ -200,7 +209,7 @@ static lt_status sweep_key(lt_config *cfg, const char *path, const lt_config_ent
 
 /* Names for those without, then all different. */
 static lt_status name_trials(lt_config *cfg) {
-    int next[LT_METHOD_LT_PREFIX + 1] = {0}; /* copies of each method's word that are taken: trials may be many */
+    int next[LT_METHOD_COUNT] = {0}; /* copies of each method's word that are taken: trials may be many */
     for (int t = 0; t < cfg->n_trials; t++) {
         lt_trial_cfg *trial = &cfg->trial[t];
         bool given = trial->name != NULL;
@@ -208,7 +217,7 @@ static lt_status name_trials(lt_config *cfg) {
         char name[300];
         for (int copy = next[trial->method.name] + 1; !given; copy++) {
             bool taken = false;
-            (void)snprintf(name, sizeof name, copy > 1 ? "%s-%d" : "%s", method_word(&trial->method), copy);
+            (void)snprintf(name, sizeof name, copy > 1 ? "%s-%d" : "%s", lt_methods[trial->method.name].name, copy);
             for (int o = 0; o < cfg->n_trials; o++) taken |= o != t && cfg->trial[o].name && !strcmp(cfg->trial[o].name, name);
             next[trial->method.name] = copy;
             if (taken) continue;
@@ -314,7 +323,7 @@ static lt_status read_override(const char *over, lt_config_entries *e) {
     return lt_config_impl_read(e, eq + 1, strlen(eq + 1), "command line", key, true);
 }
 
-lt_status lt_config_load(const char *file, int n_over, char *const *over, lt_config **out) {
+lt_status lt_config_load(const char *file, int n_over, const char *const *over, lt_config **out) {
     lt_config *cfg = NULL;
     lt_status st = LT_OK;
     LT_TRY(lt_calloc(&cfg, 1, sizeof *cfg, "the configuration"));
@@ -359,119 +368,4 @@ lt_status lt_config_require(const lt_config *cfg, const char *key) {
         if (!strcmp(cfg->entries->entry[i].path, key) && cfg->entries->entry[i].item[0][0]) return LT_OK;
     return LT_FAIL(LT_ERR_CONFIG, "%s: %s is missing: it has no default; set it in the run file or as %s=...",
                    cfg->file ? cfg->file : "command line", key, key);
-}
-
-/* ---- back to text ---- */
-
-static const char *source_of(const lt_config *cfg, const char *path) {
-    for (int i = 0; i < cfg->entries->n; i++)
-        if (!strcmp(cfg->entries->entry[i].path, path)) return cfg->entries->entry[i].source;
-    return "default";
-}
-
-static void print_labels(const lt_method_cfg *m, const char *indent, FILE *out) {
-    if (m->n_labels == 0) return;
-    fprintf(out, "%slabels:\n", indent);
-    for (int i = 0; i < m->n_labels; i++) {
-        fprintf(out, "%s  ", indent);
-        lt_config_impl_print_text(m->label_name[i], out);
-        fputs(": ", out);
-        lt_config_impl_print_text(m->label_word[i], out);
-        fputc('\n', out);
-    }
-}
-
-/* Whether a trial's value differs from the run's. */
-static bool differs(const lt_key *k, const lt_config *cfg, const lt_trial_cfg *t) {
-    const void *run = lt_config_impl_field(k, (lt_config *)cfg, NULL), *own = lt_config_impl_field(k, (lt_config *)cfg, (lt_trial_cfg *)t);
-    switch (k->type) {
-    case LT_KEY_I64:
-        return *(const int64_t *)run != *(const int64_t *)own;
-    case LT_KEY_NUM:
-        return *(const double *)run != *(const double *)own;
-    case LT_KEY_STR:
-        return strcmp(*(char *const *)run, *(char *const *)own) != 0;
-    case LT_KEY_RESUME:
-    case LT_KEY_LAYERS:
-        return false; /* never a trial's */
-    default:
-        return *(const int *)run != *(const int *)own;
-    }
-}
-
-static void print_trial(const lt_config *cfg, const lt_trial_cfg *t, FILE *out) {
-    static const char *const section[LT_SEC_COUNT] = {[LT_SEC_TRAIN] = "train", [LT_SEC_METHOD] = "method"};
-    fprintf(out, "  - name: \"%s\"\n    seed: %lld\n", t->name, (long long)t->seed);
-    for (int s = LT_SEC_TRAIN; s <= LT_SEC_METHOD; s++) {
-        bool labels = s == LT_SEC_METHOD && t->method.n_labels > 0, any = false;
-        for (int i = 0; i < lt_config_impl_n_keys; i++) {
-            const lt_key *k = &lt_config_impl_keys[i];
-            if ((int)k->section != s || !differs(k, cfg, t)) continue;
-            if (!any) fprintf(out, "    %s:\n", section[s]);
-            any = true;
-            fprintf(out, "      %s: ", strchr(k->path, '.') + 1);
-            lt_config_impl_print(k, cfg, t, out);
-            fputc('\n', out);
-        }
-        if (labels && !any) fprintf(out, "    %s:\n", section[s]);
-        if (labels) print_labels(&t->method, "      ", out);
-    }
-}
-
-lt_status lt_config_dump(const lt_config *cfg, FILE *out, bool with_source) {
-    for (int i = 0; i < lt_config_impl_n_keys; i++) {
-        const lt_key *k = &lt_config_impl_keys[i];
-        const char *dot = strchr(k->path, '.'), *source = source_of(cfg, k->path);
-        if (i == 0 || k->section != k[-1].section) fprintf(out, "%.*s:\n", (int)(dot - k->path), k->path);
-        if (!k->fallback && !strcmp(source, "default")) {
-            fprintf(out, "  # %s: (required, not given)\n", dot + 1);
-            continue;
-        }
-        fprintf(out, "  %s: ", dot + 1);
-        lt_config_impl_print(k, cfg, NULL, out);
-        fprintf(out, with_source ? "  # %s\n" : "\n", source);
-    }
-    print_labels(&cfg->method, "  ", out);
-    fprintf(out, "trials:\n");
-    for (int t = 0; t < cfg->n_trials; t++) print_trial(cfg, &cfg->trial[t], out);
-    LT_CHECK(!ferror(out), LT_ERR_IO, "cannot write the configuration");
-    return LT_OK;
-}
-
-lt_status lt_config_text(const lt_config *cfg, char **text) {
-    size_t bytes = 0;
-    *text = NULL;
-    FILE *f = open_memstream(text, &bytes);
-    LT_CHECK(f, LT_ERR_NOMEM, "no memory for the configuration as text");
-    lt_status st = lt_config_dump(cfg, f, false);
-    fclose(f);
-    return st;
-}
-
-lt_status lt_config_settings(const lt_config *cfg, char **text) {
-    size_t bytes = 0;
-    FILE *f = open_memstream(text, &bytes);
-    LT_CHECK(f, LT_ERR_NOMEM, "no memory for the configuration as text");
-    /* keys of the run once, keys of the trials for every trial as resolved */
-    for (int t = -1; t < cfg->n_trials; t++) {
-        if (t >= 0) fprintf(f, "trial %s\nrun.seed: %lld\n", cfg->trial[t].name, (long long)cfg->trial[t].seed);
-        for (int i = 0; i < lt_config_impl_n_keys; i++) {
-            const lt_key *k = &lt_config_impl_keys[i];
-            if (!k->in_fingerprint || lt_config_impl_per_trial(k) != (t >= 0)) continue;
-            fprintf(f, "%s: ", k->path);
-            lt_config_impl_print(k, cfg, t >= 0 ? &cfg->trial[t] : NULL, f);
-            fputc('\n', f);
-        }
-        if (t >= 0) print_labels(&cfg->trial[t].method, "", f);
-    }
-    LT_CHECK(fclose(f) == 0, LT_ERR_NOMEM, "no memory for the configuration as text");
-    return LT_OK;
-}
-
-lt_status lt_config_fingerprint(const lt_config *cfg, char hex[LT_SHA_HEX_BYTES]) {
-    char *text = NULL;
-    LT_TRY(lt_config_settings(cfg, &text));
-    lt_status st = lt_sha_bytes(text, strlen(text), hex);
-    free(text);
-    return st;
 }

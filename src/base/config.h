@@ -6,6 +6,7 @@
  *
  * Ownership: lt_config owns everything in it until lt_config_free.  Errors are CONFIG and name file and line. */
 
+#include "base/method.h"
 #include "base/sha256.h"
 
 #include <stdio.h>
@@ -20,7 +21,6 @@ enum { LT_DTYPE_CFG_AUTO, LT_DTYPE_CFG_F32, LT_DTYPE_CFG_BF16 };
 enum { LT_POOL_CFG_AUTO, LT_POOL_CFG_FIRST, LT_POOL_CFG_CLS, LT_POOL_CFG_LAST, LT_POOL_CFG_MEAN, LT_POOL_CFG_MAX };
 enum { LT_BIDIRECTIONAL_AUTO, LT_BIDIRECTIONAL_ALL, LT_BIDIRECTIONAL_NONE, LT_BIDIRECTIONAL_LIST };
 enum { LT_SCHED_CONSTANT, LT_SCHED_LINEAR, LT_SCHED_COSINE };
-enum { LT_METHOD_HEAD, LT_METHOD_PROMPT, LT_METHOD_PREFIX, LT_METHOD_LT_PROMPT, LT_METHOD_LT_PREFIX };
 enum { LT_INIT_AUTO, LT_INIT_RANDOM, LT_INIT_ZERO, LT_INIT_VOCAB, LT_INIT_TEXT };
 enum { LT_POOLING_AUTO, LT_POOLING_SOFTMAX, LT_POOLING_SCORES, LT_POOLING_NONE };
 enum { LT_COMPAT_CLEAN, LT_COMPAT_AUTHORS };
@@ -59,11 +59,12 @@ typedef struct lt_train_cfg {
 } lt_train_cfg;
 
 typedef struct lt_method_cfg {
-    int name, init, pooling, compat; /* LT_METHOD_*, LT_INIT_*, LT_POOLING_*, LT_COMPAT_* */
+    int name, init, pooling, compat; /* lt_method, LT_INIT_*, LT_POOLING_*, LT_COMPAT_* */
     int length, mlp;
     char *text; /* of init: text; NULL = none */
     int n_labels;
     char **label_name, **label_word; /* [n_labels] words that replace the data set's */
+    const char **label_source;       /* [n_labels] where they were given; borrowed from the configuration */
 } lt_method_cfg;
 
 typedef struct lt_trial_cfg {
@@ -71,6 +72,7 @@ typedef struct lt_trial_cfg {
     uint64_t seed;
     lt_train_cfg train;
     lt_method_cfg method;
+    const char *name_source, **source; /* where the name and each key of its own was given, NULL = not here; private */
 } lt_trial_cfg;
 
 typedef struct lt_config {
@@ -87,7 +89,7 @@ typedef struct lt_config {
 } lt_config;
 
 /* Local.  Reads file (NULL: defaults only) and applies overrides "key=value" in order.  Errors: IO, CONFIG, NOMEM. */
-lt_status lt_config_load(const char *file, int n_over, char *const *over, lt_config **out);
+lt_status lt_config_load(const char *file, int n_over, const char *const *over, lt_config **out);
 /* Local.  Accepts NULL inside; sets NULL. */
 void lt_config_free(lt_config **cfg);
 /* Local.  CONFIG if a key that has no default (model.path, data.path) was not given. */
@@ -102,6 +104,8 @@ lt_status lt_config_settings(const lt_config *cfg, char **text);
 /* Local.  SHA-256 over the keys that decide results: all of train, method, model and data but paths, the evaluation split, checkpointing (how often, how
  * many) and parallel.*: those may change between starts of a run.  Errors: NOMEM. */
 lt_status lt_config_fingerprint(const lt_config *cfg, char hex[LT_SHA_HEX_BYTES]);
+/* Local.  Warns of every key that a trial sets for itself and its method does not read. */
+void lt_config_warn_unused(const lt_config *cfg);
 /* Local.  Every key with type, range, default and meaning, and an example. */
 void lt_config_help(FILE *out);
 

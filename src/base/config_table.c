@@ -1,6 +1,7 @@
 /* The table of keys and all that follows from it: parsing, printing, help. */
 #include "base/config_impl.h"
 
+#include "base/cli.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -59,7 +60,7 @@ const lt_key lt_config_impl_keys[] = {
     NUM("train.checkpoint_minutes", TRAIN(checkpoint_minutes), 0, 1e6, "10", false, "minutes between checkpoints; 0 = not by time"),
     INT("train.keep", TRAIN(keep), 1, 1e6, "2", false, "newest checkpoints kept, besides those that are some trial's best"),
     INT("train.patience", TRAIN(patience), 0, 1e6, "0", true, "evaluations without a new best after which a trial stops; 0 = never"),
-    WORD("method.name", METHOD(name), "head|prompt|prefix|lt_prompt|lt_prefix", "lt_prefix", true, "see ltune help methods"),
+    WORD("method.name", METHOD(name), LT_METHOD_WORDS, "lt_prefix", true, "see ltune help methods"),
     INT("method.length", METHOD(length), 1, 4096, "8", true, "P of prompt and prefix (L-Tuning: the length of the labels)"),
     WORD("method.init", METHOD(init), "auto|random|zero|vocab|text", "auto", true,
          "first values of prompt and prefix; vocab and text are real words' rows"),
@@ -77,29 +78,13 @@ const lt_key *lt_config_impl_find(const char *path) {
     return NULL;
 }
 
-/* Edits between two strings (Levenshtein), both shorter than 64. */
-static int distance(const char *a, const char *b) {
-    int row[64], n = (int)strlen(b);
-    if (n >= 64 || strlen(a) >= 64) return 99;
-    for (int j = 0; j <= n; j++) row[j] = j;
-    for (int i = 1; a[i - 1]; i++) {
-        int corner = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            int swap = corner + (a[i - 1] != b[j - 1]), best = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-            corner = row[j];
-            row[j] = swap < best ? swap : best;
-        }
-    }
-    return row[n];
-}
-
 const char *lt_config_impl_nearest(const char *path) {
     const char *best = NULL, *leaf = strrchr(path, '.');
     int least = 99;
     for (int i = 0; i < lt_config_impl_n_keys; i++) {
         const char *key = lt_config_impl_keys[i].path;
-        int d = distance(path, key), by_leaf = distance(leaf ? leaf + 1 : path, strrchr(key, '.') + 1) + 1; /* right name, wrong section */
+        int d = lt_cli_distance(path, key),
+            by_leaf = lt_cli_distance(leaf ? leaf + 1 : path, strrchr(key, '.') + 1) + 1; /* right name, wrong section */
         if (by_leaf < d) d = by_leaf;
         if (d < least) {
             least = d;

@@ -2,7 +2,7 @@
  *
  *     /                              kind, format_version, step, config, config_sha256, settings, labels, model_sha256, data_sha256,
  *                                    dtype, ranks, tp, dp
- *     /trials/<trial>                step, epoch, best_metric ... whatever values the trainer puts
+ *     /trials/<trial>                method, state, step, best_step ... whatever values the trainer puts
  *     /trials/<trial>/params         one f32 dataset a tensor, whole
  *     /trials/<trial>/adam_m, adam_v the same names and shapes
  *     /trials/<trial>/label_states   h_y of each label

@@ -33,9 +33,6 @@ static inline lt_arr lt_arr_at(lt_arr a, int64_t elems) {
     return (lt_arr){(unsigned char *)a.p + (int64_t)lt_dtype_bytes(a.dt) * elems, a.dt};
 }
 
-/* How a whole tensor lies over the tensor-parallel ranks. */
-typedef enum lt_shard { LT_MIRRORED, LT_SPLIT_ROWS, LT_SPLIT_COLS, LT_PARTIAL_SUM } lt_shard;
-
 /* A whole named f32 tensor of trainable state: what checkpoints hold and optimizers update.  Borrowed memory. */
 enum { LT_NAME_BYTES = 96, LT_MAX_DIMS = 4 };
 typedef struct lt_named {

@@ -72,7 +72,7 @@ static lt_status put_facts(lt_run *r) {
     if (st == LT_OK) st = lt_runlog_put_env(log, "SLURM_");
     for (int i = 0; st == LT_OK && i < r->n_trials; i++) {
         const lt_trial *t = &r->trial[i];
-        st = lt_runlog_put_trial_str(log, t->cfg->name, "method", t->tuner.ops->name);
+        st = lt_runlog_put_trial_str(log, t->cfg->name, "method", lt_method_of(&t->cfg->method)->name);
         if (st == LT_OK) st = lt_runlog_put_trial_i64(log, t->cfg->name, "trainable", lt_tuner_trainable(&t->tuner));
         if (st == LT_OK) st = lt_runlog_put_trial_i64(log, t->cfg->name, "seed", (int64_t)t->cfg->seed);
         (void)snprintf(numbers, sizeof numbers, "%g", t->cfg->train.lr);

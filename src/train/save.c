@@ -31,7 +31,7 @@ static lt_status put_trial(lt_run *r, lt_ckpt_writer *w, int trial, float *whole
     const lt_trial *t = &r->trial[trial];
     const lt_tuner *u = &t->tuner;
     const char *name = t->cfg->name;
-    LT_TRY(lt_ckpt_put_str(w, name, "method", u->ops->name));
+    LT_TRY(lt_ckpt_put_str(w, name, "method", lt_method_of(u->cfg)->name));
     LT_TRY(lt_ckpt_put_i64(w, name, "state", (int64_t)t->state));
 #define X(key, field) LT_TRY(lt_ckpt_put_i64(w, name, key, t->field));
     FOR_EACH_I64(X)

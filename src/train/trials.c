@@ -28,9 +28,9 @@ static lt_readout choose_readout(const lt_run *r) {
 
 /* What goes together with labels of tokens. */
 static lt_status check_tokens(const lt_run *r, const lt_trial_cfg *c) {
-    LT_CHECK(!lt_method_pairs(&c->method), LT_ERR_CONFIG,
+    LT_CHECK(!lt_method_of(&c->method)->pairs, LT_ERR_CONFIG,
              "trial %s: this data set labels tokens, but %s judges (text, label) pairs: use head, prompt or prefix", c->name,
-             c->method.name == LT_METHOD_LT_PROMPT ? "lt_prompt" : "lt_prefix");
+             lt_method_of(&c->method)->name);
     LT_CHECK(r->cfg->model.pool == LT_POOL_CFG_AUTO, LT_ERR_CONFIG,
              "model.pool: this data set labels tokens, every one of which is read out: leave it at auto");
     return LT_OK;

@@ -21,4 +21,4 @@ static lt_status backward(lt_tuner *t, const float *d_kv, int64_t P_max, const f
     return LT_OK;
 }
 
-const lt_tuner_ops lt_tuner_impl_head = {.name = "head", .plan = plan, .init = init, .forward = forward, .backward = backward};
+const lt_tuner_ops lt_tuner_impl_head = {.plan = plan, .init = init, .forward = forward, .backward = backward};

@@ -40,7 +40,7 @@ lt_status lt_labels_create(int K, char *const *name, char *const *word, const lt
         LT_TRY_GOTO(lt_strdup(&out->name[k], name[k]), st, done);
         LT_TRY_GOTO(lt_strdup(&out->word[k], word_of(cfg, name[k], word ? word[k] : NULL)), st, done);
     }
-    if (!lt_method_pairs(cfg)) goto done;
+    if (!lt_method_of(cfg)->pairs) goto done;
     for (int k = 0; k < K; k++) {
         LT_TRY_GOTO(lt_tok_encode(tok, out->word[k], strlen(out->word[k]), false, &ids[k]), st, done);
         LT_CHECK_GOTO(ids[k].n > 0, st, done, LT_ERR_CONFIG, "the words of label \"%s\" (\"%s\") give no tokens: set method.labels",

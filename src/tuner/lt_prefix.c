@@ -232,5 +232,4 @@ static lt_status backward(lt_tuner *t, const float *d_kv, int64_t P_max, const f
     return t->pooling == LT_POOLING_NONE ? map_backward(t, d_kv, P_max) : pooled_backward(t, d_kv, P_max);
 }
 
-const lt_tuner_ops lt_tuner_impl_lt_prefix = {
-    .name = "lt_prefix", .plan = plan, .init = init, .forward = forward, .gathered = gathered, .backward = backward};
+const lt_tuner_ops lt_tuner_impl_lt_prefix = {.plan = plan, .init = init, .forward = forward, .gathered = gathered, .backward = backward};

@@ -65,4 +65,4 @@ static lt_status backward(lt_tuner *t, const float *d_kv, int64_t P_max, const f
                                                             .ldc = C});
 }
 
-const lt_tuner_ops lt_tuner_impl_lt_prompt = {.name = "lt_prompt", .plan = plan, .init = init, .forward = forward, .backward = backward};
+const lt_tuner_ops lt_tuner_impl_lt_prompt = {.plan = plan, .init = init, .forward = forward, .backward = backward};

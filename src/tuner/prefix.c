@@ -130,4 +130,4 @@ static lt_status backward(lt_tuner *t, const float *d_kv, int64_t P_max, const f
                       t->param[EMBEDDING].grad);
 }
 
-const lt_tuner_ops lt_tuner_impl_prefix = {.name = "prefix", .plan = plan, .init = init, .forward = forward, .backward = backward};
+const lt_tuner_ops lt_tuner_impl_prefix = {.plan = plan, .init = init, .forward = forward, .backward = backward};

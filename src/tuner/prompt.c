@@ -42,4 +42,4 @@ static lt_status backward(lt_tuner *t, const float *d_kv, int64_t P_max, const f
     return lt_tuner_impl_copy(t, t->param[0].grad, d_prompt + t->prompt0 * t->arch->C, t->P * t->arch->C);
 }
 
-const lt_tuner_ops lt_tuner_impl_prompt = {.name = "prompt", .plan = plan, .init = init, .forward = forward, .backward = backward};
+const lt_tuner_ops lt_tuner_impl_prompt = {.plan = plan, .init = init, .forward = forward, .backward = backward};

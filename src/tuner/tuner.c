@@ -8,11 +8,11 @@
 
 #include <stdlib.h>
 
-static const lt_tuner_ops *const method_ops[] = {[LT_METHOD_HEAD] = &lt_tuner_impl_head,
-                                                 [LT_METHOD_PROMPT] = &lt_tuner_impl_prompt,
-                                                 [LT_METHOD_PREFIX] = &lt_tuner_impl_prefix,
-                                                 [LT_METHOD_LT_PROMPT] = &lt_tuner_impl_lt_prompt,
-                                                 [LT_METHOD_LT_PREFIX] = &lt_tuner_impl_lt_prefix};
+static const lt_tuner_ops *const method_ops[LT_METHOD_COUNT] = {[LT_METHOD_HEAD] = &lt_tuner_impl_head,
+                                                                [LT_METHOD_PROMPT] = &lt_tuner_impl_prompt,
+                                                                [LT_METHOD_PREFIX] = &lt_tuner_impl_prefix,
+                                                                [LT_METHOD_LT_PROMPT] = &lt_tuner_impl_lt_prompt,
+                                                                [LT_METHOD_LT_PREFIX] = &lt_tuner_impl_lt_prefix};
 
 lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, lt_param_kind kind, int n_dims, int64_t d0, int64_t d1) {
     LT_ASSERT(t->n_params < LT_TUNER_MAX_PARAMS);
@@ -38,8 +38,9 @@ static lt_status check(const lt_tuner *t) {
     const lt_method_cfg *c = t->cfg;
     LT_CHECK(c->compat == LT_COMPAT_CLEAN, LT_ERR_CONFIG,
              "method.compat: authors is not built in this version: use clean (positions and types are added once)");
-    LT_CHECK(!lt_method_pairs(c) || t->labels->K > 1, LT_ERR_CONFIG,
-             "method.name: %s needs at least two labels, the data set has %d: there is no wrong label to draw", t->ops->name, t->labels->K);
+    LT_CHECK(!lt_method_of(c)->pairs || t->labels->K > 1, LT_ERR_CONFIG,
+             "method.name: %s needs at least two labels, the data set has %d: there is no wrong label to draw", lt_method_of(c)->name,
+             t->labels->K);
     return LT_OK;
 }
 
@@ -57,7 +58,7 @@ static lt_status carve(lt_tuner *t) {
 
 lt_status lt_tuner_create(const lt_method_cfg *cfg, uint64_t seed, const lt_arch *arch, const lt_ctx *ctx, const lt_grid *grid,
                           const lt_labels *labels, lt_tuner *t) {
-    LT_ASSERT((size_t)cfg->name < sizeof method_ops / sizeof *method_ops && method_ops[cfg->name]);
+    LT_ASSERT((unsigned)cfg->name < LT_METHOD_COUNT && method_ops[cfg->name]);
     return lt_tuner_impl_create(method_ops[cfg->name], cfg, seed, arch, ctx, grid, labels, t);
 }
 

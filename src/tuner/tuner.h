@@ -55,7 +55,6 @@ typedef struct lt_labels {
 } lt_labels;
 
 typedef struct lt_tuner_ops {
-    const char *name;
     /* Local.  Sizes: sets pairs, n_out, P, n_slots, n_prompts and declares parameters (lt_tuner_impl_add_param).  Errors: CONFIG. */
     lt_status (*plan)(lt_tuner *t);
     /* Collective(world) through the model.  Writes the initial parameter values, a function of the seed only.  states: host [K][P][C] or NULL. */
@@ -98,8 +97,8 @@ struct lt_tuner {
     int64_t scratch_elems;
 };
 
-/* True for the methods that judge (text, label) pairs. */
-static inline bool lt_method_pairs(const lt_method_cfg *c) { return c->name == LT_METHOD_LT_PROMPT || c->name == LT_METHOD_LT_PREFIX; }
+/* What the table of methods says of a trial's. */
+static inline const lt_method_info *lt_method_of(const lt_method_cfg *c) { return &lt_methods[c->name]; }
 
 /* True if something inside the frozen model is trained: its sequences run backward. */
 static inline bool lt_tuner_trains_input(const lt_tuner *t) { return t->n_slots > 0 || t->n_prompts > 0 || t->adapter_rank > 0; }

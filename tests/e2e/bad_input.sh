@@ -44,6 +44,13 @@ train run.dir="$tmp/fine"
 expect "control: the undamaged run" $rc 0
 judge $IO; expect "control: no refusal at all" "$([ "$ok" = ok ] || echo seen)" seen
 "$bin/ltune" help exit-codes >"$tmp/codes"
+
+# ---- a key that a trial sets for itself and its method does not read: told, and no more; a default for all trials is for those that read it
+config "$tmp/keys.yaml" "$bert" "$tmp/keys" $'\n  - {name: a, method: {name: lt_prefix, length: 4}}\n  - {name: b, method: {name: prefix, mlp: 8}}'
+try config "$tmp/keys.yaml" method.init=zero
+expect "unused keys: exit code" $rc 0
+expect "unused keys: told once" "$(grep -c 'warning: .*does not read' "$tmp/out")" 1
+count "$(grep -q "keys.yaml:6: trial a sets method.length, which lt_prefix does not read" "$tmp/out" && echo ok)" "unused keys: which and where"
 for code in "$CONFIG CONFIG" "$SHAPE SHAPE" "$IO IO" "$FORMAT FORMAT"; do
     count "$(grep -qE "^ +${code/ /  } " "$tmp/codes" && echo ok)" "help exit-codes does not list $code"
 done

@@ -87,7 +87,7 @@ refused "unknown option" 2 --colour
 report "$run" --x hours
 refused "unknown axis" 2 --x hours
 report "$run" --smooth 0
-refused "no window" 2 --smooth "found 0"
+refused "no window" 2 --smooth 'found "0"'
 report "$run" --smooth 5x
-refused "a window that is no number" 2 --smooth "found 5x"
+refused "a window that is no number" 2 --smooth 'found "5x"'
 verdict

@@ -115,7 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     lt_config *cfg = NULL;
     while (in.bytes && n < MAX_OVERRIDES) over[n++] = fuzz_string(fuzz_take_part(&in));
     fuzz_write("run.yaml", file.data, file.bytes);
-    lt_status st = lt_config_load(fuzz_path("run.yaml"), n, over, &cfg);
+    lt_status st = lt_config_load(fuzz_path("run.yaml"), n, (const char *const *)over, &cfg);
     FUZZ_REQUIRE(st == LT_OK || (cfg == NULL && lt_err_last()->msg[0]));
     if (st == LT_OK) {
         FUZZ_REQUIRE(cfg->n_trials >= 1);

@@ -20,7 +20,7 @@ static lt_status load(const char *yaml, const char *a, const char *b, const char
     const char *over[3] = {a, b, c};
     *cfg = NULL;
     if (yaml) write_bytes(yaml, strlen(yaml));
-    return lt_config_load(yaml ? path : NULL, !!a + !!b + !!c, (char **)over, cfg);
+    return lt_config_load(yaml ? path : NULL, !!a + !!b + !!c, over, cfg);
 }
 
 /* The file must be refused; the message has both texts. */
@@ -374,6 +374,39 @@ static void round_trip(const char *yaml, const char *a, const char *b) {
     lt_config_free(&one);
 }
 
+/* Every value of a trial says where it comes from, its sweep included. */
+static void sources(void) {
+    static const char yaml[] = "train: {lr: 1e-2}\nmethod: {labels: {a: x}}\ntrials:\n  - {name: t, method: {name: prefix}}\n"
+                               "  - train: {lr: 1e-3}\nsweep:\n  run.seed: [4, 5]\n";
+    lt_config *cfg;
+    char *text = NULL, wanted[2][1024];
+    size_t bytes;
+    CHECK_OK(load(yaml, "trials.0.train.warmup=0.5", NULL, NULL, &cfg));
+    if (!cfg) return;
+    FILE *f = open_memstream(&text, &bytes);
+    CHECK_OK(lt_config_dump(cfg, f, true));
+    fclose(f);
+    (void)snprintf(wanted[0], sizeof wanted[0],
+                   "  - name: \"t-seed4\"  # %s:4\n    seed: 4  # %s:7\n    train:\n      warmup: 0.5  # command line\n    method:\n"
+                   "      name: prefix  # %s:4\n      labels:\n        \"a\": \"x\"  # %s:2\n",
+                   path, path, path, path);
+    (void)snprintf(wanted[1], sizeof wanted[1],
+                   "  - name: \"lt_prefix-seed5\"  # made of its settings\n    seed: 5  # %s:7\n    train:\n      lr: 0.001  # %s:5\n",
+                   path, path);
+    for (int i = 0; i < 2; i++) TEST_REPORT(strstr(text, wanted[i]), "the dump lacks\n%s\nand is\n%s", wanted[i], text);
+    CHECK(!strstr(strstr(text, "lt_prefix-seed5"), "warmup")); /* another trial's */
+    free(text);
+    lt_config_free(&cfg);
+}
+
+static void methods(void) {
+    CHECK(lt_method_reads(LT_METHOD_PREFIX, "length") && lt_method_reads(LT_METHOD_PREFIX, "mlp") &&
+          lt_method_reads(LT_METHOD_HEAD, "name"));
+    CHECK(!lt_method_reads(LT_METHOD_PROMPT, "mlp") && !lt_method_reads(LT_METHOD_LT_PREFIX, "length") &&
+          !lt_method_reads(LT_METHOD_HEAD, "init"));
+    CHECK_STR(LT_METHOD_WORDS, "head|prompt|prefix|lt_prompt|lt_prefix");
+}
+
 static const char rich[] =
     "run: {dir: \"a \\\"b\\\" \\\\ c\", seed: 17}\nmodel: {path: \"caf\xc3\xa9 # x\", bidirectional: [0, 2, 5]}\ndata: {path: 'x: y', "
     "limit: 10}\n"
@@ -497,6 +530,8 @@ int main(void) {
     overrides();
     trials_and_sweep();
     dumps();
+    sources();
+    methods();
     damaged();
     limits();
     (void)unlink(path);

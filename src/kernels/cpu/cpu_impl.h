@@ -37,6 +37,11 @@ static inline const float *lt_cpu_load(lt_arr a, int64_t at, int64_t n, float bu
 }
 /* Where to compute n results of element `at`: in place, or buf. */
 static inline float *lt_cpu_target(lt_arr a, int64_t at, float buf[]) { return a.dt == LT_F32 ? (float *)a.p + at : buf; }
+/* x += v */
+static inline void lt_cpu_add_to(int64_t n, const float *v, float *x) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) x[i] += v[i];
+}
 /* Brings them home; v is what lt_cpu_target gave. */
 static inline void lt_cpu_store(lt_arr a, int64_t at, int64_t n, const float *v) {
     if (a.dt == LT_F32) return;

@@ -1,0 +1,72 @@
+/* What comes in: token embedding and rotary positions; equations in ref/embed.c.
+ *
+ * Both move memory.  A thread owns rows, or, where many rows add into one (embed_bwd), a range of columns: every sum runs in row order whatever
+ * the number of threads. */
+#include "kernels/cpu/cpu_impl.h"
+
+#include <string.h>
+
+/* Turns n pairs by their angles. */
+static void turn(int64_t n, const float *cosine, const float *sine, float sign, const float *lo, const float *hi, float *out_lo,
+                 float *out_hi) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+        float l = lo[i], h = hi[i], s = sign * sine[i];
+        out_lo[i] = l * cosine[i] - h * s;
+        out_hi[i] = h * cosine[i] + l * s;
+    }
+}
+
+lt_status lt_cpu_rope(const lt_ctx *c, const struct lt_rope_args *a) {
+    int64_t D = a->head_dim, half = D / 2;
+    float sign = a->inverse ? -1.0f : 1.0f;
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->heads * D))
+    for (int64_t t = 0; t < a->rows; t++)
+        for (int64_t h = 0; h < a->heads; h++)
+            for (int64_t d = 0; d < half; d += LT_CPU_CHUNK) {
+                float buf_lo[LT_CPU_CHUNK], buf_hi[LT_CPU_CHUNK];
+                int64_t n = lt_cpu_min(LT_CPU_CHUNK, half - d), at = t * a->ld_x + h * D + d;
+                const float *angle = a->cos_sin + (int64_t)a->pos[t] * D + d;
+                const float *lo = lt_cpu_load(a->x, at, n, buf_lo), *hi = lt_cpu_load(a->x, at + half, n, buf_hi);
+                float *out_lo = lt_cpu_target(a->x, at, buf_lo), *out_hi = lt_cpu_target(a->x, at + half, buf_hi);
+                turn(n, angle, angle + half, sign, lo, hi, out_lo, out_hi);
+                lt_cpu_store(a->x, at, n, out_lo);
+                lt_cpu_store(a->x, at + half, n, out_hi);
+            }
+    return LT_OK;
+}
+
+static void embed_row(const struct lt_embed_args *a, int64_t t) {
+    int64_t C = a->C, id = a->id[t];
+    float *x = a->x + t * C;
+    if (id >= a->v0 && id < a->v1) {
+        for (int64_t i0 = 0; i0 < C; i0 += LT_CPU_CHUNK) {
+            float buf[LT_CPU_CHUNK];
+            int64_t n = lt_cpu_min(LT_CPU_CHUNK, C - i0);
+            const float *tok = lt_cpu_load((lt_arr){(void *)a->tok, a->tok_dt}, (id - a->v0) * C + i0, n, buf);
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++) x[i0 + i] = a->scale * tok[i];
+        }
+    } else if (id < 0 && a->prompt) {
+        memcpy(x, a->prompt + (-1 - id) * C, (size_t)C * sizeof *x);
+    } else {
+        memset(x, 0, (size_t)C * sizeof *x);
+    }
+    if (a->pos_tab) lt_cpu_add_to(C, a->pos_tab + a->pos[t] * C, x);
+    if (a->type_tab) lt_cpu_add_to(C, a->type_tab + (a->type ? a->type[t] : 0) * C, x);
+}
+
+lt_status lt_cpu_embed_fwd(const lt_ctx *c, const struct lt_embed_args *a) {
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->C))
+    for (int64_t t = 0; t < a->rows; t++) embed_row(a, t);
+    return LT_OK;
+}
+
+lt_status lt_cpu_embed_bwd(const lt_ctx *c, const struct lt_embed_args *a) {
+    int64_t C = a->C, step = 64; /* columns of a thread at a time: four cache lines a row */
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows *C))
+    for (int64_t i0 = 0; i0 < C; i0 += step)
+        for (int64_t t = 0; t < a->rows; t++)
+            if (a->id[t] < 0) lt_cpu_add_to(lt_cpu_min(step, C - i0), a->dx + t * C + i0, a->d_prompt + (-1 - (int64_t)a->id[t]) * C + i0);
+    return LT_OK;
+}
