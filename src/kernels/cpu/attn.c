@@ -111,8 +111,8 @@ static int64_t cost_of(const struct lt_attn_args *a, int64_t seq) {
     return (n_q + 8) * (keys + 8);
 }
 
-/* Checks the plan against the workspace, carves it and sorts the sequences by slot (counting sort, none first). */
-static lt_status prepare(const lt_ctx *c, const struct lt_attn_args *a, workspace *w) {
+/* Checks the plan against the workspace, carves it and sorts the sequences by slot (counting sort, none first).  Chunk sums: backward only. */
+static lt_status prepare(const lt_ctx *c, const struct lt_attn_args *a, bool backward, workspace *w) {
     const lt_attn_plan *p = a->plan;
     lt_dims d = {.seqs = p->n_seq, .heads = a->heads, .kv_heads = a->kv_heads, .head_dim = a->head_dim};
     LT_ASSERT(a->heads % a->kv_heads == 0 && (uintptr_t)c->ws % LT_ALIGN == 0);
@@ -124,7 +124,7 @@ static lt_status prepare(const lt_ctx *c, const struct lt_attn_args *a, workspac
         LT_ASSERT(slot_of(a, i) < (int32_t)d.slots && prefix_of(a, i) <= d.max_prefix);
         LT_ASSERT(p->k_row0[i] >= 0 && p->k_len[i] >= 0 && p->k_row0[i] + (int64_t)p->k_len[i] <= p->n_k);
         if (p->k_len[i] > d.max_len) d.max_len = p->k_len[i];
-        if (chunks_at(a, i) > 1) d.rows += p->k_len[i];
+        if (backward && chunks_at(a, i) > 1) d.rows += p->k_len[i];
     }
     lt_arena arena = {.purpose = "attention workspace", .base = c->ws, .cap = c->ws_bytes};
     *w = carve(&arena, c->threads, &d);
@@ -180,7 +180,7 @@ static lt_attn_unit unit_at(const walk *k, const struct lt_attn_args *a, const w
     u.head0 = kv * group + group * chunk / k->chunks;
     u.head1 = kv * group + group * (chunk + 1) / k->chunks;
     if (u.P > 0) u.bank = a->bank + slot_of(a, seq) * a->slot_stride + column;
-    if (k->chunks > 1) {
+    if (k->chunks > 1 && w->long_rows > 0) {
         u.dk = sums_at(a, w, seq, chunk, kv, 0);
         u.dv = sums_at(a, w, seq, chunk, kv, 1);
     }
@@ -227,7 +227,7 @@ static void work_share(const lt_ctx *c, const struct lt_attn_args *a, const work
 }
 
 static lt_status run(const lt_ctx *c, const struct lt_attn_args *a, workspace *w, unit_fn *work, bool backward) {
-    LT_TRY(prepare(c, a, w));
+    LT_TRY(prepare(c, a, backward, w));
     int64_t total = 0;
     for (int64_t i = 0; i < a->plan->n_seq; i++) total += a->kv_heads * cost_of(a, i);
 #pragma omp parallel for schedule(static, 1) num_threads(lt_cpu_fork(c, a->plan->n_k * a->heads * a->head_dim))
