@@ -119,12 +119,12 @@ void lt_attn_impl_product(int64_t M, int64_t N, int64_t K, const float *A, int64
 void lt_attn_impl_load(lt_arr src, int64_t at, int64_t ld, int64_t n, int64_t D, float *dst);
 /* Local.  The way back, rows times factor[row] (NULL: 1). */
 void lt_attn_impl_store(lt_arr dst, int64_t at, int64_t ld, int64_t n, int64_t D, const float *src, const float *factor);
-/* Local.  dst [D][np] = factor * transpose of src [n][Dp]; columns n .. np - 1 zero.  src may be overread up to row np - 1. */
+/* Local.  dst [D][np] = factor * transpose of src [n][Dp]; columns n .. np - 1 zero. */
 void lt_attn_impl_transpose(const float *src, int64_t n, int64_t np, int64_t D, float factor, float *dst);
 
 /* Local.  Packs keys and values of a unit into w->k, w->v. */
 void lt_attn_impl_pack(const lt_attn_unit *u, const lt_attn_scratch *w);
-/* Local.  Tile of query rows q0 .. q0 + QT - 1 of the sequence under a head: fills w->q, qt, place, last. */
+/* Local.  Tile of query rows q0 .. q0 + QT - 1 of the sequence under a head: fills w->q, qt, place, low, high. */
 lt_attn_tile lt_attn_impl_tile(const lt_attn_unit *u, const lt_attn_scratch *w, int head, int64_t q0);
 /* Local.  Adds the scores of relative positions to w->s (keys c0 .. c0 + n - 1); and from w->ds, times factor, their gradients. */
 void lt_attn_impl_rel(const lt_attn_unit *u, const lt_attn_tile *t, const lt_attn_scratch *w, int64_t c0, int64_t n);
