@@ -56,10 +56,10 @@ typedef struct lt_event {
 
 /* Upper bounds over all calls, known before the first step: sizes the workspace. */
 typedef struct lt_dims {
-    int64_t rows;                  /* most rows (tokens) in a call */
+    int64_t rows;                  /* most rows (tokens) in a call; keys of a cache do not count */
     int64_t width;                 /* widest N or K of a linear layer */
     int64_t seqs;                  /* most sequences in a pack */
-    int64_t max_len;               /* longest sequence, prompt rows included */
+    int64_t max_len;               /* longest sequence, prompt rows and keys of a cache included */
     int64_t max_prefix;            /* longest bank slot P */
     int64_t slots;                 /* bank slots */
     int heads, kv_heads, head_dim; /* of this rank */

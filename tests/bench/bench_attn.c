@@ -6,7 +6,9 @@
  * Each case owns the arrays of several layers and walks through them as a training step does, so that inputs come from the cache level they would
  * come from.  Reported, best of the repetitions: us per token and layer of each direction, GFLOP/s (exact pairs of query and key: 4 D flop forward,
  * 10 D backward), and, for the MiniLM cases, the time of all 6 layers as a share of its matrix products (42.5 MFLOP a token, forward and backward to
- * the input) at 190 GFLOP/s. */
+ * the input) at 190 GFLOP/s.
+ *
+ * Then pairs of cases, run in turn: medians and their ratio.  One thread against all, where there is one sequence; a window against a full causal mask. */
 #include "kernels/attn_impl.h"
 #include "lt_test.h"
 #include "base/mem.h"
@@ -20,18 +22,29 @@ typedef struct setting {
     const char *name;
     int heads, kv, D, P, slots, causal, bf16, minilm;
     int64_t tokens, len; /* len 0: 8 to 40, 13 on average */
+    int window;          /* 0 = none; causal only */
 } setting;
 
 static const setting settings[] = {
-    {"MiniLM, 416 tokens, 2 slots", 12, 12, 32, 8, 2, 0, 0, 1, 416, 0},
-    {"MiniLM, 4096 tokens, 2 slots", 12, 12, 32, 8, 2, 0, 0, 1, 4096, 0},
-    {"MiniLM, 4096 tokens, 8 slots", 12, 12, 32, 8, 8, 0, 0, 1, 4096, 0},
-    {"MiniLM, 4096 tokens, bf16", 12, 12, 32, 8, 2, 0, 1, 1, 4096, 0},
-    {"MiniLM, no bank", 12, 12, 32, 0, 0, 0, 0, 1, 4096, 0},
-    {"BERT, 128 long", 12, 12, 64, 16, 2, 0, 0, 0, 2048, 128},
-    {"BERT, 512 long", 12, 12, 64, 16, 2, 0, 0, 0, 2048, 512},
-    {"GQA 4:1, D 128, 80 long, causal", 16, 4, 128, 16, 2, 1, 0, 0, 640, 80},
-    {"one sequence, 71:1, D 64, causal", 71, 1, 64, 16, 1, 1, 0, 0, 2048, 2048},
+    {"MiniLM, 416 tokens, 2 slots", 12, 12, 32, 8, 2, 0, 0, 1, 416, 0, 0},
+    {"MiniLM, 4096 tokens, 2 slots", 12, 12, 32, 8, 2, 0, 0, 1, 4096, 0, 0},
+    {"MiniLM, 4096 tokens, 8 slots", 12, 12, 32, 8, 8, 0, 0, 1, 4096, 0, 0},
+    {"MiniLM, 4096 tokens, bf16", 12, 12, 32, 8, 2, 0, 1, 1, 4096, 0, 0},
+    {"MiniLM, no bank", 12, 12, 32, 0, 0, 0, 0, 1, 4096, 0, 0},
+    {"BERT, 128 long", 12, 12, 64, 16, 2, 0, 0, 0, 2048, 128, 0},
+    {"BERT, 512 long", 12, 12, 64, 16, 2, 0, 0, 0, 2048, 512, 0},
+    {"GQA 4:1, D 128, 80 long, causal", 16, 4, 128, 16, 2, 1, 0, 0, 640, 80, 0},
+    {"one sequence, 71:1, D 64, causal", 71, 1, 64, 16, 1, 1, 0, 0, 2048, 2048, 0},
+};
+
+/* Pairs: one layer each; threads 0 = as asked for. */
+static const struct {
+    setting a, b;
+    int threads_a, threads_b;
+} pairs[] = {
+#define LONG(heads, kv, window) "2048 long, causal, " #heads " heads, " #kv " kv", heads, kv, 64, 16, 1, 1, 0, 0, 2048, 2048, window
+    {{LONG(71, 1, 0)}, {LONG(71, 1, 0)}, 1, 0},     {{LONG(12, 12, 0)}, {LONG(12, 12, 0)}, 1, 0}, {{LONG(1, 1, 0)}, {LONG(1, 1, 0)}, 1, 0},
+    {{LONG(12, 12, 0)}, {LONG(12, 12, 256)}, 0, 0}, {{LONG(4, 1, 0)}, {LONG(4, 1, 256)}, 0, 0},
 };
 
 static double now(void) {
@@ -55,104 +68,160 @@ static void *make(int64_t n, int bf16) {
     return p;
 }
 
-static void measure(const setting *s, int threads) {
-    static int32_t cu[MAX_SEQ + 1], k_len[MAX_SEQ], slot[MAX_SEQ], slot_len[MAX_SLOT], first[MAX_ROWS], end[MAX_ROWS], q_index[MAX_ROWS];
-    lt_attn_plan plan = {.cu_q = cu,
-                         .k_row0 = cu,
-                         .k_len = k_len,
-                         .first = first,
-                         .end = end,
-                         .q_index = q_index,
-                         .slot = slot,
-                         .slot_len = slot_len,
-                         .n_slots = s->slots,
-                         .P_max = s->P};
-    int64_t pairs = 0;
-    while (cu[plan.n_seq] < s->tokens && plan.n_seq < MAX_SEQ) {
-        int64_t left = s->tokens - cu[plan.n_seq], len = s->len;
-        if (len == 0) len = 8 + (int64_t)(-5.2 * log(1.0 - lt_rng_uniform(&rng, (uint64_t)plan.n_seq, 0)));
+/* A case with its arrays, filled. */
+typedef struct rig {
+    const setting *s;
+    lt_attn_plan plan;
+    lt_ctx ctx;
+    int layers;
+    int64_t seen; /* pairs of query and key */
+    int32_t cu[MAX_SEQ + 1], k_len[MAX_SEQ], slot[MAX_SEQ], slot_len[MAX_SLOT], first[MAX_ROWS], end[MAX_ROWS], q_index[MAX_ROWS];
+    struct lt_attn_args layer[LAYERS];
+} rig;
+
+static void make_plan(rig *g) {
+    const setting *s = g->s;
+    lt_attn_plan *p = &g->plan;
+    *p = (lt_attn_plan){.cu_q = g->cu,
+                        .k_row0 = g->cu,
+                        .k_len = g->k_len,
+                        .first = g->first,
+                        .end = g->end,
+                        .q_index = g->q_index,
+                        .slot = g->slot,
+                        .slot_len = g->slot_len,
+                        .n_slots = s->slots,
+                        .P_max = s->P};
+    while (g->cu[p->n_seq] < s->tokens && p->n_seq < MAX_SEQ) {
+        int64_t left = s->tokens - g->cu[p->n_seq], len = s->len;
+        if (len == 0) len = 8 + (int64_t)(-5.2 * log(1.0 - lt_rng_uniform(&rng, (uint64_t)p->n_seq, 0)));
         len = s->len ? s->len : len > 40 ? 40 : len;
         len = len > left ? left : len;
-        pairs += s->causal ? len * (len + 1) / 2 + len * s->P : len * (len + s->P);
-        plan.max_k = plan.max_q = len > plan.max_k ? len : plan.max_k;
-        cu[plan.n_seq + 1] = cu[plan.n_seq] + (int32_t)len;
-        k_len[plan.n_seq] = (int32_t)len;
+        p->max_k = p->max_q = len > p->max_k ? len : p->max_k;
         for (int32_t q = 0; q < len; q++) {
-            q_index[cu[plan.n_seq] + q] = q;
-            end[cu[plan.n_seq] + q] = s->causal ? q + 1 : (int32_t)len;
+            int32_t row = g->cu[p->n_seq] + q;
+            g->q_index[row] = q;
+            g->first[row] = s->window && q >= s->window ? q - s->window + 1 : 0;
+            g->end[row] = s->causal ? q + 1 : (int32_t)len;
+            g->seen += g->end[row] - g->first[row] + s->P;
         }
-        plan.n_seq++;
+        g->cu[p->n_seq + 1] = g->cu[p->n_seq] + (int32_t)len;
+        g->k_len[p->n_seq++] = (int32_t)len;
     }
-    for (int64_t i = 0; i < plan.n_seq; i++) slot[i] = s->slots ? (int32_t)(i * s->slots / plan.n_seq) : -1;
-    for (int i = 0; i < s->slots; i++) slot_len[i] = s->P;
-    plan.n_q = plan.n_k = cu[plan.n_seq];
+    for (int64_t i = 0; i < p->n_seq; i++) g->slot[i] = s->slots ? (int32_t)(i * s->slots / p->n_seq) : -1;
+    for (int i = 0; i < s->slots; i++) g->slot_len[i] = s->P;
+    p->n_q = p->n_k = g->cu[p->n_seq];
+}
 
+static rig *rig_new(const setting *s, int threads, int layers) {
+    rig *g = calloc(1, sizeof *g);
+    if (!g) exit(1);
+    *g = (rig){.s = s, .layers = layers, .ctx = {.threads = threads}};
+    make_plan(g);
     lt_dtype dt = s->bf16 ? LT_BF16 : LT_F32;
-    int64_t T = plan.n_q, width = s->heads * s->D, kv = s->kv * s->D, bank = s->slots * 2 * s->P * kv;
-    struct lt_attn_args layer[LAYERS];
+    int64_t T = g->plan.n_q, width = s->heads * s->D, kv = s->kv * s->D, bank = s->slots * 2 * s->P * kv;
     void *d_o = make(T * width, s->bf16), *dq = make(T * width, s->bf16), *dkv = make(T * 2 * kv, s->bf16);
-    for (int m = 0; m < LAYERS; m++) {
+    for (int m = 0; m < layers; m++) {
         lt_arr q = {make(T * width, s->bf16), dt}, kvs = {make(T * 2 * kv, s->bf16), dt}, dkvs = {dkv, dt};
-        layer[m] = (struct lt_attn_args){.plan = &plan,
-                                         .heads = s->heads,
-                                         .kv_heads = s->kv,
-                                         .head_dim = s->D,
-                                         .scale = 0.2f,
-                                         .q = q,
-                                         .ld_q = width,
-                                         .k = kvs,
-                                         .ld_k = 2 * kv,
-                                         .v = lt_arr_at(kvs, kv),
-                                         .ld_v = 2 * kv,
-                                         .bank = s->slots ? make(bank, 0) : NULL,
-                                         .slot_stride = 2 * s->P * kv,
-                                         .o = {make(T * width, s->bf16), dt},
-                                         .lse = make(T * s->heads, 0),
-                                         .d_o = {d_o, dt},
-                                         .dq = {dq, dt},
-                                         .ld_dq = width,
-                                         .dk = dkvs,
-                                         .ld_dk = 2 * kv,
-                                         .dv = lt_arr_at(dkvs, kv),
-                                         .ld_dv = 2 * kv,
-                                         .d_bank = s->slots ? make(bank, 0) : NULL};
+        g->layer[m] = (struct lt_attn_args){.plan = &g->plan,
+                                            .heads = s->heads,
+                                            .kv_heads = s->kv,
+                                            .head_dim = s->D,
+                                            .scale = 0.2f,
+                                            .q = q,
+                                            .ld_q = width,
+                                            .k = kvs,
+                                            .ld_k = 2 * kv,
+                                            .v = lt_arr_at(kvs, kv),
+                                            .ld_v = 2 * kv,
+                                            .bank = s->slots ? make(bank, 0) : NULL,
+                                            .slot_stride = 2 * s->P * kv,
+                                            .o = {make(T * width, s->bf16), dt},
+                                            .lse = make(T * s->heads, 0),
+                                            .d_o = {d_o, dt},
+                                            .dq = {dq, dt},
+                                            .ld_dq = width,
+                                            .dk = dkvs,
+                                            .ld_dk = 2 * kv,
+                                            .dv = lt_arr_at(dkvs, kv),
+                                            .ld_dv = 2 * kv,
+                                            .d_bank = s->slots ? make(bank, 0) : NULL};
     }
     lt_dims dims = {.rows = T,
-                    .seqs = plan.n_seq,
-                    .max_len = plan.max_k,
+                    .seqs = g->plan.n_seq,
+                    .max_len = g->plan.max_k,
                     .max_prefix = s->P,
                     .slots = s->slots,
                     .heads = s->heads,
                     .kv_heads = s->kv,
                     .head_dim = s->D};
-    lt_ctx ctx = {.threads = threads};
-    ctx.ws_bytes = lt_ops_cpu()->ws_bytes(&ctx, &dims);
-    CHECK_OK(lt_calloc(&ctx.ws, (int64_t)ctx.ws_bytes, 1, "workspace"));
+    g->ctx.ws_bytes = lt_ops_cpu()->ws_bytes(&g->ctx, &dims);
+    CHECK_OK(lt_calloc(&g->ctx.ws, (int64_t)g->ctx.ws_bytes, 1, "workspace"));
+    return g;
+}
 
-    double best[2] = {1e9, 1e9};
-    for (int r = 0; r < REPEATS; r++) {
-        double t0 = now();
-        for (int m = 0; m < LAYERS; m++) CHECK_OK(lt_ops_cpu()->attn_fwd(&ctx, &layer[m]));
-        double t1 = now();
-        for (int m = LAYERS - 1; m >= 0; m--) CHECK_OK(lt_ops_cpu()->attn_bwd(&ctx, &layer[m]));
-        double t2 = now();
-        if (t1 - t0 < best[0]) best[0] = t1 - t0;
-        if (t2 - t1 < best[1]) best[1] = t2 - t1;
-    }
-    double us[2], flop = (double)(pairs * s->heads * s->D) * LAYERS;
-    for (int i = 0; i < 2; i++) us[i] = 1e6 * best[i] / LAYERS / (double)T;
-    printf("%-32s %5lld seqs  ws %6.0f KiB  us/token/layer %6.3f + %6.3f  GFLOP/s %5.1f %5.1f", s->name, (long long)plan.n_seq,
-           (double)ctx.ws_bytes / 1024, us[0], us[1], 4 * flop / best[0] * 1e-9, 10 * flop / best[1] * 1e-9);
-    if (s->minilm) printf("  share %.1f %%", 100 * 6 * (us[0] + us[1]) / (42.5e6 / 190e9 * 1e6));
-    printf("\n");
-    for (int m = 0; m < LAYERS; m++) {
-        void *own[] = {layer[m].q.p, layer[m].k.p, (void *)(uintptr_t)layer[m].bank, layer[m].o.p, layer[m].lse, layer[m].d_bank};
+static void rig_free(rig *g) {
+    for (int m = 0; m < g->layers; m++) {
+        const struct lt_attn_args *a = &g->layer[m];
+        void *own[] = {a->q.p, a->k.p, (void *)(uintptr_t)a->bank, a->o.p, a->lse, a->d_bank};
         for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) free(own[i]);
     }
-    free(d_o);
-    free(dq);
-    free(dkv);
-    free(ctx.ws);
+    free(g->layer[0].d_o.p);
+    free(g->layer[0].dq.p);
+    free(g->layer[0].dk.p);
+    free(g->ctx.ws);
+    free(g);
+}
+
+/* Seconds of forward and backward through all layers. */
+static void pass(const rig *g, double t[2]) {
+    double t0 = now();
+    for (int m = 0; m < g->layers; m++) CHECK_OK(lt_ops_cpu()->attn_fwd(&g->ctx, &g->layer[m]));
+    double t1 = now();
+    for (int m = g->layers - 1; m >= 0; m--) CHECK_OK(lt_ops_cpu()->attn_bwd(&g->ctx, &g->layer[m]));
+    t[0] = t1 - t0;
+    t[1] = now() - t1;
+}
+
+static void measure(const setting *s, int threads) {
+    rig *g = rig_new(s, threads, LAYERS);
+    double best[2] = {1e9, 1e9}, t[2], us[2], flop = (double)(g->seen * s->heads * s->D) * LAYERS;
+    for (int r = 0; r < REPEATS; r++) {
+        pass(g, t);
+        for (int i = 0; i < 2; i++) best[i] = t[i] < best[i] ? t[i] : best[i];
+    }
+    for (int i = 0; i < 2; i++) us[i] = 1e6 * best[i] / LAYERS / (double)g->plan.n_q;
+    printf("%-32s %5lld seqs  ws %6.0f KiB  us/token/layer %6.3f + %6.3f  GFLOP/s %5.1f %5.1f", s->name, (long long)g->plan.n_seq,
+           (double)g->ctx.ws_bytes / 1024, us[0], us[1], 4 * flop / best[0] * 1e-9, 10 * flop / best[1] * 1e-9);
+    if (s->minilm) printf("  share %.1f %%", 100 * 6 * (us[0] + us[1]) / (42.5e6 / 190e9 * 1e6));
+    printf("\n");
+    rig_free(g);
+}
+
+static int rising(const void *x, const void *y) {
+    return (*(const double *)x > *(const double *)y) - (*(const double *)x < *(const double *)y);
+}
+
+static void compare(const setting *a, int threads_a, const setting *b, int threads_b) {
+    rig *g[2] = {rig_new(a, threads_a, 1), rig_new(b, threads_b, 1)};
+    double t[2][2][REPEATS], once[2];
+    for (int r = -1; r < REPEATS; r++) /* the first one touches the memory */
+        for (int k = 0; k < 2; k++) {
+            pass(g[k], once);
+            for (int i = 0; i < 2 && r >= 0; i++) t[k][i][r] = once[i];
+        }
+    printf("%-32s", a->name);
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < 2; k++) qsort(t[k][i], REPEATS, sizeof t[k][i][0], rising);
+        printf("  %s %7.2f and %7.2f ms, ratio %.2f", i ? "backward" : "forward", 1e3 * t[0][i][REPEATS / 2], 1e3 * t[1][i][REPEATS / 2],
+               t[0][i][REPEATS / 2] / t[1][i][REPEATS / 2]);
+    }
+    if (a->window != b->window)
+        printf("  (window %d against none: %.2f times fewer pairs)\n", b->window, (double)g[0]->seen / (double)g[1]->seen);
+    else
+        printf("  (%d and %d threads)\n", threads_a, threads_b);
+    rig_free(g[0]);
+    rig_free(g[1]);
 }
 
 int main(int argc, char **argv) {
@@ -160,5 +229,9 @@ int main(int argc, char **argv) {
     printf("%d threads\n", threads);
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         if (argc < 3 || strstr(settings[i].name, argv[2])) measure(&settings[i], threads);
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
+        if (argc < 3 || strstr(pairs[i].a.name, argv[2]))
+            compare(&pairs[i].a, pairs[i].threads_a ? pairs[i].threads_a : threads, &pairs[i].b,
+                    pairs[i].threads_b ? pairs[i].threads_b : threads);
     return test_end();
 }

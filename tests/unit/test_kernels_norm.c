@@ -1,6 +1,6 @@
 // TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
-/* Layer norm and RMS norm: cpu against ref over widths with tails, output and gradient types, saved copy, residual gradient; the same
- * bits on one and two threads; ref's gradient by differences. */
+/* Layer norm and RMS norm: cpu against ref over widths with tails, output and gradient types, saved copy, residual gradient, rows added to the
+ * output; the same bits on one and two threads; ref's gradient by differences. */
 #include "kernels_util.h"
 
 static void one(lt_norm_kind kind, int64_t rows, int64_t C, lt_dtype dt) {
@@ -71,6 +71,33 @@ static void optional_arguments(void) {
     tests_free();
 }
 
+/* Rows added to the output, from an array of their own or in place; a norm without them, and then the sum, is what it must be. */
+static void added_rows(lt_norm_kind kind, int64_t rows, int64_t C, lt_dtype dt, lt_dtype added, bool in_place) {
+    int64_t n = rows * C;
+    lt_arr x = test_random(n, LT_F32, 2), w = test_random(C, LT_F32, 1), b = test_random(C, LT_F32, 1), r = test_random(n, added, 1);
+    lt_arr mean = test_new(rows, LT_F32), rstd = test_new(rows, LT_F32), want = test_new(n, dt), bare = test_new(n, LT_F32), y[3];
+    struct lt_norm_args a = {
+        .kind = kind, .rows = rows, .C = C, .x = x.p, .w = w.p, .b = b.p, .eps = 1e-5f, .y = bare, .mean = mean.p, .rstd = rstd.p};
+    if (kind == LT_NORM_RMS) a.b = NULL;
+    lt_ctx ref = {.ops = lt_ops_ref(), .threads = 1};
+    CHECK_OK(ref.ops->norm_fwd(&ref, &a));
+    for (int64_t i = 0; i < n; i++) test_set(want, i, (double)test_get(bare, i) + (double)test_get(r, i));
+    for (int i = 0; i < 3; i++) { /* cpu on 1 and 2 threads, ref */
+        lt_ctx cpu = {.ops = lt_ops_cpu(), .threads = i + 1}, *c = i < 2 ? &cpu : &ref;
+        a.y = y[i] = in_place ? test_copy(r, n) : test_new(n, dt);
+        a.resid = in_place ? a.y : r;
+        CHECK_OK(c->ops->norm_fwd(c, &a));
+    }
+    char what[96];
+    snprintf(what, sizeof what, "kind %d [%lld, %lld] %s, added %s%s", (int)kind, (long long)rows, (long long)C, lt_dtype_name(dt),
+             lt_dtype_name(added), in_place ? " in place" : "");
+    test_close("norm", y[2], want, n, what);
+    test_close("norm", y[0], y[2], n, what);
+    CHECK(test_same_bits(y[0], y[1], n));
+    if (n > 0) CHECK(test_nmse_arr(y[0], bare, n) > 0.1); /* control: without them it is another result */
+    tests_free();
+}
+
 static void bad_numbers_pass_on(void) {
     float x[8] = {1, NAN, 2, 3, 1, 2, 3, 4}, w[4] = {1, 1, 1, 1}, y[8], rstd[2];
     lt_ctx c = {.ops = lt_ops_cpu(), .threads = 1};
@@ -120,6 +147,14 @@ int main(void) {
             for (int w = 0; w < 5; w++) {
                 one((lt_norm_kind)kind, rows[r], widths[w], LT_F32);
                 one((lt_norm_kind)kind, rows[r], widths[w], LT_BF16);
+            }
+        for (int r = 0; r < 4; r++)
+            for (int w = 0; w < 5; w++) {
+                added_rows((lt_norm_kind)kind, rows[r], widths[w], LT_F32, LT_F32, false);
+                added_rows((lt_norm_kind)kind, rows[r], widths[w], LT_F32, LT_F32, true);
+                added_rows((lt_norm_kind)kind, rows[r], widths[w], LT_BF16, LT_F32, false);
+                added_rows((lt_norm_kind)kind, rows[r], widths[w], LT_F32, LT_BF16, false);
+                added_rows((lt_norm_kind)kind, rows[r], widths[w], LT_BF16, LT_BF16, true);
             }
         gradient((lt_norm_kind)kind);
     }

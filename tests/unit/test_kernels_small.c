@@ -1,5 +1,6 @@
 // TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
-/* Small ops of the trainable side: bias rows, column sums, softmax rows, sums of losses, dropout, strided copies; cpu against ref, gradients by differences. */
+/* Small ops of the trainable side: bias rows, column sums, softmax rows, sums of losses, dropout, conversions, strided copies; cpu against ref, gradients by
+ * differences. */
 #include "kernels_util.h"
 
 #include <math.h>
@@ -173,6 +174,31 @@ static void dropout_moves(void) {
     tests_free();
 }
 
+/* Every pair of types: cpu has the bits of ref, and those of rounding one by one; numbers that are none pass on. */
+static void conversion(int64_t n, lt_dtype from, lt_dtype to) {
+    const float odd[] = {INFINITY, -INFINITY, -0.0f, 3.4e38f, 1e-40f, 1.00390625f, NAN}; /* 3.4e38 rounds to Inf; 1 + 2^-8 lies half way */
+    lt_arr x = test_random(n, from, 1), y[3], want = test_new(n, to);
+    for (int64_t i = 0; i < 7 && n > 7; i++) test_set(x, n - 1 - i, (double)odd[i]);
+    for (int64_t i = 0; i < n; i++) test_set(want, i, (double)test_get(x, i));
+    for (int i = 0; i < 3; i++) {
+        lt_ctx c = ctx_number(i);
+        y[i] = test_new(n, to);
+        CHECK_OK(c.ops->convert(&c, &(struct lt_convert_args){.n = n, .x = x, .y = y[i]}));
+    }
+    if (n > 7) {
+        CHECK(isnan(test_get(y[0], n - 7)) && isnan(test_get(y[2], n - 7)));
+        CHECK(test_get(y[0], n - 1) == INFINITY && signbit(test_get(y[0], n - 3)));
+        for (int i = 0; i < 3; i++) test_set(y[i], n - 7, 1); /* which of the NaNs it is, is left open */
+        test_set(want, n - 7, 1);
+    }
+    for (int i = 0; i < 3; i++) CHECK(test_same_bits(y[i], want, n));
+    if (n > 0) {
+        test_set(want, n / 2, (double)test_get(want, n / 2) * (1 + 0x1p-7)); /* control: a step of bf16 */
+        CHECK(!test_same_bits(y[0], want, n));
+    }
+    tests_free();
+}
+
 static void strided_copy(void) {
     float src[12], dst[20];
     lt_ctx c = ctx_number(0);
@@ -202,6 +228,11 @@ int main(void) {
     dropout(33, 7, LT_BF16, 1, false);
     dropout(33, 0, LT_BF16, 0, true);
     dropout_moves();
+    for (int from = 0; from < 2; from++)
+        for (int to = 0; to < 2; to++) {
+            const int64_t sizes[] = {0, 1, 511, 1030, 40001};
+            for (int i = 0; i < 5; i++) conversion(sizes[i], from ? LT_BF16 : LT_F32, to ? LT_BF16 : LT_F32);
+        }
     strided_copy();
     return test_end();
 }

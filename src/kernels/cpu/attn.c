@@ -1,12 +1,12 @@
 /* Attention of the CPU back end: work split and workspace.  What is done to one unit stands in attn_fwd.c and attn_bwd.c.
  *
- * Units.  A unit is one sequence under one kv head and a chunk of the query heads that read it.  They are ordered by bank slot, then sequence, then
- * head, and each of the T = ctx->threads shares takes a contiguous range of about equal cost.  A share is a function of the arguments and T alone,
- * whichever thread works it, so results repeat bit for bit.  All heads of a sequence lie together, so its rows are fetched once.
+ * Units.  A unit is one sequence under one kv head and a chunk of the queries that read it, under all their heads.  They are ordered by bank slot, then
+ * sequence, then head, and each of the T = ctx->threads shares takes a contiguous range of about equal cost.  A share is a function of the arguments and
+ * T alone, whichever thread works it, so results repeat bit for bit.  All heads of a sequence lie together, so its rows are fetched once.
  *
- * Chunks.  Short sequences come in numbers: there a chunk is all heads of the group.  From LONG keys on, the group is cut so that a sequence gives up
- * to PIECES units even where it has one kv head (multi-query models).  Each chunk then leaves its share of dk and dv in the workspace, and a second pass
- * adds them up in order.  The cut depends on the sequence alone, never on T.
+ * Chunks.  Short sequences come in numbers: there a chunk is everything.  From LONG keys on, the tiles of queries of all heads of the group are dealt
+ * to chunks, so that a sequence gives up to PIECES units even where it has one kv head (multi-query models) or one head in all.  Each chunk then
+ * leaves its share of dk and dv in the workspace, and a second pass adds them up in order.  The cut depends on the sequence alone, never on T.
  *
  * Bank gradient.  In this order only the first and the last slot of a share can be touched by other shares too.  Those two are summed in private
  * buffers of the workspace, which are added to d_bank afterwards in order of the shares; every slot between them belongs to the share alone and is
@@ -67,17 +67,16 @@ static int64_t carve_scratch(float *base, int64_t keys, int64_t D, lt_attn_scrat
     return used;
 }
 
-/* Chunks that the query heads of a group are cut into for a sequence of so many keys. */
-static int chunks_of(int heads, int kv_heads, int64_t keys) {
-    if (keys < LONG || kv_heads == 0 || kv_heads > PIECES / 2) return 1; /* (no heads: a model without attention asks for its workspace) */
-    int group = heads / kv_heads, pieces = PIECES / kv_heads;
-    return pieces < group ? pieces : group;
+/* Most units that a kv head gives for a sequence of so many keys. */
+static int most_chunks(int kv_heads, int64_t keys) {
+    if (kv_heads == 0) return 1; /* a model without attention asks for its workspace */
+    return keys < LONG || kv_heads > PIECES / 2 ? 1 : PIECES / kv_heads;
 }
 
 static workspace carve(lt_arena *arena, int threads, const lt_dims *d) {
     lt_attn_scratch unused;
     workspace w = {.part_elems = 2 * d->max_prefix * d->kv_heads * d->head_dim, .keys = d->max_prefix + d->max_len};
-    int chunks = chunks_of(d->heads, d->kv_heads, w.keys);
+    int chunks = most_chunks(d->kv_heads, w.keys);
     w.scratch_elems = carve_scratch(NULL, w.keys, d->head_dim, &unused);
     w.long_rows = chunks > 1 ? d->rows : 0;
     w.order = lt_arena_take(arena, d->seqs, sizeof *w.order);
@@ -100,8 +99,14 @@ size_t lt_cpu_attn_ws_bytes(const lt_ctx *c, const lt_dims *d) {
 static int32_t slot_of(const struct lt_attn_args *a, int64_t seq) { return a->bank ? a->plan->slot[seq] : -1; }
 static int64_t prefix_of(const struct lt_attn_args *a, int64_t seq) { return slot_of(a, seq) < 0 ? 0 : a->plan->slot_len[slot_of(a, seq)]; }
 
+/* p2c's gradient has one row for all queries of a head: no two units may share it. */
+static bool by_heads(const struct lt_attn_args *a) { return a->rel && a->rel->p2c.p; }
+
 static int chunks_at(const struct lt_attn_args *a, int64_t seq) {
-    return chunks_of(a->heads, a->kv_heads, a->plan->k_len[seq] + prefix_of(a, seq));
+    const lt_attn_plan *p = a->plan;
+    int most = most_chunks(a->kv_heads, p->k_len[seq] + prefix_of(a, seq));
+    int64_t n = (a->heads / a->kv_heads) * (by_heads(a) ? 1 : lt_attn_tiles(p->cu_q[seq + 1] - p->cu_q[seq]));
+    return n < 1 ? 1 : n < most ? (int)n : most;
 }
 
 /* Work of one unit, in arbitrary units: matrix products, and rows packed and stored. */
@@ -111,8 +116,8 @@ static int64_t cost_of(const struct lt_attn_args *a, int64_t seq) {
     return (n_q + 8) * (keys + 8);
 }
 
-/* Checks the plan against the workspace, carves it and sorts the sequences by slot (counting sort, none first). */
-static lt_status prepare(const lt_ctx *c, const struct lt_attn_args *a, workspace *w) {
+/* Checks the plan against the workspace, carves it and sorts the sequences by slot (counting sort, none first).  Chunk sums: backward only. */
+static lt_status prepare(const lt_ctx *c, const struct lt_attn_args *a, bool backward, workspace *w) {
     const lt_attn_plan *p = a->plan;
     lt_dims d = {.seqs = p->n_seq, .heads = a->heads, .kv_heads = a->kv_heads, .head_dim = a->head_dim};
     LT_ASSERT(a->heads % a->kv_heads == 0 && (uintptr_t)c->ws % LT_ALIGN == 0);
@@ -124,7 +129,7 @@ static lt_status prepare(const lt_ctx *c, const struct lt_attn_args *a, workspac
         LT_ASSERT(slot_of(a, i) < (int32_t)d.slots && prefix_of(a, i) <= d.max_prefix);
         LT_ASSERT(p->k_row0[i] >= 0 && p->k_len[i] >= 0 && p->k_row0[i] + (int64_t)p->k_len[i] <= p->n_k);
         if (p->k_len[i] > d.max_len) d.max_len = p->k_len[i];
-        if (chunks_at(a, i) > 1) d.rows += p->k_len[i];
+        if (backward && chunks_at(a, i) > 1) d.rows += p->k_len[i];
     }
     lt_arena arena = {.purpose = "attention workspace", .base = c->ws, .cap = c->ws_bytes};
     *w = carve(&arena, c->threads, &d);
@@ -177,10 +182,13 @@ static lt_attn_unit unit_at(const walk *k, const struct lt_attn_args *a, const w
     int64_t seq = w->order[k->rank], column = (int64_t)kv * a->head_dim;
     lt_attn_unit u = {.a = a, .q0 = p->cu_q[seq], .k0 = p->k_row0[seq], .n_k = p->k_len[seq], .P = prefix_of(a, seq), .kv = kv};
     u.n_q = p->cu_q[seq + 1] - u.q0;
-    u.head0 = kv * group + group * chunk / k->chunks;
-    u.head1 = kv * group + group * (chunk + 1) / k->chunks;
+    u.head0 = kv * group;
+    u.head1 = u.head0 + group;
+    u.chunk = chunk;
+    u.chunks = k->chunks;
+    u.whole_heads = by_heads(a);
     if (u.P > 0) u.bank = a->bank + slot_of(a, seq) * a->slot_stride + column;
-    if (k->chunks > 1) {
+    if (k->chunks > 1 && w->long_rows > 0) {
         u.dk = sums_at(a, w, seq, chunk, kv, 0);
         u.dv = sums_at(a, w, seq, chunk, kv, 1);
     }
@@ -227,7 +235,7 @@ static void work_share(const lt_ctx *c, const struct lt_attn_args *a, const work
 }
 
 static lt_status run(const lt_ctx *c, const struct lt_attn_args *a, workspace *w, unit_fn *work, bool backward) {
-    LT_TRY(prepare(c, a, w));
+    LT_TRY(prepare(c, a, backward, w));
     int64_t total = 0;
     for (int64_t i = 0; i < a->plan->n_seq; i++) total += a->kv_heads * cost_of(a, i);
 #pragma omp parallel for schedule(static, 1) num_threads(lt_cpu_fork(c, a->plan->n_k * a->heads * a->head_dim))

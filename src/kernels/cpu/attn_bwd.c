@@ -1,8 +1,8 @@
 /* Backward of one unit of attention; equations in ref/attn.c, layout in attn_tile_impl.h.
  *
  * The weights are formed again from q, k and the saved lse, block by block (Dao et al. 2022), so nothing of size queries x keys is kept.  A tile of
- * queries finishes its dq in w->acc; dk and dv of the whole unit grow in w->dk, w->dv over all tiles and query heads of the chunk, then go home: text
- * rows to dk, dv (or, where several chunks share them, to the chunk's place in the workspace), prefix rows to the bank's gradient. */
+ * queries finishes its dq in w->acc; dk and dv of the whole unit grow in w->dk, w->dv over all its tiles, then go home: text rows to dk,
+ * dv (or, where several chunks share them, to the chunk's place in the workspace), prefix rows to the bank's gradient. */
 #include "kernels/cpu/attn_tile_impl.h"
 
 #include <math.h>
@@ -81,6 +81,7 @@ void lt_attn_impl_bwd(const lt_attn_unit *u, const lt_attn_scratch *w) {
     memset(w->dv, 0, bytes);
     for (int head = u->head0; head < u->head1; head++)
         for (int64_t q0 = 0; q0 < u->n_q; q0 += LT_ATTN_QT) {
+            if (!lt_attn_owns(u, head, q0)) continue;
             lt_attn_tile t = lt_attn_impl_tile(u, w, head, q0);
             backward_tile(u, &t, w);
         }

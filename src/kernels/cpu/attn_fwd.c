@@ -70,6 +70,7 @@ void lt_attn_impl_fwd(const lt_attn_unit *u, const lt_attn_scratch *w) {
     lt_attn_impl_pack(u, w);
     for (int head = u->head0; head < u->head1; head++)
         for (int64_t q0 = 0; q0 < u->n_q; q0 += LT_ATTN_QT) {
+            if (!lt_attn_owns(u, head, q0)) continue;
             lt_attn_tile t = lt_attn_impl_tile(u, w, head, q0);
             forward_tile(u, &t, w);
         }

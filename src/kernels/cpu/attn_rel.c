@@ -1,6 +1,7 @@
 /* Relative-position scores of attention tiles (struct lt_attn_rel): gathers and scatters by distance, text keys only.
  *
- * The two tables hold one row a query (or key) and head, so no two units write the same element of their gradients. */
+ * c2p has a row for each query and head, p2c for each key and head.  Units share no query of a head, and with p2c no head of a sequence, so no two
+ * write the same element of the gradients. */
 #include "kernels/cpu/attn_tile_impl.h"
 
 static float element(lt_arr a, int64_t i) { return a.dt == LT_BF16 ? lt_bf16_to_f32(((const uint16_t *)a.p)[i]) : ((const float *)a.p)[i]; }

@@ -30,7 +30,8 @@ enum {
 
 static inline int64_t lt_attn_round(int64_t n) { return (n + LT_VL - 1) / LT_VL * LT_VL; }
 
-/* One sequence under one kv head and a chunk of the query heads that read it. */
+/* One sequence under one kv head, and a chunk of the tiles of queries under the heads that read it: every chunks-th one, counted head by head, so that
+ * chunks cost alike under a causal mask too; or every chunks-th head. */
 typedef struct lt_attn_unit {
     const struct lt_attn_args *a;
     int64_t q0, n_q, k0, n_k; /* rows of the sequence */
@@ -39,7 +40,17 @@ typedef struct lt_attn_unit {
     float *d_bank;            /* the same place of the gradient, or NULL */
     float *dk, *dv;           /* [n_k][Dp] where the chunk's share of dk and dv goes; NULL: it is the only chunk, its sums are dk and dv */
     int kv, head0, head1;     /* query heads head0 .. head1 - 1 */
+    int chunk, chunks;
+    bool whole_heads;
 } lt_attn_unit;
+
+static inline int64_t lt_attn_tiles(int64_t n_q) { return (n_q + LT_ATTN_QT - 1) / LT_ATTN_QT; }
+/* True if the tile of queries from q0 on under the head belongs to the unit. */
+static inline bool lt_attn_owns(const lt_attn_unit *u, int head, int64_t q0) {
+    int64_t nth = head - u->head0;
+    if (!u->whole_heads) nth = nth * lt_attn_tiles(u->n_q) + q0 / LT_ATTN_QT;
+    return nth % u->chunks == u->chunk;
+}
 
 /* What a thread works in: borrowed from ctx->ws, every array on a 64-byte boundary. */
 typedef struct lt_attn_scratch {
@@ -108,12 +119,12 @@ void lt_attn_impl_product(int64_t M, int64_t N, int64_t K, const float *A, int64
 void lt_attn_impl_load(lt_arr src, int64_t at, int64_t ld, int64_t n, int64_t D, float *dst);
 /* Local.  The way back, rows times factor[row] (NULL: 1). */
 void lt_attn_impl_store(lt_arr dst, int64_t at, int64_t ld, int64_t n, int64_t D, const float *src, const float *factor);
-/* Local.  dst [D][np] = factor * transpose of src [n][Dp]; columns n .. np - 1 zero.  src may be overread up to row np - 1. */
+/* Local.  dst [D][np] = factor * transpose of src [n][Dp]; columns n .. np - 1 zero. */
 void lt_attn_impl_transpose(const float *src, int64_t n, int64_t np, int64_t D, float factor, float *dst);
 
 /* Local.  Packs keys and values of a unit into w->k, w->v. */
 void lt_attn_impl_pack(const lt_attn_unit *u, const lt_attn_scratch *w);
-/* Local.  Tile of query rows q0 .. q0 + QT - 1 of the sequence under a head: fills w->q, qt, place, last. */
+/* Local.  Tile of query rows q0 .. q0 + QT - 1 of the sequence under a head: fills w->q, qt, place, low, high. */
 lt_attn_tile lt_attn_impl_tile(const lt_attn_unit *u, const lt_attn_scratch *w, int head, int64_t q0);
 /* Local.  Adds the scores of relative positions to w->s (keys c0 .. c0 + n - 1); and from w->ds, times factor, their gradients. */
 void lt_attn_impl_rel(const lt_attn_unit *u, const lt_attn_tile *t, const lt_attn_scratch *w, int64_t c0, int64_t n);
