@@ -153,7 +153,7 @@ expect "a failure leaves no file of features" "$([ -e "$tmp/f.h5" ] && echo ther
 for n in 2 4; do expect "a failed resume or evaluation changes nothing" "$(state "$tmp/straight$n/ck/last")" "${straight[$n]}"; done
 # A place that is not named above is one that nobody tests.
 named=$(grep -E '^ *(for site|apart|continues|fails|trains|survives|LT_FAULT=)' "$0" | grep -oE '[a-z0-9]+\.[a-z]+' | sort -u)
-untested=$(grep -rhoE '(LT_FAULT_POINT|lt_fault_hit)\("[a-z0-9.]+"' "$source_dir/src" | sed 's/.*"\(.*\)"/\1/' | sort -u | comm -23 - <(echo "$named"))
+untested=$(grep -rhoE '(LT_FAULT_POINT|lt_fault_hit|spoil)\((r, )?"[a-z0-9.]+"' "$source_dir/src" | sed 's/.*"\(.*\)"/\1/' | sort -u | comm -23 - <(echo "$named"))
 expect "places without a case (step.loss: below)" "$untested" step.loss
 
 # ---- not a number ----
