@@ -54,6 +54,7 @@ static bool wants(const lt_model *m, form *all, bool *same) {
 /* Collective(world).  Memory for one copy a node, m->shared, on all ranks of the groups for which it makes sense, or nowhere.  Errors: all but NOMEM. */
 static lt_status take_shared(lt_model *m, form *all) {
     lt_comm *world = m->grid->world;
+    char size[32];
     bool same, want = wants(m, all, &same);
     if (lt_max_host(world, want && !same) != 0) {
         if (m->grid->rank == 0)
@@ -66,8 +67,8 @@ static lt_status take_shared(lt_model *m, form *all) {
     st = lt_agree(world, st);
     if (st != LT_ERR_NOMEM) return st;
     if (m->grid->rank == 0)
-        lt_warn("no room for one copy of the weights a node: each rank keeps its own, which takes %d times the memory\n%s",
-                m->grid->dp_size, lt_err_last()->msg);
+        lt_warn("no room for one copy of the weights a node: each rank keeps its own (%s)\n%s",
+                lt_bytes_str(size, (double)m->weights_bytes), lt_err_last()->msg);
     lt_err_clear();
     lt_shared_free(&m->shared);
     return LT_OK;
