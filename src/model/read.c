@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Pieces of at most this many bytes of destination are read as one task, so that one large table does not keep one thread busy alone. */
-enum { PIECE_BYTES = 4 << 20 };
+enum { PIECE_BYTES = 4 << 20, PIECES = 8 /* at least so many a rank, where several divide the work */ };
 
 /* Rows [r, r + n) of a rectangle, as [n, cols] in w->dt, into dst (host). */
 static lt_status read_piece(lt_model *m, const lt_weight *w, int64_t r, int64_t n, void *dst, void *turn) {
@@ -46,6 +46,8 @@ lt_status lt_model_impl_read(lt_model *m) {
     size_t total = 0;
     char message[LT_ERR_MSG_BYTES] = "";
     for (int64_t i = 0; i < m->n_weights; i++) total += (size_t)(m->weight[i].rows * m->weight[i].cols) * lt_dtype_bytes(m->weight[i].dt);
+    size_t piece = PIECE_BYTES, part = m->shared ? total / (size_t)lt_shared_size(m->shared) / PIECES : piece;
+    if (part < piece) piece = part;
     /* copies go through one queue */
     int threads = m->ctx.ops->host_view(&m->ctx, m->tok, 1) ? m->ctx.threads : 1;
 #pragma omp parallel num_threads(threads)
@@ -55,7 +57,7 @@ lt_status lt_model_impl_read(lt_model *m) {
         for (int64_t i = 0; i < m->n_weights; i++) {
             const lt_weight *w = &m->weight[i];
             size_t row_bytes = (size_t)w->cols * lt_dtype_bytes(w->dt);
-            int64_t step = PIECE_BYTES / (int64_t)row_bytes + 1;
+            int64_t step = (int64_t)(piece / row_bytes) + 1;
 #pragma omp for schedule(dynamic, 1) nowait
             for (int64_t r = 0; r < w->rows; r += step) {
                 int64_t n = w->rows - r < step ? w->rows - r : step;
