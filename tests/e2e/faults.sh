@@ -153,7 +153,8 @@ expect "a failure leaves no file of features" "$([ -e "$tmp/f.h5" ] && echo ther
 for n in 2 4; do expect "a failed resume or evaluation changes nothing" "$(state "$tmp/straight$n/ck/last")" "${straight[$n]}"; done
 # A place that is not named above is one that nobody tests.
 named=$(grep -E '^ *(for site|apart|continues|fails|trains|survives|LT_FAULT=)' "$0" | grep -oE '[a-z0-9]+\.[a-z]+' | sort -u)
-untested=$(grep -rhoE '(LT_FAULT_POINT|lt_fault_hit|spoil)\((r, )?"[a-z0-9.]+"' "$source_dir/src" | sed 's/.*"\(.*\)"/\1/' | sort -u | comm -23 - <(echo "$named"))
+untested=$(grep -rhoE '(LT_FAULT_POINT|lt_fault_hit|spoil)\((r, )?"[a-z0-9.]+"' "$source_dir/src" |
+    sed 's/.*"\(.*\)"/\1/' | sort -u | comm -23 - <(echo "$named"))
 expect "places without a case (step.loss: below)" "$untested" step.loss
 
 # ---- not a number ----
@@ -179,7 +180,7 @@ for case in "1 step.local" "2 step.pack"; do
     expect "a stalled rank in $site: exit code" $rc $TIMEOUT
     count "$(grep -q '^ltune: TIMEOUT: rank 1 on .* did not arrive within 2 s' "$tmp/out" && echo ok)" "a stalled rank in $site is not named"
 done
-for case in "1 run.data 1" "2 step.local 2"; do
+for case in "1 run.data 1" "1 safetensors.read 2" "2 step.local 2"; do
     read -r tp site nth <<<"$case"
     LT_DEADLINE_S=2 fault "$tmp/out" "$site:1:$nth:stall" 2 train "$tmp/a.yaml" run.dir="$tmp/stall-$site" parallel.tp="$tp"
     expect "a rank that stalls before an agreement in $site: exit code" $rc $TIMEOUT
