@@ -10,16 +10,17 @@
 static void print_plan(const lt_app_args *a, const lt_run *r) {
     const lt_run_estimate *e = lt_run_get_estimate(r);
     const lt_grid *g = lt_run_grid(r);
-    char p[32], w[32], x[32], t[32], c[32], all[32];
+    char p[32], w[32], x[32], t[32], c[32], all[32], node[32], shared[32];
     double gflop = 1e-9 * e->flops_per_token * e->tokens_per_step;
     double step_s = e->gflops > 0 ? gflop / (e->gflops * g->size) : 0;
     if (lt_cli_value(&a->cli, "json")) {
-        json_t *o =
-            json_pack("{s:i, s:i, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:I}", "ranks", g->size, "tp", g->tp_size,
-                      "dp", g->dp_size, "dtype", lt_dtype_name(lt_run_dtype(r)), "process_bytes", (json_int_t)e->process, "weights_bytes",
-                      (json_int_t)e->weights, "activations_bytes", (json_int_t)e->activations, "trials_bytes", (json_int_t)e->trials,
-                      "comm_bytes", (json_int_t)e->comm, "total_bytes", (json_int_t)e->total, "tokens_per_step", e->tokens_per_step,
-                      "gflop_per_step", gflop, "gflops_per_rank", e->gflops, "step_s", step_s, "steps", (json_int_t)e->steps);
+        json_t *o = json_pack("{s:i, s:i, s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:f, s:f, s:f, s:f, s:I}", "ranks",
+                              g->size, "tp", g->tp_size, "dp", g->dp_size, "dtype", lt_dtype_name(lt_run_dtype(r)), "process_bytes",
+                              (json_int_t)e->process, "weights_bytes", (json_int_t)e->weights, "activations_bytes",
+                              (json_int_t)e->activations, "trials_bytes", (json_int_t)e->trials, "comm_bytes", (json_int_t)e->comm,
+                              "total_bytes", (json_int_t)e->total, "weights_shared", e->weights_shared, "node_bytes", (json_int_t)e->node,
+                              "node_shared_bytes", (json_int_t)e->node_shared, "tokens_per_step", e->tokens_per_step, "gflop_per_step",
+                              gflop, "gflops_per_rank", e->gflops, "step_s", step_s, "steps", (json_int_t)e->steps);
         json_dumpf(o, stdout, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
         putchar('\n');
         json_decref(o);
@@ -29,6 +30,11 @@ static void print_plan(const lt_app_args *a, const lt_run *r) {
     printf("memory/rank  process %s, weights %s, activations %s, trials %s, communication %s: together %s\n",
            lt_bytes_str(p, (double)e->process), lt_bytes_str(w, (double)e->weights), lt_bytes_str(x, (double)e->activations),
            lt_bytes_str(t, (double)e->trials), lt_bytes_str(c, (double)e->comm), lt_bytes_str(all, (double)e->total));
+    printf("memory/node  %s if all %d ranks are on one", lt_bytes_str(node, (double)e->node), g->size);
+    if (e->weights_shared)
+        printf(": the weights count once for its %d data-parallel ranks (%s of /dev/shm)", g->dp_size,
+               lt_bytes_str(shared, (double)e->node_shared));
+    printf("\n");
     printf("trials       %d, %.0f sentences and about %.0f tokens a step, %lld steps\n", lt_run_n_trials(r), e->sentences_per_step,
            e->tokens_per_step, (long long)e->steps);
     printf("work         %.1f MFLOP a token (4N), %.1f GFLOP a step\n", 1e-6 * e->flops_per_token, gflop);

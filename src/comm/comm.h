@@ -52,6 +52,8 @@ void lt_grid_destroy(lt_grid *grid);
 int lt_comm_rank(const lt_comm *c);
 int lt_comm_size(const lt_comm *c);
 const char *lt_comm_host(const lt_comm *c);
+/* Local.  Number of the node that a rank of c is on: 0, 1, ..., not decreasing with the rank. */
+int lt_comm_node(const lt_comm *c, int rank);
 /* Local.  OpenMP threads of this rank: `wanted` if positive, else OMP_NUM_THREADS, else the cores this rank may run on shared out among the
  * ranks of its host that may run on them too. */
 int lt_comm_default_threads(const lt_comm *c, int wanted);
@@ -104,6 +106,8 @@ void lt_buffer_set_host_hooks(lt_buffer *buf, void (*begin)(void *arg), void (*e
 lt_status lt_shared_alloc(lt_comm *c, size_t bytes, lt_shared **s);
 /* Collective(c).  Accepts NULL; sets NULL. */
 void lt_shared_free(lt_shared **s);
+/* Local.  From now on a write of this process to the block ends it with SIGSEGV (where the system protects pages of this size; elsewhere nothing happens). */
+void lt_shared_protect(lt_shared *s);
 /* Local.  The block, on a page; borrowed.  This rank's number among the ranks of c on its node, and how many they are. */
 void *lt_shared_data(const lt_shared *s);
 int lt_shared_rank(const lt_shared *s);

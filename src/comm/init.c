@@ -232,6 +232,8 @@ int lt_comm_rank(const lt_comm *c) { return c->rank; }
 
 int lt_comm_size(const lt_comm *c) { return c->size; }
 
+int lt_comm_node(const lt_comm *c, int rank) { return c->node_of[rank]; }
+
 const char *lt_comm_host(const lt_comm *c) { return c->host; }
 
 void lt_comm_get_stats(const lt_comm *c, lt_comm_stats *out) { *out = c->stats; }

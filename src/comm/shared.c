@@ -9,6 +9,7 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 
 enum { PAGE = 4096 };
@@ -17,6 +18,7 @@ struct lt_shared {
     lt_comm *c;
     MPI_Win win;
     unsigned char *data;
+    size_t bytes; /* whole pages: nothing of the library's lies in the last one */
 };
 
 lt_status lt_comm_impl_check_space(const lt_comm *c, size_t window, const char *what) {
@@ -54,8 +56,12 @@ void lt_comm_impl_unmap(lt_comm *c, MPI_Win *win) {
 static lt_status prepare(lt_comm *c, size_t bytes, lt_shared **s) {
     LT_TRY(LT_FAULT_POINT("comm.shared"));
     LT_TRY(lt_calloc(s, 1, sizeof **s, "shared memory"));
-    **s = (lt_shared){.c = c, .win = MPI_WIN_NULL};
-    return lt_comm_impl_check_space(c, bytes + PAGE, "memory that ranks share");
+    LT_CHECK(bytes < SIZE_MAX / 4, LT_ERR_NOMEM, "a block of %zu bytes that ranks share passes the address space", bytes);
+    **s = (lt_shared){.c = c, .win = MPI_WIN_NULL, .bytes = (bytes + PAGE - 1) / PAGE * PAGE};
+    if (c->local_size == 1) return LT_OK; /* MPI shares nothing then */
+    /* the second fault pretends that there is no room, for callers that go on without */
+    size_t window = lt_fault_hit("comm.space", "full") ? SIZE_MAX / 2 : (*s)->bytes + PAGE;
+    return lt_comm_impl_check_space(c, window, "memory that ranks share");
 }
 
 lt_status lt_shared_alloc(lt_comm *c, size_t bytes, lt_shared **s) {
@@ -65,17 +71,20 @@ lt_status lt_shared_alloc(lt_comm *c, size_t bytes, lt_shared **s) {
         free(made);
         return lt_err_trace(st, __FILE__, __LINE__, __func__);
     }
-    made->data = lt_comm_impl_map(c, bytes, &made->win);
+    made->data = lt_comm_impl_map(c, made->bytes, &made->win);
     *s = made;
     return LT_OK;
 }
 
 void lt_shared_free(lt_shared **s) {
     if (!*s) return;
+    (void)mprotect((*s)->data, (*s)->bytes, PROT_READ | PROT_WRITE); /* as the library gave it */
     lt_comm_impl_unmap((*s)->c, &(*s)->win);
     free(*s);
     *s = NULL;
 }
+
+void lt_shared_protect(lt_shared *s) { (void)mprotect(s->data, s->bytes, PROT_READ); }
 
 void *lt_shared_data(const lt_shared *s) { return s->data; }
 int lt_shared_rank(const lt_shared *s) { return s->c->local_rank; }

@@ -352,10 +352,11 @@ struct lt_ops {
     /* The same memory as the host may write it at load time, or NULL where there is no such view: the loader then goes by copy(). */
     void *(*host_view)(const lt_ctx *c, void *p, size_t bytes);
     /* Plan time (may allocate).  lin_alloc: takes the memory of W, packing included, from the arena (a measuring arena only counts it) and sets
-     * lin->w where the loader writes W [N, K] in lin->dt.  lin_pack: after loading; frees nothing of the arena.  lin_fini: frees handles. */
+     * lin->w where the loader writes W [N, K] in lin->dt.  lin_pack: after loading, brings W into its form in place (reorder), or only takes note that
+     * another process which shares the memory does so, with the same table, threads and type; frees nothing of the arena.  lin_fini: frees handles. */
     size_t (*ws_bytes)(const lt_ctx *c, const lt_dims *d);
     lt_status (*lin_alloc)(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *lin);
-    lt_status (*lin_pack)(const lt_ctx *c, lt_lin *lin);
+    lt_status (*lin_pack)(const lt_ctx *c, lt_lin *lin, bool reorder);
     void (*lin_fini)(lt_lin *lin);
     /* Step time. */
     lt_status (*linear_fwd)(const lt_ctx *c, const struct lt_linear_args *a);

@@ -1,73 +1,155 @@
-/* Weights from the file to their places: all threads read pieces of all rectangles at once.
+/* Loading: where the weights lie, who reads what of them, who packs what.
  *
- * Where the host sees the back end's memory, pieces are converted straight into place; elsewhere they go through a buffer of the thread and a copy.  A
- * matrix that the file holds as [in, out] is read as it lies and turned on the way. */
+ * Weights are frozen, so data-parallel ranks of one node need one copy of them.  It lies in memory that they share (comm.h); each reads its part of the
+ * bytes, in pieces (read.c), and brings its part of the matrices into the back end's form; the others only take note of that form, which is the same on
+ * all as long as table, threads and types are: the ranks compare them before.  The copy is read-only afterwards.
+ *
+ *     agree | compare, share out memory, agree | places, agree | read, agree | pack, agree | protect
+ *
+ * All ranks of the world pass the same agreements, whether their group shares or not: no failure leaves a rank behind. */
 #include "model/model_impl.h"
 
-#include <omp.h>
+#include "base/fault.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Pieces of at most this many bytes of destination are read as one task, so that one large table does not keep one thread busy alone. */
-enum { PIECE_BYTES = 4 << 20 };
+/* What decides the form of the weights in memory; no padding. */
+typedef struct form {
+    char ops[32];
+    int64_t bytes, threads, compute, may;
+} form;
 
-/* Rows [r, r + n) of a rectangle, as [n, cols] in w->dt, into dst (host). */
-static lt_status read_piece(lt_model *m, const lt_weight *w, int64_t r, int64_t n, void *dst, void *turn) {
-    size_t elem = lt_dtype_bytes(w->dt);
-    if (!w->transposed) {
-        LT_TRY(lt_st_read(m->st, w->src, w->row0 + r, n, w->col0, w->cols, dst, w->dt));
-    } else {
-        LT_TRY(lt_st_read(m->st, w->src, w->col0, w->cols, w->row0 + r, n, turn, w->dt));
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t k = 0; k < w->cols; k++)
-                memcpy((unsigned char *)dst + (size_t)(i * w->cols + k) * elem, (const unsigned char *)turn + (size_t)(k * n + i) * elem,
-                       elem);
+bool lt_model_impl_is_mine(const lt_model *m, size_t at, size_t bytes, size_t total) {
+    if (!m->shared) return true;
+    size_t size = (size_t)lt_shared_size(m->shared), middle = at + bytes / 2;
+    return middle / (total / size + 1) == (size_t)lt_shared_rank(m->shared);
+}
+
+bool lt_model_may_share(const lt_model *m) {
+    /* the view of a host address is that address: device arrays are host memory */
+    return m->grid->dp_size > 1 && m->ctx.ops->host_view(&m->ctx, (void *)(uintptr_t)m, 1) == (const void *)m;
+}
+
+/* Collective(dp).  Does the group share (all of it may, and a node has several of its ranks), and do ranks of the same node store weights alike?  all:
+ * [dp_size]. */
+static bool wants(const lt_model *m, form *all, bool *same) {
+    lt_comm *dp = m->grid->dp;
+    form mine = {.bytes = (int64_t)m->weights_bytes, .threads = m->ctx.threads, .compute = (int64_t)m->ctx.compute};
+    bool some = false, may = true;
+    mine.may = lt_model_may_share(m);
+    (void)snprintf(mine.ops, sizeof mine.ops, "%s", m->ctx.ops->name);
+    lt_allgather_host(dp, &mine, sizeof mine, all);
+    *same = true;
+    for (int r = 0; r < lt_comm_size(dp); r++) {
+        may = may && all[r].may;
+        if (r == 0 || lt_comm_node(dp, r) != lt_comm_node(dp, r - 1)) continue;
+        some = true;
+        *same = *same && memcmp(&all[r], &all[r - 1], sizeof *all) == 0;
     }
-    for (int64_t i = 0; w->plus_one && i < n * w->cols; i++) ((float *)dst)[i] += 1.0f;
+    return some && may;
+}
+
+/* Collective(world).  Memory for one copy a node, m->shared, on all ranks of the groups for which it makes sense, or nowhere.  Errors: all but NOMEM. */
+static lt_status take_shared(lt_model *m, form *all) {
+    lt_comm *world = m->grid->world;
+    char size[32];
+    bool same, want = wants(m, all, &same);
+    if (lt_max_host(world, want && !same) != 0) {
+        if (m->grid->rank == 0)
+            lt_warn("ranks of one node run with different numbers of threads or back ends: each keeps its own copy of the weights instead "
+                    "of sharing one\n"
+                    "  what to do: give all ranks the same OMP_NUM_THREADS and the same number of cores");
+        return LT_OK;
+    }
+    lt_status st = want ? lt_shared_alloc(m->grid->dp, m->weights_bytes, &m->shared) : LT_OK;
+    st = lt_agree(world, st);
+    if (st != LT_ERR_NOMEM) return st;
+    if (m->grid->rank == 0)
+        lt_warn("no room for one copy of the weights a node: each rank keeps its own (%s)\n%s",
+                lt_bytes_str(size, (double)m->weights_bytes), lt_err_last()->msg);
+    lt_err_clear();
+    lt_shared_free(&m->shared);
     return LT_OK;
 }
 
-/* The same into its place on the device.  spare: two buffers of a piece, made when first needed. */
-static lt_status place_piece(lt_model *m, const lt_weight *w, int64_t r, int64_t n, void *spare[2]) {
-    size_t row_bytes = (size_t)w->cols * lt_dtype_bytes(w->dt), bytes = (size_t)n * row_bytes;
-    unsigned char *to = (unsigned char *)w->dst + (size_t)r * row_bytes;
-    void *view = m->ctx.ops->host_view(&m->ctx, to, bytes);
-    for (int i = 0; i < 2; i++)
-        if (!spare[i] && (i == 0 ? !view : w->transposed))
-            LT_TRY(lt_calloc(&spare[i], PIECE_BYTES + (int64_t)row_bytes, 1, "a piece of the weights"));
-    LT_TRY(read_piece(m, w, r, n, view ? view : spare[0], spare[1]));
-    if (view) return LT_OK;
-    LT_TRY(lt_ctx_upload(&m->ctx, to, spare[0], bytes));
-    return m->ctx.ops->wait(&m->ctx, NULL);
+/* Biases of which the file has a part only (keys of some families have none) are zero elsewhere; fresh memory of a node may not be. */
+static lt_status clear_bias(lt_model *m, const lt_lin *lin) {
+    return lin->bias ? m->ctx.ops->fill(&m->ctx, (void *)(uintptr_t)lin->bias, 0, (size_t)lin->N * sizeof(float)) : LT_OK;
 }
 
-lt_status lt_model_impl_load(lt_model *m) {
-    lt_status st = LT_OK;
-    char message[LT_ERR_MSG_BYTES] = "";
-    /* copies go through one queue */
-    int threads = m->ctx.ops->host_view(&m->ctx, m->tok, 1) ? m->ctx.threads : 1;
-#pragma omp parallel num_threads(threads)
-    {
-        void *spare[2] = {NULL, NULL};
-        for (int64_t i = 0; i < m->n_weights; i++) {
-            const lt_weight *w = &m->weight[i];
-            int64_t step = PIECE_BYTES / (w->cols * (int64_t)lt_dtype_bytes(w->dt)) + 1;
-#pragma omp for schedule(dynamic, 1) nowait
-            for (int64_t r = 0; r < w->rows; r += step) {
-                lt_status s = place_piece(m, w, r, w->rows - r < step ? w->rows - r : step, spare);
-                if (omp_get_thread_num() == 0) lt_comm_progress(m->grid->world); /* MPI knows the master thread only */
-                if (s != LT_OK) {
-#pragma omp critical(lt_model_load)
-                    if (st == LT_OK) {
-                        st = s;
-                        memcpy(message, lt_err_last()->msg, sizeof message);
-                    }
-                }
-            }
-        }
-        free(spare[0]);
-        free(spare[1]);
+/* Matrix i of a block, NULL behind the last. */
+static lt_lin *lin_of(lt_block *b, int i) {
+    lt_lin *lin[] = {&b->q, &b->kv, &b->o, &b->up, &b->down, NULL};
+    return lin[i];
+}
+
+/* Addresses of all weights. */
+static lt_status place(lt_model *m) {
+    if (m->shared) {
+        m->weights = (lt_arena){.purpose = "weights", .base = lt_shared_data(m->shared), .cap = m->weights_bytes};
+        LT_TRY(m->ctx.ops->attach(&m->ctx, m->weights.base, m->weights_bytes));
+    } else {
+        LT_TRY(lt_ctx_arena_init(&m->ctx, &m->weights, "weights", m->weights_bytes));
     }
-    /* the record of a worker thread is its own: say it again on this one */
-    return st == LT_OK ? LT_OK : LT_FAIL(st, "%s", message);
+    LT_TRY(lt_model_impl_shard(m));
+    LT_TRY(lt_model_impl_match(m));
+    if (!m->shared || lt_shared_rank(m->shared) != 0) return LT_OK;
+    lt_lin *lin;
+    for (int l = 0; l < m->arch.m; l++)
+        for (int i = 0; (lin = lin_of(&m->block[l], i)); i++) LT_TRY(clear_bias(m, lin));
+    return LT_OK;
+}
+
+static size_t bytes_of(const lt_lin *lin) { return (size_t)(lin->N * lin->K) * lt_dtype_bytes(lin->dt); }
+
+static lt_status pack(lt_model *m) {
+    size_t total = m->has_pooler ? bytes_of(&m->pooler) : 0, at = 0;
+    lt_lin *lin;
+    for (int l = 0; l < m->arch.m; l++)
+        for (int i = 0; (lin = lin_of(&m->block[l], i)); i++) total += bytes_of(lin);
+    for (int l = 0; l < m->arch.m; l++) {
+        for (int i = 0; (lin = lin_of(&m->block[l], i)); i++) {
+            LT_TRY(m->ctx.ops->lin_pack(&m->ctx, lin, lt_model_impl_is_mine(m, at, bytes_of(lin), total)));
+            at += bytes_of(lin);
+        }
+        lt_comm_progress(m->grid->world);
+    }
+    return m->has_pooler ? m->ctx.ops->lin_pack(&m->ctx, &m->pooler, lt_model_impl_is_mine(m, at, bytes_of(&m->pooler), total)) : LT_OK;
+}
+
+static void wait_for_node(lt_model *m) {
+    if (m->shared) lt_shared_barrier(m->shared);
+}
+
+static lt_status begin(const lt_model *m, form **all) {
+    LT_TRY(LT_FAULT_POINT("model.load"));
+    return lt_calloc(all, m->grid->dp_size, sizeof **all, "forms of weights");
+}
+
+lt_status lt_model_load(lt_model *m) {
+    lt_comm *world = m->grid->world;
+    form *all = NULL;
+    lt_status st = lt_agree(world, begin(m, &all));
+    if (st == LT_OK && m->grid->dp_size > 1) st = take_shared(m, all);
+    free(all);
+    if (st == LT_OK) st = lt_agree(world, place(m));
+    if (st != LT_OK) return st;
+    wait_for_node(m);
+    if ((st = lt_agree(world, lt_model_impl_read(m))) != LT_OK) return st;
+    wait_for_node(m);
+    if ((st = lt_agree(world, pack(m))) != LT_OK) return st;
+    wait_for_node(m);
+    if (m->shared) lt_shared_protect(m->shared);
+    return LT_OK;
+}
+
+void lt_model_impl_drop_weights(lt_model *m) {
+    if (m->shared) {
+        m->ctx.ops->detach(&m->ctx, lt_shared_data(m->shared));
+        lt_shared_free(&m->shared);
+        m->weights = (lt_arena){0};
+    }
+    lt_ctx_arena_fini(&m->ctx, &m->weights);
 }

@@ -1,4 +1,4 @@
-/* Life of a model: create, plan, load, destroy.  The passes are in forward.c, block.c and block_bwd.c, reading of weights in load.c. */
+/* Life of a model: create, plan, destroy.  The passes are in forward.c, block.c and block_bwd.c, loading in load.c and read.c. */
 #include "model/model_impl.h"
 
 #include "base/log.h"
@@ -140,28 +140,6 @@ lt_status lt_model_plan(lt_model *m, const lt_model_limits *limits) {
     return lt_agree(m->grid->world, st);
 }
 
-static lt_status pack_block(lt_model *m, lt_block *b) {
-    lt_lin *lin[] = {&b->q, &b->kv, &b->o, &b->up, &b->down};
-    for (int i = 0; i < 5; i++) LT_TRY(m->ctx.ops->lin_pack(&m->ctx, lin[i]));
-    return LT_OK;
-}
-
-static lt_status load_local(lt_model *m) {
-    LT_TRY(LT_FAULT_POINT("model.load"));
-    LT_TRY(lt_ctx_arena_init(&m->ctx, &m->weights, "weights", m->weights_bytes));
-    LT_TRY(lt_model_impl_shard(m));
-    LT_TRY(lt_model_impl_match(m));
-    LT_TRY(lt_model_impl_load(m));
-    for (int l = 0; l < m->arch.m; l++) {
-        LT_TRY(pack_block(m, &m->block[l]));
-        lt_comm_progress(m->grid->world);
-    }
-    if (m->has_pooler) LT_TRY(m->ctx.ops->lin_pack(&m->ctx, &m->pooler));
-    return LT_OK;
-}
-
-lt_status lt_model_load(lt_model *m) { return lt_agree(m->grid->world, load_local(m)); }
-
 void lt_model_destroy(lt_model **model) {
     lt_model *m = *model;
     if (!m) return;
@@ -176,7 +154,7 @@ void lt_model_destroy(lt_model **model) {
     if (m->has_pooler) m->ctx.ops->lin_fini(&m->pooler);
     lt_st_close(&m->st);
     lt_ctx_arena_fini(&m->ctx, &m->acts);
-    lt_ctx_arena_fini(&m->ctx, &m->weights);
+    lt_model_impl_drop_weights(m);
     if (m->ctx.ops) m->ctx.ops->ctx_fini(&m->ctx);
     free(m->dev.host);
     free(m->segment);

@@ -90,9 +90,13 @@ lt_status lt_model_create(const char *dir, lt_grid *grid, const lt_model_options
 lt_status lt_model_measure(lt_model *m, const lt_model_limits *limits);
 /* Collective(world).  Sizes and reserves activations, workspace and comm buffers.  Errors: SHAPE (longer than the model's positions), NOMEM (agreed). */
 lt_status lt_model_plan(lt_model *m, const lt_model_limits *limits);
-/* Collective(world).  Each rank reads its slices of the weights.  Errors: IO, FORMAT, NOMEM (agreed). */
+/* Local.  True where the dp ranks of a node can use one copy of the weights: there are several, and the back end's arrays are plain host memory. */
+bool lt_model_may_share(const lt_model *m);
+/* Collective(world).  Reads this rank's slices of the weights.  Where lt_model_may_share, the dp ranks of a node read a part each into one copy in memory that
+ * they share (read-only afterwards); without room for it, or if their threads differ, they keep a copy each and rank 0 warns.
+ * Errors: IO, FORMAT, NOMEM (agreed). */
 lt_status lt_model_load(lt_model *m);
-/* Collective(tp).  Frees everything; accepts NULL; sets NULL. */
+/* Collective(world).  Frees everything; accepts NULL; sets NULL. */
 void lt_model_destroy(lt_model **model);
 
 typedef struct lt_forward_args {

@@ -86,6 +86,7 @@ struct lt_model {
     /* weights */
     lt_arena weights;
     size_t weights_bytes;
+    lt_shared *shared; /* where they lie when the dp ranks of the node have one copy together; else NULL */
     lt_weight *weight;
     int64_t n_weights, max_weights;
     void *tok; /* [v1 - v0, C] in ctx.compute */
@@ -153,8 +154,12 @@ lt_status lt_model_impl_shard(lt_model *m);
 lt_status lt_model_impl_match(lt_model *m);
 /* shard.c: is the family's tensor for this part in the file? */
 bool lt_model_impl_in_file(const lt_model *m, lt_part part);
-/* load.c: reads every listed rectangle. */
-lt_status lt_model_impl_load(lt_model *m);
+/* read.c: reads every listed rectangle, or this rank's part of them. */
+lt_status lt_model_impl_read(lt_model *m);
+/* load.c: of `total` bytes of work that the ranks of a shared copy divide, is the piece of `bytes` at `at` this rank's?  One rank says yes. */
+bool lt_model_impl_is_mine(const lt_model *m, size_t at, size_t bytes, size_t total);
+/* load.c.  Collective(dp) where the copy is shared.  Accepts a model without weights. */
+void lt_model_impl_drop_weights(lt_model *m);
 /* acts.c: carves the activations from m->acts (measuring or real). */
 void lt_model_impl_carve(lt_model *m);
 /* plan.c: the masks that the layers need. */

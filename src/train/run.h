@@ -49,6 +49,8 @@ typedef struct lt_run_estimate {
     size_t process;                             /* bytes resident before: program, libraries, data set */
     size_t weights, activations, trials, comm;  /* bytes a rank */
     size_t total;                               /* their sum */
+    bool weights_shared;                        /* the dp ranks of a node use one copy of the weights */
+    size_t node, node_shared;                   /* all ranks on one node: bytes together, and the shared ones (in /dev/shm) among them */
     double tokens_per_step, sentences_per_step; /* all ranks, all trials */
     double flops_per_token;                     /* 4N of the linear layers, forward and backward to the input */
     double gflops;                              /* measured here, one rank's threads */

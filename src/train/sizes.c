@@ -102,12 +102,16 @@ void lt_run_impl_estimate(lt_run *r) {
         if (t->steps > e->steps) e->steps = t->steps;
     }
     e->total = e->process + e->weights + e->activations + e->trials + e->comm;
+    e->weights_shared = lt_model_may_share(r->model);
+    e->node_shared = e->weights_shared ? (size_t)r->grid.tp_size * e->weights : 0;
+    e->node = e->weights_shared ? (size_t)r->grid.size * (e->total - e->weights) + e->node_shared : (size_t)r->grid.size * e->total;
 }
 
 void lt_run_impl_print_memory(const lt_run *r) {
     const lt_run_estimate *e = &r->estimate;
     char p[32], w[32], a[32], c[32], t[32], all[32];
-    lt_info("memory per rank: process %s, weights %s, activations %s, trials %s, communication %s, together %s",
-            lt_bytes_str(p, (double)e->process), lt_bytes_str(w, (double)e->weights), lt_bytes_str(a, (double)e->activations),
+    lt_info("memory per rank: process %s, weights %s%s, activations %s, trials %s, communication %s, together %s",
+            lt_bytes_str(p, (double)e->process), lt_bytes_str(w, (double)e->weights),
+            e->weights_shared ? " (once for the data-parallel ranks of a node)" : "", lt_bytes_str(a, (double)e->activations),
             lt_bytes_str(t, (double)e->trials), lt_bytes_str(c, (double)e->comm), lt_bytes_str(all, (double)e->total));
 }

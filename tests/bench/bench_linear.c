@@ -144,7 +144,7 @@ static void make_ours(job *j, int threads) {
     for (int i = 0; i < j->copies; i++) {
         memcpy(j->lin[i].w, j->w[i], (size_t)(j->N * j->K) * lt_dtype_bytes(j->dt));
         j->lin[i].bias = bias;
-        MUST(j->ctx.ops->lin_pack(&j->ctx, &j->lin[i]));
+        MUST(j->ctx.ops->lin_pack(&j->ctx, &j->lin[i], true));
     }
 }
 

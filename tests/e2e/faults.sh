@@ -82,6 +82,20 @@ survives() { # survives SITE NTH: the run log cannot be written once, and the ru
     } &
 }
 
+apart() { # apart SITE RANK RANKS: no room in shared memory for the weights, on one rank: all keep their own, one says so, and the run has the same bits
+    begin "$1 on rank $2 of $3, survived"
+    {
+        fault "$out" "$1:$2:1:full" "$3" train "$tmp/a.yaml" run.dir="$dir" "$(layout "$3")"
+        {
+            [ $rc = 0 ] || echo "exit code $rc;"
+            [ "$(grep -c 'no room for one copy of the weights a node: each rank keeps its own' "$out")" = 1 ] || echo "not one warning;"
+            grep -q '/dev/shm on .* is too small for memory that ranks share' "$out" || echo "the reason is not told;"
+            [ "$(state "$dir/ck/last")" = "${straight[$3]}" ] || echo "other trained values;"
+            [ "$(losses "$dir")" = "$(losses "$tmp/straight$3")" ] || echo "other losses;"
+        } >"$tmp/case.$n_cases"
+    } &
+}
+
 # ---- control: a good run is no failure, and one rank, place, and code is told from another ----
 declare -A straight
 for n in 2 4; do
@@ -105,7 +119,9 @@ for n in 2 4; do
         for site in run.data dataset.open dataset.read safetensors.open safetensors.read model.open model.plan model.load comm.buffer run.trials; do
             trains $site $rank 1 $n
         done
-        for site in run.states tuner.tokens score.local score.pack; do trains $site $rank 1 $n; done
+        for site in run.states tuner.tokens score.local score.pack comm.shared; do trains $site $rank 1 $n; done
+        trains safetensors.read $rank 2 $n # in the middle of its part of the weights that the ranks share
+        apart comm.space $rank $n
         continues step.local $rank 5 $n
         trains step.pack $rank 5 $n
         fails run.resume $rank 1 $n train "$tmp/a.yaml" run.dir="$tmp/straight$n" "$(layout $n)"
@@ -136,8 +152,9 @@ expect "drift of label states: told once in four checkpoints" "$(grep -c 'ranks 
 expect "a failure leaves no file of features" "$([ -e "$tmp/f.h5" ] && echo there || echo none)" none
 for n in 2 4; do expect "a failed resume or evaluation changes nothing" "$(state "$tmp/straight$n/ck/last")" "${straight[$n]}"; done
 # A place that is not named above is one that nobody tests.
-named=$(grep -E '^ *(for site|tuner|continues|fails|trains|survives|LT_FAULT=)' "$0" | grep -oE '[a-z0-9]+\.[a-z]+' | sort -u)
-untested=$(grep -rhoE '(LT_FAULT_POINT|lt_fault_hit)\("[a-z0-9.]+"' "$source_dir/src" | sed 's/.*"\(.*\)"/\1/' | sort -u | comm -23 - <(echo "$named"))
+named=$(grep -E '^ *(for site|apart|continues|fails|trains|survives|LT_FAULT=)' "$0" | grep -oE '[a-z0-9]+\.[a-z]+' | sort -u)
+untested=$(grep -rhoE '(LT_FAULT_POINT|lt_fault_hit|spoil)\((r, )?"[a-z0-9.]+"' "$source_dir/src" |
+    sed 's/.*"\(.*\)"/\1/' | sort -u | comm -23 - <(echo "$named"))
 expect "places without a case (step.loss: below)" "$untested" step.loss
 
 # ---- not a number ----
@@ -163,7 +180,7 @@ for case in "1 step.local" "2 step.pack"; do
     expect "a stalled rank in $site: exit code" $rc $TIMEOUT
     count "$(grep -q '^ltune: TIMEOUT: rank 1 on .* did not arrive within 2 s' "$tmp/out" && echo ok)" "a stalled rank in $site is not named"
 done
-for case in "1 run.data 1" "2 step.local 2"; do
+for case in "1 run.data 1" "1 safetensors.read 2" "2 step.local 2"; do
     read -r tp site nth <<<"$case"
     LT_DEADLINE_S=2 fault "$tmp/out" "$site:1:$nth:stall" 2 train "$tmp/a.yaml" run.dir="$tmp/stall-$site" parallel.tp="$tp"
     expect "a rank that stalls before an agreement in $site: exit code" $rc $TIMEOUT

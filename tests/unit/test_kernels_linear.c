@@ -21,7 +21,7 @@ static void layer_init(layer *l, const lt_ctx *c, int64_t N, int64_t K, lt_arr w
     CHECK_INT(l->lin.dt, w.dt);
     memcpy(l->lin.w, w.p, (size_t)(N * K) * lt_dtype_bytes(w.dt));
     l->lin.bias = bias;
-    CHECK_OK(c->ops->lin_pack(c, &l->lin));
+    CHECK_OK(c->ops->lin_pack(c, &l->lin, true));
 }
 
 static void layer_fini(layer *l, const lt_ctx *c) {

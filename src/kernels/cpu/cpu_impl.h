@@ -74,7 +74,7 @@ static inline float lt_cpu_exp(float x) {
 
 /* Local.  Entries of lt_ops; shapes, ownership and aliasing as the structs say.  Errors: INTERNAL. */
 lt_status lt_cpu_lin_alloc(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *lin);
-lt_status lt_cpu_lin_pack(const lt_ctx *c, lt_lin *lin);
+lt_status lt_cpu_lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder);
 void lt_cpu_lin_fini(lt_lin *lin);
 lt_status lt_cpu_linear_fwd(const lt_ctx *c, const struct lt_linear_args *a);
 lt_status lt_cpu_linear_bwd_x(const lt_ctx *c, const struct lt_linear_args *a);
@@ -134,8 +134,9 @@ bool lt_cpu_impl_has_bf16(void);
 bool lt_cpu_impl_may_pack(lt_dtype dt);
 /* Local.  True if W [N, K] has one packed layout that serves forward and backward; *bytes is its size.  */
 bool lt_cpu_impl_packs(int threads, int64_t N, int64_t K, lt_dtype dt, size_t *bytes);
-/* Local.  Turns lin->w [N, K] row-major into its packed layout, in place, and sets lin->impl.  Errors: NOMEM, INTERNAL. */
-lt_status lt_cpu_impl_pack(int threads, lt_lin *lin);
+/* Local.  Sets lin->impl to the packed layout of lin->w [N, K] and turns lin->w, row-major, into it in place (reorder_w; else another process that shares
+ * it does).  Errors: NOMEM, INTERNAL. */
+lt_status lt_cpu_impl_pack(int threads, lt_lin *lin, bool reorder_w);
 /* Local.  Frees lin->impl, NULL or not, and sets it to NULL; lin->w stays in its packed layout. */
 void lt_cpu_impl_drop(lt_lin *lin);
 /* Local.  Product with a packed layer, M rows: forward out [M, N] = in [M, K] W^T + bias, else out [M, K] = in [M, N] W.

@@ -128,7 +128,6 @@ static void *guard_view(const lt_ctx *c, void *p, size_t bytes) {
     }
 #define FOR_EACH_ENTRY(X)                                                                                                                  \
     X(copy, const struct lt_copy_args *)                                                                                                   \
-    X(lin_pack, lt_lin *)                                                                                                                  \
     X(linear_fwd, const struct lt_linear_args *)                                                                                           \
     X(linear_bwd_x, const struct lt_linear_args *)                                                                                         \
     X(norm_fwd, const struct lt_norm_args *)                                                                                               \
@@ -163,6 +162,13 @@ static void *guard_view(const lt_ctx *c, void *p, size_t bytes) {
     X(adamw, const struct lt_adamw_args *)
 FOR_EACH_ENTRY(ENTRY)
 
+static lt_status guard_lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder) {
+    enter();
+    lt_status st = lt_ops_cpu()->lin_pack(c, lin, reorder);
+    leave();
+    return st;
+}
+
 static lt_status guard_fill(const lt_ctx *c, void *p, int byte, size_t bytes) {
     enter();
     lt_status st = lt_ops_cpu()->fill(c, p, byte, bytes);
@@ -177,6 +183,7 @@ const lt_ops *lt_ops_guard(void) {
     table.alloc = guard_alloc;
     table.free = guard_free;
     table.fill = guard_fill;
+    table.lin_pack = guard_lin_pack;
     table.attach = guard_attach;
     table.detach = guard_detach;
     table.host_begin = guard_begin;

@@ -11,7 +11,7 @@ lt_status lt_ref_lin_alloc(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, l
     return LT_OK;
 }
 
-lt_status lt_ref_lin_pack(const lt_ctx *c, lt_lin *lin) { return LT_OK; }
+lt_status lt_ref_lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder) { return LT_OK; }
 
 void lt_ref_lin_fini(lt_lin *lin) {}
 

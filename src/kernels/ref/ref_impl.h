@@ -19,7 +19,7 @@ static inline void lt_ref_put(lt_arr a, int64_t i, double v) {
 
 /* Local.  Entries of lt_ops; shapes, ownership and aliasing as the structs say.  Errors: INTERNAL. */
 lt_status lt_ref_lin_alloc(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *lin);
-lt_status lt_ref_lin_pack(const lt_ctx *c, lt_lin *lin);
+lt_status lt_ref_lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder);
 void lt_ref_lin_fini(lt_lin *lin);
 lt_status lt_ref_linear_fwd(const lt_ctx *c, const struct lt_linear_args *a);
 lt_status lt_ref_linear_bwd_x(const lt_ctx *c, const struct lt_linear_args *a);

@@ -222,13 +222,17 @@ static lt_status reorder(dnnl_memory_t from, dnnl_memory_t to) {
     return LT_OK;
 }
 
-lt_status lt_cpu_impl_pack(int threads, lt_lin *lin) {
+lt_status lt_cpu_impl_pack(int threads, lt_lin *lin, bool reorder_w) {
     lt_dnnl_md layout, plain = NULL;
     dnnl_memory_t from = NULL, to = NULL;
     void *copy = NULL;
     lt_status st = LT_OK;
     dnnl_status_t s;
     LT_ASSERT(common_layout(threads, lin->N, lin->K, lin->dt, &layout));
+    if (!reorder_w) {
+        lin->impl = layout;
+        return LT_OK;
+    }
     size_t bytes = dnnl_memory_desc_get_size(layout);
     int before = set_threads(threads);
     LT_TRY_GOTO(lt_calloc(&copy, (int64_t)bytes, 1, "one layer's weights while they are packed"), st, done);

@@ -33,7 +33,7 @@ static lt_status trial_init(trial *t, int threads, int64_t rows, int64_t N, int6
     LT_TRY(t->ctx.ops->lin_alloc(&t->ctx, &t->weights, N, K, &t->lin));
     LT_TRY(lt_arena_init(&t->weights, "weights of the speed probe", t->weights.used));
     LT_TRY(t->ctx.ops->lin_alloc(&t->ctx, &t->weights, N, K, &t->lin)); /* zero weights: arithmetic takes the same time for all values */
-    LT_TRY(t->ctx.ops->lin_pack(&t->ctx, &t->lin));
+    LT_TRY(t->ctx.ops->lin_pack(&t->ctx, &t->lin, true));
     return LT_OK;
 }
 
