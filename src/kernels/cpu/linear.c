@@ -48,10 +48,10 @@ lt_status lt_cpu_lin_pack(const lt_ctx *c, lt_lin *lin) {
 void lt_cpu_lin_fini(lt_lin *lin) { lt_cpu_impl_drop(lin); }
 
 size_t lt_cpu_linear_ws_bytes(const lt_ctx *c, const lt_dims *d) {
-    bool pack = lt_cpu_impl_may_pack(c->compute);
-    if (c->compute == LT_F32 && !pack) return 0;
+    if (c->compute == LT_F32 && !lt_cpu_impl_may_pack(LT_F32)) return 0;
+    /* a panel also where layers are packed: oneDNN may have no layout for one of them, which is known only when it is packed */
     int64_t rows = lt_cpu_min(LT_CPU_ROW_BLOCK, round_up(d->rows, ROW_STEP)),
-            panel = pack ? 0 : lt_cpu_min(d->width * d->width, PANEL_ELEMS + d->width);
+            panel = c->compute == LT_BF16 ? lt_cpu_min(d->width * d->width, PANEL_ELEMS + d->width) : 0;
     return (size_t)(2 * rows * d->width + panel) * sizeof(float);
 }
 
