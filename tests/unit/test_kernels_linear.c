@@ -131,6 +131,39 @@ static void unpacked_layer(void) {
     tests_free();
 }
 
+/* Handles belong to their ctx: the end of one leaves the layers of another alone; a ctx without them makes no layer. */
+static void two_contexts(void) {
+    shape s = {40, 64, 64};
+    setenv("LT_CPU_LINEAR", "packed", 1);
+    for (int i = 0; i < 2; i++) {
+        lt_dtype compute = i ? LT_BF16 : LT_F32;
+        lt_dims dims = {.rows = s.rows, .width = s.N};
+        lt_ctx kept = test_ctx(lt_ops_cpu(), 2, compute, &dims), ref = test_ctx(lt_ops_ref(), 1, compute, &dims), other = kept,
+               never = kept;
+        lt_arr w = test_random(s.N * s.K, compute, 1);
+        layer lk, lo, lr;
+        CHECK_OK(other.ops->ctx_init(&other));
+        CHECK(kept.impl && other.impl && other.impl != kept.impl);
+        layer_init(&lk, &kept, s.N, s.K, w, NULL);
+        layer_init(&lo, &other, s.N, s.K, w, NULL);
+        layer_init(&lr, &ref, s.N, s.K, w, NULL);
+        CHECK(lk.lin.impl && lo.lin.impl);
+        one_call(&other, &lo, &ref, &lr, s, true, compute, LT_F32, NO_RESID, 0);
+        one_call(&kept, &lk, &ref, &lr, s, true, compute, LT_F32, NO_RESID, 0);
+        layer_fini(&lo, &other);
+        other.ops->ctx_fini(&other);
+        CHECK(!other.impl);
+        other.ops->ctx_fini(&other); /* nothing left to do */
+        one_call(&kept, &lk, &ref, &lr, s, true, compute, LT_F32, NO_RESID, 0);
+        one_call(&kept, &lk, &ref, &lr, s, false, compute, LT_F32, NO_RESID, 0);
+        never.impl = NULL;
+        CHECK_FAILS(never.ops->lin_alloc(&never, &lk.arena, s.N, s.K, &(lt_lin){0}), LT_ERR_INTERNAL, "impl");
+        layer_fini(&lr, &ref);
+        layer_fini(&lk, &kept);
+        tests_free();
+    }
+}
+
 int main(void) {
     const char *mode[] = {"auto", "plain", "packed"};
     const shape shapes[] = {{0, 16, 16}, {1, 17, 5}, {5, 7, 3}, {33, 64, 48}, {64, 33, 70}, {601, 24, 16}};
@@ -145,6 +178,7 @@ int main(void) {
         small_workspace();
     }
     unpacked_layer();
+    two_contexts();
     unsetenv("LT_CPU_LINEAR");
     printf("largest share of a limit: %.2g\n", test_worst_share);
     return test_end();

@@ -25,6 +25,7 @@ typedef struct trial {
 static lt_status trial_init(trial *t, int threads, int64_t rows, int64_t N, int64_t K, lt_dtype dt) {
     size_t elem_bytes = lt_dtype_bytes(dt);
     t->ctx = (lt_ctx){.ops = lt_ops_cpu(), .threads = threads, .compute = dt};
+    LT_TRY(t->ctx.ops->ctx_init(&t->ctx));
     t->ctx.ws_bytes = t->ctx.ops->ws_bytes(&t->ctx, &(lt_dims){.rows = rows, .width = N > K ? N : K});
     LT_TRY(lt_calloc(&t->ctx.ws, (int64_t)t->ctx.ws_bytes + 1, 1, "workspace of the speed probe"));
     LT_TRY(lt_calloc(&t->x, rows * K, elem_bytes, "operand of the speed probe"));
@@ -38,7 +39,9 @@ static lt_status trial_init(trial *t, int threads, int64_t rows, int64_t N, int6
 }
 
 static void trial_fini(trial *t) {
+    if (!t->ctx.ops) return;
     t->ctx.ops->lin_fini(&t->lin);
+    t->ctx.ops->ctx_fini(&t->ctx);
     lt_arena_fini(&t->weights);
     free(t->y);
     free(t->x);
