@@ -29,7 +29,7 @@ const lt_key lt_config_impl_keys[] = {
      "auto: continue from the newest checkpoint in run.dir; never: start anew and remove what is there; PATH: continue from this file"},
     STR("model.path", MODEL(path), NULL, false, "Hugging Face folder: config.json, *.safetensors, tokenizer (required)"),
     WORD("model.dtype", MODEL(dtype), "auto|f32|bf16", "auto", true,
-         "type of matrix product operands; auto: the faster on this machine, kept on resume. Trainables and sums are f32"),
+         "type of matrix product operands; auto: bf16 unless clearly slower here, kept for the run. Trainables and sums are f32"),
     WORD("model.pool", MODEL(pool), "auto|first|cls|last|mean|max", "auto", true,
          "rows that the head reads; auto: cls for encoders, last for decoders; first: the first row, a prompt row if there is one"),
     {"model.bidirectional", LT_SEC_MODEL, LT_KEY_LAYERS, offsetof(lt_model_cfg, bidirectional), 0, 0, "auto|all|none|[layers]", "auto",

@@ -143,3 +143,13 @@ void lt_cpu_impl_drop(lt_lin *lin);
  * The ctx keeps the compiled product for each distinct (M, N, K, types): callers round M up so that few occur.  Errors: INTERNAL. */
 lt_status lt_cpu_impl_packed_product(const lt_ctx *c, const lt_lin *lin, bool forward, int64_t M, const void *in, lt_arr out,
                                      const float *bias);
+
+/* shared/probe.c, apart from its clock. */
+
+/* Local.  Seconds of one timing in this type. */
+typedef lt_status (*lt_cpu_timing)(void *user, lt_dtype dt, double *seconds);
+/* Local.  Medians of timings of n_types types (1 or 2) that take turns, after one of each that does not count.  median_s: [n_types] out.
+ * Errors: those of the timing. */
+lt_status lt_cpu_impl_medians(lt_cpu_timing time, void *user, int n_types, const lt_dtype type[], double median_s[]);
+/* Local.  f32 (median_s[0]) or bf16 (median_s[1]) by their medians.  Errors: those of the timing. */
+lt_status lt_cpu_impl_choose(lt_cpu_timing time, void *user, double median_s[2], lt_dtype *best);
