@@ -40,7 +40,7 @@ const lt_key lt_config_impl_keys[] = {
     INT("data.max_length", DATA(max_length), 4, 1 << 20, "128", true, "tokens of a sample; longer ones are cut and counted"),
     I64("data.limit", DATA(limit), 0, 9e15, "0", true, "most training samples used, from the front; 0 = all"),
     INT("parallel.tp", PARALLEL(tp), 1, 1024, "1", false, "ranks of a tensor-parallel group; dp = ranks / tp"),
-    INT("parallel.threads", PARALLEL(threads), 0, 1024, "0", false, "OpenMP threads a rank; 0 = its cores"),
+    INT("parallel.threads", PARALLEL(threads), 0, 1024, "0", false, "OpenMP threads a rank; 0 = its physical cores"),
     I64("parallel.tokens", PARALLEL(tokens), 16, 1 << 24, "4096", false, "packed tokens a rank and micro-batch"),
     INT("train.epochs", TRAIN(epochs), 1, 1e6, "3", true, "passes over the training split"),
     I64("train.steps", TRAIN(steps), 0, 9e15, "0", true, "optimizer steps; 0 = by epochs"),

@@ -52,8 +52,8 @@ void lt_grid_destroy(lt_grid *grid);
 int lt_comm_rank(const lt_comm *c);
 int lt_comm_size(const lt_comm *c);
 const char *lt_comm_host(const lt_comm *c);
-/* Local.  OpenMP threads of this rank: `wanted` if positive, else OMP_NUM_THREADS, else the cores this rank may run on shared out among the
- * ranks of its host that may run on them too. */
+/* Local.  OpenMP threads of this rank: `wanted` if positive, else OMP_NUM_THREADS, else the physical cores this rank may run on (hardware
+ * threads of one count once) shared out among the ranks of its host that may run on them too. */
 int lt_comm_default_threads(const lt_comm *c, int wanted);
 /* Collective(c).  Host name of every rank, one line a node with its ranks and cores they may run on, into a malloc'ed string (caller frees)
  * on every rank.  Errors: NOMEM. */
