@@ -1,5 +1,5 @@
 #pragma once
-/* For the tests of kernels: guarded arrays, comparison with negative control, gradients by differences.
+/* For the tests of kernels: guarded arrays, a ctx, comparison with negative control, gradients by differences.
  *
  * An array lies between two rims of bytes 0xA5; tests_free() looks at every rim, so a write outside is found wherever it happened. */
 
@@ -15,6 +15,8 @@ static struct {
     size_t bytes;
 } test_array[MAX_ARRAYS];
 static int test_arrays;
+static lt_ctx test_ctx_list[MAX_ARRAYS]; /* each with handles */
+static int test_ctxs;
 static uint32_t test_stream; /* counts fills, so that each array has numbers of its own */
 
 /* Array of n elements, zero. */
@@ -65,8 +67,13 @@ static inline void test_free_last(void) {
     free(raw);
     CHECK(!damaged);
 }
+/* Frees all arrays and the handles of every ctx. */
 static inline void tests_free(void) {
     while (test_arrays > 0) test_free_last();
+    while (test_ctxs > 0) {
+        lt_ctx *c = &test_ctx_list[--test_ctxs];
+        c->ops->ctx_fini(c);
+    }
 }
 
 static inline int test_same_bits(lt_arr a, lt_arr b, int64_t n) { return memcmp(a.p, b.p, (size_t)n * lt_dtype_bytes(a.dt)) == 0; }
@@ -96,8 +103,23 @@ static inline void test_close(const char *op, lt_arr got, lt_arr want, int64_t n
     test_set(got, n / 2, (double)kept);
 }
 
+/* A ctx in f32 without a workspace, for ops that take none; tests_free() ends it. */
+static inline lt_ctx test_ctx_bare(const lt_ops *ops, int threads) {
+    lt_ctx c = {.ops = ops, .threads = threads};
+    CHECK_OK(ops->ctx_init(&c));
+    if (!c.impl) return c; /* nothing to end */
+    if (test_ctxs == MAX_ARRAYS) {
+        fprintf(stderr, "test_ctx_bare: out of slots\n");
+        exit(1);
+    }
+    test_ctx_list[test_ctxs++] = c;
+    return c;
+}
+
+/* One with the workspace for calls within dims. */
 static inline lt_ctx test_ctx(const lt_ops *ops, int threads, lt_dtype compute, const lt_dims *dims) {
-    lt_ctx c = {.ops = ops, .threads = threads, .compute = compute};
+    lt_ctx c = test_ctx_bare(ops, threads);
+    c.compute = compute;
     c.ws_bytes = ops->ws_bytes(&c, dims);
     c.ws = test_new((int64_t)c.ws_bytes, LT_U8).p;
     return c;

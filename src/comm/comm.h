@@ -54,8 +54,8 @@ int lt_comm_size(const lt_comm *c);
 const char *lt_comm_host(const lt_comm *c);
 /* Local.  Number of the node that a rank of c is on: 0, 1, ..., not decreasing with the rank. */
 int lt_comm_node(const lt_comm *c, int rank);
-/* Local.  OpenMP threads of this rank: `wanted` if positive, else OMP_NUM_THREADS, else the cores this rank may run on shared out among the
- * ranks of its host that may run on them too. */
+/* Local.  OpenMP threads of this rank: `wanted` if positive, else OMP_NUM_THREADS, else the physical cores this rank may run on (hardware
+ * threads of one count once) shared out among the ranks of its host that may run on them too. */
 int lt_comm_default_threads(const lt_comm *c, int wanted);
 /* Collective(c).  Host name of every rank, one line a node with its ranks and cores they may run on, into a malloc'ed string (caller frees)
  * on every rank.  Errors: NOMEM. */

@@ -7,7 +7,7 @@
 
 enum { LT_HOST_BYTES = 96, LT_CORE_MASK_BYTES = 512 };
 
-/* Cores that a process may run on, bit i of byte i / 8 = core i; as sched_getaffinity writes it. */
+/* Cores that a process may run on, bit i of byte i / 8 = core i; as sched_getaffinity writes it, which counts hardware threads. */
 typedef struct lt_cores {
     unsigned char mask[LT_CORE_MASK_BYTES];
 } lt_cores;
@@ -28,8 +28,8 @@ struct lt_comm {
     int *world_rank;    /* [size] */
     int world_size, tp; /* tp: of the last grid, 0 before (world only) */
     int host_ranks;     /* ranks of the world on this host, whatever their group */
-    int threads;        /* cores this rank may run on, shared out among the ranks that share them */
-    bool crowded;       /* more ranks than cores on this host: waiting must yield at once */
+    int threads;        /* physical cores this rank may run on, shared out among the ranks that share them */
+    bool crowded;       /* more ranks than hardware threads on this host: waiting must yield at once */
     bool owns_mpi;      /* lt_comm_init started MPI, lt_comm_fini ends it (world only) */
     double deadline_s;  /* longest wait in a collective; 0 = for ever */
     size_t chunk_bytes; /* most bytes of one MPI call; counts are int */
@@ -73,6 +73,12 @@ void lt_comm_impl_destroy(lt_comm **c);
 
 /* cores.c.  Local. */
 void lt_cores_read(lt_cores *c);
+/* The physical cores that these hardware threads belong to, each by its lowest hardware thread, in the set or not.  folder: LT_CPU_FOLDER; a thread that it
+ * says nothing of is a core of its own.  physical may be c. */
+void lt_cores_physical(const lt_cores *c, const char *folder, lt_cores *physical);
+#define LT_CPU_FOLDER "/sys/devices/system/cpu"
+/* Threads for a process on these cores when n processes, it among them, have the cores all [n]: its part of them, at least 1. */
+int lt_cores_share(const lt_cores *mine, const lt_cores all[], int n);
 int lt_cores_count(const lt_cores *c);
 void lt_cores_add(lt_cores *c, const lt_cores *other);
 bool lt_cores_meet(const lt_cores *a, const lt_cores *b);

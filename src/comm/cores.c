@@ -1,5 +1,9 @@
 /* Sets of cores.  Read from sched_getaffinity, which knows of mpirun's and srun's binding, of cpusets and containers (but not of cgroup
- * time quotas).  A wide fixed mask instead of cpu_set_t: that one ends at core 1023. */
+ * time quotas).  A wide fixed mask instead of cpu_set_t: that one ends at core 1023.
+ *
+ * The kernel numbers hardware threads, of which a physical core may have several.  Matrix products keep the arithmetic units of a core busy with one
+ * thread; a second one only takes its cache, so threads are counted by physical cores.  A physical core goes by the number of its lowest hardware thread,
+ * whether the process may run on that or not: so two processes on sibling threads are seen to share a core. */
 #include "comm/comm_impl.h"
 
 #include <sched.h>
@@ -23,6 +27,35 @@ void lt_cores_read(lt_cores *c) {
         for (int i = 0; i < online && i < MAX_CORES; i++) c->mask[i / 8] = (unsigned char)(c->mask[i / 8] | 1 << (i % 8));
     }
     CPU_FREE(set);
+}
+
+/* The lowest sibling of a hardware thread; itself where nothing is known. */
+static int physical_core(const char *folder, int core) {
+    char path[4096], line[64] = "", *end = line;
+    (void)snprintf(path, sizeof path, "%s/cpu%d/topology/thread_siblings_list", folder, core);
+    FILE *f = fopen(path, "r"); /* "0,64" or "0-1": in rising order */
+    if (!f) return core;
+    bool read = fgets(line, sizeof line, f) != NULL;
+    (void)fclose(f);
+    long lowest = strtol(line, &end, 10);
+    return read && end != line && lowest >= 0 && lowest < core ? (int)lowest : core;
+}
+
+void lt_cores_physical(const lt_cores *c, const char *folder, lt_cores *physical) {
+    lt_cores out = {{0}};
+    for (int i = 0; i < MAX_CORES; i++) {
+        if (!has(c, i)) continue;
+        int core = physical_core(folder, i);
+        out.mask[core / 8] = (unsigned char)(out.mask[core / 8] | 1 << (core % 8));
+    }
+    *physical = out;
+}
+
+int lt_cores_share(const lt_cores *mine, const lt_cores all[], int n) {
+    int sharers = 0;
+    for (int r = 0; r < n; r++) sharers += lt_cores_meet(mine, &all[r]);
+    int threads = sharers ? lt_cores_count(mine) / sharers : 1;
+    return threads > 0 ? threads : 1;
 }
 
 int lt_cores_count(const lt_cores *c) {

@@ -122,21 +122,19 @@ static lt_status split_hosts(MPI_Comm all, MPI_Comm *host, lt_comm *settings, in
 
 /* Are there cores for all ranks of the host, and how many for this one? */
 static lt_status share_cores(MPI_Comm host, lt_comm *settings) {
-    lt_cores mine, both, *all = NULL;
-    int n = settings->host_ranks, sharers = 0;
+    lt_cores mine, physical, together, *all = NULL; /* all: first hardware threads, then physical cores */
+    int n = settings->host_ranks;
     LT_TRY(lt_calloc(&all, n, sizeof *all, "core masks"));
     lt_cores_read(&mine);
+    lt_cores_physical(&mine, LT_CPU_FOLDER, &physical);
+    together = mine;
     int rc = MPI_Allgather(&mine, sizeof mine, MPI_BYTE, all, sizeof mine, MPI_BYTE, host);
-    both = mine;
-    for (int r = 0; r < n; r++) {
-        sharers += lt_cores_meet(&mine, &all[r]);
-        lt_cores_add(&both, &all[r]);
-    }
+    for (int r = 0; r < n; r++) lt_cores_add(&together, &all[r]);
+    if (rc == MPI_SUCCESS) rc = MPI_Allgather(&physical, sizeof physical, MPI_BYTE, all, sizeof physical, MPI_BYTE, host);
+    settings->crowded = n > lt_cores_count(&together);
+    settings->threads = lt_cores_share(&physical, all, n);
     free(all);
     LT_MPI(rc);
-    settings->crowded = n > lt_cores_count(&both);
-    settings->threads = sharers ? lt_cores_count(&mine) / sharers : 1;
-    if (settings->threads < 1) settings->threads = 1;
     return LT_OK;
 }
 

@@ -29,9 +29,12 @@ const char *lt_cpu_levels_built(void);
  * made already). */
 lt_status lt_cpu_use(lt_cpu_level level);
 
-/* Local.  Times one real layer shape in f32 and bf16 (about 20 ms each) and returns the faster type; LT_F32 where bf16 has no hardware path.
- *   rows, N, K: a typical product.  f32_gflops, bf16_gflops: out, may be NULL (0 = not available).  Errors: INTERNAL. */
+/* Local.  Times one real layer shape in f32 and bf16, by turns (80 ms in all, large layers more): LT_BF16 unless its median is more than 10 % slower;
+ * LT_F32 where bf16 has no hardware path.
+ *   rows, N, K: a typical product.  f32_gflops, bf16_gflops: out, by the medians, may be NULL (0 = not available).  Errors: NOMEM, INTERNAL. */
 lt_status lt_cpu_probe_dtype(int threads, int64_t rows, int64_t N, int64_t K, lt_dtype *best, double *f32_gflops, double *bf16_gflops);
+/* Local.  The median speed of this type alone, with or without a hardware path.  gflops: out.  Errors: NOMEM, INTERNAL. */
+lt_status lt_cpu_probe_speed(int threads, int64_t rows, int64_t N, int64_t K, lt_dtype dt, double *gflops);
 
 #ifdef __cplusplus
 }

@@ -10,6 +10,7 @@ static lt_status open_whole(const char *dir, lt_grid *grid, lt_model *m) {
     LT_TRY(lt_st_open(dir, &m->st));
     m->grid = grid;
     m->ctx = (lt_ctx){.ops = lt_ops_cpu(), .threads = 1, .compute = LT_F32};
+    LT_TRY(m->ctx.ops->ctx_init(&m->ctx));
     return lt_model_impl_prepare(m);
 }
 

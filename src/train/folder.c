@@ -95,13 +95,21 @@ lt_status lt_run_impl_folder_claim(lt_run_folder *f, const lt_config *cfg, const
     return take_found(f, grid->world, found);
 }
 
-/* Rank 0: path and compute type of a checkpoint of this run, a small one if there is any; none is no failure. */
+/* Path of the i-th file that may say how this run computes, small ones first; NULL behind the last. */
+static lt_status place_to_peek(const lt_config *c, int i, char **path) {
+    *path = NULL;
+    if (i < c->n_trials) return lt_fs_path(path, "%s/ck/best.%s", c->run.dir, c->trial[i].name);
+    if (i == c->n_trials) return lt_fs_path(path, "%s/ck/last", c->run.dir);
+    return i == c->n_trials + 1 && c->run.resume == LT_RESUME_PATH ? lt_strdup(path, c->run.resume_path) : LT_OK; /* where it begins */
+}
+
+/* Rank 0: path and compute type of a checkpoint of this run; none is no failure. */
 static lt_status peek_local(const lt_config *c, char *path_out, char *dtype) {
     lt_ckpt *ck = NULL;
-    for (int i = 0; i <= c->n_trials && !path_out[0]; i++) {
-        char *path = NULL;
-        LT_TRY(i < c->n_trials ? lt_fs_path(&path, "%s/ck/best.%s", c->run.dir, c->trial[i].name)
-                               : lt_fs_path(&path, "%s/ck/last", c->run.dir));
+    char *path = NULL;
+    for (int i = 0; !path_out[0]; i++) {
+        LT_TRY(place_to_peek(c, i, &path));
+        if (!path) break;
         if (access(path, F_OK) == 0 && lt_ckpt_open(path, &ck) == LT_OK) {
             (void)snprintf(path_out, FOUND_PATH, "%s", path);
             (void)snprintf(dtype, FOUND_BYTES - FOUND_PATH, "%s", lt_ckpt_about(ck)->dtype);

@@ -16,7 +16,7 @@ typedef struct lt_run_folder {
 
 /* Collective(world).  Makes the folder if needed, locks it, and finds the checkpoint that run.resume means.  Errors: IO, FORMAT, CONFIG (agreed). */
 lt_status lt_run_impl_folder_claim(lt_run_folder *f, const lt_config *cfg, const lt_grid *grid);
-/* Collective(world).  For commands that only read: the compute type of the newest checkpoint, if there is one.  Errors: NOMEM (agreed). */
+/* Collective(world).  For commands that only read: the compute type of a checkpoint of the run, if there is one.  Errors: NOMEM (agreed). */
 lt_status lt_run_impl_folder_peek(lt_run_folder *f, const lt_config *cfg, const lt_grid *grid);
 /* Local.  Accepts a zeroed struct. */
 void lt_run_impl_folder_fini(lt_run_folder *f);

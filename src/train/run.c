@@ -35,6 +35,8 @@ lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose pur
     LT_TRY_GOTO(lt_agree(world, st), st, fail);
     if (purpose == LT_RUN_PLAN) {
         LT_TRY_GOTO(lt_agree(world, plan_grid(r, plan_ranks)), st, fail);
+        /* a start that would go on: from what is there */
+        if (cfg->run.resume != LT_RESUME_NEVER) LT_TRY_GOTO(lt_run_impl_folder_peek(&r->folder, cfg, &r->grid), st, fail);
         LT_TRY_GOTO(lt_run_impl_setup(r), st, fail);
         *run = r;
         return LT_OK;

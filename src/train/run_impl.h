@@ -58,6 +58,9 @@ struct lt_run {
 /* setup.c, Collective(world): everything up to a run that can step; its end. */
 lt_status lt_run_impl_setup(lt_run *r);
 void lt_run_impl_teardown(lt_run *r);
+/* dtype.c: Collective(world).  r->dtype, after the folder was looked at; for LT_RUN_PLAN also the estimate's speed, on rank 0.
+ * Errors: IO, FORMAT (agreed). */
+lt_status lt_run_impl_choose_dtype(lt_run *r);
 /* trials.c: the trials and their tuners (Local); label states and initial values (Collective(world)). */
 lt_status lt_run_impl_trials_create(lt_run *r);
 lt_status lt_run_impl_trials_init(lt_run *r);

@@ -11,34 +11,6 @@
 
 #include <stdlib.h>
 
-/* model.dtype: as told, as the checkpoint says on resume, or the faster of the two on this machine (rank 0 measures for all). */
-static lt_status choose_dtype(lt_run *r, lt_comm *world) {
-    const lt_config *c = r->cfg;
-    lt_arch arch;
-    lt_status st = LT_OK;
-    /* one number for all: updates are mirrored, and the bits of a matrix product depend on its threads */
-    r->threads = (int)-lt_max_host(world, -lt_comm_default_threads(world, c->parallel.threads));
-    r->dtype = c->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32;
-    if (c->model.dtype == LT_DTYPE_CFG_AUTO &&
-        r->folder.resume_path) { /* the bits of a run depend on it; evaluation computes as training did */
-        r->dtype = r->folder.resume_dtype;
-        return LT_OK;
-    }
-    if (c->model.dtype != LT_DTYPE_CFG_AUTO && r->purpose != LT_RUN_PLAN) return LT_OK;
-    if (lt_comm_rank(world) == 0) {
-        double f32 = 0, bf16 = 0;
-        lt_dtype best = LT_F32;
-        st = lt_arch_read(c->model.path, &arch);
-        if (st == LT_OK) st = lt_cpu_probe_dtype(r->threads, 512, arch.F / c->parallel.tp, arch.C, &best, &f32, &bf16);
-        if (c->model.dtype == LT_DTYPE_CFG_AUTO) r->dtype = best;
-        if (st == LT_OK) r->estimate.gflops = r->dtype == LT_BF16 ? bf16 : f32;
-        if (st == LT_OK) lt_info("dtype auto: f32 %.0f, bf16 %.0f GFLOP/s here: %s", f32, bf16, lt_dtype_name(r->dtype));
-    }
-    LT_TRY(lt_agree(world, st));
-    lt_bcast_host(world, &r->dtype, sizeof r->dtype, 0);
-    return LT_OK;
-}
-
 static lt_status open_model(lt_run *r) {
     const lt_config *c = r->cfg;
     lt_arch arch;
@@ -87,7 +59,9 @@ lt_status lt_run_impl_setup(lt_run *r) {
     char text[512];
     LT_TRY(lt_agree(world, lt_run_impl_data_open(&r->data, r->cfg)));
     LT_TRY(check_stop(r));
-    LT_TRY(choose_dtype(r, world));
+    /* one number for all: updates are mirrored, and the bits of a matrix product depend on its threads */
+    r->threads = (int)-lt_max_host(world, -lt_comm_default_threads(world, r->cfg->parallel.threads));
+    LT_TRY(lt_run_impl_choose_dtype(r));
     LT_TRY(open_model(r));
     LT_TRY(lt_agree(world, lt_run_impl_trials_create(r)));
     LT_TRY(check_stop(r));

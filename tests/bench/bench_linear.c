@@ -134,6 +134,7 @@ static void make_inner(job *j) {
 static void make_ours(job *j, int threads) {
     static float bias[1 << 16];
     j->ctx = (lt_ctx){.ops = lt_ops_cpu(), .threads = threads, .compute = j->dt};
+    MUST(j->ctx.ops->ctx_init(&j->ctx));
     j->ctx.ws_bytes = j->ctx.ops->ws_bytes(&j->ctx, &(lt_dims){.rows = j->M, .width = j->N > j->K ? j->N : j->K});
     MUST(lt_calloc(&j->ctx.ws, (int64_t)j->ctx.ws_bytes + 1, 1, "workspace"));
     lt_arena_measure(&j->arena, "weights");
@@ -178,6 +179,7 @@ static void job_fini(job *j) {
         j->ctx.ops->lin_fini(&j->lin[i]);
         free(j->w[i]);
     }
+    j->ctx.ops->ctx_fini(&j->ctx);
     lt_arena_fini(&j->arena);
     free(j->ctx.ws);
     free(j->y);

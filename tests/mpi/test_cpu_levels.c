@@ -21,7 +21,7 @@ static lt_arr numbers(int64_t n, uint32_t seed) {
 
 /* Bits of an activation, as one number that all ranks can compare. */
 static int64_t bits_of_act(void) {
-    lt_ctx c = {.ops = lt_ops_cpu(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_cpu(), 1);
     lt_arr u = numbers(ROWS * F, 1), h = test_new(ROWS * F, LT_F32);
     CHECK_OK(c.ops->act_fwd(&c, &(struct lt_act_args){.act = LT_ACT_GELU_ERF, .rows = ROWS, .F = F, .u = u, .h = h}));
     int64_t sum = 0;
@@ -29,7 +29,7 @@ static int64_t bits_of_act(void) {
     return sum;
 }
 static int64_t bits_of_gemm(void) {
-    lt_ctx c = {.ops = lt_ops_cpu(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_cpu(), 1);
     lt_arr a = numbers(M * K, 2), b = numbers(N * K, 3), y = test_new(M * N, LT_F32);
     CHECK_OK(c.ops->gemm(&c, &(struct lt_gemm_args){
                                  .tb = 1, .M = M, .N = N, .K = K, .alpha = 1, .A = a.p, .lda = K, .B = b.p, .ldb = K, .C = y.p, .ldc = N}));

@@ -12,7 +12,7 @@ static void one(lt_act act, bool gated, int64_t rows, int64_t F, lt_dtype dt) {
     int64_t n = rows * F, n_u = gated ? 2 * n : n;
     lt_arr u = test_random(n_u, dt, 2), dh = test_random(n, dt, 1), h[3], du[3];
     for (int i = 0; i < 3; i++) { /* cpu on 1 and 2 threads, ref */
-        lt_ctx c = {.ops = i < 2 ? lt_ops_cpu() : lt_ops_ref(), .threads = i + 1};
+        lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1);
         h[i] = test_new(n, dt);
         du[i] = test_copy(u, n_u); /* backward in place */
         struct lt_act_args a = {.act = act, .rows = rows, .F = F, .u = u, .h = h[i], .dh = dh, .du = du[i]};
@@ -38,7 +38,7 @@ static void precision(lt_act act) {
         test_set(ones, i, 1);
     }
     for (int i = 0; i < 2; i++) {
-        lt_ctx c = {.ops = i ? lt_ops_ref() : lt_ops_cpu(), .threads = 1};
+        lt_ctx c = test_ctx_bare(i ? lt_ops_ref() : lt_ops_cpu(), 1);
         h[i] = test_new(POINTS, LT_F32);
         du[i] = test_new(POINTS, LT_F32);
         struct lt_act_args a = {.act = act, .rows = 1, .F = POINTS, .u = u, .h = h[i], .dh = ones, .du = du[i]};
@@ -61,7 +61,7 @@ static void precision(lt_act act) {
 
 static void extremes(void) {
     float u[6] = {-1e4f, -60.0f, 60.0f, 1e4f, 0.0f, NAN}, h[6];
-    lt_ctx c = {.ops = lt_ops_cpu(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_cpu(), 1);
     for (int act = 0; act < ACTS; act++) {
         CHECK_OK(c.ops->act_fwd(&c, &(struct lt_act_args){.act = (lt_act)act, .rows = 1, .F = 6, .u = lt_arr_f32(u), .h = lt_arr_f32(h)}));
         float top = act == LT_ACT_TANH ? 1.0f : 60.0f, bottom = act == LT_ACT_TANH ? -1.0f : 0.0f;
@@ -82,7 +82,7 @@ typedef struct problem {
 /* loss = sum of h times dh */
 static double loss(void *user) {
     problem *p = user;
-    lt_ctx c = {.ops = lt_ops_ref(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_ref(), 1);
     double sum = 0;
     p->fwd(&c, &p->a);
     for (int64_t i = 0; i < p->a.rows * p->a.F; i++) sum += (double)test_get(p->a.h, i) * (double)test_get(p->a.dh, i);
@@ -92,7 +92,7 @@ static double loss(void *user) {
 static void gradient(lt_act act, bool gated) {
     int64_t rows = 2, F = 6, n = rows * F, n_u = gated ? 2 * n : n;
     const lt_ops *ops = lt_ops_ref();
-    lt_ctx c = {.ops = ops, .threads = 1};
+    lt_ctx c = test_ctx_bare(ops, 1);
     lt_arr u = test_random(n_u, LT_F32, 1), dh = test_random(n, LT_F32, 1), h = test_new(n, LT_F32), du = test_new(n_u, LT_F32);
     for (int64_t i = 0; i < n_u; i++) /* relu has a corner at 0: keep off it by more than the step */
         if (fabsf(test_get(u, i)) < 0.1f) test_set(u, i, 0.5);
@@ -116,5 +116,6 @@ int main(void) {
     }
     extremes();
     printf("largest share of a limit: %.2g\n", test_worst_share);
+    tests_free();
     return test_end();
 }

@@ -3,9 +3,7 @@
  * hand that a common mistake of both would hide. */
 #include "kernels_util.h"
 
-static lt_ctx ctx_number(int i) {
-    return (lt_ctx){.ops = i < 2 ? lt_ops_cpu() : lt_ops_ref(), .threads = i + 1};
-} /* cpu 1, cpu 2 threads, ref */
+static lt_ctx ctx_number(int i) { return test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1); } /* cpu 1, cpu 2 threads, ref */
 
 static void rope(int64_t rows, int heads, int D, lt_dtype dt) {
     int64_t ld = heads * D + 5, n = rows * ld, max_pos = 50;
@@ -141,7 +139,7 @@ typedef struct pool_problem {
 /* loss = sum of out times dout */
 static double pool_loss(void *user) {
     pool_problem *p = user;
-    lt_ctx c = {.ops = p->ops, .threads = 1};
+    lt_ctx c = test_ctx_bare(p->ops, 1);
     double sum = 0;
     c.ops->pool_fwd(&c, &p->a);
     for (int64_t i = 0; i < p->a.n_seq * p->a.C; i++) sum += (double)p->a.out[i] * (double)p->a.dout[i];
@@ -206,5 +204,6 @@ int main(void) {
         pool((lt_pool_kind)kind, 600);
     }
     printf("largest share of a limit: %.2g\n", test_worst_share);
+    tests_free();
     return test_end();
 }

@@ -21,11 +21,7 @@ static int reads(const volatile float *p) {
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-static lt_ctx start(const lt_ops *ops) {
-    lt_ctx c = {.ops = ops, .threads = 2};
-    CHECK_OK(ops->ctx_init(&c));
-    return c;
-}
+static lt_ctx start(const lt_ops *ops) { return test_ctx_bare(ops, 2); }
 
 static void unreadable(void) {
     lt_ctx guard = start(lt_ops_guard()), cpu = start(lt_ops_cpu());
@@ -88,5 +84,6 @@ int main(void) {
     unreadable();
     attached();
     same_numbers();
+    tests_free();
     return test_end();
 }

@@ -8,7 +8,7 @@ static void one(int64_t rows, int heads, int D, lt_dtype dt) {
     int64_t width = (int64_t)heads * D, ld = width + GAP, n = rows * ld, dense = rows * width;
     lt_arr x0 = test_random(n, dt, 2), dy = test_random(n, dt, 1), w = test_random(D, LT_F32, 1), y[3], save[3], rstd[3], dx[3];
     for (int i = 0; i < 3; i++) { /* cpu on 1 and 2 threads, ref */
-        lt_ctx c = {.ops = i < 2 ? lt_ops_cpu() : lt_ops_ref(), .threads = i + 1};
+        lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1);
         y[i] = test_copy(x0, n);
         dx[i] = test_copy(dy, n);
         save[i] = test_new(dense, dt);
@@ -49,7 +49,7 @@ static double loss(void *user) {
     problem *p = user;
     float y[N];
     double sum = 0;
-    lt_ctx c = {.ops = lt_ops_ref(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_ref(), 1);
     memcpy(y, p->x, sizeof y);
     CHECK_OK(c.ops->head_norm_fwd(
         &c, &(struct lt_head_norm_args){
@@ -62,7 +62,7 @@ static void gradient(void) {
     problem p;
     float y[N], save[N], rstd[ROWS * HEADS], dx[N];
     lt_rng r = {.seed = 3, .purpose = LT_RNG_TEST};
-    lt_ctx c = {.ops = lt_ops_ref(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_ref(), 1);
     for (int i = 0; i < N; i++) p.x[i] = (float)lt_rng_normal(&r, (uint64_t)i, 0);
     for (int i = 0; i < N; i++) p.g[i] = (float)lt_rng_normal(&r, (uint64_t)i, 1);
     for (int i = 0; i < D; i++) p.w[i] = (float)lt_rng_normal(&r, (uint64_t)i, 2);

@@ -1,6 +1,6 @@
 // TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
-/* Frozen linear layers: cpu against ref over shapes with tails, types, bias, residual in every form, plain and packed; no rows; the same
- * bits twice; backward is the transpose of forward. */
+/* Frozen linear layers: cpu against ref over shapes with tails, types, bias, residual in every form, plain and packed; one layer
+ * that cannot be packed among packed ones; no rows; the same bits twice; backward is the transpose of forward. */
 #include "kernels_util.h"
 
 typedef struct shape {
@@ -106,6 +106,64 @@ static void small_workspace(void) {
     tests_free();
 }
 
+/* A layer that oneDNN has no packed layout for, in a run that packs: it multiplies as a plain one, in the workspace of that run.  Wide enough that no
+ * other entry's workspace hides its need. */
+static void unpacked_layer(void) {
+    shape s = {64, 1024, 1024};
+    lt_dims dims = {.rows = s.rows, .width = s.N};
+    setenv("LT_CPU_LINEAR", "packed", 1);
+    lt_ctx cpu = test_ctx(lt_ops_cpu(), 2, LT_BF16, &dims), ref = test_ctx(lt_ops_ref(), 1, LT_BF16, &dims);
+    setenv("LT_CPU_LINEAR", "plain", 1);
+    lt_arr w = test_random(s.N * s.K, LT_BF16, 1), bias = test_random(s.N, LT_F32, 1);
+    layer lc, lr;
+    layer_init(&lc, &cpu, s.N, s.K, w, bias.p);
+    layer_init(&lr, &ref, s.N, s.K, w, bias.p);
+    CHECK(!lc.lin.impl);
+    one_call(&cpu, &lc, &ref, &lr, s, true, LT_BF16, LT_BF16, OTHER_F32, 0);
+    one_call(&cpu, &lc, &ref, &lr, s, false, LT_BF16, LT_BF16, OTHER_F32, 0);
+    /* control: these calls fill the room, and one number less is noticed */
+    cpu.ws_bytes -= sizeof(float);
+    lt_arr x = test_random(s.rows * s.K, LT_BF16, 1), y = test_new(s.rows * s.N, LT_BF16);
+    CHECK_FAILS(cpu.ops->linear_fwd(&cpu, &(struct lt_linear_args){.lin = &lc.lin, .rows = s.rows, .x = x, .y = y}), LT_ERR_INTERNAL,
+                "ws_bytes");
+    layer_fini(&lr, &ref);
+    layer_fini(&lc, &cpu);
+    tests_free();
+}
+
+/* Handles belong to their ctx: the end of one leaves the layers of another alone; a ctx without them makes no layer. */
+static void two_contexts(void) {
+    shape s = {40, 64, 64};
+    setenv("LT_CPU_LINEAR", "packed", 1);
+    for (int i = 0; i < 2; i++) {
+        lt_dtype compute = i ? LT_BF16 : LT_F32;
+        lt_dims dims = {.rows = s.rows, .width = s.N};
+        lt_ctx kept = test_ctx(lt_ops_cpu(), 2, compute, &dims), ref = test_ctx(lt_ops_ref(), 1, compute, &dims), other = kept,
+               never = kept;
+        lt_arr w = test_random(s.N * s.K, compute, 1);
+        layer lk, lo, lr;
+        CHECK_OK(other.ops->ctx_init(&other));
+        CHECK(kept.impl && other.impl && other.impl != kept.impl);
+        layer_init(&lk, &kept, s.N, s.K, w, NULL);
+        layer_init(&lo, &other, s.N, s.K, w, NULL);
+        layer_init(&lr, &ref, s.N, s.K, w, NULL);
+        CHECK(lk.lin.impl && lo.lin.impl);
+        one_call(&other, &lo, &ref, &lr, s, true, compute, LT_F32, NO_RESID, 0);
+        one_call(&kept, &lk, &ref, &lr, s, true, compute, LT_F32, NO_RESID, 0);
+        layer_fini(&lo, &other);
+        other.ops->ctx_fini(&other);
+        CHECK(!other.impl);
+        other.ops->ctx_fini(&other); /* nothing left to do */
+        one_call(&kept, &lk, &ref, &lr, s, true, compute, LT_F32, NO_RESID, 0);
+        one_call(&kept, &lk, &ref, &lr, s, false, compute, LT_F32, NO_RESID, 0);
+        never.impl = NULL;
+        CHECK_FAILS(never.ops->lin_alloc(&never, &lk.arena, s.N, s.K, &(lt_lin){0}), LT_ERR_INTERNAL, "impl");
+        layer_fini(&lr, &ref);
+        layer_fini(&lk, &kept);
+        tests_free();
+    }
+}
+
 int main(void) {
     const char *mode[] = {"auto", "plain", "packed"};
     const shape shapes[] = {{0, 16, 16}, {1, 17, 5}, {5, 7, 3}, {33, 64, 48}, {64, 33, 70}, {601, 24, 16}};
@@ -119,6 +177,8 @@ int main(void) {
         adjoint();
         small_workspace();
     }
+    unpacked_layer();
+    two_contexts();
     unsetenv("LT_CPU_LINEAR");
     printf("largest share of a limit: %.2g\n", test_worst_share);
     return test_end();

@@ -5,12 +5,12 @@
 
 static void one(lt_norm_kind kind, int64_t rows, int64_t C, lt_dtype dt) {
     int64_t n = rows * C;
-    lt_ctx ref = {.ops = lt_ops_ref(), .threads = 1};
+    lt_ctx ref = test_ctx_bare(lt_ops_ref(), 1);
     lt_arr x = test_random(n, LT_F32, 2), w = test_random(C, LT_F32, 1), b = test_random(C, LT_F32, 1), dy = test_random(n, dt, 1);
     lt_arr dres = test_random(n, LT_F32, 1), y[3], save[3], mean[3], rstd[3], dx[3];
     for (int64_t i = 0; i < n; i++) test_set(x, i, (double)test_get(x, i) + 3); /* a mean to get rid of */
     for (int i = 0; i < 3; i++) {                                               /* cpu on 1 and 2 threads, ref */
-        lt_ctx cpu = {.ops = lt_ops_cpu(), .threads = i + 1}, *c = i < 2 ? &cpu : &ref;
+        lt_ctx cpu = test_ctx_bare(lt_ops_cpu(), i + 1), *c = i < 2 ? &cpu : &ref;
         y[i] = test_new(n, dt);
         save[i] = test_new(n, LT_F32);
         mean[i] = test_new(rows, LT_F32);
@@ -49,7 +49,7 @@ static void optional_arguments(void) {
     int64_t rows = 3, C = 20, n = rows * C;
     lt_arr x = test_random(n, LT_F32, 1), w = test_random(C, LT_F32, 1), dy = test_random(n, LT_F32, 1), y[2], dx[2], rstd[2];
     for (int i = 0; i < 2; i++) {
-        lt_ctx c = {.ops = i ? lt_ops_ref() : lt_ops_cpu(), .threads = 1};
+        lt_ctx c = test_ctx_bare(i ? lt_ops_ref() : lt_ops_cpu(), 1);
         y[i] = test_new(n, LT_F32);
         dx[i] = test_new(n, LT_F32);
         rstd[i] = test_new(rows, LT_F32);
@@ -100,7 +100,7 @@ static void added_rows(lt_norm_kind kind, int64_t rows, int64_t C, lt_dtype dt, 
 
 static void bad_numbers_pass_on(void) {
     float x[8] = {1, NAN, 2, 3, 1, 2, 3, 4}, w[4] = {1, 1, 1, 1}, y[8], rstd[2];
-    lt_ctx c = {.ops = lt_ops_cpu(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_cpu(), 1);
     CHECK_OK(c.ops->norm_fwd(
         &c,
         &(struct lt_norm_args){.kind = LT_NORM_RMS, .rows = 2, .C = 4, .x = x, .w = w, .eps = 1e-6f, .y = lt_arr_f32(y), .rstd = rstd}));
@@ -110,7 +110,7 @@ static void bad_numbers_pass_on(void) {
 /* loss = sum of y times dy */
 static double loss(void *user) {
     struct lt_norm_args *a = user;
-    lt_ctx c = {.ops = lt_ops_ref(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_ref(), 1);
     double sum = 0;
     c.ops->norm_fwd(&c, a);
     for (int64_t i = 0; i < a->rows * a->C; i++) sum += (double)test_get(a->y, i) * (double)test_get(a->dy, i);
@@ -133,7 +133,7 @@ static void gradient(lt_norm_kind kind) {
                              .rstd = rstd.p,
                              .dy = dy,
                              .dx = dx.p};
-    lt_ctx c = {.ops = lt_ops_ref(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_ref(), 1);
     loss(&a);
     CHECK_OK(c.ops->norm_bwd(&c, &a));
     test_gradient(loss, &a, x.p, dx.p, n, kind == LT_NORM_LAYER ? "layer norm" : "RMS norm");
@@ -161,5 +161,6 @@ int main(void) {
     optional_arguments();
     bad_numbers_pass_on();
     printf("largest share of a limit: %.2g\n", test_worst_share);
+    tests_free();
     return test_end();
 }

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-static lt_ctx ctx_number(int i) { return (lt_ctx){.ops = i < 2 ? lt_ops_cpu() : lt_ops_ref(), .threads = i + 1}; }
+static lt_ctx ctx_number(int i) { return test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1); }
 
 static void bias_and_sums(int64_t rows, int64_t n, int accumulate) {
     int64_t ld = n + 3;
@@ -234,5 +234,6 @@ int main(void) {
             for (int i = 0; i < 5; i++) conversion(sizes[i], from ? LT_BF16 : LT_F32, to ? LT_BF16 : LT_F32);
         }
     strided_copy();
+    tests_free();
     return test_end();
 }

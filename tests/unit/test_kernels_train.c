@@ -78,7 +78,7 @@ static void segment_case(int64_t many, int64_t K, int64_t N, lt_dtype dt, int ac
 /* loss = sum of y times dy */
 static double segment_loss(void *user) {
     struct lt_segment_args *a = user;
-    lt_ctx c = {.ops = lt_ops_ref(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_ref(), 1);
     double sum = 0;
     c.ops->segment_fwd(&c, a);
     for (int64_t t = 0; t < 4; t++)
@@ -93,7 +93,7 @@ static void segment_gradient(void) {
     lt_arr dy = test_random(ROWS * N, LT_F32, 1), dx = test_new(ROWS * K, LT_F32), dw = test_new(N * K, LT_F32), db = test_new(N, LT_F32);
     lt_segment s = {.row1 = ROWS, .w = w.p, .b = b.p, .dw = dw.p, .db = db.p, .N = N, .K = K};
     struct lt_segment_args a = {.seg = &s, .n_seg = 1, .x = x, .ld_x = K, .y = y, .ld_y = N, .alpha = 1.3f, .dy = dy, .dx = dx, .ld_dx = K};
-    lt_ctx c = {.ops = lt_ops_ref(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_ref(), 1);
     CHECK_OK(c.ops->segment_bwd(&c, &a));
     test_gradient(segment_loss, &a, x.p, dx.p, ROWS * K, "segment to the input");
     test_gradient(segment_loss, &a, w.p, dw.p, N * K, "segment to the weights");
@@ -109,7 +109,7 @@ static void xent(int64_t rows, int64_t K, bool weighted) {
     int32_t label[64];
     for (int64_t t = 0; t < rows; t++) label[t] = t % 4 == 3 ? -100 : (int32_t)(t * 5 % K);
     for (int i = 0; i < 3; i++) {
-        lt_ctx c = {.ops = i < 2 ? lt_ops_cpu() : lt_ops_ref(), .threads = i + 1};
+        lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1);
         loss[i] = test_new(rows, LT_F32);
         dz[i] = test_new(n, LT_F32);
         CHECK_OK(c.ops->xent(&c, &(struct lt_xent_args){.rows = rows,
@@ -133,7 +133,7 @@ static void xent(int64_t rows, int64_t K, bool weighted) {
 
 static double xent_loss(void *user) {
     struct lt_xent_args *a = user;
-    lt_ctx c = {.ops = lt_ops_ref(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_ref(), 1);
     double sum = 0;
     c.ops->xent(&c, a);
     for (int64_t t = 0; t < a->rows; t++) sum += (double)a->loss[t] * (double)a->weight[t];
@@ -155,7 +155,7 @@ static void xent_bad_numbers(void) {
     const float z[8] = {1, NAN, INFINITY, 0, 1000, -1000, -3e38f, 3e38f};
     const int32_t label[4] = {0, 0, 1, 0};
     float loss[4], dz[8];
-    lt_ctx c = {.ops = lt_ops_cpu(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_cpu(), 1);
     struct lt_xent_args a = {.rows = 4, .K = 2, .ld = 2, .logits = z, .label = label, .loss = loss, .dlogits = dz};
     CHECK_OK(c.ops->xent(&c, &a));
     CHECK(!isfinite(loss[0]) && !isfinite(loss[1]));
@@ -171,7 +171,7 @@ static void gemm(int64_t M, int64_t N, int64_t K, int ta, int tb, float beta) {
     lt_arr A = test_random(rows_a * lda, LT_F32, 1), B = test_random(rows_b * ldb, LT_F32, 1), start = test_random(M * ldc, LT_F32, 1),
            C[3];
     for (int i = 0; i < 3; i++) {
-        lt_ctx c = {.ops = i < 2 ? lt_ops_cpu() : lt_ops_ref(), .threads = 2};
+        lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), 2);
         C[i] = test_copy(start, M * ldc);
         if (beta == 0.0f)
             for (int64_t t = 0; t < M * N; t++) test_set(C[i], t / N * ldc + t % N, NAN); /* must not be read */
@@ -207,14 +207,14 @@ static void sumsq(int64_t n) {
     lt_arr x = test_random(n, LT_F32, 1);
     double out[3];
     for (int i = 0; i < 3; i++) {
-        lt_ctx c = {.ops = i < 2 ? lt_ops_cpu() : lt_ops_ref(), .threads = i + 1};
+        lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1);
         CHECK_OK(sumsq_of(&c, x.p, n, &out[i]));
     }
     CHECK_NEAR(out[0], out[2], 1e-13 * out[2]);
     CHECK(out[0] == out[1]);
     if (n == 0) return;
     test_set(x, n / 2, (double)test_get(x, n / 2) * 1.001);
-    lt_ctx c = {.ops = lt_ops_cpu(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_cpu(), 1);
     CHECK_OK(sumsq_of(&c, x.p, n, &out[1]));
     CHECK(fabs(out[1] - out[2]) > 1e-13 * out[2]); /* negative control */
     test_set(x, n - 1, NAN);
@@ -231,7 +231,7 @@ static void adamw(int64_t n) {
     lt_arr g[5];
     for (int s = 0; s < 5; s++) g[s] = test_random(n, LT_F32, 1);
     for (int i = 0; i < 3; i++) {
-        lt_ctx c = {.ops = i < 2 ? lt_ops_cpu() : lt_ops_ref(), .threads = i + 1};
+        lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1);
         p[i] = test_copy(p0, n);
         m[i] = test_new(n, LT_F32);
         v[i] = test_new(n, LT_F32);
@@ -263,7 +263,7 @@ static void adamw(int64_t n) {
 /* First step without decay: p moves by lr against the sign of the gradient, whatever its size. */
 static void adamw_by_hand(void) {
     float p[2] = {1, 1}, m[2] = {0}, v[2] = {0}, g[2] = {3, -1e-3f};
-    lt_ctx c = {.ops = lt_ops_cpu(), .threads = 1};
+    lt_ctx c = test_ctx_bare(lt_ops_cpu(), 1);
     CHECK_OK(
         c.ops->adamw(&c, &(struct lt_adamw_args){
                              .n = 2, .p = p, .m = m, .v = v, .g = g, .lr = 0.1f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .step = 1}));
@@ -301,5 +301,6 @@ int main(void) {
     adamw(20001);
     adamw_by_hand();
     printf("largest share of a limit: %.2g\n", test_worst_share);
+    tests_free();
     return test_end();
 }

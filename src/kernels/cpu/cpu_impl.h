@@ -122,6 +122,9 @@ lt_cpu_level lt_cpu_impl_highest(void);
 
 /* shared/linear_dnnl.c: the only file of the library that knows oneDNN. */
 
+/* Local.  Entries of lt_ops: ctx->impl is what the library keeps for packed layers. */
+lt_status lt_cpu_ctx_init(lt_ctx *c);
+void lt_cpu_ctx_fini(lt_ctx *c);
 /* Local.  True once the library has been used: its instructions are chosen for good. */
 bool lt_cpu_impl_begun(void);
 
@@ -133,16 +136,26 @@ bool lt_cpu_impl_has_bf16(void);
  * LT_CPU_LINEAR=plain forbids, LT_CPU_LINEAR=packed forces the packed path (to test and to compare). */
 bool lt_cpu_impl_may_pack(lt_dtype dt);
 /* Local.  True if W [N, K] has one packed layout that serves forward and backward; *bytes is its size.  */
-bool lt_cpu_impl_packs(int threads, int64_t N, int64_t K, lt_dtype dt, size_t *bytes);
+bool lt_cpu_impl_packs(const lt_ctx *c, int64_t N, int64_t K, lt_dtype dt, size_t *bytes);
 /* Local.  Sets lin->impl to the packed layout of lin->w [N, K] and turns lin->w, row-major, into it in place (reorder_w; else another process that shares
  * it does).  Errors: NOMEM, INTERNAL. */
-lt_status lt_cpu_impl_pack(int threads, lt_lin *lin, bool reorder_w);
+lt_status lt_cpu_impl_pack(const lt_ctx *c, lt_lin *lin, bool reorder_w);
 /* Local.  Frees lin->impl, NULL or not, and sets it to NULL; lin->w stays in its packed layout. */
 void lt_cpu_impl_drop(lt_lin *lin);
 /* Local.  Product with a packed layer, M rows: forward out [M, N] = in [M, K] W^T + bias, else out [M, K] = in [M, N] W.
  *   in    dense, in lin->dt
  *   out   f32 or lin->dt
  *   bias  [N] f32 or NULL; forward only
- * Keeps the compiled product for each distinct (M, N, K, types): callers round M up so that few occur.  Errors: INTERNAL. */
-lt_status lt_cpu_impl_packed_product(int threads, const lt_lin *lin, bool forward, int64_t M, const void *in, lt_arr out,
+ * The ctx keeps the compiled product for each distinct (M, N, K, types): callers round M up so that few occur.  Errors: INTERNAL. */
+lt_status lt_cpu_impl_packed_product(const lt_ctx *c, const lt_lin *lin, bool forward, int64_t M, const void *in, lt_arr out,
                                      const float *bias);
+
+/* shared/probe.c, apart from its clock. */
+
+/* Local.  Seconds of one timing in this type. */
+typedef lt_status (*lt_cpu_timing)(void *user, lt_dtype dt, double *seconds);
+/* Local.  Medians of timings of n_types types (1 or 2) that take turns, after one of each that does not count.  median_s: [n_types] out.
+ * Errors: those of the timing. */
+lt_status lt_cpu_impl_medians(lt_cpu_timing time, void *user, int n_types, const lt_dtype type[], double median_s[]);
+/* Local.  f32 (median_s[0]) or bf16 (median_s[1]) by their medians.  Errors: those of the timing. */
+lt_status lt_cpu_impl_choose(lt_cpu_timing time, void *user, double median_s[2], lt_dtype *best);

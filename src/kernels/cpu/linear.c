@@ -33,25 +33,26 @@ static int64_t panel_rows(int64_t N, int64_t K) { return lt_cpu_min(N, PANEL_ELE
 lt_status lt_cpu_lin_alloc(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *lin) {
     lt_dtype dt = c->compute == LT_BF16 ? LT_BF16 : LT_F32;
     size_t plain = (size_t)(N * K) * lt_dtype_bytes(dt), bytes = plain;
-    if (lt_cpu_impl_packs(c->threads, N, K, dt, &bytes) && bytes < plain) bytes = plain;
+    LT_ASSERT(c->impl); /* ctx_init() was called */
+    if (lt_cpu_impl_packs(c, N, K, dt, &bytes) && bytes < plain) bytes = plain;
     *lin = (lt_lin){.N = N, .K = K, .dt = dt, .w = lt_arena_take(a, (int64_t)bytes, 1)};
     return LT_OK;
 }
 
 lt_status lt_cpu_lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder) {
     size_t bytes;
-    if (lin->impl || !lt_cpu_impl_packs(c->threads, lin->N, lin->K, lin->dt, &bytes)) return LT_OK;
-    LT_TRY(lt_cpu_impl_pack(c->threads, lin, reorder));
+    if (lin->impl || !lt_cpu_impl_packs(c, lin->N, lin->K, lin->dt, &bytes)) return LT_OK;
+    LT_TRY(lt_cpu_impl_pack(c, lin, reorder));
     return LT_OK;
 }
 
 void lt_cpu_lin_fini(lt_lin *lin) { lt_cpu_impl_drop(lin); }
 
 size_t lt_cpu_linear_ws_bytes(const lt_ctx *c, const lt_dims *d) {
-    bool pack = lt_cpu_impl_may_pack(c->compute);
-    if (c->compute == LT_F32 && !pack) return 0;
+    if (c->compute == LT_F32 && !lt_cpu_impl_may_pack(LT_F32)) return 0;
+    /* a panel also where layers are packed: oneDNN may have no layout for one of them, which is known only when it is packed */
     int64_t rows = lt_cpu_min(LT_CPU_ROW_BLOCK, round_up(d->rows, ROW_STEP)),
-            panel = pack ? 0 : lt_cpu_min(d->width * d->width, PANEL_ELEMS + d->width);
+            panel = c->compute == LT_BF16 ? lt_cpu_min(d->width * d->width, PANEL_ELEMS + d->width) : 0;
     return (size_t)(2 * rows * d->width + panel) * sizeof(float);
 }
 
@@ -192,7 +193,7 @@ static lt_status packed(const run *r) {
             memset(lt_arr_at(staged, rows * r->n_in).p, 0, (size_t)((padded - rows) * r->n_in) * lt_dtype_bytes(dt));
             in = staged;
         }
-        LT_TRY(lt_cpu_impl_packed_product(r->c->threads, r->lin, r->forward, padded, in.p, direct ? out : lt_arr_f32(ws_out), r->bias));
+        LT_TRY(lt_cpu_impl_packed_product(r->c, r->lin, r->forward, padded, in.p, direct ? out : lt_arr_f32(ws_out), r->bias));
         if (r->resid.p)
             add(r, rows, out, ws_out, lt_arr_at(r->resid, t * r->n_out));
         else if (!direct)

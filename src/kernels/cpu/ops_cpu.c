@@ -2,9 +2,6 @@
 #include "kernels/cpu/cpu_impl.h"
 #include "kernels/attn_impl.h"
 
-static lt_status lt_cpu_ctx_init(lt_ctx *c) { return LT_OK; }
-static void lt_cpu_ctx_fini(lt_ctx *c) { c->impl = NULL; }
-
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 static size_t ws_bytes(const lt_ctx *c, const lt_dims *d) {

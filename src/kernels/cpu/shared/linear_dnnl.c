@@ -11,7 +11,8 @@
  *
  * Compiled products ("primitives") cost about 1 ms to create and are good for one M, so a table keeps the most recently used ones; the
  * library's own cache behind it makes a second creation cheap.  Weights and rows are passed by swapping pointers.  The table and the
- * engine belong to the process: calls come from the master thread, as everywhere in this suite.
+ * engine belong to the ctx (ctx->impl) and serve one call at a time; the engine is made when a packed layer first asks for it.  Of the process is only
+ * which instructions the library may use: it takes that once.
  *
  * Threads: the library takes OpenMP's default; it is set for the time of each call.  It may split a sum over threads, so here bits depend
  * on their number. */
@@ -47,12 +48,13 @@ typedef struct product {
     dnnl_memory_t in, w, out, bias;
 } product;
 
-static struct {
-    dnnl_engine_t engine;
+/* ctx->impl. */
+typedef struct handles {
+    dnnl_engine_t engine; /* NULL until a packed layer asks */
     dnnl_stream_t stream;
     product table[TABLE_SIZE];
     uint64_t clock;
-} lib;
+} handles;
 
 static bool begun;
 
@@ -73,10 +75,11 @@ static void begin(void) {
 #endif
 }
 
-static lt_status start(void) {
+static lt_status start(handles *h) {
+    LT_ASSERT(h); /* ctx_init() was called */
     begin();
-    if (!lib.engine) LT_DNNL(dnnl_engine_create(&lib.engine, dnnl_cpu, 0));
-    if (!lib.stream) LT_DNNL(dnnl_stream_create(&lib.stream, lib.engine, dnnl_stream_default_flags));
+    if (!h->engine) LT_DNNL(dnnl_engine_create(&h->engine, dnnl_cpu, 0));
+    if (!h->stream) LT_DNNL(dnnl_stream_create(&h->stream, h->engine, dnnl_stream_default_flags));
     return LT_OK;
 }
 
@@ -122,22 +125,22 @@ lt_status lt_cpu_impl_sgemm(int threads, const struct lt_gemm_args *g) {
 /* ---- packed layers: lin->impl is the handle of their layout ---- */
 
 /* Descriptor of one product.  w is the layout of the weights, or "any" to let the library choose. */
-static lt_status describe(const product_key *k, lt_dnnl_md_view w, dnnl_primitive_desc_t *pd) {
+static lt_status describe(handles *h, const product_key *k, lt_dnnl_md_view w, dnnl_primitive_desc_t *pd) {
     lt_dnnl_md x = NULL, y = NULL, bias = NULL, hint_x = NULL;
     dnnl_primitive_desc_t hint = NULL;
     dnnl_data_type_t type = dnnl_type((lt_dtype)k->dt), out = dnnl_type((lt_dtype)k->out_dt);
     lt_status st = LT_OK;
-    LT_TRY(start());
+    LT_TRY(start(h));
     LT_DNNL_GOTO(lt_dnnl_md_create(&x, 2, (dnnl_dims_t){k->M, k->K}, k->forward ? type : out, dnnl_ab), st, done);
     LT_DNNL_GOTO(lt_dnnl_md_create(&y, 2, (dnnl_dims_t){k->M, k->N}, k->forward ? out : type, dnnl_ab), st, done);
     if (k->forward) {
         if (k->bias) LT_DNNL_GOTO(lt_dnnl_md_create(&bias, 1, (dnnl_dims_t){k->N}, dnnl_f32, dnnl_a), st, done);
-        LT_DNNL_GOTO(lt_dnnl_inner_fwd(pd, lib.engine, x, w, bias, y), st, done);
+        LT_DNNL_GOTO(lt_dnnl_inner_fwd(pd, h->engine, x, w, bias, y), st, done);
     } else {
         /* The library wants the forward product as a hint, with one type throughout. */
         LT_DNNL_GOTO(lt_dnnl_md_create(&hint_x, 2, (dnnl_dims_t){k->M, k->K}, type, dnnl_ab), st, done);
-        LT_DNNL_GOTO(lt_dnnl_inner_fwd(&hint, lib.engine, hint_x, w, NULL, y), st, done);
-        LT_DNNL_GOTO(lt_dnnl_inner_bwd(pd, lib.engine, x, w, y, hint), st, done);
+        LT_DNNL_GOTO(lt_dnnl_inner_fwd(&hint, h->engine, hint_x, w, NULL, y), st, done);
+        LT_DNNL_GOTO(lt_dnnl_inner_bwd(pd, h->engine, x, w, y, hint), st, done);
     }
 done:
     if (hint) dnnl_primitive_desc_destroy(hint);
@@ -149,13 +152,13 @@ done:
 }
 
 /* The layout of the weights that the library likes best forward; the caller destroys it. */
-static lt_status forward_layout(product_key k, lt_dnnl_md *layout) {
+static lt_status forward_layout(handles *h, product_key k, lt_dnnl_md *layout) {
     lt_dnnl_md any = NULL;
     dnnl_primitive_desc_t pd = NULL;
     lt_status st = LT_OK;
     k.forward = 1;
     LT_DNNL(lt_dnnl_md_create(&any, 2, (dnnl_dims_t){k.N, k.K}, dnnl_type((lt_dtype)k.dt), dnnl_format_tag_any));
-    LT_TRY_GOTO(describe(&k, any, &pd), st, done);
+    LT_TRY_GOTO(describe(h, &k, any, &pd), st, done);
     LT_DNNL_GOTO(lt_dnnl_md_clone(layout, dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0)), st, done);
 done:
     if (pd) dnnl_primitive_desc_destroy(pd);
@@ -164,11 +167,11 @@ done:
 }
 
 /* *serves: the library's blocked kernels ("brgemm...") run backward on that layout. */
-static lt_status backward_serves(product_key k, lt_dnnl_md_view layout, bool *serves) {
+static lt_status backward_serves(handles *h, product_key k, lt_dnnl_md_view layout, bool *serves) {
     dnnl_primitive_desc_t pd;
     const char *kernel = NULL;
     k.forward = 0;
-    LT_TRY(describe(&k, layout, &pd));
+    LT_TRY(describe(h, &k, layout, &pd));
     dnnl_status_t s = dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &kernel);
     *serves = s == dnnl_success && strncmp(kernel, "brg", 3) == 0;
     dnnl_primitive_desc_destroy(pd);
@@ -177,14 +180,14 @@ static lt_status backward_serves(product_key k, lt_dnnl_md_view layout, bool *se
 }
 
 /* The layout that serves both directions, which the caller destroys; false if there is none (or no kernel for this type at all). */
-static bool common_layout(int threads, int64_t N, int64_t K, lt_dtype dt, lt_dnnl_md *layout) {
+static bool common_layout(const lt_ctx *c, int64_t N, int64_t K, lt_dtype dt, lt_dnnl_md *layout) {
     if (!lt_cpu_impl_may_pack(dt)) return false;
     product_key k = {.M = LT_CPU_ROW_BLOCK, .N = N, .K = K, .dt = (int)dt, .out_dt = (int)dt};
     lt_dnnl_md best = NULL;
     bool serves = false;
-    int before = set_threads(threads);
-    bool known = forward_layout(k, &best) == LT_OK;
-    if (known && lt_dnnl_md_blocks(best) > 0) known = backward_serves(k, best, &serves) == LT_OK;
+    int before = set_threads(c->threads);
+    bool known = forward_layout(c->impl, k, &best) == LT_OK;
+    if (known && lt_dnnl_md_blocks(best) > 0) known = backward_serves(c->impl, k, best, &serves) == LT_OK;
     set_threads(before);
     if (!known) lt_err_clear(); /* an answer, not a failure: plain products do */
     if (known && serves) {
@@ -196,52 +199,53 @@ static bool common_layout(int threads, int64_t N, int64_t K, lt_dtype dt, lt_dnn
     return forced("packed") && lt_dnnl_md_create(layout, 2, (dnnl_dims_t){N, K}, dnnl_type(dt), dnnl_ab) == dnnl_success;
 }
 
-bool lt_cpu_impl_packs(int threads, int64_t N, int64_t K, lt_dtype dt, size_t *bytes) {
+bool lt_cpu_impl_packs(const lt_ctx *c, int64_t N, int64_t K, lt_dtype dt, size_t *bytes) {
     lt_dnnl_md layout;
-    if (!common_layout(threads, N, K, dt, &layout)) return false;
+    if (!common_layout(c, N, K, dt, &layout)) return false;
     *bytes = dnnl_memory_desc_get_size(layout);
     lt_dnnl_md_destroy(&layout);
     return true;
 }
 
 /* to := from, both memories with their layouts. */
-static lt_status reorder(dnnl_memory_t from, dnnl_memory_t to) {
+static lt_status reorder(handles *h, dnnl_memory_t from, dnnl_memory_t to) {
     lt_dnnl_md_view from_layout, to_layout;
     dnnl_primitive_desc_t pd;
     dnnl_primitive_t primitive;
     LT_DNNL(dnnl_memory_get_memory_desc(from, &from_layout));
     LT_DNNL(dnnl_memory_get_memory_desc(to, &to_layout));
-    LT_DNNL(dnnl_reorder_primitive_desc_create(&pd, from_layout, lib.engine, to_layout, lib.engine, NULL));
+    LT_DNNL(dnnl_reorder_primitive_desc_create(&pd, from_layout, h->engine, to_layout, h->engine, NULL));
     dnnl_status_t s = dnnl_primitive_create(&primitive, pd);
     dnnl_primitive_desc_destroy(pd);
     LT_DNNL(s);
-    s = dnnl_primitive_execute(primitive, lib.stream, 2, (dnnl_exec_arg_t[]){{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
-    if (s == dnnl_success) s = dnnl_stream_wait(lib.stream);
+    s = dnnl_primitive_execute(primitive, h->stream, 2, (dnnl_exec_arg_t[]){{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
+    if (s == dnnl_success) s = dnnl_stream_wait(h->stream);
     dnnl_primitive_destroy(primitive);
     LT_DNNL(s);
     return LT_OK;
 }
 
-lt_status lt_cpu_impl_pack(int threads, lt_lin *lin, bool reorder_w) {
+lt_status lt_cpu_impl_pack(const lt_ctx *c, lt_lin *lin, bool reorder_w) {
+    handles *h = c->impl;
     lt_dnnl_md layout, plain = NULL;
     dnnl_memory_t from = NULL, to = NULL;
     void *copy = NULL;
     lt_status st = LT_OK;
     dnnl_status_t s;
-    LT_ASSERT(common_layout(threads, lin->N, lin->K, lin->dt, &layout));
+    LT_ASSERT(common_layout(c, lin->N, lin->K, lin->dt, &layout));
     if (!reorder_w) {
         lin->impl = layout;
         return LT_OK;
     }
     size_t bytes = dnnl_memory_desc_get_size(layout);
-    int before = set_threads(threads);
+    int before = set_threads(c->threads);
     LT_TRY_GOTO(lt_calloc(&copy, (int64_t)bytes, 1, "one layer's weights while they are packed"), st, done);
     s = lt_dnnl_md_create(&plain, 2, (dnnl_dims_t){lin->N, lin->K}, dnnl_type(lin->dt), dnnl_ab);
-    if (s == dnnl_success) s = dnnl_memory_create(&from, plain, lib.engine, lin->w);
-    if (s == dnnl_success) s = dnnl_memory_create(&to, layout, lib.engine, copy);
+    if (s == dnnl_success) s = dnnl_memory_create(&from, plain, h->engine, lin->w);
+    if (s == dnnl_success) s = dnnl_memory_create(&to, layout, h->engine, copy);
     LT_CHECK_GOTO(s == dnnl_success, st, done, LT_ERR_INTERNAL, "oneDNN: describing weights [%lld, %lld] gave status %d", (long long)lin->N,
                   (long long)lin->K, (int)s);
-    LT_TRY_GOTO(reorder(from, to), st, done);
+    LT_TRY_GOTO(reorder(h, from, to), st, done);
     memcpy(lin->w, copy, bytes);
     lin->impl = layout;
     layout = NULL;
@@ -270,23 +274,40 @@ static void product_free(product *p) {
     *p = (product){0};
 }
 
-/* A memory of the product pd for `what`, without data yet. */
-static lt_status slot(dnnl_memory_t *m, dnnl_primitive_desc_t pd, dnnl_query_t what, int index) {
-    LT_DNNL(dnnl_memory_create(m, dnnl_primitive_desc_query_md(pd, what, index), lib.engine, DNNL_MEMORY_NONE));
+lt_status lt_cpu_ctx_init(lt_ctx *c) {
+    handles *h = NULL;
+    LT_TRY(lt_calloc(&h, 1, sizeof *h, "the table of matrix products"));
+    c->impl = h;
     return LT_OK;
 }
 
-static lt_status product_create(product *p, const product_key *k, lt_dnnl_md_view layout) {
+void lt_cpu_ctx_fini(lt_ctx *c) {
+    handles *h = c->impl;
+    if (!h) return;
+    for (int i = 0; i < TABLE_SIZE; i++) product_free(&h->table[i]);
+    if (h->stream) dnnl_stream_destroy(h->stream);
+    if (h->engine) dnnl_engine_destroy(h->engine);
+    free(h);
+    c->impl = NULL;
+}
+
+/* A memory of the product pd for `what`, without data yet. */
+static lt_status slot(handles *h, dnnl_memory_t *m, dnnl_primitive_desc_t pd, dnnl_query_t what, int index) {
+    LT_DNNL(dnnl_memory_create(m, dnnl_primitive_desc_query_md(pd, what, index), h->engine, DNNL_MEMORY_NONE));
+    return LT_OK;
+}
+
+static lt_status product_create(handles *h, product *p, const product_key *k, lt_dnnl_md_view layout) {
     dnnl_primitive_desc_t pd;
     lt_status st = LT_OK;
-    LT_TRY(describe(k, layout, &pd));
+    LT_TRY(describe(h, k, layout, &pd));
     dnnl_status_t s = dnnl_primitive_create(&p->primitive, pd);
     LT_CHECK_GOTO(s == dnnl_success, st, done, LT_ERR_INTERNAL, "oneDNN: product of %lld rows with weights [%lld, %lld] gave status %d",
                   (long long)k->M, (long long)k->N, (long long)k->K, (int)s);
-    LT_TRY_GOTO(slot(&p->in, pd, k->forward ? dnnl_query_src_md : dnnl_query_diff_dst_md, 0), st, done);
-    LT_TRY_GOTO(slot(&p->w, pd, dnnl_query_weights_md, 0), st, done);
-    LT_TRY_GOTO(slot(&p->out, pd, k->forward ? dnnl_query_dst_md : dnnl_query_diff_src_md, 0), st, done);
-    if (k->bias) LT_TRY_GOTO(slot(&p->bias, pd, dnnl_query_weights_md, 1), st, done);
+    LT_TRY_GOTO(slot(h, &p->in, pd, k->forward ? dnnl_query_src_md : dnnl_query_diff_dst_md, 0), st, done);
+    LT_TRY_GOTO(slot(h, &p->w, pd, dnnl_query_weights_md, 0), st, done);
+    LT_TRY_GOTO(slot(h, &p->out, pd, k->forward ? dnnl_query_dst_md : dnnl_query_diff_src_md, 0), st, done);
+    if (k->bias) LT_TRY_GOTO(slot(h, &p->bias, pd, dnnl_query_weights_md, 1), st, done);
     p->key = *k;
 done:
     dnnl_primitive_desc_destroy(pd);
@@ -300,26 +321,26 @@ static bool same_key(const product_key *a, const product_key *b) {
 }
 
 /* The product from the table, created in the place of the least recently used one if it is not there. */
-static lt_status find(const product_key *k, lt_dnnl_md_view layout, product **out) {
-    product *oldest = &lib.table[0];
-    for (product *p = lib.table; p < lib.table + TABLE_SIZE; p++) {
+static lt_status find(handles *h, const product_key *k, lt_dnnl_md_view layout, product **out) {
+    product *oldest = &h->table[0];
+    for (product *p = h->table; p < h->table + TABLE_SIZE; p++) {
         if (p->last_used && same_key(&p->key, k)) {
             *out = p;
-            p->last_used = ++lib.clock;
+            p->last_used = ++h->clock;
             return LT_OK;
         }
         if (p->last_used < oldest->last_used) oldest = p;
     }
     product_free(oldest);
-    LT_TRY(product_create(oldest, k, layout));
-    oldest->last_used = ++lib.clock;
+    LT_TRY(product_create(h, oldest, k, layout));
+    oldest->last_used = ++h->clock;
     *out = oldest;
     return LT_OK;
 }
 
-static lt_status execute(const product_key *k, const lt_lin *lin, const void *in, void *out, const float *bias) {
+static lt_status execute(handles *h, const product_key *k, const lt_lin *lin, const void *in, void *out, const float *bias) {
     product *p = NULL;
-    LT_TRY(find(k, lin->impl, &p));
+    LT_TRY(find(h, k, lin->impl, &p));
     LT_DNNL(dnnl_memory_set_data_handle(p->in, (void *)in));
     LT_DNNL(dnnl_memory_set_data_handle(p->w, lin->w));
     LT_DNNL(dnnl_memory_set_data_handle(p->out, out));
@@ -328,12 +349,12 @@ static lt_status execute(const product_key *k, const lt_lin *lin, const void *in
                              {DNNL_ARG_WEIGHTS, p->w},
                              {k->forward ? DNNL_ARG_DST : DNNL_ARG_DIFF_SRC, p->out},
                              {DNNL_ARG_BIAS, p->bias}};
-    LT_DNNL(dnnl_primitive_execute(p->primitive, lib.stream, bias ? 4 : 3, arg));
-    LT_DNNL(dnnl_stream_wait(lib.stream));
+    LT_DNNL(dnnl_primitive_execute(p->primitive, h->stream, bias ? 4 : 3, arg));
+    LT_DNNL(dnnl_stream_wait(h->stream));
     return LT_OK;
 }
 
-lt_status lt_cpu_impl_packed_product(int threads, const lt_lin *lin, bool forward, int64_t M, const void *in, lt_arr out,
+lt_status lt_cpu_impl_packed_product(const lt_ctx *c, const lt_lin *lin, bool forward, int64_t M, const void *in, lt_arr out,
                                      const float *bias) {
     product_key k = {.M = M,
                      .N = lin->N,
@@ -342,9 +363,9 @@ lt_status lt_cpu_impl_packed_product(int threads, const lt_lin *lin, bool forwar
                      .out_dt = (int)out.dt,
                      .forward = forward,
                      .bias = bias != NULL,
-                     .threads = threads};
-    int before = set_threads(threads);
-    lt_status st = execute(&k, lin, in, out.p, bias);
+                     .threads = c->threads};
+    int before = set_threads(c->threads);
+    lt_status st = execute(c->impl, &k, lin, in, out.p, bias);
     set_threads(before);
     return st;
 }

@@ -1,0 +1,34 @@
+/* The compute type of a run (model.dtype).
+ *
+ * As the configuration says.  For auto, as the run's checkpoints say, if it has any: its numbers depend on the type, so that a run that goes on, its
+ * evaluations and its plan compute as it began.  Else by the clock (kernels/cpu.h): rank 0 measures for all, whose CPUs have one level. */
+#include "train/run_impl.h"
+
+#include "base/log.h"
+#include "kernels/cpu.h"
+
+enum { PROBE_ROWS = 512 };
+
+/* Rank 0: r->dtype unless it is known, and the speed that a plan foretells with. */
+static lt_status measure(lt_run *r, bool known) {
+    lt_arch arch;
+    double f32 = 0, bf16 = 0;
+    LT_TRY(lt_arch_read(r->cfg->model.path, &arch));
+    int64_t N = arch.F / r->cfg->parallel.tp;
+    if (known) return lt_cpu_probe_speed(r->threads, PROBE_ROWS, N, arch.C, r->dtype, &r->estimate.gflops);
+    LT_TRY(lt_cpu_probe_dtype(r->threads, PROBE_ROWS, N, arch.C, &r->dtype, &f32, &bf16));
+    r->estimate.gflops = r->dtype == LT_BF16 ? bf16 : f32;
+    lt_info("dtype auto: f32 %.0f, bf16 %.0f GFLOP/s here: %s", f32, bf16, lt_dtype_name(r->dtype));
+    return LT_OK;
+}
+
+lt_status lt_run_impl_choose_dtype(lt_run *r) {
+    lt_comm *world = r->grid.world;
+    bool told = r->cfg->model.dtype != LT_DTYPE_CFG_AUTO, stored = !told && r->folder.resume_path;
+    r->dtype = stored ? r->folder.resume_dtype : r->cfg->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32;
+    if (stored) lt_info("dtype auto: %s, as in %s", lt_dtype_name(r->dtype), r->folder.resume_path);
+    if ((told || stored) && r->purpose != LT_RUN_PLAN) return LT_OK;
+    LT_TRY(lt_agree(world, lt_comm_rank(world) == 0 ? measure(r, told || stored) : LT_OK));
+    lt_bcast_host(world, &r->dtype, sizeof r->dtype, 0);
+    return LT_OK;
+}
