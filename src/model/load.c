@@ -21,12 +21,6 @@ typedef struct form {
     int64_t bytes, threads, compute, may;
 } form;
 
-bool lt_model_impl_is_mine(const lt_model *m, size_t at, size_t bytes, size_t total) {
-    if (!m->shared) return true;
-    size_t size = (size_t)lt_shared_size(m->shared), middle = at + bytes / 2;
-    return middle / (total / size + 1) == (size_t)lt_shared_rank(m->shared);
-}
-
 bool lt_model_may_share(const lt_model *m) {
     /* the view of a host address is that address: device arrays are host memory */
     return m->grid->dp_size > 1 && m->ctx.ops->host_view(&m->ctx, (void *)(uintptr_t)m, 1) == (const void *)m;

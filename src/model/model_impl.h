@@ -156,7 +156,7 @@ lt_status lt_model_impl_match(lt_model *m);
 bool lt_model_impl_in_file(const lt_model *m, lt_part part);
 /* read.c: reads every listed rectangle, or this rank's part of them. */
 lt_status lt_model_impl_read(lt_model *m);
-/* load.c: of `total` bytes of work that the ranks of a shared copy divide, is the piece of `bytes` at `at` this rank's?  One rank says yes. */
+/* read.c: of `total` bytes of work that the ranks of a shared copy divide, is the piece of `bytes` at `at` this rank's?  One rank says yes. */
 bool lt_model_impl_is_mine(const lt_model *m, size_t at, size_t bytes, size_t total);
 /* load.c.  Collective(dp) where the copy is shared.  Accepts a model without weights. */
 void lt_model_impl_drop_weights(lt_model *m);

@@ -11,6 +11,12 @@
 /* Pieces of at most this many bytes of destination are read as one task, so that one large table does not keep one thread busy alone. */
 enum { PIECE_BYTES = 4 << 20, PIECES = 8 /* at least so many a rank, where several divide the work */ };
 
+bool lt_model_impl_is_mine(const lt_model *m, size_t at, size_t bytes, size_t total) {
+    if (!m->shared) return true;
+    size_t size = (size_t)lt_shared_size(m->shared), middle = at + bytes / 2;
+    return middle / (total / size + 1) == (size_t)lt_shared_rank(m->shared);
+}
+
 /* Rows [r, r + n) of a rectangle, as [n, cols] in w->dt, into dst (host). */
 static lt_status read_piece(lt_model *m, const lt_weight *w, int64_t r, int64_t n, void *dst, void *turn) {
     size_t elem = lt_dtype_bytes(w->dt);
