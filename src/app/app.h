@@ -19,6 +19,7 @@ typedef struct lt_app_args {
 
 typedef struct lt_app_command {
     lt_cli_command cli; /* cli.mpi: MPI is started for it */
+    bool stops;         /* SIGTERM and SIGUSR1 are kept for it (base/signal.h) */
     lt_status (*run)(const lt_app_args *a);
 } lt_app_command;
 

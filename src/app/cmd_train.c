@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/signal.h"
 #include "train/run.h"
 
 #include <jansson.h>
@@ -78,7 +77,6 @@ static void print_table(const lt_run *r, const lt_config *cfg) {
 static lt_status run(const lt_app_args *a) {
     lt_config *cfg = NULL;
     lt_run *r = NULL;
-    lt_signal_install();
     lt_status st = lt_app_load_config(a, &cfg);
     st = lt_app_agree_config(a, st, cfg);
     if (st == LT_OK && lt_comm_rank(a->world) == 0) lt_config_warn_unused(cfg);
@@ -114,4 +112,5 @@ const lt_app_command lt_app_train = {
                         "mpirun -n 8 ltune train demo.yaml 'sweep={train.lr: [1e-3, 1e-2]}' --json > result.json\n",
             .settings = true,
             .mpi = true},
+    .stops = true,
     .run = run};

@@ -3,6 +3,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/signal.h"
 #include "kernels/cpu.h"
 
 #include <stdio.h>
@@ -97,6 +98,7 @@ static int run_command(const lt_app_command *c, int argc, char **argv, lt_status
         lt_cli_help(&c->cli, stdout);
         return 0;
     }
+    if (c->stops) lt_signal_install(); /* before there are threads */
     if (c->cli.mpi) {
         lt_status started = lt_comm_init(NULL, NULL, &a.world);
         if (started != LT_OK)

@@ -21,8 +21,8 @@ bool lt_fault_hit(const char *site, const char *action) {
     if (!rule || sscanf(rule, "%63[^:]:%d:%d:%15s", want, &rank, &nth, act) < 3) return false;
     if (strcmp(want, site) != 0 || rank != my_rank) return false;
     if (atomic_fetch_add(&passes, 1) + 1 != nth) return false;
-    if (!strcmp(act, "kill")) raise(SIGKILL);
-    if (!strcmp(act, "term")) raise(SIGTERM);
+    if (!strcmp(act, "kill")) (void)kill(getpid(), SIGKILL);
+    if (!strcmp(act, "term")) (void)kill(getpid(), SIGTERM);
     while (!strcmp(act, "stall")) sleep(1000);
     return !strcmp(act, action);
 }

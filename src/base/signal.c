@@ -1,21 +1,29 @@
-/* Signal flag; see signal.h. */
+/* Signals that are fetched; see signal.h. */
 #include "base/signal.h"
 
+#include <pthread.h>
 #include <signal.h>
-#include <string.h>
+#include <stdbool.h>
+#include <time.h>
 
-static volatile sig_atomic_t pending;
-
-static void remember(int sig) { pending = sig; }
+static sigset_t asked;
+static bool installed;
+static int pending;
 
 void lt_signal_install(void) {
-    struct sigaction a;
-    memset(&a, 0, sizeof a);
-    a.sa_handler = remember;
-    a.sa_flags = SA_RESTART; /* reads and waits go on: the loop decides where to stop */
-    sigemptyset(&a.sa_mask);
-    sigaction(SIGTERM, &a, NULL);
-    sigaction(SIGUSR1, &a, NULL);
+    sigemptyset(&asked);
+    sigaddset(&asked, SIGTERM);
+    sigaddset(&asked, SIGUSR1);
+    (void)signal(SIGTERM, SIG_DFL); /* what is ignored is not kept either */
+    (void)signal(SIGUSR1, SIG_DFL);
+    (void)pthread_sigmask(SIG_BLOCK, &asked, NULL);
+    installed = true;
 }
 
-int lt_signal_pending(void) { return pending; }
+int lt_signal_pending(void) {
+    if (installed && !pending) {
+        int sig = sigtimedwait(&asked, NULL, &(struct timespec){0});
+        if (sig > 0) pending = sig;
+    }
+    return pending;
+}

@@ -56,6 +56,24 @@ for layout in "1 1" "2 1" "2 2"; do
     expect "a pass in the second evaluation ($layout)" "$step" 6
     phase evaluation score.pack:$((n - 1)):$nth "$n" "$tp" 6
 done
+# No thread has a handler of these signals, and none takes them: a handler's frame would write below the stack pointer of the product it interrupts.
+masks() { # masks RUN: of all threads of a run that stalls in its second step: do they block TERM and USR1, is a handler there?  "yes no" for all
+    local pid i blocked caught
+    LT_FAULT=step.local:0:2:stall OMP_NUM_THREADS=2 "$bin/ltune" train "$tmp/a.yaml" run.dir="$tmp/$1" parallel.threads=2 train.eval_every=1 >"$tmp/out" 2>&1 &
+    pid=$!
+    for ((i = 0; i < 200; i++)); do
+        ! grep -q 'step 1/' "$tmp/out" || break
+        sleep 0.1
+    done
+    paste <(grep -h '^SigBlk' /proc/$pid/task/*/status | cut -f 2) <(grep -h '^SigCgt' /proc/$pid/task/*/status | cut -f 2) | while read -r blocked caught; do
+        echo "$(((0x$blocked & 0x4200) == 0x4200 ? 1 : 0)) $(((0x$caught & 0x4200) != 0 ? 1 : 0))"
+    done | sort | uniq -c | sed 's/^ *//'
+    kill -9 $pid
+    wait $pid 2>/dev/null || true
+}
+found=$(masks handlers)
+expect "threads that take a signal, handlers" "$(cut -d ' ' -f 2- <<<"$found")" "1 0"
+count "$(less 2 "$(cut -d ' ' -f 1 <<<"$found")")" "more than one thread was looked at: $found"
 expect "control: other numbers are seen" \
     "$([ "$(state "$tmp/straight-1-1/ck/last")" = "$(state "$tmp/straight-2-1/ck/last")" ] && echo same || echo other)" other
 verdict
