@@ -73,21 +73,22 @@ int main(int argc, char **argv) {
         print_usage(stderr);
         return LT_CLI_EXIT_USAGE;
     }
-    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
-        for (int i = 0; argc > 2 && commands[i]; i++)
-            if (!strcmp(argv[2], commands[i]->cli.name)) {
-                lt_cli_help(&commands[i]->cli, stdout);
-                return 0;
-            }
+    bool help = !strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help");
+    if (help && (argc < 3 || name[0] == '-')) {
         print_usage(stdout);
         return 0;
     }
+    if (help) name = argv[2];
     if (!strcmp(name, "version") || !strcmp(name, "--version")) {
         printf("ltune-prep %s (git %s)\n", LT_VERSION, LT_GIT[0] ? LT_GIT : "unknown");
         return 0;
     }
     for (int i = 0; commands[i]; i++)
-        if (!strcmp(name, commands[i]->cli.name)) return run_command(commands[i], argc, argv);
+        if (!strcmp(name, commands[i]->cli.name)) {
+            if (!help) return run_command(commands[i], argc, argv);
+            lt_cli_help(&commands[i]->cli, stdout);
+            return 0;
+        }
     const char *near = lt_cli_nearest(name, n_commands, command_name, NULL);
     fprintf(stderr, "ltune-prep: unknown command \"%s\"%s%s%s; `ltune-prep --help` lists them\n", name, near ? "; did you mean " : "",
             near ? near : "", near ? "?" : "");

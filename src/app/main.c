@@ -15,11 +15,18 @@ enum { WORDS_BYTES = 65536 };
 const lt_app_command *const lt_app_commands[] = {&lt_app_train,  &lt_app_eval, &lt_app_predict, &lt_app_features, &lt_app_plan,
                                                  &lt_app_config, NULL};
 
-static const int n_commands = sizeof lt_app_commands / sizeof *lt_app_commands - 1;
+/* Words that may stand behind `ltune` or `ltune help`: commands, then these. */
+static const char *const other_words[] = {"help", "--help", "version", "--version", "config", "exit-codes", "methods", "formats"};
+enum { N_COMMANDS = sizeof lt_app_commands / sizeof *lt_app_commands - 1, N_OTHER = sizeof other_words / sizeof *other_words };
 
-static const char *command_name(int i, const void *unused) {
+static const char *known_word(int i, const void *unused) {
     (void)unused;
-    return lt_app_commands[i]->cli.name;
+    return i < N_COMMANDS ? lt_app_commands[i]->cli.name : other_words[i - N_COMMANDS];
+}
+
+static void suggest(const char *word) {
+    const char *near = lt_cli_nearest(word, N_COMMANDS + N_OTHER, known_word, NULL);
+    if (near) fprintf(stderr, "; did you mean %s?", near);
 }
 
 static void print_usage(FILE *f) {
@@ -144,7 +151,9 @@ int main(int argc, char **argv) {
             printf("usage: ltune version\n\nPrints the version, the commit it was built from, the back ends, and what this CPU can do.\n");
             return 0;
         }
-        fprintf(stderr, "ltune help: no topic \"%s\"; topics: config, exit-codes, methods, formats, and every command\n", argv[2]);
+        fprintf(stderr, "ltune help: no topic \"%s\"", argv[2]);
+        suggest(argv[2]);
+        fprintf(stderr, "; topics: config, exit-codes, methods, formats, and every command\n");
         return LT_CLI_EXIT_USAGE;
     }
     if (!strcmp(name, "version") || !strcmp(name, "--version")) {
@@ -153,8 +162,8 @@ int main(int argc, char **argv) {
     }
     for (int i = 0; lt_app_commands[i]; i++)
         if (!strcmp(name, lt_app_commands[i]->cli.name)) return run_command(lt_app_commands[i], argc - 2, argv + 2, cpu);
-    const char *near = lt_cli_nearest(name, n_commands, command_name, NULL);
-    fprintf(stderr, "ltune: unknown command \"%s\"%s%s%s; `ltune help` lists them\n", name, near ? "; did you mean " : "", near ? near : "",
-            near ? "?" : "");
+    fprintf(stderr, "ltune: unknown command \"%s\"", name);
+    suggest(name);
+    fprintf(stderr, "; `ltune help` lists them\n");
     return LT_CLI_EXIT_USAGE;
 }

@@ -192,4 +192,5 @@ void lt_cli_help(const lt_cli_command *c, FILE *out) {
         fprintf(out, "  %.*s\n", (int)bytes, line);
         line += bytes + (line[bytes] == '\n');
     }
+    fputs("\nexit codes: `ltune help exit-codes`\n", out);
 }

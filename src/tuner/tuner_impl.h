@@ -5,9 +5,14 @@
 
 extern const lt_tuner_ops lt_tuner_impl_head, lt_tuner_impl_prompt, lt_tuner_impl_prefix, lt_tuner_impl_lt_prompt, lt_tuner_impl_lt_prefix;
 
-/* Declares a parameter in plan(): name "prompt.rows", n_dims and dims.  Its index in t->param is returned in order of the calls.
- * spread: its rows are dealt over all ranks, each of which holds its own. */
-typedef enum lt_param_kind { LT_PARAM_PLAIN, LT_PARAM_SPREAD, LT_PARAM_DIRECT, LT_PARAM_PARTIAL } lt_param_kind;
+typedef enum lt_param_kind {
+    LT_PARAM_PLAIN,  /* mirrored, its gradient made by backward() */
+    LT_PARAM_SPREAD, /* the same, its rows dealt over all ranks, each of which holds its own */
+    LT_PARAM_DIRECT, /* mirrored, its gradient added up in the step's message */
+    LT_PARAM_PARTIAL /* the same, each rank of a tp group adding a share */
+} lt_param_kind;
+/* Local.  Declares a parameter in plan(): name "prompt.rows", 1 or 2 dims (d1 unused with 1); parameters stand in t->param in the order of the calls.
+ * Errors: INTERNAL (too many). */
 lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, lt_param_kind kind, int n_dims, int64_t d0, int64_t d1);
 
 /* lt_tuner_create with the vtable given. */

@@ -123,7 +123,7 @@ static void test_manual(void) {
     static const char wanted[] = "usage: prog do FILE [options]\n       prog do other\n\nWhat it does.\n\noptions:\n"
                                  "  -o, --output FILE  where to write\n      --rows N       how many\n                     rows\n"
                                  "      --label L      one\n      --labels L,..  several\n  -j, --json         a switch\n"
-                                 "\nA note.\n\nexamples:\n  prog do x\n";
+                                 "\nA note.\n\nexamples:\n  prog do x\n\nexit codes: `ltune help exit-codes`\n";
     char *out = NULL;
     size_t bytes;
     FILE *f = open_memstream(&out, &bytes);
