@@ -90,7 +90,7 @@ int main(int argc, char **argv) {
             return 0;
         }
     const char *near = lt_cli_nearest(name, n_commands, command_name, NULL);
-    fprintf(stderr, "ltune-prep: unknown command \"%s\"%s%s%s; `ltune-prep --help` lists them\n", name, near ? "; did you mean " : "",
-            near ? near : "", near ? "?" : "");
+    fprintf(stderr, "ltune-prep: unknown command \"%s\"%s%s%s; `ltune-prep --help` lists them\n", name, near ? " (did you mean " : "",
+            near ? near : "", near ? "?)" : "");
     return LT_CLI_EXIT_USAGE;
 }

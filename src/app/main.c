@@ -26,7 +26,7 @@ static const char *known_word(int i, const void *unused) {
 
 static void suggest(const char *word) {
     const char *near = lt_cli_nearest(word, N_COMMANDS + N_OTHER, known_word, NULL);
-    if (near) fprintf(stderr, "; did you mean %s?", near);
+    if (near) fprintf(stderr, " (did you mean %s?)", near);
 }
 
 static void print_usage(FILE *f) {
