@@ -56,6 +56,7 @@ static lt_status next_object(copier *c) {
 static lt_status copy_attr(void *user, const char *key, char type, const char *text) {
     copier *c = user;
     LT_TRY(next_object(c));
+    LT_CHECK(H5Aexists(c->to, key) <= 0, LT_ERR_FORMAT, "the file is damaged: an object has two attributes '%s'", key);
     if (type == 's') return lt_h5_put_str(c->to, key, text);
     if (type == 'i') return lt_h5_put_i64(c->to, key, strtoll(text, NULL, 10));
     if (type == 'f') return lt_h5_put_f64(c->to, key, strtod(text, NULL));
@@ -142,6 +143,8 @@ static lt_status copy_group(copier *c, hid_t from, int depth) {
         LT_TRY_GOTO(next_object(c), st, done);
         inside.left = c->left;
         lt_h5_impl_where(from, names[i], where);
+        LT_CHECK_GOTO(H5Lexists(c->to, names[i], H5P_DEFAULT) <= 0, st, done, LT_ERR_FORMAT, "the file is damaged: it holds %s twice",
+                      where);
         LT_H5_READ_GOTO(H5Lget_info(from, names[i], &link, H5P_DEFAULT), st, done, "cannot read %s", where);
         if (link.type == H5L_TYPE_EXTERNAL) continue; /* of another file */
         hid_t obj = H5Oopen(from, names[i], H5P_DEFAULT);

@@ -205,7 +205,12 @@ static void test_h5py(void) {
         if (!line) CHECK_INT(run_output(command, out, sizeof out), 0);
     }
     CHECK_INT(h5py_like(path, info().tokenizer_sha256), 0);
-    unsigned char *data = file_load(path, &n), *at = memmem(data, n, "GCOL", 4);
+    unsigned char *data = file_load(path, &n), *twice = memmem(data, n, "segment_offsets", 16), *at = memmem(data, n, "GCOL", 4);
+    CHECK(twice != NULL);
+    memcpy(twice, "offsets", 8);
+    file_save(damaged, data, n);
+    CHECK_FAILS(read_train(damaged), LT_ERR_FORMAT, "/splits/train/offsets twice");
+    memcpy(twice, "segment_offsets", 16);
     CHECK(at != NULL);
     for (heap = (size_t)(at - data); heap < (size_t)(at - data) + 240; heap += 8) {
         static const unsigned char fill[] = {0x00, 0x01, 0xff};
