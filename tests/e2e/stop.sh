@@ -2,7 +2,7 @@
 # TEST labels: e2e timeout: 240
 # A signal to one rank, in every phase of a run: all ranks leave with 75 and one message, and the same command goes on to the same numbers as a run that
 # nothing disturbed.  Phases are named by the fault sites they pass (LT_FAULT=site:rank:nth:term): loading, label states, first values, inside a step of many
-# packs, inside an evaluation, while a checkpoint is written.
+# packs, inside an evaluation, while a checkpoint is written, between two steps.
 # shellcheck source=tests/e2e/e2e.bash
 . "$(dirname "$0")/e2e.bash"
 prepare
@@ -56,6 +56,13 @@ for layout in "1 1" "2 1" "2 2"; do
     expect "a pass in the second evaluation ($layout)" "$step" 6
     phase evaluation score.pack:$((n - 1)):$nth "$n" "$tp" 6
 done
+# Between the turn that found the best values and the next step, where steps have no pack of their own (kept features), so that one is done before all leave:
+# the best values stay those that were judged.
+config "$tmp/head.yaml" "$bert" "$tmp/between" $'\n  - {name: head, method: {name: head}}'
+LT_FAULT=run.turn:0:4:term run 1 train "$tmp/head.yaml" "${short[@]}"
+expect "between turns: exit code" $rc 75
+says "at step 4; the state is saved" "between turns"
+expect "between turns: the best values" "$(readlink "$tmp/between/ck/best.head")" best_00000003.head.h5
 expect "control: other numbers are seen" \
     "$([ "$(state "$tmp/straight-1-1/ck/last")" = "$(state "$tmp/straight-2-1/ck/last")" ] && echo same || echo other)" other
 verdict
