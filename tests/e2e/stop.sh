@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # TEST labels: e2e timeout: 240
 # A signal to one rank, in every phase of a run: all ranks leave with 75 and one message, and the same command goes on to the same numbers as a run that
-# nothing disturbed.  Phases are named by the fault sites they pass (LT_FAULT=site:rank:nth:term): loading, label states, first values, inside a step of many
-# packs, inside an evaluation, while a checkpoint is written, between two steps.
+# nothing disturbed.  Phases are named by the fault sites they pass (LT_FAULT=site:rank:nth:term): loading, reading weights, label states, first values, inside
+# a step of many packs, inside an evaluation, while a checkpoint is written, between two steps.
 # shellcheck source=tests/e2e/e2e.bash
 . "$(dirname "$0")/e2e.bash"
 prepare
@@ -36,6 +36,9 @@ for layout in "1 1" "2 1" "2 2"; do
     packs=$(LT_FAULT=score.pack:$last:1000000 run "$n" train "$tmp/a.yaml" run.dir="$tmp/count" parallel.tp="$tp" "${short[@]}" train.steps=1; echo $rc)
     expect "control: a rule that no pass fits ($layout)" "$packs" 0
     phase loading model.load:$last:1 "$n" "$tp" ""
+    phase reading safetensors.read:$last:2 "$n" "$tp" ""
+    LT_FAULT=safetensors.read:$last:2:term run "$n" train "$tmp/a.yaml" run.dir="$tmp/count" parallel.tp="$tp" "${short[@]}"
+    says 'stopped by a signal while weights were loaded' "reading is not gone on with ($layout)"
     phase states run.states:$last:1 "$n" "$tp" ""
     phase values tuner.tokens:$last:1 "$n" "$tp" ""
     phase before step.local:$last:1 "$n" "$tp" ""
