@@ -111,6 +111,7 @@ lt_status lt_cli_parse(const lt_cli_command *c, int argc, char **argv, lt_cli_ar
         }
         for (int i = 0; k < 0 && i < n; i++)
             if (c->option[i].letter == found) k = i;
+        LT_CHECK(a->n_options < LT_CLI_MAX_WORDS - 1, LT_ERR_ARG, "more than %d options", LT_CLI_MAX_WORDS - 1); /* -vvv is three */
         a->option[a->n_options].name = c->option[k].name;
         a->option[a->n_options++].value = optarg ? optarg : "";
     }

@@ -3,12 +3,13 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
 
 static sigset_t asked;
 static bool installed;
-static int pending;
+static _Atomic int pending; /* threads of a loop may all look */
 
 void lt_signal_install(void) {
     sigemptyset(&asked);

@@ -11,7 +11,7 @@ extern "C" {
 
 /* Local.  Blocks both signals in this thread and in all that it starts from now on: call it before MPI, OpenMP or anything else makes threads. */
 void lt_signal_install(void);
-/* Local, master thread.  The signal that came since lt_signal_install, or 0; what came stays. */
+/* Local, any thread.  The signal that came since lt_signal_install, or 0; what came stays. */
 int lt_signal_pending(void);
 
 #ifdef __cplusplus

@@ -10,6 +10,7 @@
 #include "model/model_impl.h"
 
 #include "base/fault.h"
+#include "base/signal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,6 +97,12 @@ static lt_status place(lt_model *m) {
     return LT_OK;
 }
 
+lt_status lt_model_impl_check_stop(void) {
+    LT_CHECK(!lt_signal_pending(), LT_ERR_STOPPED,
+             "stopped by a signal while weights were loaded: nothing was trained; run the same command again to start");
+    return LT_OK;
+}
+
 static size_t bytes_of(const lt_lin *lin) { return (size_t)(lin->N * lin->K) * lt_dtype_bytes(lin->dt); }
 
 static lt_status pack(lt_model *m) {
@@ -104,6 +111,7 @@ static lt_status pack(lt_model *m) {
     for (int l = 0; l < m->arch.m; l++)
         for (int i = 0; (lin = lin_of(&m->block[l], i)); i++) total += bytes_of(lin);
     for (int l = 0; l < m->arch.m; l++) {
+        LT_TRY(lt_model_impl_check_stop());
         for (int i = 0; (lin = lin_of(&m->block[l], i)); i++) {
             LT_TRY(m->ctx.ops->lin_pack(&m->ctx, lin, lt_model_impl_is_mine(m, at, bytes_of(lin), total)));
             at += bytes_of(lin);

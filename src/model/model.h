@@ -94,7 +94,7 @@ lt_status lt_model_plan(lt_model *m, const lt_model_limits *limits);
 bool lt_model_may_share(const lt_model *m);
 /* Collective(world).  Reads this rank's slices of the weights.  Where lt_model_may_share, the dp ranks of a node read a part each into one copy in memory that
  * they share (read-only afterwards); without room for it, or if their threads differ, they keep a copy each and rank 0 warns.
- * Errors: IO, FORMAT, NOMEM (agreed). */
+ * Errors: IO, FORMAT, NOMEM, STOPPED (a signal came; agreed). */
 lt_status lt_model_load(lt_model *m);
 /* Collective(world).  Frees everything; accepts NULL; sets NULL. */
 void lt_model_destroy(lt_model **model);

@@ -158,6 +158,8 @@ bool lt_model_impl_in_file(const lt_model *m, lt_part part);
 lt_status lt_model_impl_read(lt_model *m);
 /* read.c: of `total` bytes of work that the ranks of a shared copy divide, is the piece of `bytes` at `at` this rank's?  One rank says yes. */
 bool lt_model_impl_is_mine(const lt_model *m, size_t at, size_t bytes, size_t total);
+/* load.c.  Local.  STOPPED if a signal came to this rank: loading ends with the next agreement. */
+lt_status lt_model_impl_check_stop(void);
 /* load.c.  Collective(dp) where the copy is shared.  Accepts a model without weights. */
 void lt_model_impl_drop_weights(lt_model *m);
 /* acts.c: carves the activations from m->acts (measuring or real). */

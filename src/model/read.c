@@ -68,7 +68,8 @@ lt_status lt_model_impl_read(lt_model *m) {
             for (int64_t r = 0; r < w->rows; r += step) {
                 int64_t n = w->rows - r < step ? w->rows - r : step;
                 if (!lt_model_impl_is_mine(m, before + (size_t)r * row_bytes, (size_t)n * row_bytes, total)) continue;
-                lt_status s = place_piece(m, w, r, n, spare);
+                lt_status s = lt_model_impl_check_stop();
+                if (s == LT_OK) s = place_piece(m, w, r, n, spare);
                 if (omp_get_thread_num() == 0) lt_comm_progress(m->grid->world); /* MPI knows the master thread only */
                 if (s != LT_OK) {
 #pragma omp critical(lt_model_load)

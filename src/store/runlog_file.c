@@ -123,7 +123,7 @@ done:
 }
 
 static lt_status write_file(lt_runlog *log) {
-    char hex[LT_SHA_HEX_BYTES];
+    char hex[LT_SHA_HEX_BYTES] = "";
     lt_h5_writer *w = NULL;
     lt_status st = LT_OK;
     LT_TRY(lt_h5_write_begin(log->path, LT_KIND_RUN, LT_RUN_VERSION, &w));
@@ -138,6 +138,7 @@ static lt_status write_file(lt_runlog *log) {
     lt_runlog_impl_journal_end(log);
     log->reshaped = false;
 done:
+    if (st != LT_OK && hex[0]) log->reshaped = true; /* it may have the name already: no journal continues the one before */
     lt_h5_write_cancel(&w);
     return st;
 }

@@ -5,6 +5,7 @@
  * continues from its last checkpoint with the run log cut to that step, and repeats the same numbers. */
 #include "train/run_impl.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/signal.h"
@@ -85,8 +86,6 @@ typedef struct turn {
 static lt_status evaluate(lt_run *r, turn *t) {
     lt_metrics *metrics = NULL;
     lt_status st = lt_agree(r->grid.world, lt_calloc(&metrics, r->n_trials, sizeof *metrics, "metrics"));
-    t->filed = t->any_best = false;
-    for (int i = 0; i < r->n_trials; i++) t->is_best[i] = false;
     for (int i = 0, n; st == LT_OK && i < r->n_trials; i += n + 1) {
         for (n = 0; i + n < r->n_trials && eval_due(&r->trial[i + n]);) n++;
         if (n == 0) continue;
@@ -135,7 +134,8 @@ static lt_status stopped(const lt_run *r) {
 /* Collective(world).  Evaluations that are due, then the checkpoint, if there is a reason for one.  *stop: a signal came, in or out. */
 static lt_status settle(lt_run *r, turn *t, bool save, bool *stop) {
     double t0 = lt_time_s();
-    t->filed = t->any_best = false;
+    t->filed = t->any_best = false; /* also where a stop leaves no time to evaluate: what the turn before found is saved */
+    for (int i = 0; i < r->n_trials; i++) t->is_best[i] = false;
     lt_status st = *stop ? LT_OK : evaluate(r, t);
     if (st == LT_ERR_STOPPED) {
         *stop = true;
@@ -166,6 +166,7 @@ static lt_status train_loop(lt_run *r, turn *t) {
         LT_TRY(settle(r, t, save, &stop));
         if (ended(r)) break;
         if (stop) return stopped(r);
+        (void)lt_fault_hit("run.turn", "term"); /* for tests: a signal between two turns */
         stop = lt_signal_pending() != 0;
         save = save_wanted(r);
         LT_TRY(lt_run_impl_step(r, &stop, &save, &done));

@@ -4,6 +4,7 @@
  * everything else stands with its method. */
 #include "tuner/tuner_impl.h"
 
+#include "base/fault.h"
 #include "base/rng.h"
 
 #include <stdlib.h>
@@ -97,6 +98,7 @@ lt_status lt_tuner_impl_normal(const lt_tuner *t, int param, double scale) {
     lt_rng rng = {.seed = t->seed, .purpose = LT_RNG_INIT, .a = (uint32_t)param};
     int64_t n = lt_param_elems(p), first = p->row1 > p->row0 ? n / (p->row1 - p->row0) * p->row0 : 0;
     float *host = NULL;
+    LT_TRY(LT_FAULT_POINT("tuner.values"));
     LT_TRY(lt_calloc(&host, n, sizeof *host, "initial values"));
     for (int64_t i = 0; i < n; i++) host[i] = (float)(scale * lt_rng_normal(&rng, (uint64_t)(first + i), 0));
     lt_status st = lt_ctx_upload(t->ctx, p->value.data, host, (size_t)n * sizeof *host);
@@ -107,12 +109,11 @@ lt_status lt_tuner_impl_normal(const lt_tuner *t, int param, double scale) {
 
 lt_status lt_tuner_init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *label_states) {
     LT_ASSERT(!t->label_states || label_states);
-    if (t->label_states) {
-        LT_TRY(lt_ctx_upload(t->ctx, t->label_states, label_states, (size_t)lt_tuner_states_elems(t) * sizeof(float)));
-        LT_TRY(t->ctx->ops->wait(t->ctx, NULL));
-    }
-    LT_TRY(lt_tuner_impl_normal(t, t->n_params - 2, 0.02));
-    return t->ops->init(t, m, tok, label_states);
+    lt_status st = t->ops->init(t, m, tok, label_states); /* first: it may communicate, so no rank may fail before it */
+    if (st == LT_OK) st = lt_tuner_impl_normal(t, t->n_params - 2, 0.02);
+    if (st != LT_OK || !t->label_states) return st;
+    LT_TRY(lt_ctx_upload(t->ctx, t->label_states, label_states, (size_t)lt_tuner_states_elems(t) * sizeof(float)));
+    return t->ctx->ops->wait(t->ctx, NULL);
 }
 
 int64_t lt_tuner_states_elems(const lt_tuner *t) { return t->label_states ? (int64_t)t->labels->K * t->labels->P * t->arch->C : 0; }

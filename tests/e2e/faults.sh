@@ -120,6 +120,8 @@ for n in 2 4; do
             trains $site $rank 1 $n
         done
         for site in run.states tuner.tokens score.local score.pack comm.shared; do trains $site $rank 1 $n; done
+        trains tuner.values $rank 3 $n # of lt_prompt, prompt: the other ranks go on to look up words
+        trains tuner.values $rank 6 $n
         trains safetensors.read $rank 2 $n # in the middle of its part of the weights that the ranks share
         apart comm.space $rank $n
         continues step.local $rank 5 $n
@@ -155,7 +157,7 @@ for n in 2 4; do expect "a failed resume or evaluation changes nothing" "$(state
 named=$(grep -E '^ *(for site|apart|continues|fails|trains|survives|LT_FAULT=)' "$0" | grep -oE '[a-z0-9]+\.[a-z]+' | sort -u)
 untested=$(grep -rhoE '(LT_FAULT_POINT|lt_fault_hit|spoil)\((r, )?"[a-z0-9.]+"' "$source_dir/src" |
     sed 's/.*"\(.*\)"/\1/' | sort -u | comm -23 - <(echo "$named"))
-expect "places without a case (step.loss: below)" "$untested" step.loss
+expect "places without a case (run.turn: stop.sh; step.loss: below)" "${untested//$'\n'/ }" "run.turn step.loss"
 
 # ---- not a number ----
 fault "$tmp/out" step.loss:0:5:nan 2 train "$tmp/a.yaml" run.dir="$tmp/nan"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # TEST labels: e2e timeout: 240
 # A signal to one rank, in every phase of a run: all ranks leave with 75 and one message, and the same command goes on to the same numbers as a run that
-# nothing disturbed.  Phases are named by the fault sites they pass (LT_FAULT=site:rank:nth:term): loading, label states, first values, inside a step of many
-# packs, inside an evaluation, while a checkpoint is written.
+# nothing disturbed.  Phases are named by the fault sites they pass (LT_FAULT=site:rank:nth:term): loading, reading weights, label states, first values, inside
+# a step of many packs, inside an evaluation, while a checkpoint is written, between two steps.
 # shellcheck source=tests/e2e/e2e.bash
 . "$(dirname "$0")/e2e.bash"
 prepare
@@ -36,6 +36,9 @@ for layout in "1 1" "2 1" "2 2"; do
     packs=$(LT_FAULT=score.pack:$last:1000000 run "$n" train "$tmp/a.yaml" run.dir="$tmp/count" parallel.tp="$tp" "${short[@]}" train.steps=1; echo $rc)
     expect "control: a rule that no pass fits ($layout)" "$packs" 0
     phase loading model.load:$last:1 "$n" "$tp" ""
+    phase reading safetensors.read:$last:2 "$n" "$tp" ""
+    LT_FAULT=safetensors.read:$last:2:term run "$n" train "$tmp/a.yaml" run.dir="$tmp/count" parallel.tp="$tp" "${short[@]}"
+    says 'stopped by a signal while weights were loaded' "reading is not gone on with ($layout)"
     phase states run.states:$last:1 "$n" "$tp" ""
     phase values tuner.tokens:$last:1 "$n" "$tp" ""
     phase before step.local:$last:1 "$n" "$tp" ""
@@ -74,6 +77,13 @@ masks() { # masks RUN: of all threads of a run that stalls in its second step: d
 found=$(masks handlers)
 expect "threads that take a signal, handlers" "$(cut -d ' ' -f 2- <<<"$found")" "1 0"
 count "$(less 2 "$(cut -d ' ' -f 1 <<<"$found")")" "more than one thread was looked at: $found"
+# Between the turn that found the best values and the next step, where steps have no pack of their own (kept features), so that one is done before all leave:
+# the best values stay those that were judged.
+config "$tmp/head.yaml" "$bert" "$tmp/between" $'\n  - {name: head, method: {name: head}}'
+LT_FAULT=run.turn:0:4:term run 1 train "$tmp/head.yaml" "${short[@]}"
+expect "between turns: exit code" $rc 75
+says "at step 4; the state is saved" "between turns"
+expect "between turns: the best values" "$(readlink "$tmp/between/ck/best.head")" best_00000003.head.h5
 expect "control: other numbers are seen" \
     "$([ "$(state "$tmp/straight-1-1/ck/last")" = "$(state "$tmp/straight-2-1/ck/last")" ] && echo same || echo other)" other
 verdict

@@ -215,6 +215,39 @@ static void test_kill(void) {
     printf("20 kills: %lld rows kept, %d reads beside the writer\n", (long long)have, reads);
 }
 
+/* A new file that has the name, though its folder could not be synced: the journal that follows must continue that file, not the one before. */
+static void test_folder_not_synced(void) {
+    const uid_t me = geteuid();
+    struct stat info;
+    lt_runlog *log = NULL;
+    lt_status st = LT_OK;
+    int64_t step = 1;
+    mkdir(in_scratch("unsynced"), 0777);
+    if (chdir(in_scratch("unsynced")) != 0) exit(1);
+    CHECK_OK(lt_runlog_open("run.h5", 0, &log));
+    CHECK_OK(add_step(log, step));
+    CHECK_OK(lt_runlog_flush(log, true));
+    CHECK(stat("run.h5", &info) == 0);
+    ino_t inode = info.st_ino;
+    CHECK(chmod(".", 0333) == 0); /* files come and go, but nobody opens the folder */
+    if (me == 0) CHECK(seteuid(65534) == 0);
+    for (double t0 = lt_time_s(); st == LT_OK && lt_time_s() - t0 < 30; usleep(20000)) { /* until it is time for a whole file */
+        CHECK_OK(add_step(log, ++step));
+        st = lt_runlog_flush(log, false);
+    }
+    CHECK_FAILS(st, LT_ERR_IO, "to sync it");
+    if (me == 0) CHECK(seteuid(me) == 0);
+    CHECK(chmod(".", 0777) == 0);
+    CHECK(stat("run.h5", &info) == 0 && info.st_ino != inode); /* control: it is the new file */
+    CHECK_OK(add_step(log, ++step));
+    CHECK_OK(lt_runlog_flush(log, true));
+    lt_runlog_close(&log); /* as if killed: nothing more is written */
+    CHECK_OK(lt_runlog_open("run.h5", 0, &log));
+    CHECK(holds_steps(log, step));
+    lt_runlog_close(&log);
+    if (chdir("/") != 0) exit(1);
+}
+
 static void test_h5dump(void) {
     char command[800], out[20000];
     if (system("command -v h5dump >/dev/null 2>&1") != 0) {
@@ -235,6 +268,7 @@ int main(void) {
     test_pacing();
     test_bad_files();
     test_kill();
+    test_folder_not_synced();
     test_h5dump();
     return test_end();
 }

@@ -104,6 +104,12 @@ static void test_refusals(void) {
     for (int i = 0; i < LT_CLI_MAX_WORDS; i++) many[i] = word;
     CHECK_FAILS(lt_cli_parse(&command, LT_CLI_MAX_WORDS, many, &a), LT_ERR_ARG, "more than 255 words");
     CHECK_OK(lt_cli_parse(&command, LT_CLI_MAX_WORDS - 1, many, &a));
+    char letters[LT_CLI_MAX_WORDS + 2] = "-", *cluster[] = {letters}; /* one word, as many options */
+    memset(letters + 1, 'j', LT_CLI_MAX_WORDS);
+    CHECK_FAILS(lt_cli_parse(&command, 1, cluster, &a), LT_ERR_ARG, "more than 255 options");
+    letters[LT_CLI_MAX_WORDS] = 0;
+    CHECK_OK(lt_cli_parse(&command, 1, cluster, &a));
+    CHECK_INT(a.n_options, LT_CLI_MAX_WORDS - 1);
 }
 
 static const char *name_of(int i, const void *names) { return ((const char *const *)names)[i]; }
