@@ -93,6 +93,8 @@ lt_status lt_ckpt_link(const char *dir, const char *name, int64_t step);
 /* Local.  Makes DIR/best.<trial> of n trials point at their best files of that step, each in one step; these files are durable before, the
  * links when it returns.  Errors: ARG (a file is not there), IO. */
 lt_status lt_ckpt_link_best(const char *dir, const char *const *trial, int n, int64_t step);
+/* Local.  Makes DIR/best.<trial> point at the trial's best file of that step if it is there; *there tells.  Errors: IO, NOMEM. */
+lt_status lt_ckpt_find_best(const char *dir, const char *trial, int64_t step, bool *there);
 /* Local.  Deletes all but the newest `keep` checkpoints and those that a link points at, and best files that none points at.  Errors: IO. */
 lt_status lt_ckpt_prune(const char *dir, int keep);
 /* Local.  Deletes every checkpoint, best file and link: for a run that starts over.  Errors: IO. */

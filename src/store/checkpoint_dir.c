@@ -96,6 +96,14 @@ done:
     return st;
 }
 
+lt_status lt_ckpt_find_best(const char *dir, const char *trial, int64_t step, bool *there) {
+    char *path = NULL;
+    LT_TRY(lt_fs_path(&path, "%s/" LT_CKPT_BEST, dir, (long long)step, trial));
+    *there = access(path, F_OK) == 0;
+    free(path);
+    return *there ? link_one_best(dir, trial, step) : LT_OK;
+}
+
 lt_status lt_ckpt_link_best(const char *dir, const char *const *trial, int n, int64_t step) {
     if (n == 0) return LT_OK;
     LT_TRY(lt_fs_sync(dir)); /* the files' names before the links to them */

@@ -67,7 +67,7 @@ lt_status lt_fs_sync(const char *path) {
     return LT_OK;
 }
 
-static lt_status sync_parent(const char *path) {
+lt_status lt_fs_sync_parent(const char *path) {
     char *dir;
     LT_TRY(lt_strdup(&dir, path));
     char *slash = strrchr(dir, '/');
@@ -85,7 +85,7 @@ lt_status lt_fs_replace(const char *tmp, const char *path, bool durable) {
 
 lt_status lt_fs_rename(const char *tmp, const char *path, bool durable) {
     LT_CHECK(rename(tmp, path) == 0, LT_ERR_IO, "cannot rename %s to %s: %s", tmp, path, strerror(errno));
-    return durable ? sync_parent(path) : LT_OK;
+    return durable ? lt_fs_sync_parent(path) : LT_OK;
 }
 
 lt_status lt_fs_symlink(const char *target, const char *path, bool durable) {
@@ -105,7 +105,7 @@ lt_status lt_fs_set_aside(const char *path) {
     char *bad = NULL;
     LT_TRY(lt_fs_path(&bad, "%s.bad", path));
     lt_status st = lt_fs_replace(path, bad, false);
-    if (st == LT_OK) st = sync_parent(path);
+    if (st == LT_OK) st = lt_fs_sync_parent(path);
     if (st == LT_OK) lt_warn("%s is kept as %s", path, bad);
     free(bad);
     return st;

@@ -19,6 +19,8 @@ lt_status lt_fs_mkdirs(const char *dir);
 lt_status lt_fs_temp_name(const char *path, char **tmp);
 /* Local.  Asks the kernel to bring a file's content to the disk.  Errors: IO. */
 lt_status lt_fs_sync(const char *path);
+/* Local.  The same for the folder that a file is in: its name. */
+lt_status lt_fs_sync_parent(const char *path);
 /* Local.  Renames tmp to path.  durable: the file is synced before and the folder after, so that neither content nor name can be lost by
  * a power cut once this returns.  Errors: IO. */
 lt_status lt_fs_replace(const char *tmp, const char *path, bool durable);

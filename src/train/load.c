@@ -108,13 +108,37 @@ static lt_status resume_all(lt_run *r) {
     return st;
 }
 
+/* Rank 0.  Trials whose best values were saved at an earlier step, and are there no more: a run that goes back finds them deleted by its later bests. */
+static lt_status find_lost(const lt_run *r, bool *lost) {
+    LT_TRY(lt_ckpt_link(r->folder.ck_dir, "last", r->step));
+    for (int i = 0; i < r->n_trials; i++) {
+        const lt_trial *t = &r->trial[i];
+        bool there;
+        if (t->best.step < 0 || t->best.step == r->step) continue;
+        LT_TRY(lt_ckpt_find_best(r->folder.ck_dir, t->cfg->name, t->best.step, &there));
+        lost[i] = !there;
+        if (lost[i])
+            lt_warn("the best values of trial %s, of step %lld, are not in %s any more: its next evaluation counts as its best",
+                    t->cfg->name, (long long)t->best.step, r->folder.ck_dir);
+    }
+    return LT_OK;
+}
+
 /* Collective(world).  Links and best files of the checkpoint that goes on.  A run that was killed after its commit has older ones. */
 static lt_status mend_links(lt_run *r) {
     bool *is_best = NULL;
-    lt_status st = r->grid.rank == 0 ? lt_ckpt_link(r->folder.ck_dir, "last", r->step) : LT_OK;
-    LT_KEEP(st, lt_calloc(&is_best, r->n_trials, sizeof *is_best, "trials"));
-    st = lt_agree(r->grid.world, st);
-    for (int i = 0; st == LT_OK && i < r->n_trials; i++) is_best[i] = r->trial[i].best.step == r->step;
+    lt_comm *world = r->grid.world;
+    lt_status st = lt_agree(world, lt_calloc(&is_best, r->n_trials, sizeof *is_best, "trials"));
+    if (st == LT_OK) st = lt_agree(world, r->grid.rank == 0 ? find_lost(r, is_best) : LT_OK);
+    if (st == LT_OK) lt_bcast_host(world, is_best, (size_t)r->n_trials * sizeof *is_best, 0);
+    for (int i = 0; st == LT_OK && i < r->n_trials; i++) {
+        lt_trial *t = &r->trial[i];
+        if (is_best[i]) {
+            t->best.step = -1;
+            t->stale_evals = 0;
+        }
+        is_best[i] = t->best.step == r->step;
+    }
     if (st == LT_OK) st = lt_run_impl_save_best(r, is_best);
     free(is_best);
     return st;

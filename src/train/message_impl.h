@@ -18,8 +18,8 @@ enum { LT_FLAG_STOP, LT_FLAG_FAILED, LT_FLAG_SAVE, LT_FLAG_ABANDONED, LT_FLAG_TO
 typedef struct lt_message {
     const lt_ctx *ctx; /* borrowed */
     lt_buffer *buf;
-    float *data;                                      /* device: this rank's slot; the sums after lt_allreduce */
-    int64_t d_kv, partial, d_prompt, direct, tail, n; /* offsets in elements; n: all */
+    float *data;                                /* device: this rank's slot; the sums after lt_allreduce */
+    int64_t partial, d_prompt, direct, tail, n; /* offsets in elements (the bank stands first); n: all */
     int n_trials;
     float flag[LT_FLAG_COUNT]; /* host: this rank's, on their way into the tail */
     float *told;               /* host [n_trials * LT_TAIL_PER_TRIAL + LT_FLAG_COUNT]: the tail as summed */

@@ -4,7 +4,7 @@
  * ranks, and the one message at the end, which carries the gradients of the bank, of the prompt rows, of adapters and heads, every trial's loss, and the
  * flags; so all ranks leave a step with the same numbers and the same verdict.  A failure between the two is fatal (comm.h).
  *
- * Everything is enqueued on the device: the optimizer reads the norm and the losses where they are, and the host waits once, at the end, for the few numbers
+ * Everything is enqueued on the device: the optimizer reads the norm and the losses where they are, and the host waits at the end, for the few numbers
  * that its bookkeeping follows from.  Only with spread parameters the squares of their gradients are summed over the ranks before (the norm is of all). */
 #include "train/run_impl.h"
 
@@ -182,7 +182,7 @@ static lt_status learn_kept(lt_run *r) {
     const lt_ctx *ctx = lt_model_ctx(r->model);
     for (int64_t first = 0, n; first < w->kept.n; first += n) {
         int64_t runs = 0;
-        LT_TRY(ctx->ops->wait(ctx, NULL)); /* the rows before have left host memory */
+        if (first > 0) LT_TRY(ctx->ops->wait(ctx, NULL)); /* the rows before have left host memory */
         for (n = 0; n < w->rows.max && first + n < w->kept.n; n++) {
             const lt_item *it = &w->kept.item[first + n];
             w->rows.host_index[n] = (int32_t)w->train.place[it->sample];

@@ -29,6 +29,13 @@ same "the same command again: losses" "$(losses "$tmp/c")" "$(losses "$tmp/b")"
 must_run 2 train "$tmp/a.yaml" run.resume="$start"
 same "back to an earlier step: the same end" "$(state "$tmp/a/ck/last")" "$whole"
 expect "back to an earlier step: later ones are kept" "$(find "$tmp/a/ck" -name 'step_*.bad' | wc -l)" 2
+# and killed before it is at its best again: a best that the folder does not hold any more is no best, and eval finds one of every trial
+must_run 2 train "$tmp/a.yaml" run.dir="$tmp/back" train.eval_every=2 train.checkpoint_every=2 train.keep=9
+rm "$tmp"/back/ck/best_* # as the bests of later steps do
+must_run 2 train "$tmp/a.yaml" run.dir="$tmp/back" train.eval_every=2 train.checkpoint_every=2 run.resume="$tmp/back/ck/step_00000006.h5"
+says 'warning: the best values of trial .*, of step [24], are not in .*/back/ck any more: its next evaluation counts as its best' "a best that is gone"
+run 2 eval "$tmp/a.yaml" run.dir="$tmp/back"
+expect "a best that is gone: every trial has one again" "$rc $(grep -c ' n [0-9]' "$tmp/out")" "0 4"
 run 2 train "$tmp/a.yaml" run.dir="$tmp/d" run.resume="$tmp/none.h5"
 expect "no such checkpoint" "$rc" 15
 
