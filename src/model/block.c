@@ -11,7 +11,7 @@
  * norm (BERT).  In the last block (pick) only the rows that are read out go past the keys and values. */
 #include "model/model_impl.h"
 
-static void rotate(lt_model *m, int layer, lt_arr x, int64_t ld, int heads, int64_t rows, const int32_t *pos, int inverse) {
+void lt_model_impl_rotate(lt_model *m, int layer, lt_arr x, int64_t ld, int heads, int64_t rows, const int32_t *pos, int inverse) {
     LT_OP(m, rope,
           &(struct lt_rope_args){.rows = rows,
                                  .heads = heads,
@@ -85,8 +85,8 @@ static void attention_body(lt_model *m, const lt_pack *pack, int layer, const lt
     lt_model_impl_adapt(m, layer, LT_TARGET_V, n, lt_arr_at(s->kv, kd), 2 * kd);
     if (m->arch.qk_norm) norm_heads(m, layer, rows, T);
     if (m->arch.positions == LT_POS_ROTARY) {
-        rotate(m, layer, s->q, hd, m->Hl, rows, pick ? m->dev.pick_pos : m->dev.pos, 0);
-        rotate(m, layer, s->kv, 2 * kd, m->Hkvl, T, m->dev.pos, 0);
+        lt_model_impl_rotate(m, layer, s->q, hd, m->Hl, rows, pick ? m->dev.pick_pos : m->dev.pos, 0);
+        lt_model_impl_rotate(m, layer, s->kv, 2 * kd, m->Hkvl, T, m->dev.pos, 0);
     }
     lt_model_impl_attn_fwd(m, layer, bank, pick);
 }

@@ -64,18 +64,6 @@ static void up_back(lt_model *m, int layer, int64_t rows, float *dn, lt_arr resi
     if (m->arch.glu) lt_model_impl_adapt_bwd(m, layer, LT_TARGET_GATE, x, du, ld, f32(dn));
 }
 
-static void unrotate(lt_model *m, int layer, lt_arr x, int64_t ld, int heads, int64_t rows, const int32_t *pos) {
-    LT_OP(m, rope,
-          &(struct lt_rope_args){.rows = rows,
-                                 .heads = heads,
-                                 .head_dim = m->arch.D,
-                                 .x = x,
-                                 .ld_x = ld,
-                                 .pos = pos,
-                                 .cos_sin = m->cos_sin[m->arch.layer[layer].rope],
-                                 .inverse = 1});
-}
-
 static void norm_heads_back(lt_model *m, int layer, int64_t rows, int64_t T) {
     lt_saved *s = &m->saved[layer];
     int D = m->arch.D;
@@ -107,8 +95,8 @@ static void attention_back(lt_model *m, const lt_pack *pack, int layer, const lt
     lt_model_impl_attn_bwd(m, layer, bank, pick);
     if (!below && !m->targets) return;
     if (m->arch.positions == LT_POS_ROTARY) {
-        unrotate(m, layer, m->dq, hd, m->Hl, rows, pick ? m->dev.pick_pos : m->dev.pos);
-        unrotate(m, layer, m->dkv, 2 * kd, m->Hkvl, T, m->dev.pos);
+        lt_model_impl_rotate(m, layer, m->dq, hd, m->Hl, rows, pick ? m->dev.pick_pos : m->dev.pos, 1);
+        lt_model_impl_rotate(m, layer, m->dkv, 2 * kd, m->Hkvl, T, m->dev.pos, 1);
     }
     if (m->arch.qk_norm) norm_heads_back(m, layer, rows, T);
 }

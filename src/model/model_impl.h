@@ -177,6 +177,8 @@ static inline bool lt_model_impl_picks(const lt_model *m, int layer) {
     return layer == m->arch.m - 1 && lt_model_impl_one_row(m->args->readout) && !m->args->hidden;
 }
 
+/* block.c: q or k [rows, heads * D] of a layer turned by their positions; inverse: back. */
+void lt_model_impl_rotate(lt_model *m, int layer, lt_arr x, int64_t ld, int heads, int64_t rows, const int32_t *pos, int inverse);
 /* block.c, block_bwd.c: one block.  pick: the last one, of which only the read-out rows go on.
  *   x  in the stream before the block [T, C];  returned: after it, [T, C] or the read-out rows [n_seq, C] */
 lt_arr lt_model_impl_block_fwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, lt_arr x);
