@@ -41,6 +41,7 @@ struct lt_runlog {
     char base[LT_SHA_HEX_BYTES]; /* digest of the file that the journal continues; "": there is none */
     int journal;                 /* descriptor, -1: not begun since the file was written */
     bool journaled;              /* the journal has rows */
+    bool journal_named;          /* its name is on the disk too */
     double min_interval_s, opened_s, flushed_s, flush_cost_s,
         fold_cost_s; /* clock times; seconds of all flushes, of the last whole write */
 };

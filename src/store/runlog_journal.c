@@ -94,7 +94,7 @@ static lt_status begin(lt_runlog *log, const char *path) {
     log->journal = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
     LT_CHECK(log->journal >= 0, LT_ERR_IO, "cannot create %s: %s", path, strerror(errno));
     lt_status st = write_all(log->journal, path, line, HEADER_BYTES);
-    if (st == LT_OK) st = lt_fs_sync_parent(path);
+    log->journal_named = false;
     if (st == LT_OK) return LT_OK;
     (void)close(log->journal);
     log->journal = -1;
@@ -131,6 +131,10 @@ lt_status lt_runlog_impl_journal(lt_runlog *log, bool durable) {
     if (log->journal < 0) st = begin(log, path);
     if (st == LT_OK) st = append(log, path, durable);
     log->journaled |= st == LT_OK;
+    if (st == LT_OK && durable && !log->journal_named) {
+        st = lt_fs_sync_parent(path);
+        log->journal_named = st == LT_OK;
+    }
     free(path);
     return st;
 }
