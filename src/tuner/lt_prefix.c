@@ -21,7 +21,6 @@ static int64_t half_elems(const lt_tuner *t) { return (int64_t)t->arch->m * t->P
 
 static lt_status plan(lt_tuner *t) {
     int64_t E = lt_tuner_impl_row_elems(t->arch), C = t->arch->C, K = t->labels->K;
-    t->pairs = true;
     t->n_out = 2;
     t->P = t->labels->P;
     t->n_slots = (int)K;

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 static lt_status plan(lt_tuner *t) {
-    t->pairs = true;
     t->n_out = 2;
     t->P = t->labels->P;
     t->n_prompts = t->labels->K * t->P;

@@ -60,17 +60,13 @@ static lt_status carve(lt_tuner *t) {
 lt_status lt_tuner_create(const lt_method_cfg *cfg, uint64_t seed, const lt_arch *arch, const lt_ctx *ctx, const lt_grid *grid,
                           const lt_labels *labels, lt_tuner *t) {
     LT_ASSERT((unsigned)cfg->name < LT_METHOD_COUNT && method_ops[cfg->name]);
-    return lt_tuner_impl_create(method_ops[cfg->name], cfg, seed, arch, ctx, grid, labels, t);
-}
-
-lt_status lt_tuner_impl_create(const lt_tuner_ops *ops, const lt_method_cfg *cfg, uint64_t seed, const lt_arch *arch, const lt_ctx *ctx,
-                               const lt_grid *grid, const lt_labels *labels, lt_tuner *t) {
-    *t = (lt_tuner){.ops = ops,
+    *t = (lt_tuner){.ops = method_ops[cfg->name],
                     .cfg = cfg,
                     .arch = arch,
                     .ctx = ctx,
                     .labels = labels,
                     .seed = seed,
+                    .pairs = lt_method_of(cfg)->pairs,
                     .rank = grid ? grid->rank : 0,
                     .ranks = grid ? grid->size : 1};
     LT_TRY(check(t));

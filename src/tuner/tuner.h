@@ -55,7 +55,7 @@ typedef struct lt_labels {
 } lt_labels;
 
 typedef struct lt_tuner_ops {
-    /* Local.  Sizes: sets pairs, n_out, P, n_slots, n_prompts and declares parameters (lt_tuner_impl_add_param).  Errors: CONFIG. */
+    /* Local.  Sizes: sets n_out, P, n_slots, n_prompts and declares parameters (lt_tuner_impl_add_param).  Errors: CONFIG. */
     lt_status (*plan)(lt_tuner *t);
     /* Collective(world) through the model.  Writes the initial parameter values, a function of the seed only.  states: host [K][P][C] or NULL. */
     lt_status (*init)(lt_tuner *t, lt_model *m, lt_tok *tok, const float *states);
@@ -76,8 +76,8 @@ struct lt_tuner {
     const lt_labels *labels;  /* borrowed */
     uint64_t seed;
     int rank, ranks; /* place among all ranks: whose rows of spread parameters are here */
+    bool pairs;      /* of the method: input is (text, candidate label), 2-way head, evaluation scores every label */
     /* decided by plan() */
-    bool pairs;             /* input is (text, candidate label): 2-way head, evaluation scores every label */
     int n_out;              /* width of the head: 2 or K */
     int P;                  /* prefix length or prompt rows a sequence; 0 for head */
     int n_slots, n_prompts; /* bank slots and prompt rows (rows, not prompts) this tuner owns */

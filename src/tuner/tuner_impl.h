@@ -15,10 +15,6 @@ typedef enum lt_param_kind {
  * Errors: INTERNAL (too many). */
 lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, lt_param_kind kind, int n_dims, int64_t d0, int64_t d1);
 
-/* lt_tuner_create with the vtable given. */
-lt_status lt_tuner_impl_create(const lt_tuner_ops *ops, const lt_method_cfg *cfg, uint64_t seed, const lt_arch *arch, const lt_ctx *ctx,
-                               const lt_grid *grid, const lt_labels *labels, lt_tuner *t);
-
 /* p[i] := scale * normal(seed, parameter number, i), of the rows that this rank holds.  Errors: NOMEM. */
 lt_status lt_tuner_impl_normal(const lt_tuner *t, int param, double scale);
 /* text_init.c: P tokens for t->init = LT_INIT_TEXT (method.text, repeated) or LT_INIT_VOCAB (drawn from the vocabulary, no specials). */
