@@ -137,8 +137,8 @@ bool lt_cpu_impl_has_bf16(void);
 bool lt_cpu_impl_may_pack(lt_dtype dt);
 /* Local.  True if W [N, K] has one packed layout that serves forward and backward; *bytes is its size.  */
 bool lt_cpu_impl_packs(const lt_ctx *c, int64_t N, int64_t K, lt_dtype dt, size_t *bytes);
-/* Local.  Sets lin->impl to the packed layout of lin->w [N, K] and turns lin->w, row-major, into it in place (reorder_w; else another process that shares
- * it does).  Errors: NOMEM, INTERNAL. */
+/* Local.  If there is such a layout of lin->w [N, K]: sets lin->impl to it and turns lin->w, row-major, into it in place (reorder_w; else another process that
+ * shares it does).  Errors: NOMEM, INTERNAL. */
 lt_status lt_cpu_impl_pack(const lt_ctx *c, lt_lin *lin, bool reorder_w);
 /* Local.  Frees lin->impl, NULL or not, and sets it to NULL; lin->w stays in its packed layout. */
 void lt_cpu_impl_drop(lt_lin *lin);

@@ -39,12 +39,7 @@ lt_status lt_cpu_lin_alloc(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, l
     return LT_OK;
 }
 
-lt_status lt_cpu_lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder) {
-    size_t bytes;
-    if (lin->impl || !lt_cpu_impl_packs(c, lin->N, lin->K, lin->dt, &bytes)) return LT_OK;
-    LT_TRY(lt_cpu_impl_pack(c, lin, reorder));
-    return LT_OK;
-}
+lt_status lt_cpu_lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder) { return lin->impl ? LT_OK : lt_cpu_impl_pack(c, lin, reorder); }
 
 void lt_cpu_lin_fini(lt_lin *lin) { lt_cpu_impl_drop(lin); }
 
