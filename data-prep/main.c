@@ -89,8 +89,8 @@ int main(int argc, char **argv) {
             lt_cli_help(&commands[i]->cli, stdout);
             return 0;
         }
-    const char *near = lt_cli_nearest(name, n_commands, command_name, NULL);
-    fprintf(stderr, "ltune-prep: unknown command \"%s\"%s%s%s; `ltune-prep --help` lists them\n", name, near ? " (did you mean " : "",
-            near ? near : "", near ? "?)" : "");
+    fprintf(stderr, "ltune-prep: unknown command \"%s\"", name);
+    lt_cli_suggest(name, n_commands, command_name, NULL, stderr);
+    fprintf(stderr, "; `ltune-prep --help` lists them\n");
     return LT_CLI_EXIT_USAGE;
 }

@@ -20,9 +20,8 @@ static void exit_codes(void) {
 static void methods(void) {
     printf("Methods (method.name). The transformer is frozen in all of them; a classification head is always trained.\n\n");
     for (int i = 0; i < LT_METHOD_COUNT; i++) {
-        const char *line = lt_methods[i].about;
-        for (int n = 0; *line; line += strcspn(line, "\n") + 1, n++)
-            printf("  %-9s  %.*s\n", n ? "" : lt_methods[i].name, (int)strcspn(line, "\n"), line);
+        printf("  %-9s  ", lt_methods[i].name);
+        lt_cli_print_lines(lt_methods[i].about, 13, stdout);
     }
     printf("\n"
            "h_y are the last-layer states of the label's words (data set words, or method.labels) under the frozen model: computed once, "

@@ -24,10 +24,7 @@ static const char *known_word(int i, const void *unused) {
     return i < N_COMMANDS ? lt_app_commands[i]->cli.name : other_words[i - N_COMMANDS];
 }
 
-static void suggest(const char *word) {
-    const char *near = lt_cli_nearest(word, N_COMMANDS + N_OTHER, known_word, NULL);
-    if (near) fprintf(stderr, " (did you mean %s?)", near);
-}
+static void suggest(const char *word) { lt_cli_suggest(word, N_COMMANDS + N_OTHER, known_word, NULL, stderr); }
 
 static void print_usage(FILE *f) {
     fprintf(f,

@@ -46,6 +46,11 @@ const char *lt_cli_nearest(const char *word, int n, const char *(*name)(int i, c
     return best;
 }
 
+void lt_cli_suggest(const char *word, int n, const char *(*name)(int i, const void *arg), const void *arg, FILE *out) {
+    const char *near = lt_cli_nearest(word, n, name, arg);
+    if (near) fprintf(out, " (did you mean %s?)", near);
+}
+
 /* ---- taking apart ---- */
 
 static const char *option_name(int i, const void *command) {
@@ -147,8 +152,7 @@ lt_status lt_cli_int(const lt_cli_args *a, const char *name, int64_t lo, int64_t
 
 /* ---- the manual ---- */
 
-/* Lines of text, each behind an indent; the first goes on where the cursor is. */
-static void print_lines(const char *text, int indent, FILE *out) {
+void lt_cli_print_lines(const char *text, int indent, FILE *out) {
     for (const char *line = text; *line;) {
         size_t n = strcspn(line, "\n");
         if (line != text && n) fprintf(out, "%*s", indent, "");
@@ -169,7 +173,7 @@ void lt_cli_help(const lt_cli_command *c, FILE *out) {
         usage += bytes + (usage[bytes] == '\n');
     }
     fputc('\n', out);
-    print_lines(c->about, 0, out);
+    lt_cli_print_lines(c->about, 0, out);
     for (int i = 0; i < n; i++)
         if (width_of(&c->option[i]) > width && width_of(&c->option[i]) <= 24) width = width_of(&c->option[i]);
     if (n) fputs("\noptions:\n", out);
@@ -181,17 +185,13 @@ void lt_cli_help(const lt_cli_command *c, FILE *out) {
             fputs("      ", out);
         fprintf(out, "--%s%s%s%*s", o->name, o->value ? " " : "", o->value ? o->value : "",
                 width - width_of(o) > 0 ? width - width_of(o) + 2 : 2, "");
-        print_lines(o->help, width + 4, out);
+        lt_cli_print_lines(o->help, width + 4, out);
     }
     if (c->notes) {
         fputc('\n', out);
-        print_lines(c->notes, 0, out);
+        lt_cli_print_lines(c->notes, 0, out);
     }
-    fputs("\nexamples:\n", out);
-    for (const char *line = c->examples; *line;) {
-        size_t bytes = strcspn(line, "\n");
-        fprintf(out, "  %.*s\n", (int)bytes, line);
-        line += bytes + (line[bytes] == '\n');
-    }
+    fputs("\nexamples:\n  ", out);
+    lt_cli_print_lines(c->examples, 2, out);
     fputs("\nexit codes: `ltune help exit-codes`\n", out);
 }

@@ -52,6 +52,8 @@ lt_status lt_cli_parse(const lt_cli_command *c, int argc, char **argv, lt_cli_ar
 bool lt_cli_wants_help(int argc, char **argv);
 /* Local.  The manual of a command. */
 void lt_cli_help(const lt_cli_command *c, FILE *out);
+/* Local.  Lines of text, each but the first behind an indent: the first goes on where the cursor is. */
+void lt_cli_print_lines(const char *text, int indent, FILE *out);
 /* Local.  Last value of an option, "" for a switch, NULL if it was not given. */
 const char *lt_cli_value(const lt_cli_args *a, const char *name);
 /* Local.  Value of an option as a whole number from lo to hi, or fallback if it was not given.  Errors: ARG. */
@@ -59,6 +61,8 @@ lt_status lt_cli_int(const lt_cli_args *a, const char *name, int64_t lo, int64_t
 
 /* Local.  The name among `name(i, arg)`, i = 0 .. n - 1, that a misspelt one was most likely meant to be, or NULL. */
 const char *lt_cli_nearest(const char *word, int n, const char *(*name)(int i, const void *arg), const void *arg);
+/* Local.  The same as " (did you mean NAME?)"; prints nothing if none is near. */
+void lt_cli_suggest(const char *word, int n, const char *(*name)(int i, const void *arg), const void *arg, FILE *out);
 /* Local.  Edits (insert, delete, replace, swap neighbours) from a to b; 99 where one is longer than 63 bytes. */
 int lt_cli_distance(const char *a, const char *b);
 
