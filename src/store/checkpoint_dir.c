@@ -81,14 +81,17 @@ done:
     return st;
 }
 
-static lt_status link_one_best(const char *dir, const char *trial, int64_t step) {
+/* there: whether the file is; NULL = it must be. */
+static lt_status link_one_best(const char *dir, const char *trial, int64_t step, bool *there) {
     char *target = NULL, *path = NULL, *link = NULL;
     lt_status st = LT_OK;
     LT_TRY_GOTO(lt_fs_path(&target, LT_CKPT_BEST, (long long)step, trial), st, done);
     LT_TRY_GOTO(lt_fs_path(&path, "%s/%s", dir, target), st, done);
     LT_TRY_GOTO(lt_fs_path(&link, "%s/best.%s", dir, trial), st, done);
-    LT_CHECK_GOTO(access(path, F_OK) == 0, st, done, LT_ERR_ARG, "%s cannot point at %s, which is not there", link, path);
-    st = lt_fs_symlink(target, link, false);
+    bool found = access(path, F_OK) == 0;
+    LT_CHECK_GOTO(found || there, st, done, LT_ERR_ARG, "%s cannot point at %s, which is not there", link, path);
+    if (there) *there = found;
+    if (found) st = lt_fs_symlink(target, link, false);
 done:
     free(target);
     free(path);
@@ -97,17 +100,13 @@ done:
 }
 
 lt_status lt_ckpt_find_best(const char *dir, const char *trial, int64_t step, bool *there) {
-    char *path = NULL;
-    LT_TRY(lt_fs_path(&path, "%s/" LT_CKPT_BEST, dir, (long long)step, trial));
-    *there = access(path, F_OK) == 0;
-    free(path);
-    return *there ? link_one_best(dir, trial, step) : LT_OK;
+    return link_one_best(dir, trial, step, there);
 }
 
 lt_status lt_ckpt_link_best(const char *dir, const char *const *trial, int n, int64_t step) {
     if (n == 0) return LT_OK;
     LT_TRY(lt_fs_sync(dir)); /* the files' names before the links to them */
-    for (int i = 0; i < n; i++) LT_TRY(link_one_best(dir, trial[i], step));
+    for (int i = 0; i < n; i++) LT_TRY(link_one_best(dir, trial[i], step, NULL));
     return lt_fs_sync(dir);
 }
 
