@@ -5,22 +5,11 @@
 # usage: load.sh FOLDER [--layers 9] [--rounds 3] [--dtype bf16] [--bin build/release/bin]
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-usage() { sed -n '5s/^# //p' "$0" >&2; exit 2; }
-[ $# -ge 1 ] || usage
-model=$1 layers=9 rounds=3 dtype=bf16 bin=$here/../../build/release/bin
-shift
-while [ $# -ge 2 ]; do
-    case $1 in
-    --layers) layers=$2 ;;
-    --rounds) rounds=$2 ;;
-    --dtype) dtype=$2 ;;
-    --bin) bin=$2 ;;
-    *) usage ;;
-    esac
-    shift 2
-done
 # shellcheck source=tests/bench/bench.bash
 . "$here/bench.bash"
+[ $# -ge 1 ] || usage
+model=$1 layers=9 rounds=3 dtype=bf16 bin=$here/../../build/release/bin
+options "layers rounds dtype bin" "${@:2}"
 [ -f "$model/model.safetensors" ] || "$bin/make_llama" "$model" "$layers"
 cp "$here/../golden/tiny-bert/vocab.txt" "$here/../golden/tiny-bert/tokenizer_config.json" "$model"
 for i in $(seq 64); do printf '%d\t%d\tthe film is good and the plot is not\n' "$i" $((i % 2 ? 1 : -1)); done >"$tmp/text.tsv"

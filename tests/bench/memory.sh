@@ -7,22 +7,11 @@
 # usage: memory.sh FOLDER [--ranks 4] [--layers 10] [--dtype f32] [--bin build/release/bin]
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-usage() { sed -n '7s/^# //p' "$0" >&2; exit 2; }
-[ $# -ge 1 ] || usage
-model=$1 ranks=4 layers=10 dtype=f32 bin=$here/../../build/release/bin
-shift
-while [ $# -ge 2 ]; do
-    case $1 in
-    --ranks) ranks=$2 ;;
-    --layers) layers=$2 ;;
-    --dtype) dtype=$2 ;;
-    --bin) bin=$2 ;;
-    *) usage ;;
-    esac
-    shift 2
-done
 # shellcheck source=tests/bench/bench.bash
 . "$here/bench.bash"
+[ $# -ge 1 ] || usage
+model=$1 ranks=4 layers=10 dtype=f32 bin=$here/../../build/release/bin
+options "ranks layers dtype bin" "${@:2}"
 job=
 trap '[ -z "$job" ] || kill -TERM "$job" 2>/dev/null || true; rm -rf "$tmp"' EXIT
 [ -f "$model/model.safetensors" ] || "$bin/make_llama" "$model" "$layers" 1024 16000

@@ -7,24 +7,11 @@
 # Prints a table: dtype, order of the peer's batches, the peer's sentences/s, ours for prefix and lt_prefix, and the ratios.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-usage() { sed -n '5,6s/^# //p' "$0" >&2; exit 2; }
+# shellcheck source=tests/bench/bench.bash
+. "$here/bench.bash"
 [ $# -ge 2 ] || usage
 model=$1 tsv=$2 rounds=3 sentences=960 ranks=2 python=python3 bin=$here/../../build/release/bin
-shift 2
-while [ $# -ge 2 ]; do
-    case $1 in
-    --rounds) rounds=$2 ;;
-    --sentences) sentences=$2 ;;
-    --ranks) ranks=$2 ;;
-    --python) python=$2 ;;
-    --bin) bin=$2 ;;
-    *) usage ;;
-    esac
-    shift 2
-done
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+options "rounds sentences ranks python bin" "${@:3}"
 # ltune-prep wants at least a sentence to evaluate on; what is timed are the training steps.
 head -n $((sentences + 1)) "$tsv" >"$tmp/train.tsv"
 head -n 33 "$tsv" >"$tmp/dev.tsv"
@@ -45,7 +32,6 @@ peer() { # peer METHOD DTYPE ORDER
     "$python" "$here/peft_peer.py" "$model" "$tsv" "$@" --sentences "$sentences" --threads "$ranks" 2>"$tmp/log" |
         grep -o '[0-9.]*' | tail -n 1 || cat "$tmp/log" >&2
 }
-median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
 for ((r = 1; r <= rounds; r++)); do
     for dtype in f32 bf16; do

@@ -8,21 +8,11 @@
 #   trials    four prefix trials at batch 8 in one job, against the same four one after another
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-usage() { sed -n '5s/^# //p' "$0" >&2; exit 2; }
-[ $# -ge 2 ] || usage
-model=$1 data=$2 rounds=5 dtype=f32 bin=$here/../../build/release/bin
-shift 2
-while [ $# -ge 2 ]; do
-    case $1 in
-    --rounds) rounds=$2 ;;
-    --dtype) dtype=$2 ;;
-    --bin) bin=$2 ;;
-    *) usage ;;
-    esac
-    shift 2
-done
 # shellcheck source=tests/bench/bench.bash
 . "$here/bench.bash"
+[ $# -ge 2 ] || usage
+model=$1 data=$2 rounds=5 dtype=f32 bin=$here/../../build/release/bin
+options "rounds dtype bin" "${@:3}"
 cat >"$tmp/run.yaml" <<YAML
 model: {path: $model, dtype: $dtype}
 data:  {path: $data, limit: 1024, max_length: 64}
