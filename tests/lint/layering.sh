@@ -28,6 +28,8 @@ dnnl.h: kernels
 omp.h: kernels store comm model tuner train app
 yaml.h: base
 utf8proc.h: text
+pcre2.h: text
+zlib.h: data-prep
 '
 
 scan() {
