@@ -1,0 +1,65 @@
+/* A text that grows id by id.  The decoders themselves work token by token and hold back what may still change (decode_run.c), so a stream is no more than their
+ * state, kept between calls: nothing is decoded twice, and all pieces together are what decoding all ids at once gives. */
+#include "text/tokenizer_impl.h"
+
+#include <stdlib.h>
+
+/* The token of an id; NULL where it has no text: it is left out.  Errors: ARG (not in the vocabulary). */
+static lt_status token_of(const lt_tok *tok, int32_t id, bool skip_special, const char **text, size_t *bytes) {
+    const lt_tok_tables *t = tok->tables;
+    int low = 0, high = t->n_added;
+    while (low < high) {
+        int at = (low + high) / 2;
+        if (t->added[at].id < id)
+            low = at + 1;
+        else
+            high = at;
+    }
+    const lt_added *added = low < t->n_added && t->added[low].id == id ? &t->added[low] : NULL;
+    *text = NULL;
+    if (added && added->special && skip_special) return LT_OK;
+    if (added) {
+        *text = added->text;
+        *bytes = strlen(added->text);
+        return LT_OK;
+    }
+    LT_CHECK(id >= 0 && id < lt_tok_vocab_size(tok), LT_ERR_ARG, "token id %d is not in this vocabulary of %lld", id,
+             (long long)lt_tok_vocab_size(tok));
+    *text = lt_vocab_text(&t->model->vocab, id, bytes);
+    return LT_OK;
+}
+
+/* What is certain now becomes s->text. */
+static lt_status take(lt_tok_stream *s) {
+    free(s->text);
+    s->text = NULL;
+    s->bytes = 0;
+    return lt_tok_impl_decoding_take(s->decoding, &s->text, &s->bytes);
+}
+
+static lt_status start(const lt_tok *tok, lt_tok_stream *s) {
+    return s->decoding ? LT_OK : lt_tok_impl_decoding_start(tok->tables->decoders, tok->tables->clean_up, &s->decoding);
+}
+
+lt_status lt_tok_stream_add(const lt_tok *tok, lt_tok_stream *s, int32_t id, bool skip_special) {
+    const char *text;
+    size_t bytes = 0;
+    LT_TRY(token_of(tok, id, skip_special, &text, &bytes));
+    LT_TRY(start(tok, s));
+    if (text) LT_TRY(lt_tok_impl_decoding_add(s->decoding, tok->work, text, bytes));
+    return take(s);
+}
+
+lt_status lt_tok_stream_end(const lt_tok *tok, lt_tok_stream *s) {
+    LT_TRY(start(tok, s));
+    LT_TRY(lt_tok_impl_decoding_end(s->decoding, tok->work));
+    LT_TRY(take(s));
+    lt_tok_impl_decoding_free(&s->decoding);
+    return LT_OK;
+}
+
+void lt_tok_stream_free(lt_tok_stream *s) {
+    lt_tok_impl_decoding_free(&s->decoding);
+    free(s->text);
+    *s = (lt_tok_stream){0};
+}
