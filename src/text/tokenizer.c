@@ -291,10 +291,10 @@ lt_status lt_tok_encode_pair(const lt_tok *tok, const char *a, size_t a_bytes, c
 
 /* --- decoding ---------------------------------------------------------------------------------------------------------------------------- */
 
-lt_status lt_tok_decode(const lt_tok *tok, const int32_t *id, int64_t n, bool skip_special, char **text) {
+lt_status lt_tok_decode(const lt_tok *tok, const int32_t *id, int64_t n, bool skip_special, char **text, size_t *text_bytes) {
     const lt_tok_tables *t = tok->tables;
     const char **token = NULL;
-    size_t *bytes = NULL, text_bytes = 0;
+    size_t *bytes = NULL, length = 0;
     int64_t kept = 0;
     lt_status st = LT_OK;
     *text = NULL;
@@ -308,8 +308,9 @@ lt_status lt_tok_decode(const lt_tok *tok, const int32_t *id, int64_t n, bool sk
         if (a) bytes[kept] = strlen(a->text);
         kept += !(skip_special && a && a->special);
     }
-    st = lt_tok_impl_decode(t->decoders, tok->work, token, bytes, kept, text, &text_bytes);
-    if (st == LT_OK && t->clean_up) st = lt_tok_impl_clean_up(text, &text_bytes);
+    st = lt_tok_impl_decode(t->decoders, tok->work, token, bytes, kept, text, &length);
+    if (st == LT_OK && t->clean_up) st = lt_tok_impl_clean_up(text, &length);
+    if (st == LT_OK && text_bytes) *text_bytes = length;
 done:
     free(token);
     free(bytes);

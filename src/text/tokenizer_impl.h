@@ -17,6 +17,7 @@
 
 struct lt_tok_work;
 struct lt_tok_tables;
+struct lt_tok_cache;
 
 /* --- vocabulary (vocab.c) ------------------------------------------------------------------------------------------------------------- */
 

@@ -134,7 +134,7 @@ static void encode(const lt_tok *t, const char *a, size_t n, const char *b) {
     FUZZ_OK(lt_ids_push(&ids, 0));
     for (int special = 0; special < 2; special++) {
         int64_t before = ids.n;
-        lt_status st = lt_tok_encode(t, a, n, special, &ids);
+        lt_status st = lt_tok_encode(t, a, n, special, &ids, NULL);
         FUZZ_REQUIRE(st == LT_OK || (st == LT_ERR_FORMAT && ids.n == before));
     }
     check_ids(t, &ids);

@@ -35,7 +35,7 @@ static int cases_that_differ(const lt_tok *t, bool show) {
     int differ = 0;
     for (int i = 0; i < CASES; i++) {
         lt_ids ids = {0};
-        CHECK_OK(lt_tok_encode(t, case_llama[i].text, case_llama[i].bytes, true, &ids));
+        CHECK_OK(lt_tok_encode(t, case_llama[i].text, case_llama[i].bytes, true, &ids, NULL));
         bool same = text_same(&ids, case_llama[i].id, case_llama[i].n);
         if (!same && show) text_show(case_llama[i].text, &ids, case_llama[i].id, case_llama[i].n);
         differ += !same;
@@ -66,7 +66,7 @@ static void right_files(void) {
         free(back);
     }
     lt_ids ids = {0};
-    CHECK_FAILS(lt_tok_encode(t, "caf\xe9", 4, true, &ids), LT_ERR_FORMAT, "byte 0xE9 at offset 3");
+    CHECK_FAILS(lt_tok_encode(t, "caf\xe9", 4, true, &ids, NULL), LT_ERR_FORMAT, "byte 0xE9 at offset 3");
     CHECK_INT(ids.n, 0);
     lt_ids_free(&ids);
     lt_tok_close(&t);
@@ -172,7 +172,7 @@ static void merges(void) {
             text[i] = (char)('a' + (state >> 16) % LETTERS);
             want[i] = lt_tok_token_id(t, (char[]){text[i], 0});
         }
-        CHECK_OK(lt_tok_encode(t, text, LENGTH, false, &ids));
+        CHECK_OK(lt_tok_encode(t, text, LENGTH, false, &ids, NULL));
         wrong += !text_same(&ids, want, naive(t, score, want, LENGTH));
         if (round == 0) { /* control: another id is noticed */
             ids.id[ids.n - 1]++;
@@ -187,7 +187,7 @@ static void merges(void) {
     }
     lt_ids ids = {0};
     char *back = NULL;
-    CHECK_OK(lt_tok_encode(t, text, LONG, false, &ids));
+    CHECK_OK(lt_tok_encode(t, text, LONG, false, &ids, NULL));
     CHECK(ids.n > LONG / 3 && ids.n < LONG);
     CHECK_OK(lt_tok_decode(t, ids.id, ids.n, false, &back));
     CHECK(back && !memcmp(back, text, LONG));
