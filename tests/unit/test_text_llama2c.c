@@ -61,7 +61,7 @@ static void right_files(void) {
     CHECK_INT(cases_that_differ(t, true), 0);
     for (int i = 0; i < CASES; i++) { /* the way back gives the text, byte for byte (a NUL ends the string) */
         char *back = NULL;
-        CHECK_OK(lt_tok_decode(t, case_llama[i].id, case_llama[i].n, true, &back));
+        CHECK_OK(lt_tok_decode(t, case_llama[i].id, case_llama[i].n, true, &back, NULL));
         CHECK_STR(back ? back : "(none)", case_llama[i].text);
         free(back);
     }
@@ -120,8 +120,8 @@ static int naive(const lt_tok *t, const float *score, int32_t *id, int n) {
         int best = -1, joined = -1;
         for (int i = 0; i + 1 < n; i++) {
             char *a, *b, text[64];
-            CHECK_OK(lt_tok_decode(t, (int32_t[]){259, id[i]}, 2, false, &a)); /* behind another token: a space in front stays */
-            CHECK_OK(lt_tok_decode(t, (int32_t[]){259, id[i + 1]}, 2, false, &b));
+            CHECK_OK(lt_tok_decode(t, (int32_t[]){259, id[i]}, 2, false, &a, NULL)); /* behind another token: a space in front stays */
+            CHECK_OK(lt_tok_decode(t, (int32_t[]){259, id[i + 1]}, 2, false, &b, NULL));
             (void)snprintf(text, sizeof text, "%s%s", a + 1, b + 1);
             int32_t k = lt_tok_token_id(t, text);
             free(a);
@@ -189,7 +189,7 @@ static void merges(void) {
     char *back = NULL;
     CHECK_OK(lt_tok_encode(t, text, LONG, false, &ids, NULL));
     CHECK(ids.n > LONG / 3 && ids.n < LONG);
-    CHECK_OK(lt_tok_decode(t, ids.id, ids.n, false, &back));
+    CHECK_OK(lt_tok_decode(t, ids.id, ids.n, false, &back, NULL));
     CHECK(back && !memcmp(back, text, LONG));
     free(back);
     lt_ids_free(&ids);

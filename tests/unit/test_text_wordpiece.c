@@ -90,7 +90,7 @@ static void pair_cases(const lt_tok *t) {
         int64_t segment = -1;
         bool cut = false;
         CHECK_OK(lt_ids_push(&ids, 77)); /* appends: what is there stays, and segment counts from the first new id */
-        CHECK_OK(lt_tok_encode_pair(t, case_pair[i].a, case_pair[i].b, case_pair[i].max, &ids, &segment, &cut));
+        CHECK_OK(text_encode_pair(t, case_pair[i].a, case_pair[i].b, case_pair[i].max, &ids, &segment, &cut));
         lt_ids mine = {.id = ids.id + 1, .n = ids.n - 1};
         bool same = ids.id[0] == 77 && text_same(&mine, case_pair[i].id, case_pair[i].n);
         CHECK(same);
@@ -99,7 +99,7 @@ static void pair_cases(const lt_tok *t) {
         CHECK_INT(cut, case_pair[i].cut);
         ids.n = 0;
         if (case_pair[i].cut) {
-            CHECK_OK(lt_tok_encode_pair(t, case_pair[i].a, case_pair[i].b, case_pair[i].max + 1, &ids, &segment, &cut));
+            CHECK_OK(text_encode_pair(t, case_pair[i].a, case_pair[i].b, case_pair[i].max + 1, &ids, &segment, &cut));
             differ_when_longer += !text_same(&ids, case_pair[i].id, case_pair[i].n);
         }
         lt_ids_free(&ids);
@@ -112,14 +112,14 @@ static void decode_cases(const lt_tok *t) {
         lt_ids ids = {0};
         char *back = NULL;
         CHECK_OK(lt_tok_encode(t, case_decode[i].text, strlen(case_decode[i].text), true, &ids, NULL));
-        CHECK_OK(lt_tok_decode(t, ids.id, ids.n, case_decode[i].skip, &back));
+        CHECK_OK(lt_tok_decode(t, ids.id, ids.n, case_decode[i].skip, &back, NULL));
         CHECK_STR(back ? back : "(none)", case_decode[i].back);
         free(back);
         lt_ids_free(&ids);
     }
     char *back = NULL;
-    CHECK_FAILS(lt_tok_decode(t, (int32_t[]){1, CASE_VOCAB}, 2, false, &back), LT_ERR_ARG, "not in this vocabulary");
-    CHECK_FAILS(lt_tok_decode(t, (int32_t[]){-1}, 1, false, &back), LT_ERR_ARG, "token id -1");
+    CHECK_FAILS(lt_tok_decode(t, (int32_t[]){1, CASE_VOCAB}, 2, false, &back, NULL), LT_ERR_ARG, "not in this vocabulary");
+    CHECK_FAILS(lt_tok_decode(t, (int32_t[]){-1}, 1, false, &back, NULL), LT_ERR_ARG, "token id -1");
     CHECK(back == NULL);
 }
 
@@ -188,7 +188,7 @@ static void not_utf8(const lt_tok *t) {
         bool cut;
         CHECK_FAILS(lt_tok_encode(t, bad[i].text, strlen(bad[i].text), true, &ids, NULL), LT_ERR_FORMAT, bad[i].says);
         CHECK_INT(ids.n, 0);
-        CHECK_FAILS(lt_tok_encode_pair(t, "good", bad[i].text, 0, &ids, &segment, &cut), LT_ERR_FORMAT, "not UTF-8");
+        CHECK_FAILS(text_encode_pair(t, "good", bad[i].text, 0, &ids, &segment, &cut), LT_ERR_FORMAT, "not UTF-8");
         CHECK_INT(ids.n, 0);
         lt_ids_free(&ids);
     }
@@ -270,7 +270,7 @@ static void wrong_folder(void) {
     CHECK_OK(lt_tok_open(text_dir(), &t));
     CHECK_OK(lt_tok_encode(t, "a[X]b", 5, false, &ids, NULL));
     CHECK(ids.n == 3 && ids.id[1] == CASE_VOCAB);
-    CHECK_OK(lt_tok_decode(t, ids.id, ids.n, true, &back));
+    CHECK_OK(lt_tok_decode(t, ids.id, ids.n, true, &back, NULL));
     CHECK_STR(back, "a b");
     free(back);
     lt_ids_free(&ids);
