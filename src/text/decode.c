@@ -26,8 +26,9 @@ enum { MAX_DEPTH = 32, MAX_STEPS = 512 };
 static const struct {
     const char *pattern, *content;
     bool decoder_only;
-} tidy[] = {{" .", ".", false},     {" ?", "?", false},  {" !", "!", false},          {" ,", ",", false},  {" ' ", "'", false},  {" n't", "n't", false},
-            {" 'm", "'m", false}, {" do not", " don't", true}, {" 's", "'s", false}, {" 've", "'ve", false}, {" 're", "'re", false}};
+} tidy[] = {{" .", ".", false},   {" ?", "?", false},     {" !", "!", false},    {" ,", ",", false},
+            {" ' ", "'", false},  {" n't", "n't", false}, {" 'm", "'m", false},  {" do not", " don't", true},
+            {" 's", "'s", false}, {" 've", "'ve", false}, {" 're", "'re", false}};
 enum { N_TIDY = sizeof tidy / sizeof *tidy };
 
 static lt_status add(lt_decoders *d, lt_decoder_kind kind, lt_decoder **step) {
@@ -76,7 +77,8 @@ static lt_status add_tidy(lt_decoders *d, bool decoder) {
     lt_decoder *step;
     for (int i = 0; i < N_TIDY; i++)
         if (decoder || !tidy[i].decoder_only)
-            LT_TRY(add_replace(d, LT_DEC_REPLACE, tidy[i].pattern, strlen(tidy[i].pattern), tidy[i].content, strlen(tidy[i].content), &step));
+            LT_TRY(
+                add_replace(d, LT_DEC_REPLACE, tidy[i].pattern, strlen(tidy[i].pattern), tidy[i].content, strlen(tidy[i].content), &step));
     return LT_OK;
 }
 
@@ -237,7 +239,7 @@ static lt_status open_any(lt_decoders *d, const json_t *o, const char *path, int
     static const struct {
         const char *type;
         lt_status (*open)(lt_decoders *d, const source *s);
-    } known[] = {{"ByteLevel", open_bytes}, {"WordPiece", open_wordpiece},     {"Metaspace", open_metaspace}, {"Replace", open_replace},
+    } known[] = {{"ByteLevel", open_bytes}, {"WordPiece", open_wordpiece},   {"Metaspace", open_metaspace}, {"Replace", open_replace},
                  {"Fuse", open_fuse},       {"ByteFallback", open_fallback}, {"Strip", open_strip},         {"BPEDecoder", open_bpe},
                  {"CTC", open_ctc},         {"Sequence", open_sequence}};
     const char *type = json_string_value(json_object_get(o, "type"));
@@ -246,7 +248,8 @@ static lt_status open_any(lt_decoders *d, const json_t *o, const char *path, int
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(type, known[i].type)) return known[i].open(d, &(source){.o = o, .type = type, .path = path, .depth = depth});
     return LT_FAIL(LT_ERR_FORMAT,
-                   "%s: decoder \"%s\" is not supported (ByteLevel, WordPiece, Metaspace, Replace, Fuse, ByteFallback, Strip, BPEDecoder, CTC, Sequence are)",
+                   "%s: decoder \"%s\" is not supported (ByteLevel, WordPiece, Metaspace, Replace, Fuse, ByteFallback, Strip, BPEDecoder, "
+                   "CTC, Sequence are)",
                    path, type);
 }
 
@@ -288,20 +291,22 @@ void lt_tok_impl_close_decoders(lt_decoders **decoders) {
     *decoders = NULL;
 }
 
-void lt_tok_impl_clean_up(char *text, size_t *bytes) {
+lt_status lt_tok_impl_clean_up(char **text, size_t *bytes) {
+    char *s = *text;
     for (int i = 0; i < N_TIDY; i++) {
         size_t n = strlen(tidy[i].pattern), content = strlen(tidy[i].content), to = 0;
         if (tidy[i].decoder_only) continue;
         for (size_t at = 0; at < *bytes;) {
-            if (*bytes - at >= n && !memcmp(text + at, tidy[i].pattern, n)) {
-                memcpy(text + to, tidy[i].content, content);
+            if (*bytes - at >= n && !memcmp(s + at, tidy[i].pattern, n)) {
+                memcpy(s + to, tidy[i].content, content);
                 to += content;
                 at += n;
             } else {
-                text[to++] = text[at++];
+                s[to++] = s[at++];
             }
         }
         *bytes = to;
     }
-    text[*bytes] = 0;
+    s[*bytes] = 0;
+    return LT_OK;
 }

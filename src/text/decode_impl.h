@@ -23,7 +23,8 @@ typedef struct lt_decoder {
     lt_decoder_kind kind;
     char *pattern;
     int64_t pattern_bytes;
-    int32_t *border; /* [pattern_bytes] for each proper beginning of pattern, the length of the longest text that it both begins and ends with */
+    int32_t *
+        border; /* [pattern_bytes] for each proper beginning of pattern, the length of the longest text that it both begins and ends with */
     char *content;
     int64_t content_bytes;
     bool first_empty; /* REPLACE: in the first text it becomes nothing */

@@ -54,9 +54,9 @@ struct lt_decoding {
     const lt_decoders *chain;
     int n; /* steps of the chain that count here */
     lt_tok_work *room;
-    place *at;  /* [n] */
-    row in;     /* what a token or bytes may end in: half a character */
-    row out;    /* text that is certain, and not yet taken */
+    place *at;           /* [n] */
+    row in;              /* what a token or bytes may end in: half a character */
+    row out;             /* text that is certain, and not yet taken */
     int64_t given, done; /* bytes of tokens, and bytes that went from step to step */
 };
 
@@ -323,7 +323,10 @@ static int hex_of(const char *s, int64_t n) {
     if (n != 6 || memcmp(s, "<0x", 3) != 0 || s[5] != '>') return -1;
     int value = 0;
     for (int i = 3; i < 5; i++) {
-        int c = s[i], digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int c = s[i], digit = c >= '0' && c <= '9'   ? c - '0'
+                              : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                              : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                                     : -1;
         if (i == 3 && c == '+') digit = 0;
         if (digit < 0) return -1;
         value = 16 * value + digit;
@@ -418,16 +421,26 @@ static lt_status put(lt_decoding *d, int k, const char *s, int64_t n) {
     const lt_decoder *p = &d->chain->step[k];
     place *a = &d->at[k];
     switch (p->kind) {
-    case LT_DEC_REPLACE: return replace_put(d, k, s, n, p->content, replacement(p, a));
-    case LT_DEC_PREFIX: return prefix_put(d, k, s, n);
-    case LT_DEC_STRIP: return strip_put(d, k, s, n);
-    case LT_DEC_HEX: return hex_put(d, k, s, n);
-    case LT_DEC_FUSE: return put(d, k + 1, s, n);
-    case LT_DEC_FILLED: a->any = true; return put(d, k + 1, s, n);
-    case LT_DEC_LAST: LT_TRY(last_flush(d, k, false)); return row_put(&a->held, s, n);
+    case LT_DEC_REPLACE:
+        return replace_put(d, k, s, n, p->content, replacement(p, a));
+    case LT_DEC_PREFIX:
+        return prefix_put(d, k, s, n);
+    case LT_DEC_STRIP:
+        return strip_put(d, k, s, n);
+    case LT_DEC_HEX:
+        return hex_put(d, k, s, n);
+    case LT_DEC_FUSE:
+        return put(d, k + 1, s, n);
+    case LT_DEC_FILLED:
+        a->any = true;
+        return put(d, k + 1, s, n);
+    case LT_DEC_LAST:
+        LT_TRY(last_flush(d, k, false));
+        return row_put(&a->held, s, n);
     case LT_DEC_MATCH:
     case LT_DEC_BYTES:
-    case LT_DEC_ONCE: return row_put(&a->held, s, n);
+    case LT_DEC_ONCE:
+        return row_put(&a->held, s, n);
     }
     return LT_FAIL(LT_ERR_INTERNAL, "a step of kind %d", (int)p->kind);
 }
@@ -442,17 +455,24 @@ static lt_status cut(lt_decoding *d, int k) {
         a->index++;
         return replace_end(d, k, p->content, bytes);
     }
-    case LT_DEC_MATCH: return match_cut(d, k);
+    case LT_DEC_MATCH:
+        return match_cut(d, k);
     case LT_DEC_LAST:
         LT_TRY(last_flush(d, k, false));
         a->waits = true;
         return LT_OK;
-    case LT_DEC_PREFIX: return prefix_cut(d, k);
-    case LT_DEC_BYTES: return bytes_cut(d, k);
-    case LT_DEC_HEX: return hex_cut(d, k);
-    case LT_DEC_STRIP: return strip_cut(d, k);
-    case LT_DEC_FUSE: return LT_OK;
-    case LT_DEC_ONCE: return once_cut(d, k);
+    case LT_DEC_PREFIX:
+        return prefix_cut(d, k);
+    case LT_DEC_BYTES:
+        return bytes_cut(d, k);
+    case LT_DEC_HEX:
+        return hex_cut(d, k);
+    case LT_DEC_STRIP:
+        return strip_cut(d, k);
+    case LT_DEC_FUSE:
+        return LT_OK;
+    case LT_DEC_ONCE:
+        return once_cut(d, k);
     case LT_DEC_FILLED: {
         bool any = a->any;
         a->any = false;
@@ -465,11 +485,17 @@ static lt_status cut(lt_decoding *d, int k) {
 /* No text follows for step k: what it holds goes on. */
 static lt_status end(lt_decoding *d, int k) {
     switch (d->chain->step[k].kind) {
-    case LT_DEC_LAST: return last_flush(d, k, true);
-    case LT_DEC_HEX: return hex_flush(d, k);
-    case LT_DEC_FUSE: return cut(d, k + 1);
-    case LT_DEC_BYTES: LT_TRY(put_lossy(d, k + 1, &d->at[k].run, NULL, 0, true)); return cut(d, k + 1);
-    default: return LT_OK;
+    case LT_DEC_LAST:
+        return last_flush(d, k, true);
+    case LT_DEC_HEX:
+        return hex_flush(d, k);
+    case LT_DEC_FUSE:
+        return cut(d, k + 1);
+    case LT_DEC_BYTES:
+        LT_TRY(put_lossy(d, k + 1, &d->at[k].run, NULL, 0, true));
+        return cut(d, k + 1);
+    default:
+        return LT_OK;
     }
 }
 

@@ -3,29 +3,15 @@
 #include "text/tokenizer_impl.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* The token of an id; NULL where it has no text: it is left out.  Errors: ARG (not in the vocabulary). */
+/* The token of an id; *text NULL: it is left out. */
 static lt_status token_of(const lt_tok *tok, int32_t id, bool skip_special, const char **text, size_t *bytes) {
-    const lt_tok_tables *t = tok->tables;
-    int low = 0, high = t->n_added;
-    while (low < high) {
-        int at = (low + high) / 2;
-        if (t->added[at].id < id)
-            low = at + 1;
-        else
-            high = at;
-    }
-    const lt_added *added = low < t->n_added && t->added[low].id == id ? &t->added[low] : NULL;
-    *text = NULL;
-    if (added && added->special && skip_special) return LT_OK;
-    if (added) {
-        *text = added->text;
-        *bytes = strlen(added->text);
-        return LT_OK;
-    }
-    LT_CHECK(id >= 0 && id < lt_tok_vocab_size(tok), LT_ERR_ARG, "token id %d is not in this vocabulary of %lld", id,
-             (long long)lt_tok_vocab_size(tok));
-    *text = lt_vocab_text(&t->model->vocab, id, bytes);
+    const lt_added *a = lt_tok_impl_added_of(tok->tables, id);
+    *text = a ? a->text : lt_vocab_text(&tok->tables->model->vocab, id, bytes);
+    LT_CHECK(*text, LT_ERR_ARG, "token id %d is not in this vocabulary of %lld", id, (long long)lt_tok_vocab_size(tok));
+    if (a) *bytes = strlen(a->text);
+    if (a && a->special && skip_special) *text = NULL;
     return LT_OK;
 }
 
