@@ -1,5 +1,5 @@
-/* The decoder of a tokenizer.json, taken apart into steps (decode_impl.h) and checked: what a decoder does is known when the tokenizer is open, and settings that
- * Hugging Face would refuse are refused here.
+/* The decoder of a tokenizer.json, taken apart into steps (decode_impl.h) and checked: what a decoder does is known when the tokenizer is open, and
+ * settings that Hugging Face would refuse are refused here.
  *
  *   ByteLevel     bytes            Fuse, Strip      as they are
  *   WordPiece     prefix, and with cleanup eleven replacements

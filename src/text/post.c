@@ -1,4 +1,5 @@
-/* What stands around one text and around two: the post-processor of a tokenizer.json as two templates, lists of special tokens and of the texts' places.
+/* What stands around one text and around two: the post-processor of a tokenizer.json as two templates, lists of special tokens and of the texts'
+ * places.
  *
  *   none, ByteLevel      A               A B
  *   BertProcessing       cls A sep       cls A sep B sep           segments 0, and 1 from B on
@@ -6,7 +7,8 @@
  *   TemplateProcessing   what it says
  *   Sequence             its parts, of which one may place the texts
  *
- * Each text has its place exactly once, the first before the second: cutting a sequence to a length relies on it, and no tokenizer of a model does otherwise.
+ * Each text has its place exactly once, the first before the second: cutting a sequence to a length relies on it, and no tokenizer of a model does
+ * otherwise.
  *
  * Reference: Hugging Face tokenizers 0.22.1, src/processors. */
 #include "text/tokenizer_impl.h"

@@ -1,5 +1,5 @@
-/* A text that grows id by id.  The decoders themselves work token by token and hold back what may still change (decode_run.c), so a stream is no more than their
- * state, kept between calls: nothing is decoded twice, and all pieces together are what decoding all ids at once gives. */
+/* A text that grows id by id.  The decoders themselves work token by token and hold back what may still change (decode_run.c), so a stream is no more
+ * than their state, kept between calls: nothing is decoded twice, and all pieces together are what decoding all ids at once gives. */
 #include "text/tokenizer_impl.h"
 
 #include <stdlib.h>
