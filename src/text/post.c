@@ -47,7 +47,8 @@ static lt_status push(lt_template *t, int64_t item, int64_t type, const source *
 
 static lt_status push_id(lt_template *t, const json_t *id, int64_t type, const source *s) {
     int64_t vocab = lt_tok_vocab_size(s->tok);
-    LT_CHECK(json_is_integer(id) && json_integer_value(id) >= 0 && json_integer_value(id) <= LT_TOK_MAX_ID, LT_ERR_FORMAT,
+    LT_CHECK(json_is_integer(id), LT_ERR_FORMAT, "%s: post-processor %s: a token id must be a whole number", s->path, s->type);
+    LT_CHECK(json_integer_value(id) >= 0 && json_integer_value(id) <= LT_TOK_MAX_ID, LT_ERR_FORMAT,
              "%s: post-processor %s: %lld is no token id", s->path, s->type, (long long)json_integer_value(id));
     LT_CHECK(json_integer_value(id) < vocab, LT_ERR_FORMAT, "%s: post-processor %s: the tokenizer has %lld tokens, none of id %lld",
              s->path, s->type, (long long)vocab, (long long)json_integer_value(id));
