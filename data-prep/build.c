@@ -75,7 +75,8 @@ lt_status prep_split_add(prep_data *d, prep_split *s, const char *text, const ch
     bool cut = false;
     LT_TRY(grow(s));
     int64_t before = s->tokens.n;
-    LT_TRY(lt_tok_encode_pair(d->tok, text, pair, d->spec.max_length, &s->tokens, &segment, &cut));
+    LT_TRY(lt_tok_encode_pair(d->tok, text, strlen(text), pair, pair ? strlen(pair) : 0, d->spec.max_length, LT_LONGEST_FIRST, &s->tokens,
+                              NULL, &segment, &cut));
     int64_t n = s->tokens.n - before;
     LT_CHECK(n > 0, LT_ERR_FORMAT, "the text gives no tokens: it is empty, and this tokenizer has none that open a text");
     s->segment_offsets[s->n] = before + segment;

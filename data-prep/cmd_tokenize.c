@@ -19,36 +19,47 @@ static lt_status encode_json(const lt_tok *tok, const prep_lines *l, bool specia
     json_error_t e;
     bool cut;
     int64_t segment;
+    size_t n, m;
     json_t *v = json_loadb(l->line, l->bytes, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
     const json_t *a = json_is_array(v) ? json_array_get(v, 0) : v, *b = json_is_array(v) ? json_array_get(v, 1) : NULL;
     const char *one = json_string_value(a), *two = json_string_value(b);
     lt_status st = LT_OK;
+    n = json_string_length(a);
+    m = json_string_length(b);
     if (!v)
         st = LT_FAIL(LT_ERR_FORMAT, "%s:%lld: not JSON: %s", l->path, (long long)l->number, e.text);
     else if (!one || (json_is_array(v) && (!two || json_array_size(v) != 2)))
         st = LT_FAIL(LT_ERR_FORMAT, "%s:%lld: expected a JSON string or an array of two strings", l->path, (long long)l->number);
     else if (!two)
-        st = lt_tok_encode(tok, one, json_string_length(a), special, ids);
-    else if (strlen(one) != json_string_length(a) || strlen(two) != json_string_length(b))
-        st = LT_FAIL(LT_ERR_FORMAT, "%s:%lld: U+0000 in a pair of texts is not supported", l->path, (long long)l->number);
+        st = lt_tok_encode(tok, one, n, special, ids, NULL);
     else if (special)
-        st = lt_tok_encode_pair(tok, one, two, 0, ids, &segment, &cut);
-    else if ((st = lt_tok_encode(tok, one, strlen(one), false, ids)) == LT_OK)
-        st = lt_tok_encode(tok, two, strlen(two), false, ids);
+        st = lt_tok_encode_pair(tok, one, n, two, m, 0, LT_LONGEST_FIRST, ids, NULL, &segment, &cut);
+    else if ((st = lt_tok_encode(tok, one, n, false, ids, NULL)) == LT_OK)
+        st = lt_tok_encode(tok, two, m, false, ids, NULL);
     json_decref(v);
     return st;
 }
 
+/* (printf would take longer than the tokenizer) */
+static void print_id(int32_t id, bool space) {
+    char text[16], *at = text + sizeof text;
+    do *--at = (char)('0' + id % 10);
+    while ((id /= 10) > 0);
+    if (space) *--at = ' ';
+    (void)fwrite_unlocked(at, 1, (size_t)(text + sizeof text - at), stdout);
+}
+
 static lt_status encode_line(const lt_tok *tok, const prep_lines *l, options o, lt_ids *ids) {
     ids->n = 0;
-    LT_TRY(o.json ? encode_json(tok, l, o.special, ids) : lt_tok_encode(tok, l->line, l->bytes, o.special, ids));
-    for (int64_t i = 0; i < ids->n; i++) printf(i ? " %d" : "%d", ids->id[i]);
+    LT_TRY(o.json ? encode_json(tok, l, o.special, ids) : lt_tok_encode(tok, l->line, l->bytes, o.special, ids, NULL));
+    for (int64_t i = 0; i < ids->n; i++) print_id(ids->id[i], i > 0);
     putchar('\n');
     return LT_OK;
 }
 
 static lt_status decode_line(const lt_tok *tok, const prep_lines *l, options o, lt_ids *ids) {
     char *text = NULL, *end;
+    size_t bytes = 0;
     ids->n = 0;
     for (const char *p = l->line + strspn(l->line, " \t"); *p; p = end + strspn(end, " \t")) {
         errno = 0;
@@ -58,13 +69,13 @@ static lt_status decode_line(const lt_tok *tok, const prep_lines *l, options o, 
                  (long long)l->number, (int)strcspn(p, " \t"), p, (long long)lt_tok_vocab_size(tok) - 1);
         LT_TRY(lt_ids_push(ids, (int32_t)id));
     }
-    LT_TRY(lt_tok_decode(tok, ids->id, ids->n, !o.special, &text));
+    LT_TRY(lt_tok_decode(tok, ids->id, ids->n, !o.special, &text, &bytes));
     if (o.json) {
-        json_t *v = json_stringn_nocheck(text, strlen(text));
+        json_t *v = json_stringn_nocheck(text, bytes);
         json_dumpf(v, stdout, JSON_ENCODE_ANY);
         json_decref(v);
     } else {
-        fputs(text, stdout);
+        (void)fwrite(text, 1, bytes, stdout);
     }
     putchar('\n');
     free(text);

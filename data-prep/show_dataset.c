@@ -54,7 +54,7 @@ static lt_status print_sample(const lt_dataset *d, const lt_dataset_split *s, in
     if (s->segment_offsets[i] < s->offsets[i + 1]) printf(" (second text at %lld)", (long long)(s->segment_offsets[i] - s->offsets[i]));
     fputs(": ", stdout);
     if (tok) {
-        LT_TRY(lt_tok_decode(tok, id, n, false, &text));
+        LT_TRY(lt_tok_decode(tok, id, n, false, &text, NULL));
         fputs(text, stdout);
         free(text);
     } else {

@@ -36,6 +36,12 @@ static inline void text_clean(const char *const *names, size_t n) {
     CHECK(rmdir(text_dir()) == 0);
 }
 
+/* A text, and a second one unless b is NULL, cut longest first. */
+static inline lt_status text_encode_pair(const lt_tok *t, const char *a, const char *b, int64_t max, lt_ids *ids, int64_t *segment,
+                                         bool *cut) {
+    return lt_tok_encode_pair(t, a, strlen(a), b, b ? strlen(b) : 0, max, LT_LONGEST_FIRST, ids, NULL, segment, cut);
+}
+
 static inline bool text_same(const lt_ids *got, const int32_t *want, int n) {
     return got->n == n && (n == 0 || !memcmp(got->id, want, (size_t)n * sizeof *want));
 }

@@ -87,7 +87,7 @@ static lt_status read_input(job *j) {
         } else if (ids) {
             st = read_ids_line(path, line_no, line, lt_model_arch(j->model)->V, &j->seq);
         } else {
-            st = lt_tok_encode(j->tok, line, (size_t)n, true, &j->seq.ids);
+            st = lt_tok_encode(j->tok, line, (size_t)n, true, &j->seq.ids, NULL);
             st = st == LT_OK ? push(&j->seq) : lt_app_at(st, path, line_no);
         }
         if (st == LT_OK && j->seq.offset[j->seq.n] == j->seq.offset[j->seq.n - 1])

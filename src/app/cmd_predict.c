@@ -129,7 +129,8 @@ static lt_status tokenise(lt_run *r, const input *in, lt_samples *s) {
     for (int64_t i = 0; i < in->n; i++) {
         int64_t before = ids.n, segment = 0;
         bool cut;
-        st = lt_tok_encode_pair(lt_run_tokenizer(r), in->text[i], in->pair[i], max_length, &ids, &segment, &cut);
+        st = lt_tok_encode_pair(lt_run_tokenizer(r), in->text[i], strlen(in->text[i]), in->pair[i], in->pair[i] ? strlen(in->pair[i]) : 0,
+                                max_length, LT_LONGEST_FIRST, &ids, NULL, &segment, &cut);
         if (st == LT_ERR_FORMAT) st = lt_app_at(st, "text", i + 1);
         if (st != LT_OK) goto done;
         int64_t n = ids.n - before;

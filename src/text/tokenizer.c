@@ -1,22 +1,38 @@
-/* What all kinds share: opening by file name, specials and added tokens, pairs, truncation, decoding. */
+/* Text through the pipeline, and back: handles, encoding, pairs, truncation, decoding. */
 #include "text/tokenizer_impl.h"
 
 #include "base/mem.h"
 
-#include <stdio.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <utf8proc.h>
 
+/* --- lists ------------------------------------------------------------------------------------------------------------------------------- */
+
+/* Room for n ids more. */
+static lt_status reserve_ids(lt_ids *ids, int64_t n) {
+    if (ids->n + n <= ids->cap) return LT_OK;
+    int64_t cap = 2 * ids->cap + n + 64;
+    int32_t *grown = realloc(ids->id, (size_t)cap * sizeof *grown);
+    LT_CHECK(grown, LT_ERR_NOMEM, "no memory for %lld token ids", (long long)cap);
+    ids->id = grown;
+    ids->cap = cap;
+    return LT_OK;
+}
+
+static lt_status reserve_spans(lt_spans *spans, int64_t n) {
+    if (spans->n + n <= spans->cap) return LT_OK;
+    int64_t cap = 2 * spans->cap + n + 64;
+    lt_span *grown = realloc(spans->at, (size_t)cap * sizeof *grown);
+    LT_CHECK(grown, LT_ERR_NOMEM, "no memory for the places of %lld tokens", (long long)cap);
+    spans->at = grown;
+    spans->cap = cap;
+    return LT_OK;
+}
+
 lt_status lt_ids_push(lt_ids *ids, int32_t id) {
-    if (ids->n == ids->cap) {
-        int64_t cap = ids->cap ? 2 * ids->cap : 64;
-        int32_t *grown = realloc(ids->id, (size_t)cap * sizeof *grown);
-        LT_CHECK(grown, LT_ERR_NOMEM, "no memory for %lld token ids", (long long)cap);
-        ids->id = grown;
-        ids->cap = cap;
-    }
+    LT_TRY(reserve_ids(ids, 1));
     ids->id[ids->n++] = id;
     return LT_OK;
 }
@@ -26,154 +42,182 @@ void lt_ids_free(lt_ids *ids) {
     *ids = (lt_ids){0};
 }
 
-lt_status lt_tok_impl_add(lt_tok *t, int32_t id, bool special) {
-    if (id < 0 || id >= t->vocab.n || !t->vocab.token[id] || !*t->vocab.token[id]) return LT_OK;
-    if (!t->special) LT_TRY(lt_calloc(&t->special, t->vocab.n, sizeof *t->special, "special tokens"));
-    if (special) t->special[id] = true;
-    for (int i = 0; i < t->n_added; i++)
-        if (t->added[i] == id) return LT_OK;
-    int32_t *grown = realloc(t->added, (size_t)(t->n_added + 1) * sizeof *grown);
-    LT_CHECK(grown, LT_ERR_NOMEM, "no memory for special tokens");
-    t->added = grown;
-    /* longest first: of two that match at one place the longer one counts */
-    int at = t->n_added++;
-    for (; at > 0 && strlen(t->vocab.token[t->added[at - 1]]) < strlen(t->vocab.token[id]); at--) t->added[at] = t->added[at - 1];
-    t->added[at] = id;
-    t->added_start[(unsigned char)t->vocab.token[id][0]] = true;
-    return LT_OK;
+void lt_spans_free(lt_spans *spans) {
+    free(spans->at);
+    *spans = (lt_spans){0};
 }
 
-lt_status lt_tok_impl_bert_specials(lt_tok *t) {
-    const struct {
-        const char *text;
-        int32_t *id;
-    } bert[] = {{"[PAD]", &t->pad}, {"[UNK]", &t->unk}, {"[CLS]", &t->cls}, {"[SEP]", &t->sep}, {"[MASK]", &t->mask}};
-    for (size_t i = 0; i < sizeof bert / sizeof *bert; i++) {
-        *bert[i].id = lt_vocab_find(&t->vocab, bert[i].text, strlen(bert[i].text));
-        LT_TRY(lt_tok_impl_add(t, *bert[i].id, true));
+/* --- handles ----------------------------------------------------------------------------------------------------------------------------- */
+
+void lt_tok_impl_work_free(lt_tok_work *w) {
+    lt_stage_free(&w->stage);
+    lt_stage_free(&w->spare);
+    free(w->word.at);
+    if (w->regex) lt_regex_room_free(w->regex);
+    lt_tok_impl_cache_free(w->cache);
+    free(w->bytes);
+    lt_ids_free(&w->one);
+    lt_ids_free(&w->two);
+    lt_spans_free(&w->one_spans);
+    lt_spans_free(&w->two_spans);
+    *w = (lt_tok_work){0};
+}
+
+void lt_tok_impl_tables_free(lt_tok_tables *t) {
+    for (int i = 0; i < t->n_steps; i++)
+        if (t->step[i].kind->close) t->step[i].kind->close(t->step[i].state);
+    free(t->step);
+    if (t->model) t->model->kind->close(t->model);
+    for (int i = 0; i < t->n_added; i++) free(t->added[i].text);
+    free(t->added);
+    lt_trie_free(&t->raw);
+    lt_trie_free(&t->normalized);
+    lt_tok_impl_close_post(&t->post);
+    lt_tok_impl_close_decoders(&t->decoders);
+    free(t->kind_name);
+    free(t->path);
+    free(t);
+}
+
+static lt_status handle(lt_tok_tables *t, lt_tok **out) {
+    lt_tok *tok = NULL;
+    LT_TRY(lt_calloc(&tok, 1, sizeof *tok, "a tokenizer"));
+    lt_status st = lt_calloc(&tok->work, 1, sizeof *tok->work, "a tokenizer");
+    if (st != LT_OK) {
+        free(tok);
+        return st;
     }
-    LT_CHECK(t->unk >= 0 && t->cls >= 0 && t->sep >= 0, LT_ERR_FORMAT, "%s: the vocabulary lacks [UNK], [CLS] or [SEP]", t->path);
-    t->before = t->cls;
-    t->middle = t->after = t->sep;
+    tok->tables = t;
+    __atomic_add_fetch(&t->handles, 1, __ATOMIC_RELAXED);
+    *out = tok;
     return LT_OK;
-}
-
-static bool is_file(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
-}
-
-static bool ends_with(const char *s, const char *end) {
-    size_t n = strlen(s), k = strlen(end);
-    return n >= k && !strcmp(s + n - k, end);
-}
-
-/* The defining file of a folder, or the file itself. */
-static lt_status find_file(const char *path, char *found, size_t bytes) {
-    static const char *const names[] = {"tokenizer.json", "vocab.txt", "tokenizer.bin", "tok512.bin"};
-    (void)snprintf(found, bytes, "%s", path);
-    if (is_file(path)) return LT_OK;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        (void)snprintf(found, bytes, "%s/%s", path, names[i]);
-        if (is_file(found)) return LT_OK;
-    }
-    return LT_FAIL(LT_ERR_IO, "no tokenizer in %s: looked for tokenizer.json, vocab.txt and tokenizer.bin", path);
 }
 
 lt_status lt_tok_open(const char *path, lt_tok **tok) {
-    char file[4200], dir[4200];
-    lt_tok *t = NULL;
-    lt_status st;
-    LT_TRY(find_file(path, file, sizeof file));
-    LT_TRY(lt_calloc(&t, 1, sizeof *t, "a tokenizer"));
-    t->cls = t->sep = t->pad = t->unk = t->mask = t->bos = t->eos = t->before = t->middle = t->after = -1;
-    LT_TRY_GOTO(lt_strdup(&t->path, file), st, fail);
-    (void)snprintf(dir, sizeof dir, "%s", file);
-    char *slash = strrchr(dir, '/');
-    (void)snprintf(slash ? slash : dir, 2, "%s", slash ? "" : ".");
-    if (ends_with(file, ".json"))
-        st = lt_tok_impl_open_json(t, file);
-    else if (ends_with(file, ".bin"))
-        st = lt_tok_impl_open_llama2c(t, file);
-    else
-        st = lt_tok_impl_open_vocab_txt(t, file, dir);
-    if (st != LT_OK) goto fail;
-    if (!t->vocab.slot) LT_TRY_GOTO(lt_vocab_index(&t->vocab), st, fail);
-    *tok = t;
-    return LT_OK;
-fail:
-    lt_tok_close(&t);
+    lt_tok_tables *t = NULL;
+    LT_TRY(lt_tok_impl_open_path(path, &t));
+    lt_status st = handle(t, tok);
+    if (st != LT_OK) lt_tok_impl_tables_free(t);
     return st;
 }
+
+lt_status lt_tok_twin(const lt_tok *tok, lt_tok **twin) { return handle(tok->tables, twin); }
 
 void lt_tok_close(lt_tok **tok) {
     lt_tok *t = *tok;
     if (!t) return;
-    lt_vocab_free(&t->vocab);
-    free(t->added);
-    free(t->special);
-    free(t->score);
-    free(t->path);
+    lt_tok_impl_work_free(t->work);
+    free(t->work);
+    if (__atomic_sub_fetch(&t->tables->handles, 1, __ATOMIC_ACQ_REL) == 0) lt_tok_impl_tables_free(t->tables);
     free(t);
     *tok = NULL;
 }
 
-/* The first added token in text [bytes]: its place and id; -1 if there is none. */
-static int32_t find_added(const lt_tok *t, const char *text, size_t bytes, size_t *where) {
-    for (size_t at = 0; at < bytes; at++) {
-        if (!t->added_start[(unsigned char)text[at]]) continue;
-        for (int i = 0; i < t->n_added; i++) {
-            const char *a = t->vocab.token[t->added[i]];
-            size_t n = strlen(a);
-            if (n <= bytes - at && !memcmp(text + at, a, n)) {
-                *where = at;
-                return t->added[i];
-            }
-        }
-    }
-    return -1;
-}
+/* --- encoding ---------------------------------------------------------------------------------------------------------------------------- */
 
 /* Text that is not UTF-8 is another encoding or a damaged file: guessing would give wrong ids without a word. */
-static lt_status check_utf8(const char *text, size_t bytes) {
-    for (size_t at = 0; at < bytes;) {
+static lt_status check_utf8(const char *text, int64_t bytes) {
+    for (int64_t at = 0; at < bytes;) {
         int32_t c;
+        uint64_t eight;
+        if (at + 8 <= bytes && (memcpy(&eight, text + at, 8), (eight & 0x8080808080808080u) == 0)) {
+            at += 8;
+            continue;
+        }
         if ((unsigned char)text[at] < 0x80) {
             at++;
             continue;
         }
         utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(bytes - at), &c);
-        LT_CHECK(used > 0, LT_ERR_FORMAT, "the text is not UTF-8: byte 0x%02X at offset %zu", (unsigned char)text[at], at);
-        at += (size_t)used;
+        LT_CHECK(used > 0, LT_ERR_FORMAT, "the text is not UTF-8: byte 0x%02X at offset %lld", (unsigned char)text[at], (long long)at);
+        at += used;
     }
     return LT_OK;
 }
 
-/* Ids of text with added tokens found in it, no wrapping. */
-static lt_status encode_plain(const lt_tok *t, const char *text, size_t bytes, lt_ids *ids) {
-    LT_TRY(check_utf8(text, bytes));
-    while (bytes > 0) {
-        size_t where = bytes;
-        int32_t id = find_added(t, text, bytes, &where);
-        if (where > 0) LT_TRY(t->kind->encode(t, text, where, ids));
-        if (id < 0) break;
-        LT_TRY(lt_ids_push(ids, id));
-        size_t skip = where + strlen(t->vocab.token[id]);
-        text += skip;
-        bytes -= skip;
+lt_status lt_tok_impl_run(const lt_tok_tables *t, lt_tok_work *w, const char *text, int64_t bytes, bool spans) {
+    lt_stage *s = &w->stage, *spare = &w->spare;
+    s->spans = spare->spans = spans;
+    lt_stage_clear(s);
+    LT_TRY(lt_stage_put(s, text, bytes, (lt_span){0, 0}));
+    for (int64_t at = 0; spans && at < bytes;) {
+        int32_t c;
+        int n = lt_tok_impl_char(text + at, &c);
+        for (int k = 0; k < n; k++) s->text.from[at + k] = (lt_span){(int32_t)at, (int32_t)at + n};
+        at += n;
+    }
+    LT_TRY(lt_stage_piece(s, (lt_piece){0, bytes, -1, true}));
+    LT_TRY(lt_tok_impl_added_run(t, false, s, spare));
+    for (int i = 0; i < t->n_steps; i++) {
+        if (i == t->n_normalizers) LT_TRY(lt_tok_impl_added_run(t, true, s, spare));
+        lt_stage_clear(spare);
+        LT_TRY(t->step[i].kind->run(t->step[i].state, w, s, spare));
+    }
+    return t->n_normalizers == t->n_steps ? lt_tok_impl_added_run(t, true, s, spare) : LT_OK;
+}
+
+/* The tokens of a piece of text, part by part. */
+static lt_status encode_piece(const lt_tok_tables *t, lt_tok_work *w, lt_piece p, lt_ids *ids, lt_spans *spans) {
+    const char *word = w->stage.text.s + p.begin;
+    int64_t bytes = p.end - p.begin;
+    for (int64_t from = 0, to; from < bytes; from = to) {
+        const lt_token *token = NULL;
+        int64_t n = 0;
+        to = t->model->kind->part ? t->model->kind->part(t->model, word, bytes, from) : bytes;
+        LT_TRY(lt_tok_impl_word(t->model, w, word + from, to - from, &token, &n));
+        LT_TRY(reserve_ids(ids, n));
+        for (int64_t i = 0; i < n; i++) ids->id[ids->n + i] = token[i].id;
+        ids->n += n;
+        if (!spans) continue;
+        LT_TRY(reserve_spans(spans, n));
+        for (int64_t i = 0; i < n; i++)
+            spans->at[spans->n++] = lt_stage_span(&w->stage, p.begin + from + token[i].begin, p.begin + from + token[i].end);
     }
     return LT_OK;
 }
 
-lt_status lt_tok_encode(const lt_tok *t, const char *text, size_t bytes, bool special, lt_ids *ids) {
-    int64_t first = ids->n;
+/* Ids of a text, nothing around them. */
+static lt_status encode_plain(const lt_tok *tok, const char *text, size_t bytes, lt_ids *ids, lt_spans *spans) {
+    lt_tok_work *w = tok->work;
+    LT_CHECK(bytes < INT32_MAX / 8, LT_ERR_ARG, "a text of %zu bytes is too long: at most %d are expected", bytes, INT32_MAX / 8);
+    LT_TRY(check_utf8(text, (int64_t)bytes));
+    LT_TRY(lt_tok_impl_run(tok->tables, w, text, (int64_t)bytes, spans != NULL));
+    for (int64_t i = 0; i < w->stage.n; i++) {
+        lt_piece p = w->stage.piece[i];
+        if (p.id < 0) {
+            LT_TRY(encode_piece(tok->tables, w, p, ids, spans));
+            continue;
+        }
+        LT_TRY(lt_ids_push(ids, p.id));
+        if (!spans) continue;
+        LT_TRY(reserve_spans(spans, 1));
+        spans->at[spans->n++] = lt_stage_span(&w->stage, p.begin, p.end);
+    }
+    return LT_OK;
+}
+
+/* --- templates --------------------------------------------------------------------------------------------------------------------------- */
+
+static lt_status append(lt_ids *to, const int32_t *id, int64_t n, lt_spans *spans, const lt_span *span) {
+    LT_TRY(reserve_ids(to, n));
+    if (n > 0) memcpy(to->id + to->n, id, (size_t)n * sizeof *id);
+    to->n += n;
+    if (!spans) return LT_OK;
+    LT_TRY(reserve_spans(spans, n));
+    for (int64_t i = 0; i < n; i++) spans->at[spans->n++] = span ? span[i] : (lt_span){0, 0};
+    return LT_OK;
+}
+
+lt_status lt_tok_encode(const lt_tok *tok, const char *text, size_t bytes, bool special, lt_ids *ids, lt_spans *spans) {
+    const lt_template *f = &tok->tables->post.single;
+    int64_t first = ids->n, first_span = spans ? spans->n : 0;
     lt_status st = LT_OK;
-    if (special && t->before >= 0) LT_TRY_GOTO(lt_ids_push(ids, t->before), st, fail);
-    LT_TRY_GOTO(encode_plain(t, text, bytes, ids), st, fail);
-    if (special && t->after >= 0) LT_TRY_GOTO(lt_ids_push(ids, t->after), st, fail);
-    return LT_OK;
-fail:
+    for (int i = 0; special && i < f->n && st == LT_OK; i++)
+        st = f->item[i] == LT_TPL_FIRST ? encode_plain(tok, text, bytes, ids, spans) : append(ids, &f->item[i], 1, spans, NULL);
+    if (!special) st = encode_plain(tok, text, bytes, ids, spans);
+    if (st == LT_OK) return LT_OK;
     ids->n = first;
+    if (spans) spans->n = first_span;
     return st;
 }
 
@@ -187,64 +231,113 @@ void lt_tok_longest_first(int64_t *a, int64_t *b, int64_t room) {
     }
 }
 
-lt_status lt_tok_encode_pair(const lt_tok *t, const char *a, const char *b, int64_t max_length, lt_ids *ids, int64_t *segment,
-                             bool *truncated) {
-    lt_ids one = {0}, two = {0};
-    lt_status st = LT_OK;
-    LT_TRY_GOTO(encode_plain(t, a, strlen(a), &one), st, done);
-    if (b) LT_TRY_GOTO(encode_plain(t, b, strlen(b), &two), st, done);
-    int64_t n = one.n, m = two.n, specials = (t->before >= 0) + (t->after >= 0) + (b && t->middle >= 0);
-    if (max_length > 0) {
-        int64_t room = max_length > specials ? max_length - specials : 0;
-        if (b)
-            lt_tok_longest_first(&n, &m, room);
+lt_tok_frame lt_tok_frame_of(const lt_tok *tok, bool pair) {
+    const lt_template *t = pair ? &tok->tables->post.pair : &tok->tables->post.single;
+    lt_tok_frame f = {0};
+    int *part = &f.before;
+    for (int i = 0; i < t->n; i++) {
+        if (t->item[i] == LT_TPL_FIRST)
+            part = pair ? &f.between : &f.after;
+        else if (t->item[i] == LT_TPL_SECOND)
+            part = &f.after;
         else
-            n = n < room ? n : room;
+            ++*part;
     }
-    *truncated = n < one.n || m < two.n;
+    return f;
+}
+
+/* What of n and m tokens is kept when together they may have room. */
+static lt_status cut(lt_truncation how, bool pair, int64_t room, int64_t *n, int64_t *m) {
+    LT_CHECK(room >= 0, LT_ERR_ARG, "the maximum length leaves no room for the special tokens, let alone a text");
+    if (pair && how == LT_LONGEST_FIRST) {
+        lt_tok_longest_first(n, m, room);
+        return LT_OK;
+    }
+    int64_t *gives = pair && how == LT_ONLY_SECOND ? m : n, over = *n + *m - room;
+    LT_CHECK(over < *gives || over <= 0 || !pair, LT_ERR_ARG,
+             "the %s text has %lld tokens, but %lld must go: the other one alone fills the maximum length",
+             how == LT_ONLY_SECOND ? "second" : "first", (long long)*gives, (long long)over);
+    if (over > 0) *gives -= over < *gives ? over : *gives;
+    return LT_OK;
+}
+
+lt_status lt_tok_encode_pair(const lt_tok *tok, const char *a, size_t a_bytes, const char *b, size_t b_bytes, int64_t max_length,
+                             lt_truncation how, lt_ids *ids, lt_spans *spans, int64_t *segment, bool *truncated) {
+    const lt_template *t = b ? &tok->tables->post.pair : &tok->tables->post.single;
+    lt_tok_work *w = tok->work;
+    lt_tok_frame frame = lt_tok_frame_of(tok, b != NULL);
+    lt_spans *one_spans = spans ? &w->one_spans : NULL, *two_spans = spans ? &w->two_spans : NULL;
     int64_t first = ids->n;
-    if (t->before >= 0) LT_TRY_GOTO(lt_ids_push(ids, t->before), st, done);
-    for (int64_t i = 0; i < n; i++) LT_TRY_GOTO(lt_ids_push(ids, one.id[i]), st, done);
-    if (b && t->middle >= 0) LT_TRY_GOTO(lt_ids_push(ids, t->middle), st, done);
-    int64_t start = ids->n;
-    for (int64_t i = 0; i < m; i++) LT_TRY_GOTO(lt_ids_push(ids, two.id[i]), st, done);
-    if (t->after >= 0) LT_TRY_GOTO(lt_ids_push(ids, t->after), st, done);
-    *segment = (b ? start : ids->n) - first;
-done:
-    lt_ids_free(&one);
-    lt_ids_free(&two);
-    return st;
-}
-
-lt_status lt_tok_decode(const lt_tok *t, const int32_t *id, int64_t n, bool skip_special, char **text) {
-    lt_ids kept = {0};
-    lt_status st = LT_OK;
-    size_t bytes = 0;
-    FILE *f = NULL;
-    *text = NULL;
-    for (int64_t i = 0; i < n; i++) {
-        LT_CHECK_GOTO(id[i] >= 0 && id[i] < t->vocab.n && t->vocab.token[id[i]], st, done, LT_ERR_ARG,
-                      "token id %d is not in this vocabulary of %lld", id[i], (long long)t->vocab.n);
-        bool special = (t->special && t->special[id[i]]) || id[i] == t->bos || id[i] == t->eos;
-        if (!(skip_special && special)) LT_TRY_GOTO(lt_ids_push(&kept, id[i]), st, done);
+    w->one.n = w->two.n = w->one_spans.n = w->two_spans.n = 0;
+    LT_TRY(encode_plain(tok, a, a_bytes, &w->one, one_spans));
+    if (b) LT_TRY(encode_plain(tok, b, b_bytes, &w->two, two_spans));
+    int64_t n = w->one.n, m = w->two.n;
+    if (max_length > 0) LT_TRY(cut(how, b != NULL, max_length - frame.before - frame.between - frame.after, &n, &m));
+    *truncated = n < w->one.n || m < w->two.n;
+    *segment = -1;
+    for (int i = 0; i < t->n; i++) {
+        if (t->item[i] == LT_TPL_FIRST) {
+            LT_TRY(append(ids, w->one.id, n, spans, w->one_spans.at));
+        } else if (t->item[i] == LT_TPL_SECOND) {
+            *segment = ids->n - first;
+            LT_TRY(append(ids, w->two.id, m, spans, w->two_spans.at));
+        } else {
+            LT_TRY(append(ids, &t->item[i], 1, spans, NULL));
+        }
     }
-    f = open_memstream(text, &bytes);
-    LT_CHECK_GOTO(f, st, done, LT_ERR_NOMEM, "no memory for a text");
-    t->kind->decode(t, kept.id, kept.n, f);
-    fclose(f);
+    if (*segment < 0) *segment = ids->n - first;
+    return LT_OK;
+}
+
+/* --- decoding ---------------------------------------------------------------------------------------------------------------------------- */
+
+lt_status lt_tok_decode(const lt_tok *tok, const int32_t *id, int64_t n, bool skip_special, char **text, size_t *text_bytes) {
+    const lt_tok_tables *t = tok->tables;
+    const char **token = NULL;
+    size_t *bytes = NULL, length = 0;
+    int64_t kept = 0;
+    lt_status st = LT_OK;
+    *text = NULL;
+    LT_TRY(lt_calloc(&token, n + 1, sizeof *token, "a text"));
+    LT_TRY_GOTO(lt_calloc(&bytes, n + 1, sizeof *bytes, "a text"), st, done);
+    for (int64_t i = 0; i < n; i++) {
+        const lt_added *a = lt_tok_impl_added_of(t, id[i]);
+        token[kept] = a ? a->text : lt_vocab_text(&t->model->vocab, id[i], &bytes[kept]);
+        LT_CHECK_GOTO(token[kept], st, done, LT_ERR_ARG, "token id %d is not in this vocabulary of %lld", id[i],
+                      (long long)lt_tok_vocab_size(tok));
+        if (a) bytes[kept] = strlen(a->text);
+        kept += !(skip_special && a && a->special);
+    }
+    st = lt_tok_impl_decode(t->decoders, tok->work, token, bytes, kept, text, &length);
+    if (st == LT_OK && t->clean_up) st = lt_tok_impl_clean_up(text, &length);
+    if (st == LT_OK && text_bytes) *text_bytes = length;
 done:
-    lt_ids_free(&kept);
+    free(token);
+    free(bytes);
     return st;
 }
 
-lt_status lt_tok_sha256(const lt_tok *t, char hex[LT_SHA_HEX_BYTES]) { return lt_sha_file(t->path, hex); }
-const char *lt_tok_kind_name(const lt_tok *t) { return t->kind->name; }
-int64_t lt_tok_vocab_size(const lt_tok *t) { return t->vocab.n; }
-int32_t lt_tok_token_id(const lt_tok *t, const char *token) { return lt_vocab_find(&t->vocab, token, strlen(token)); }
-int32_t lt_tok_cls(const lt_tok *t) { return t->cls; }
-int32_t lt_tok_sep(const lt_tok *t) { return t->sep; }
-int32_t lt_tok_pad(const lt_tok *t) { return t->pad; }
-int32_t lt_tok_unk(const lt_tok *t) { return t->unk; }
-int32_t lt_tok_mask(const lt_tok *t) { return t->mask; }
-int32_t lt_tok_bos(const lt_tok *t) { return t->bos; }
-int32_t lt_tok_eos(const lt_tok *t) { return t->eos; }
+/* --- queries ----------------------------------------------------------------------------------------------------------------------------- */
+
+lt_status lt_tok_sha256(const lt_tok *tok, char hex[LT_SHA_HEX_BYTES]) { return lt_sha_file(tok->tables->path, hex); }
+const char *lt_tok_kind_name(const lt_tok *tok) { return tok->tables->kind_name; }
+
+int64_t lt_tok_vocab_size(const lt_tok *tok) {
+    const lt_tok_tables *t = tok->tables;
+    int64_t added = t->n_added ? t->added[t->n_added - 1].id + 1 : 0;
+    return added > t->model->vocab.n ? added : t->model->vocab.n;
+}
+
+int32_t lt_tok_token_id(const lt_tok *tok, const char *token) {
+    for (int i = 0; i < tok->tables->n_added; i++)
+        if (!strcmp(tok->tables->added[i].text, token)) return tok->tables->added[i].id;
+    return lt_vocab_find(&tok->tables->model->vocab, token, strlen(token));
+}
+
+int32_t lt_tok_cls(const lt_tok *tok) { return tok->tables->cls; }
+int32_t lt_tok_sep(const lt_tok *tok) { return tok->tables->sep; }
+int32_t lt_tok_pad(const lt_tok *tok) { return tok->tables->pad; }
+int32_t lt_tok_unk(const lt_tok *tok) { return tok->tables->unk; }
+int32_t lt_tok_mask(const lt_tok *tok) { return tok->tables->mask; }
+int32_t lt_tok_bos(const lt_tok *tok) { return tok->tables->bos; }
+int32_t lt_tok_eos(const lt_tok *tok) { return tok->tables->eos; }

@@ -70,12 +70,13 @@ typedef struct lt_tok_frame {
 /* Local.  The frame of a single text or of a pair. */
 lt_tok_frame lt_tok_frame_of(const lt_tok *tok, bool pair);
 
-/* Local.  ids -> text, released by free(); skip_special leaves specials out.  Errors: ARG (an id outside the vocabulary), NOMEM. */
-lt_status lt_tok_decode(const lt_tok *tok, const int32_t *id, int64_t n, bool skip_special, char **text);
+/* Local.  ids -> text, released by free(); skip_special leaves specials out.  text_bytes, unless NULL, gets its length: a text may hold zero bytes.  Errors: ARG (an id outside the vocabulary), NOMEM. */
+lt_status lt_tok_decode(const lt_tok *tok, const int32_t *id, int64_t n, bool skip_special, char **text, size_t *text_bytes);
 /* A text that grows id by id; start from {0}. */
 typedef struct lt_tok_stream {
     lt_ids ids;     /* those whose text is not final */
     int64_t before; /* of ids: read again for their context only */
+    size_t bytes;   /* of text */
     char *text;     /* what the last call added, never half a character; owned */
 } lt_tok_stream;
 /* Local.  Adds an id; s->text is what it adds to the text, perhaps nothing: what ends in the middle of a character is held back until the rest is there.

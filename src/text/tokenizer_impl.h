@@ -15,6 +15,10 @@
 
 #include <jansson.h>
 
+struct lt_tok_work;
+struct lt_tok_tables;
+struct lt_tok_cache;
+
 /* --- vocabulary (vocab.c) ------------------------------------------------------------------------------------------------------------- */
 
 enum { LT_TOK_MAX_ID = (1 << 24) - 1 };
@@ -26,7 +30,7 @@ typedef struct lt_vocab {
     int64_t *begin; /* [n] of an id's text in pool; -1 = the id is not used */
     int32_t *bytes; /* [n] of its text; a zero byte follows, and texts may hold zero bytes */
     int64_t n, cap;
-    int32_t *slot; /* [mask + 1] id + 1, 0 = empty */
+    uint64_t *slot; /* [mask + 1] upper half of the hash, id + 1; 0 = empty */
     uint64_t mask;
 } lt_vocab;
 /* Sets the text of an id, growing the table.  Errors: NOMEM, FORMAT (an id out of range or twice). */
@@ -40,6 +44,31 @@ const char *lt_vocab_text(const lt_vocab *v, int64_t id, size_t *bytes);
 void lt_vocab_free(lt_vocab *v);
 /* Hash of bytes, for every table of this room. */
 uint64_t lt_tok_impl_hash(const void *data, size_t bytes);
+
+/* --- byte tries (trie.c) -------------------------------------------------------------------------------------------------------------- */
+
+/* Texts as paths of bytes from node 0; a hash table of edges, which costs what the texts cost whatever their alphabet. */
+typedef struct lt_trie {
+    uint64_t *edge; /* [mask + 1] (node << 8 | byte) + 1 in the upper half, child in the lower; 0 = empty */
+    uint64_t mask;
+    int32_t *value; /* [n] of the text that ends at a node, -1 = none */
+    int64_t n, cap;
+} lt_trie;
+/* Adds a text; of two equal ones the first value stays (replace: the last).  An empty text is left out.  Errors: NOMEM, FORMAT (too many nodes). */
+lt_status lt_trie_put(lt_trie *t, const char *text, size_t bytes, int32_t value, bool replace);
+void lt_trie_free(lt_trie *t);
+static inline uint64_t lt_trie_hash(uint64_t key) {
+    key *= 0x9E3779B97F4A7C15u;
+    return key ^ key >> 29;
+}
+/* The node behind `node` by a byte, -1 if there is none. */
+static inline int32_t lt_trie_step(const lt_trie *t, int32_t node, unsigned char byte) {
+    uint64_t key = ((uint64_t)(uint32_t)node << 8 | byte) + 1;
+    if (!t->edge) return -1;
+    for (uint64_t at = lt_trie_hash(key) & t->mask; t->edge[at]; at = (at + 1) & t->mask)
+        if (t->edge[at] >> 32 == key) return (int32_t)(uint32_t)t->edge[at];
+    return -1;
+}
 
 /* --- a text on its way (stage.c) ------------------------------------------------------------------------------------------------------ */
 
@@ -149,6 +178,8 @@ typedef struct lt_tok_model_kind {
     const char *name; /* "WordPiece", "BPE", "Unigram" as tokenizer.json has it */
     /* Appends the tokens of one word: a piece of text as the pre-tokenisers leave it, not empty. */
     lt_status (*encode)(const lt_tok_model *m, struct lt_tok_work *w, const char *word, int64_t bytes, lt_tokens *out);
+    /* Optional.  Where the part of a word ends that begins at `at` and whose tokens do not depend on the rest: parts are cached, and long words become short. */
+    int64_t (*part)(const lt_tok_model *m, const char *word, int64_t bytes, int64_t at);
     void (*close)(lt_tok_model *m); /* frees m with all it owns, the vocabulary too */
 } lt_tok_model_kind;
 /* The head of every model's own struct. */
@@ -208,6 +239,9 @@ void lt_tok_impl_close_decoders(lt_decoders **d);
 lt_status lt_tok_impl_decode(const lt_decoders *d, struct lt_tok_work *w, const char *const *token, const size_t *bytes, int64_t n,
                              char **text, size_t *text_bytes);
 
+/* transformers' clean-up of spaces before punctuation; *text is replaced. */
+lt_status lt_tok_impl_clean_up(char **text, size_t *bytes);
+
 /* --- the tokenizer --------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct lt_added {
@@ -215,6 +249,19 @@ typedef struct lt_added {
     int32_t id;
     bool single_word, lstrip, rstrip, normalized, special;
 } lt_added;
+
+/* added.c: finding added tokens in text.  which: those matched before normalisation, or after it (their own texts normalised by the tables' steps).
+ * Errors: NOMEM, FORMAT. */
+lt_status lt_tok_impl_added_open(struct lt_tok_tables *t, struct lt_tok_work *w, bool normalized);
+/* Cuts the pieces of text at added tokens. */
+lt_status lt_tok_impl_added_run(const struct lt_tok_tables *t, bool normalized, lt_stage *s, lt_stage *spare);
+/* The added token of an id, NULL if there is none. */
+const lt_added *lt_tok_impl_added_of(const struct lt_tok_tables *t, int64_t id);
+
+/* cache.c: the tokens of a word, looked up or made by the model; read before the next call.  Errors: the model's. */
+lt_status lt_tok_impl_word(const lt_tok_model *m, struct lt_tok_work *w, const char *word, int64_t bytes, const lt_token **token,
+                           int64_t *n);
+void lt_tok_impl_cache_free(struct lt_tok_cache *c);
 
 /* What a folder defines; shared, counted. */
 typedef struct lt_tok_tables {
@@ -225,7 +272,8 @@ typedef struct lt_tok_tables {
     lt_tok_model *model;
     lt_added *added; /* [n_added] sorted by id */
     int n_added;
-    struct lt_added_trie *raw, *normalized; /* added.c; NULL: none of that kind */
+    lt_trie raw, normalized; /* added.c: their texts, as they are and as normalisation leaves them; values are places in added */
+    bool starts_raw[256], starts_normalized[256]; /* bytes that begin one of them */
     lt_post post;
     lt_decoders *decoders;
     bool clean_up;                              /* decoding ends with transformers' clean-up of spaces */
@@ -237,8 +285,9 @@ typedef struct lt_tok_tables {
 typedef struct lt_tok_work {
     lt_stage stage, spare;
     lt_tokens word;
-    void *regex;                /* regex.c */
-    void *model;                /* of the model's encode(), made by it when first used; released by free() */
+    void *regex;     /* regex.c */
+    lt_ids one, two; /* of a pair */
+    lt_spans one_spans, two_spans;
     struct lt_tok_cache *cache; /* cache.c: words and their tokens */
     char *bytes;                /* [bytes_cap] free for a step while it runs */
     int64_t bytes_cap;
@@ -251,12 +300,21 @@ struct lt_tok {
     lt_tok_work *work;
 };
 
+/* tokenizer.c: text [bytes], which is UTF-8, as a stage of one piece through the first n_steps steps, with added tokens found on the way.  It ends in w->stage. */
+lt_status lt_tok_impl_run(const lt_tok_tables *t, lt_tok_work *w, const char *text, int64_t bytes, bool spans);
+void lt_tok_impl_work_free(lt_tok_work *w);
+void lt_tok_impl_tables_free(lt_tok_tables *t);
+
 /* Builds tables from a description in tokenizer.json's form.  about: the whole object; its "model" is used only if model is NULL (*model is taken over, also on
  * failure).  config: tokenizer_config.json's object or NULL (names of special tokens, clean_up_tokenization_spaces).  Errors: FORMAT, NOMEM. */
 lt_status lt_tok_impl_build(json_t *about, lt_tok_model **model, const json_t *config, const char *path, lt_tok_tables **t);
 /* JSON from a file, with its place in messages; *config of a folder is NULL where there is none.  Errors: IO, FORMAT, NOMEM. */
 lt_status lt_tok_impl_load_json(const char *path, json_t **o);
 
+/* open.c: finds what defines the tokenizer at path, a folder or a file, and opens it. */
+lt_status lt_tok_impl_open_path(const char *path, lt_tok_tables **t);
+/* open_config.c: changes a tokenizer.json's object as transformers does on behalf of tokenizer_config.json.  Errors: FORMAT, NOMEM. */
+lt_status lt_tok_impl_apply_config(json_t *about, const json_t *config);
 /* Openers (open_*.c): a defining file, its folder, and the folder's tokenizer_config.json with special_tokens_map.json merged in (or NULL). */
 lt_status lt_tok_impl_open_json(const char *path, const char *dir, const json_t *config, lt_tok_tables **t);
 lt_status lt_tok_impl_open_vocab_txt(const char *path, const char *dir, const json_t *config, lt_tok_tables **t);

@@ -42,12 +42,12 @@ lt_status lt_labels_create(int K, char *const *name, char *const *word, const lt
     }
     if (!lt_method_of(cfg)->pairs) goto done;
     for (int k = 0; k < K; k++) {
-        LT_TRY_GOTO(lt_tok_encode(tok, out->word[k], strlen(out->word[k]), false, &ids[k]), st, done);
+        LT_TRY_GOTO(lt_tok_encode(tok, out->word[k], strlen(out->word[k]), false, &ids[k], NULL), st, done);
         LT_CHECK_GOTO(ids[k].n > 0, st, done, LT_ERR_CONFIG, "the words of label \"%s\" (\"%s\") give no tokens: set method.labels",
                       name[k], out->word[k]);
         if (ids[k].n > longest) longest = (int)ids[k].n;
     }
-    LT_TRY_GOTO(lt_tok_encode(tok, ".", 1, false, &dot), st, done);
+    LT_TRY_GOTO(lt_tok_encode(tok, ".", 1, false, &dot, NULL), st, done);
     LT_CHECK_GOTO(dot.n > 0, st, done, LT_ERR_CONFIG, "this tokenizer gives no token for \".\", which pads labels to one length");
     out->P = longest + 2 * wrap;
     LT_TRY_GOTO(lt_calloc(&out->tokens, (int64_t)K * out->P, sizeof *out->tokens, "labels"), st, done);

@@ -13,7 +13,7 @@ lt_status lt_tuner_impl_init_tokens(const lt_tuner *t, lt_tok *tok, int32_t *out
         lt_ids ids = {0};
         lt_status st = LT_OK;
         LT_CHECK(cfg->text && *cfg->text, LT_ERR_CONFIG, "method.init: text needs method.text, the text to start from");
-        LT_TRY_GOTO(lt_tok_encode(tok, cfg->text, strlen(cfg->text), false, &ids), st, done);
+        LT_TRY_GOTO(lt_tok_encode(tok, cfg->text, strlen(cfg->text), false, &ids, NULL), st, done);
         LT_CHECK_GOTO(ids.n > 0, st, done, LT_ERR_CONFIG, "method.text \"%s\" gives no tokens", cfg->text);
         for (int i = 0; i < t->P; i++) out[i] = ids.id[i % ids.n]; /* a short text is repeated, as in PEFT */
     done:

@@ -149,7 +149,7 @@ echo "2 99999" >ids.txt
 refuses "an id outside the vocabulary" 16 'ids.txt:1:' '"99999"' -- tokenize -t "$bert" --decode ids.txt
 refuses "not JSON" 16 'lines.txt:1:' -- tokenize -t "$bert" --json lines.txt
 prep model "$bert"
-expect "model" "$rc $(says 'bert: ') $(says 'tokenizer: wordpiece') $(says 'usable')" "0 yes yes yes"
+expect "model" "$rc $(says 'bert: ') $(says 'tokenizer: WordPiece') $(says 'usable')" "0 yes yes yes"
 mkdir -p bare && cp "$bert/config.json" "$bert/model.safetensors" bare/
 prep model bare
 expect "model without tokenizer" "$rc $(says 'tokenizer: none')" "0 yes"

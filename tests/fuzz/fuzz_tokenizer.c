@@ -134,16 +134,18 @@ static void encode(const lt_tok *t, const char *a, size_t n, const char *b) {
     FUZZ_OK(lt_ids_push(&ids, 0));
     for (int special = 0; special < 2; special++) {
         int64_t before = ids.n;
-        lt_status st = lt_tok_encode(t, a, n, special, &ids);
+        lt_status st = lt_tok_encode(t, a, n, special, &ids, NULL);
         FUZZ_REQUIRE(st == LT_OK || (st == LT_ERR_FORMAT && ids.n == before));
     }
     check_ids(t, &ids);
     for (int skip = 0; skip < 2; skip++)
-        if (lt_tok_decode(t, ids.id, ids.n, skip, &text) == LT_OK) free(text);
+        if (lt_tok_decode(t, ids.id, ids.n, skip, &text, NULL) == LT_OK) free(text);
     for (int64_t max = 0; max <= 16; max += 4)
         for (int pair = 0; pair < 2; pair++) {
             ids.n = 0;
-            if (lt_tok_encode_pair(t, a, pair ? b : NULL, max, &ids, &segment, &truncated) != LT_OK) continue;
+            if (lt_tok_encode_pair(t, a, n, pair ? b : NULL, pair ? strlen(b) : 0, max, LT_LONGEST_FIRST, &ids, NULL, &segment,
+                                   &truncated) != LT_OK)
+                continue;
             FUZZ_REQUIRE(segment >= 0 && segment <= ids.n && (max == 0 || ids.n <= max) && (max > 0 || !truncated));
             check_ids(t, &ids);
         }

@@ -152,12 +152,12 @@ static void tell(fixture *f, const char *shared, const char *dir, bool keep_pair
     lt_barrier(f->world);
     (void)snprintf(path, sizeof path, "%s/models/stories260K/tok512.bin", shared);
     CHECK_OK(lt_tok_open(path, &tok));
-    CHECK_OK(lt_tok_encode(tok, "Once upon a time", strlen("Once upon a time"), true, &ids));
+    CHECK_OK(lt_tok_encode(tok, "Once upon a time", strlen("Once upon a time"), true, &ids, NULL));
     int32_t all[STEPS];
     memcpy(all, ids.id, (size_t)ids.n * sizeof *all);
     if (fixture_open(f, dir, lt_comm_size(f->world), NULL, LT_F32, (lt_model_limits){.tokens = STEPS, .seqs = 1, .max_len = STEPS})) {
         greedy(f, all, ids.n, STEPS);
-        CHECK_OK(lt_tok_decode(tok, all, STEPS, true, &text));
+        CHECK_OK(lt_tok_decode(tok, all, STEPS, true, &text, NULL));
         size_t n = strlen(expected);
         if (keep_pairs) /* negative control: the rotation must matter */
             CHECK(text && strncmp(text, expected, n) != 0);

@@ -56,7 +56,7 @@ static lt_status hash_file(const lt_tok *tok, const source *s, const char *path,
         for (char *end = line; (end = strchr(end, '\t')); end++) *end = 0;
         ids.n = 0;
         double start = now();
-        st = a ? lt_tok_encode_pair(tok, a, b, 0, &ids, &segment, &cut)
+        st = a ? text_encode_pair(tok, a, b, 0, &ids, &segment, &cut)
                : LT_FAIL(LT_ERR_FORMAT, "%s:%d: a column is missing", path, number + 1);
         c->seconds += now() - start;
         c->ids += ids.n;

@@ -35,7 +35,7 @@ static int cases_that_differ(const lt_tok *t, bool show) {
     int differ = 0;
     for (int i = 0; i < CASES; i++) {
         lt_ids ids = {0};
-        CHECK_OK(lt_tok_encode(t, case_llama[i].text, case_llama[i].bytes, true, &ids));
+        CHECK_OK(lt_tok_encode(t, case_llama[i].text, case_llama[i].bytes, true, &ids, NULL));
         bool same = text_same(&ids, case_llama[i].id, case_llama[i].n);
         if (!same && show) text_show(case_llama[i].text, &ids, case_llama[i].id, case_llama[i].n);
         differ += !same;
@@ -61,12 +61,12 @@ static void right_files(void) {
     CHECK_INT(cases_that_differ(t, true), 0);
     for (int i = 0; i < CASES; i++) { /* the way back gives the text, byte for byte (a NUL ends the string) */
         char *back = NULL;
-        CHECK_OK(lt_tok_decode(t, case_llama[i].id, case_llama[i].n, true, &back));
+        CHECK_OK(lt_tok_decode(t, case_llama[i].id, case_llama[i].n, true, &back, NULL));
         CHECK_STR(back ? back : "(none)", case_llama[i].text);
         free(back);
     }
     lt_ids ids = {0};
-    CHECK_FAILS(lt_tok_encode(t, "caf\xe9", 4, true, &ids), LT_ERR_FORMAT, "byte 0xE9 at offset 3");
+    CHECK_FAILS(lt_tok_encode(t, "caf\xe9", 4, true, &ids, NULL), LT_ERR_FORMAT, "byte 0xE9 at offset 3");
     CHECK_INT(ids.n, 0);
     lt_ids_free(&ids);
     lt_tok_close(&t);
@@ -120,8 +120,8 @@ static int naive(const lt_tok *t, const float *score, int32_t *id, int n) {
         int best = -1, joined = -1;
         for (int i = 0; i + 1 < n; i++) {
             char *a, *b, text[64];
-            CHECK_OK(lt_tok_decode(t, (int32_t[]){259, id[i]}, 2, false, &a)); /* behind another token: a space in front stays */
-            CHECK_OK(lt_tok_decode(t, (int32_t[]){259, id[i + 1]}, 2, false, &b));
+            CHECK_OK(lt_tok_decode(t, (int32_t[]){259, id[i]}, 2, false, &a, NULL)); /* behind another token: a space in front stays */
+            CHECK_OK(lt_tok_decode(t, (int32_t[]){259, id[i + 1]}, 2, false, &b, NULL));
             (void)snprintf(text, sizeof text, "%s%s", a + 1, b + 1);
             int32_t k = lt_tok_token_id(t, text);
             free(a);
@@ -172,7 +172,7 @@ static void merges(void) {
             text[i] = (char)('a' + (state >> 16) % LETTERS);
             want[i] = lt_tok_token_id(t, (char[]){text[i], 0});
         }
-        CHECK_OK(lt_tok_encode(t, text, LENGTH, false, &ids));
+        CHECK_OK(lt_tok_encode(t, text, LENGTH, false, &ids, NULL));
         wrong += !text_same(&ids, want, naive(t, score, want, LENGTH));
         if (round == 0) { /* control: another id is noticed */
             ids.id[ids.n - 1]++;
@@ -187,9 +187,9 @@ static void merges(void) {
     }
     lt_ids ids = {0};
     char *back = NULL;
-    CHECK_OK(lt_tok_encode(t, text, LONG, false, &ids));
+    CHECK_OK(lt_tok_encode(t, text, LONG, false, &ids, NULL));
     CHECK(ids.n > LONG / 3 && ids.n < LONG);
-    CHECK_OK(lt_tok_decode(t, ids.id, ids.n, false, &back));
+    CHECK_OK(lt_tok_decode(t, ids.id, ids.n, false, &back, NULL));
     CHECK(back && !memcmp(back, text, LONG));
     free(back);
     lt_ids_free(&ids);

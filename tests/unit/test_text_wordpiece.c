@@ -63,17 +63,17 @@ static void encode_cases(void) {
     lt_tok *tok[3] = {open_variant(UNCASED), open_variant(CASED), open_variant(ODD)};
     for (size_t i = 0; tok[0] && tok[1] && tok[2] && i < sizeof case_encode / sizeof *case_encode; i++) {
         lt_ids ids = {0}, other = {0};
-        CHECK_OK(lt_tok_encode(tok[case_encode[i].variant], case_encode[i].text, case_encode[i].bytes, true, &ids));
+        CHECK_OK(lt_tok_encode(tok[case_encode[i].variant], case_encode[i].text, case_encode[i].bytes, true, &ids, NULL));
         bool same = text_same(&ids, case_encode[i].id, case_encode[i].n);
         CHECK(same);
         if (!same) text_show(case_encode[i].text, &ids, case_encode[i].id, case_encode[i].n);
         if (case_encode[i].variant == UNCASED) {
-            CHECK_OK(lt_tok_encode(tok[CASED], case_encode[i].text, case_encode[i].bytes, true, &other));
+            CHECK_OK(lt_tok_encode(tok[CASED], case_encode[i].text, case_encode[i].bytes, true, &other, NULL));
             differ_when_cased += !text_same(&other, case_encode[i].id, case_encode[i].n);
         }
         if (ids.n > 2) { /* without specials: the same but the ends */
             other.n = 0;
-            CHECK_OK(lt_tok_encode(tok[case_encode[i].variant], case_encode[i].text, case_encode[i].bytes, false, &other));
+            CHECK_OK(lt_tok_encode(tok[case_encode[i].variant], case_encode[i].text, case_encode[i].bytes, false, &other, NULL));
             CHECK(text_same(&other, case_encode[i].id + 1, case_encode[i].n - 2));
         }
         lt_ids_free(&ids);
@@ -90,7 +90,7 @@ static void pair_cases(const lt_tok *t) {
         int64_t segment = -1;
         bool cut = false;
         CHECK_OK(lt_ids_push(&ids, 77)); /* appends: what is there stays, and segment counts from the first new id */
-        CHECK_OK(lt_tok_encode_pair(t, case_pair[i].a, case_pair[i].b, case_pair[i].max, &ids, &segment, &cut));
+        CHECK_OK(text_encode_pair(t, case_pair[i].a, case_pair[i].b, case_pair[i].max, &ids, &segment, &cut));
         lt_ids mine = {.id = ids.id + 1, .n = ids.n - 1};
         bool same = ids.id[0] == 77 && text_same(&mine, case_pair[i].id, case_pair[i].n);
         CHECK(same);
@@ -99,7 +99,7 @@ static void pair_cases(const lt_tok *t) {
         CHECK_INT(cut, case_pair[i].cut);
         ids.n = 0;
         if (case_pair[i].cut) {
-            CHECK_OK(lt_tok_encode_pair(t, case_pair[i].a, case_pair[i].b, case_pair[i].max + 1, &ids, &segment, &cut));
+            CHECK_OK(text_encode_pair(t, case_pair[i].a, case_pair[i].b, case_pair[i].max + 1, &ids, &segment, &cut));
             differ_when_longer += !text_same(&ids, case_pair[i].id, case_pair[i].n);
         }
         lt_ids_free(&ids);
@@ -111,15 +111,15 @@ static void decode_cases(const lt_tok *t) {
     for (size_t i = 0; i < sizeof case_decode / sizeof *case_decode; i++) {
         lt_ids ids = {0};
         char *back = NULL;
-        CHECK_OK(lt_tok_encode(t, case_decode[i].text, strlen(case_decode[i].text), true, &ids));
-        CHECK_OK(lt_tok_decode(t, ids.id, ids.n, case_decode[i].skip, &back));
+        CHECK_OK(lt_tok_encode(t, case_decode[i].text, strlen(case_decode[i].text), true, &ids, NULL));
+        CHECK_OK(lt_tok_decode(t, ids.id, ids.n, case_decode[i].skip, &back, NULL));
         CHECK_STR(back ? back : "(none)", case_decode[i].back);
         free(back);
         lt_ids_free(&ids);
     }
     char *back = NULL;
-    CHECK_FAILS(lt_tok_decode(t, (int32_t[]){1, CASE_VOCAB}, 2, false, &back), LT_ERR_ARG, "not in this vocabulary");
-    CHECK_FAILS(lt_tok_decode(t, (int32_t[]){-1}, 1, false, &back), LT_ERR_ARG, "token id -1");
+    CHECK_FAILS(lt_tok_decode(t, (int32_t[]){1, CASE_VOCAB}, 2, false, &back, NULL), LT_ERR_ARG, "not in this vocabulary");
+    CHECK_FAILS(lt_tok_decode(t, (int32_t[]){-1}, 1, false, &back, NULL), LT_ERR_ARG, "token id -1");
     CHECK(back == NULL);
 }
 
@@ -158,15 +158,15 @@ static void zero_bytes(void) {
             memset(word, 0, sizeof word);
             memcpy(word, case_vocab[i], n);
             ids.n = 0;
-            CHECK_OK(lt_tok_encode(t, word, n + zeros, false, &ids));
+            CHECK_OK(lt_tok_encode(t, word, n + zeros, false, &ids, NULL));
             wrong += ids.n != 1 || ids.id[0] != lt_tok_unk(t);
             memcpy(word + n + zeros, "ed", 2);
             ids.n = 0;
-            CHECK_OK(lt_tok_encode(t, word, n + zeros + 2, false, &ids));
+            CHECK_OK(lt_tok_encode(t, word, n + zeros + 2, false, &ids, NULL));
             wrong += ids.n != 1 || ids.id[0] != lt_tok_unk(t);
         }
         ids.n = 0; /* control: without zeros it is found */
-        CHECK_OK(lt_tok_encode(t, word, n, false, &ids));
+        CHECK_OK(lt_tok_encode(t, word, n, false, &ids, NULL));
         CHECK(ids.n == 1 && ids.id[0] == lt_tok_token_id(t, case_vocab[i]));
     }
     CHECK(words > 10);
@@ -186,9 +186,9 @@ static void not_utf8(const lt_tok *t) {
         lt_ids ids = {0};
         int64_t segment;
         bool cut;
-        CHECK_FAILS(lt_tok_encode(t, bad[i].text, strlen(bad[i].text), true, &ids), LT_ERR_FORMAT, bad[i].says);
+        CHECK_FAILS(lt_tok_encode(t, bad[i].text, strlen(bad[i].text), true, &ids, NULL), LT_ERR_FORMAT, bad[i].says);
         CHECK_INT(ids.n, 0);
-        CHECK_FAILS(lt_tok_encode_pair(t, "good", bad[i].text, 0, &ids, &segment, &cut), LT_ERR_FORMAT, "not UTF-8");
+        CHECK_FAILS(text_encode_pair(t, "good", bad[i].text, 0, &ids, &segment, &cut), LT_ERR_FORMAT, "not UTF-8");
         CHECK_INT(ids.n, 0);
         lt_ids_free(&ids);
     }
@@ -268,9 +268,9 @@ static void wrong_folder(void) {
     (void)snprintf(config, sizeof config, "{\"added_tokens_decoder\": {\"%d\": {\"content\": \"[X]\", \"special\": true}}}", CASE_VOCAB);
     write_text("tokenizer_config.json", config);
     CHECK_OK(lt_tok_open(text_dir(), &t));
-    CHECK_OK(lt_tok_encode(t, "a[X]b", 5, false, &ids));
+    CHECK_OK(lt_tok_encode(t, "a[X]b", 5, false, &ids, NULL));
     CHECK(ids.n == 3 && ids.id[1] == CASE_VOCAB);
-    CHECK_OK(lt_tok_decode(t, ids.id, ids.n, true, &back));
+    CHECK_OK(lt_tok_decode(t, ids.id, ids.n, true, &back, NULL));
     CHECK_STR(back, "a b");
     free(back);
     lt_ids_free(&ids);
