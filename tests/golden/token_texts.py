@@ -16,7 +16,7 @@ HARD = ["\u0130", "I\u0307", "ß", "ẞ", "ſ", "ﬁ", "ﬃ", "K", "Å", "Ω", "
 MARKERS = ["[CLS]", "[SEP]", "[MASK]", "[PAD]", "[UNK]", "<s>", "</s>", "<pad>", "<unk>", "<mask>", "<|endoftext|>", "<bos>", "<eos>", "<|begin_of_text|>", "<|im_start|>", "<start_of_turn>", "<ent>", "<extra_id_0>"]
 EMOJI = ["😀", "👍", "👩", "👨", "👧", "❤", "🏳", "🌈", "🇩", "🇪", "🇺", "🇸", "☎", "1", "#", "🧑", "💻", "🤷", "♂", "♀", "⚕", "🏴", "✈", "〰", "©", "®", "‼"]
 GLUE = ["\u200d", "\ufe0f", "\ufe0e", "\U0001f3fb", "\U0001f3ff", "\u20e3", "\U000e0067", "\U000e007f", ""]
-CODE = ["def f(x):\n    return x ** 2\n", "for (int i = 0; i < n; i++) {\n\ta[i] += b[i];\n}\n", "#include <stdio.h>\r\n", "if x != y && z >= 1:", "https://a.b/c?d=e&f=g#h", "foo_bar.baz()[0]", "a->b::c", "// TODO: é\n",
+CODE = ["def f(x):\n    return x ** 2\n", "for (int i = 0; i < n; i++) {\n\ta[i] += b[i];\n}\n", "#include <stdio.h>\r\n", "if x != y && z >= 1:", "https://a.b/c?d=e&f=g#h", "foo_bar.baz()[0]", "a->b::c", "// note: é\n",
         "<div class=\"x\">&nbsp;</div>", "\\n\\t\\u00e9", "camelCaseWords HTTPServer2", "x = {'a': [1, 2.5e-10]}", "SELECT * FROM t WHERE a='b';", "$HOME/.cache", "0xDEADBEEF", "1,234,567.89", "user@example.com"]
 CONTRACTIONS = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d", "'S", "'LL", "'Ve", "’s", "’t", " 's", "'sit", "don't", "n't", " n't", "I'M", "''s", "'ſ", " do not", " 're"]
 PUNCTUATION = ".,!?;:'\"()[]{}<>-_/\\|@#$%^&*+=~`…。，、।۔،！？「」“”‘’—–·•§¶†‡«»¿¡؟٪؛€£¥₹°"
