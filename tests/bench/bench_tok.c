@@ -38,15 +38,15 @@ static lt_status read_lines(const char *path, lines *l) {
     FILE *f = fopen(path, "rb");
     LT_CHECK(f, LT_ERR_IO, "cannot open %s", path);
     lt_status st = LT_OK;
-    LT_CHECK_GOTO(fseek(f, 0, SEEK_END) == 0 && ftell(f) > 0, LT_ERR_IO, st, done, "%s has no bytes that can be counted", path);
+    LT_CHECK_GOTO(fseek(f, 0, SEEK_END) == 0 && ftell(f) > 0, st, done, LT_ERR_IO, "%s has no bytes that can be counted", path);
     l->bytes = (size_t)ftell(f);
     rewind(f);
     l->text = malloc(l->bytes + 1);
-    LT_CHECK_GOTO(l->text && fread(l->text, 1, l->bytes, f) == l->bytes, LT_ERR_IO, st, done, "cannot read %s", path);
+    LT_CHECK_GOTO(l->text && fread(l->text, 1, l->bytes, f) == l->bytes, st, done, LT_ERR_IO, "cannot read %s", path);
     if (l->text[l->bytes - 1] != '\n') l->text[l->bytes++] = '\n';
     for (size_t i = 0; i < l->bytes; i++) l->n += l->text[i] == '\n';
     l->start = malloc((l->n + 1) * sizeof *l->start);
-    LT_CHECK_GOTO(l->start, LT_ERR_NOMEM, st, done, "no memory for the places of %zu lines", l->n);
+    LT_CHECK_GOTO(l->start, st, done, LT_ERR_NOMEM, "no memory for the places of %zu lines", l->n);
     l->start[0] = l->n = 0;
     for (size_t i = 0; i < l->bytes; i++)
         if (l->text[i] == '\n') l->start[++l->n] = i + 1;
