@@ -28,14 +28,14 @@ from transformers.utils import logging  # noqa: E402
 from token_forms import BYTES, make_forms  # noqa: E402
 from token_texts import data_texts, random_ids, random_texts, special_texts  # noqa: E402
 
-BATCH, FAILED = 5000, "(error)"
+BATCH, FAILED, UNSAID = 5000, "(error)", None
 
 
 class Peer:
     """The command, line by line: many lines through files, single ones through a pipe."""
 
     def __init__(self, command, folder, tmp):
-        self.command, self.folder, self.tmp, self.pipe, self.said = command, folder, tmp, {}, ""
+        self.command, self.folder, self.tmp, self.pipe, self.said, self.gave_up = command, folder, tmp, {}, "", False
 
     def arguments(self, options):
         return [self.command, "tokenize", "-t", str(self.folder), "--json", *options]
@@ -46,7 +46,7 @@ class Peer:
             return subprocess.Popen(self.arguments(options), stdin=source, stdout=out, stderr=err)
 
     def finish(self, process, lines, options):
-        """Answers; where the command gives up on a line, FAILED, and it starts again behind it."""
+        """Answers; where the command gives up on a line, FAILED, and it starts again behind it; UNSAID for what is left when it fails too often."""
         answers, failures = [], 0
         while True:
             try:
@@ -61,7 +61,8 @@ class Peer:
             failures += 1
             answers.append(FAILED)
             if failures > 200 or code == 0 or len(answers) >= len(lines):
-                return (answers + [FAILED] * len(lines))[: len(lines)]
+                self.gave_up |= len(answers) < len(lines)
+                return (answers + [UNSAID] * len(lines))[: len(lines)]
             process = self.start(lines[len(answers) :], options)
 
     def one(self, line, options):
@@ -173,7 +174,7 @@ class Result:
 
 
 def differing(items, ours, theirs):
-    return [(i, a, b) for i, a, b in zip(items, ours, theirs) if a != b]
+    return [(i, a, b) for i, a, b in zip(items, ours, theirs) if a != b and a is not UNSAID]
 
 
 def compare_ids(result, peer, tok, items, special, show):
@@ -205,7 +206,7 @@ def compare_texts(result, peer, tok, lists, skip, show):
     lines = [show_ids(x) for x in lists]
     process = peer.start(lines, options)
     theirs = decode(tok, lists, skip)
-    ours = [text_of(x) for x in peer.finish(process, lines, options)]
+    ours = [x if x is UNSAID else text_of(x) for x in peer.finish(process, lines, options)]
     cut = [t.split("\0")[0] if "\0" in t and o == t.split("\0")[0] else t for o, t in zip(ours, theirs)]
     result.count["cut"] = result.count.get("cut", 0) + sum(a != b for a, b in zip(cut, theirs))
     ask = lambda x: (text_of(peer.one(show_ids(x), options)), attempt(tok.decode, x, skip_special_tokens=skip))
@@ -248,7 +249,7 @@ def compare(peer, folder, texts, a):
         compare_texts(result, peer, tok, lists, skip, a.show)
     n, c = sum(len(x) for x in ids if x is not FAILED), result.count
     failed = sum(x is FAILED for x in ids)
-    notes = [f"{c['cut'] // 2} cut at U+0000"] * bool(c["cut"]) + [f"the judge fails on {failed}"] * bool(failed) + ["its wrapper cleans up"] * cleaned
+    notes = [f"{c['cut'] // 2} cut at U+0000"] * bool(c["cut"]) + [f"the judge fails on {failed}"] * bool(failed) + ["its wrapper cleans up"] * cleaned + ["the command fails too often"] * peer.gave_up
     print(f"{'BAD' if result.failures else 'ok '} {folder.name:<34} {len(items):>7} texts {n:>9} ids: {c['ids']:>6} differ, {c['ids without specials']:>6} without specials; "
           f"{len(lists):>6} lists: {c['text']:>6} differ, {c['text without specials']:>6} without specials ({time.time() - start:.1f} s) {', '.join(notes)}", flush=True)
     if result.failures and peer.said:
