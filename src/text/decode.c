@@ -144,7 +144,7 @@ static lt_status open_fuse(lt_decoders *d, const source *s) {
 
 static lt_status open_wordpiece(lt_decoders *d, const source *s) {
     const json_t *prefix;
-    bool cleanup;
+    bool cleanup = false;
     lt_decoder *step;
     LT_TRY(get_text(s, "prefix", &prefix));
     LT_TRY(get_bool(s, "cleanup", &cleanup));
@@ -189,7 +189,7 @@ static lt_status open_replace(lt_decoders *d, const source *s) {
 
 static lt_status open_strip(lt_decoders *d, const source *s) {
     const json_t *content;
-    int64_t start, stop;
+    int64_t start = 0, stop = 0;
     lt_decoder *step;
     LT_TRY(get_char(s, "content", &content));
     LT_TRY(get_count(s, "start", &start));
@@ -211,7 +211,7 @@ static lt_status open_bpe(lt_decoders *d, const source *s) {
 
 static lt_status open_ctc(lt_decoders *d, const source *s) {
     const json_t *pad, *delimiter;
-    bool cleanup;
+    bool cleanup = false;
     lt_decoder *step;
     LT_TRY(get_text(s, "pad_token", &pad));
     LT_TRY(get_text(s, "word_delimiter_token", &delimiter));
