@@ -74,7 +74,7 @@ static lt_status add_replace(lt_decoders *d, lt_decoder_kind kind, const char *s
 }
 
 static lt_status add_tidy(lt_decoders *d, bool decoder) {
-    lt_decoder *step;
+    lt_decoder *step = NULL;
     for (int i = 0; i < N_TIDY; i++)
         if (decoder || !tidy[i].decoder_only)
             LT_TRY(
@@ -126,26 +126,26 @@ static lt_status get_count(const source *s, const char *key, int64_t *v) {
 
 static lt_status open_bytes(lt_decoders *d, const source *s) {
     (void)s;
-    lt_decoder *step;
+    lt_decoder *step = NULL;
     return add(d, LT_DEC_BYTES, &step);
 }
 
 static lt_status open_fallback(lt_decoders *d, const source *s) {
     (void)s;
-    lt_decoder *step;
+    lt_decoder *step = NULL;
     return add(d, LT_DEC_HEX, &step);
 }
 
 static lt_status open_fuse(lt_decoders *d, const source *s) {
     (void)s;
-    lt_decoder *step;
+    lt_decoder *step = NULL;
     return add(d, LT_DEC_FUSE, &step);
 }
 
 static lt_status open_wordpiece(lt_decoders *d, const source *s) {
     const json_t *prefix;
     bool cleanup = false;
-    lt_decoder *step;
+    lt_decoder *step = NULL;
     LT_TRY(get_text(s, "prefix", &prefix));
     LT_TRY(get_bool(s, "cleanup", &cleanup));
     LT_TRY(add(d, LT_DEC_PREFIX, &step));
@@ -164,7 +164,7 @@ static lt_status open_metaspace(lt_decoders *d, const source *s) {
     bool never = scheme ? !strcmp(name, "never") : json_is_false(old); /* files from before prepend_scheme have the other alone */
     LT_CHECK(never || !json_is_false(old), LT_ERR_FORMAT,
              "%s: decoder Metaspace: \"add_prefix_space\" is false, but \"prepend_scheme\" is %s", s->path, name ? name : "not given");
-    lt_decoder *step;
+    lt_decoder *step = NULL;
     LT_TRY(add_replace(d, LT_DEC_REPLACE, json_string_value(mark), json_string_length(mark), " ", 1, &step));
     step->first_empty = !never;
     return LT_OK;
@@ -176,7 +176,7 @@ static lt_status open_replace(lt_decoders *d, const source *s) {
     LT_TRY(get_text(s, "content", &content));
     LT_CHECK(json_object_size(pattern) == 1 && (json_is_string(text) || json_is_string(expression)), LT_ERR_FORMAT,
              "%s: decoder Replace: \"pattern\" must be {\"String\": text} or {\"Regex\": expression}", s->path);
-    lt_decoder *step;
+    lt_decoder *step = NULL;
     if (json_is_string(text))
         return add_replace(d, LT_DEC_REPLACE, json_string_value(text), json_string_length(text), json_string_value(content),
                            json_string_length(content), &step);
@@ -190,7 +190,7 @@ static lt_status open_replace(lt_decoders *d, const source *s) {
 static lt_status open_strip(lt_decoders *d, const source *s) {
     const json_t *content;
     int64_t start = 0, stop = 0;
-    lt_decoder *step;
+    lt_decoder *step = NULL;
     LT_TRY(get_char(s, "content", &content));
     LT_TRY(get_count(s, "start", &start));
     LT_TRY(get_count(s, "stop", &stop));
@@ -202,7 +202,7 @@ static lt_status open_strip(lt_decoders *d, const source *s) {
 
 static lt_status open_bpe(lt_decoders *d, const source *s) {
     const json_t *suffix;
-    lt_decoder *step;
+    lt_decoder *step = NULL;
     LT_TRY(get_text(s, "suffix", &suffix));
     LT_TRY(add_replace(d, LT_DEC_LAST, json_string_value(suffix), json_string_length(suffix), " ", 1, &step));
     step->even_empty = true;
@@ -212,7 +212,7 @@ static lt_status open_bpe(lt_decoders *d, const source *s) {
 static lt_status open_ctc(lt_decoders *d, const source *s) {
     const json_t *pad, *delimiter;
     bool cleanup = false;
-    lt_decoder *step;
+    lt_decoder *step = NULL;
     LT_TRY(get_text(s, "pad_token", &pad));
     LT_TRY(get_text(s, "word_delimiter_token", &delimiter));
     LT_TRY(get_bool(s, "cleanup", &cleanup));
@@ -255,7 +255,7 @@ static lt_status open_any(lt_decoders *d, const json_t *o, const char *path, int
 
 lt_status lt_tok_impl_open_decoders(const json_t *o, const char *path, lt_decoders **out) {
     lt_decoders *d = NULL;
-    lt_decoder *step;
+    lt_decoder *step = NULL;
     lt_status st;
     LT_TRY(lt_calloc(&d, 1, sizeof *d, "decoders"));
     if (o && !json_is_null(o)) {
