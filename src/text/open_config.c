@@ -147,16 +147,20 @@ static lt_status put_special(layer *l, json_t *token) {
     return lt_tok_impl_set(l->special, text, json_true());
 }
 
-/* The value of key as this class keeps it, as a new reference in *token (NULL: none). */
+/* The value of key as this class keeps it, as a new reference in *token (NULL: none).  look_up: a token of added_tokens_decoder with this text counts more. */
 static lt_status settle(layer *l, const json_t *given, unsigned keep, bool look_up, const char *key, json_t **token) {
-    json_t *known;
     *token = NULL;
     if (!given || json_is_null(given)) return LT_OK;
-    if (json_is_object(given)) return complete(given, !l->slow, key, l->path, token);
-    LT_CHECK(json_is_string(given) && strlen(json_string_value(given)) == json_string_length(given), LT_ERR_FORMAT,
+    const json_t *content = json_is_object(given) ? json_object_get(given, "content") : given;
+    LT_CHECK(json_is_string(content) && strlen(json_string_value(content)) == json_string_length(content), LT_ERR_FORMAT,
              "%s: its tokenizer_config.json: \"%s\" should be a text, or an object with a text \"content\"", l->path, key);
-    known = look_up ? json_object_get(l->by_text, json_string_value(given)) : NULL;
-    *token = known ? json_incref(known) : wrap(json_string_value(given), keep, l->slow);
+    json_t *known = look_up ? json_object_get(l->by_text, json_string_value(content)) : NULL;
+    if (known)
+        *token = json_incref(known);
+    else if (json_is_object(given))
+        LT_TRY(complete(given, !l->slow, key, l->path, token));
+    else
+        *token = wrap(json_string_value(content), keep, l->slow);
     LT_CHECK(*token, LT_ERR_NOMEM, "no memory for a tokenizer");
     return LT_OK;
 }
