@@ -290,23 +290,3 @@ void lt_tok_impl_close_decoders(lt_decoders **decoders) {
     free(d);
     *decoders = NULL;
 }
-
-lt_status lt_tok_impl_clean_up(char **text, size_t *bytes) {
-    char *s = *text;
-    for (int i = 0; i < N_TIDY; i++) {
-        size_t n = strlen(tidy[i].pattern), content = strlen(tidy[i].content), to = 0;
-        if (tidy[i].decoder_only) continue;
-        for (size_t at = 0; at < *bytes;) {
-            if (*bytes - at >= n && !memcmp(s + at, tidy[i].pattern, n)) {
-                memcpy(s + to, tidy[i].content, content);
-                to += content;
-                at += n;
-            } else {
-                s[to++] = s[at++];
-            }
-        }
-        *bytes = to;
-    }
-    s[*bytes] = 0;
-    return LT_OK;
-}

@@ -143,16 +143,3 @@ lt_status lt_tok_impl_decoding_take(lt_decoding *d, char **text, size_t *bytes) 
     d->out = rest;
     return LT_OK;
 }
-
-lt_status lt_tok_impl_decode(const lt_decoders *chain, struct lt_tok_work *w, const char *const *token, const size_t *bytes, int64_t n,
-                             char **text, size_t *text_bytes) {
-    lt_decoding *d = NULL;
-    lt_status st;
-    LT_TRY(lt_tok_impl_decoding_start(chain, false, &d));
-    for (int64_t i = 0; i < n; i++) LT_TRY_GOTO(lt_tok_impl_decoding_add(d, w, token[i], bytes[i]), st, done);
-    LT_TRY_GOTO(lt_tok_impl_decoding_end(d, w), st, done);
-    LT_TRY_GOTO(lt_tok_impl_decoding_take(d, text, text_bytes), st, done);
-done:
-    lt_tok_impl_decoding_free(&d);
-    return st;
-}

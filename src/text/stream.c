@@ -1,4 +1,4 @@
-/* A text that grows id by id.  The decoders themselves work token by token and hold back what may still change (decode_run.c), so a stream is no more
+/* Ids into text, whole or as a text that grows id by id.  The decoders themselves work token by token and hold back what may still change (decode_run.c), so a stream is no more
  * than their state, kept between calls: nothing is decoded twice, and all pieces together are what decoding all ids at once gives. */
 #include "text/tokenizer_impl.h"
 
@@ -48,4 +48,24 @@ void lt_tok_stream_free(lt_tok_stream *s) {
     lt_tok_impl_decoding_free(&s->decoding);
     free(s->text);
     *s = (lt_tok_stream){0};
+}
+
+lt_status lt_tok_decode(const lt_tok *tok, const int32_t *id, int64_t n, bool skip_special, char **text, size_t *text_bytes) {
+    lt_decoding *d = NULL;
+    lt_status st = LT_OK;
+    size_t length = 0;
+    *text = NULL;
+    LT_TRY(lt_tok_impl_decoding_start(tok->tables->decoders, tok->tables->clean_up, &d));
+    for (int64_t i = 0; i < n; i++) {
+        const char *token;
+        size_t bytes = 0;
+        LT_TRY_GOTO(token_of(tok, id[i], skip_special, &token, &bytes), st, done);
+        if (token) LT_TRY_GOTO(lt_tok_impl_decoding_add(d, tok->work, token, bytes), st, done);
+    }
+    LT_TRY_GOTO(lt_tok_impl_decoding_end(d, tok->work), st, done);
+    LT_TRY_GOTO(lt_tok_impl_decoding_take(d, text, &length), st, done);
+    if (text_bytes) *text_bytes = length;
+done:
+    lt_tok_impl_decoding_free(&d);
+    return st;
 }

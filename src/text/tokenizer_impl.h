@@ -249,11 +249,7 @@ typedef struct lt_decoders lt_decoders;
 /* o: the decoder of a tokenizer.json; NULL or JSON null: tokens with spaces between.  Errors: FORMAT (a setting, a type that is not known), NOMEM. */
 lt_status lt_tok_impl_open_decoders(const json_t *o, const char *path, lt_decoders **d);
 void lt_tok_impl_close_decoders(lt_decoders **d);
-/* tokens -> one text, released by free(). */
-lt_status lt_tok_impl_decode(const lt_decoders *d, struct lt_tok_work *w, const char *const *token, const size_t *bytes, int64_t n,
-                             char **text, size_t *text_bytes);
-
-/* The same token by token (decode_run.c).  take() gives what is certain by now, never half a character, released by free(); after end() it is the rest.
+/* Tokens into text, token by token (decode_run.c).  take() gives what is certain by now, never half a character, released by free(); after end() it is the rest.
  * clean_up: with transformers' clean-up of spaces before punctuation behind the decoders. */
 typedef struct lt_decoding lt_decoding;
 lt_status lt_tok_impl_decoding_start(const lt_decoders *chain, bool clean_up, lt_decoding **d);
@@ -261,9 +257,6 @@ lt_status lt_tok_impl_decoding_add(lt_decoding *d, struct lt_tok_work *w, const 
 lt_status lt_tok_impl_decoding_end(lt_decoding *d, struct lt_tok_work *w);
 lt_status lt_tok_impl_decoding_take(lt_decoding *d, char **text, size_t *bytes);
 void lt_tok_impl_decoding_free(lt_decoding **d);
-
-/* That clean-up alone, of a whole text, in place. */
-lt_status lt_tok_impl_clean_up(char **text, size_t *bytes);
 
 /* --- the tokenizer --------------------------------------------------------------------------------------------------------------------- */
 

@@ -65,6 +65,18 @@ static char *bit_by_bit(const lt_decoders *d, const list *l, bool clean_up, size
     return all;
 }
 
+/* All tokens at once. */
+static lt_status decode(const lt_decoders *d, const char *const *token, const size_t *bytes, int64_t n, bool clean_up, char **text,
+                        size_t *text_bytes) {
+    lt_decoding *run = NULL;
+    lt_status st = lt_tok_impl_decoding_start(d, clean_up, &run);
+    for (int64_t i = 0; i < n && st == LT_OK; i++) st = lt_tok_impl_decoding_add(run, &work, token[i], bytes[i]);
+    if (st == LT_OK) st = lt_tok_impl_decoding_end(run, &work);
+    if (st == LT_OK) st = lt_tok_impl_decoding_take(run, text, text_bytes);
+    lt_tok_impl_decoding_free(&run);
+    return st;
+}
+
 /* How many texts of a case are not as expected; of the right one none is. */
 static int compare(const lt_decoders *d, const json_t *lists, const char *name) {
     int wrong = 0;
@@ -73,12 +85,13 @@ static int compare(const lt_decoders *d, const json_t *lists, const char *name) 
         list l = list_of(json_object_get(o, "tokens"));
         char *got = NULL;
         size_t bytes = 0, part_bytes[2];
-        CHECK_OK(lt_tok_impl_decode(d, &work, l.token, l.bytes, l.n, &got, &bytes));
+        CHECK_OK(decode(d, l.token, l.bytes, l.n, false, &got, &bytes));
         char *part[2] = {bit_by_bit(d, &l, false, &part_bytes[0]), bit_by_bit(d, &l, true, &part_bytes[1])};
         bool right = same(got, bytes, text);
         if (!right && name) fprintf(stderr, "%.100s, list %zu:\n  got  %s\n  want %s\n", name, i, got, json_string_value(text));
         if (name) CHECK(same(part[0], part_bytes[0], text) && same(part[1], part_bytes[1], clean ? clean : text));
-        CHECK_OK(lt_tok_impl_clean_up(&got, &bytes));
+        free(got);
+        CHECK_OK(decode(d, l.token, l.bytes, l.n, true, &got, &bytes));
         if (name) CHECK(same(got, bytes, clean ? clean : text) && got[bytes] == 0);
         wrong += !right;
         free(part[0]);
@@ -115,7 +128,7 @@ static void check_text(const char *decoder, const char *tokens, const char *want
     char *got = NULL;
     size_t bytes;
     CHECK_OK(lt_tok_impl_open_decoders(o, "test", &d));
-    CHECK_OK(lt_tok_impl_decode(d, &work, l.token, l.bytes, l.n, &got, &bytes));
+    CHECK_OK(decode(d, l.token, l.bytes, l.n, false, &got, &bytes));
     if (got) CHECK_STR(got, want);
     free(got);
     lt_tok_impl_close_decoders(&d);
@@ -139,7 +152,7 @@ static void broken_tokens(void) {
     size_t bytes;
     static const char *const token[] = {"a\xE6\x97", "\xA5z", "\xF0\x9F\x98", "\xC3", "\xFF\xFF"};
     CHECK_OK(lt_tok_impl_open_decoders(NULL, "test", &d));
-    CHECK_OK(lt_tok_impl_decode(d, &work, token, (const size_t[]){3, 2, 3, 1, 2}, 5, &got, &bytes));
+    CHECK_OK(decode(d, token, (const size_t[]){3, 2, 3, 1, 2}, 5, false, &got, &bytes));
     CHECK_STR(got, "a\uFFFD \uFFFDz \uFFFD \uFFFD \uFFFD\uFFFD");
     free(got);
     lt_tok_impl_close_decoders(&d);
@@ -201,13 +214,13 @@ static void bounds(void) {
     json_decref(o);
     o = many(200, twice, false);
     CHECK_OK(lt_tok_impl_open_decoders(o, "x", &d));
-    CHECK_FAILS(lt_tok_impl_decode(d, &work, token, &bytes, 1, &text, &bytes), LT_ERR_FORMAT, "blow a text up");
+    CHECK_FAILS(decode(d, token, &bytes, 1, false, &text, &bytes), LT_ERR_FORMAT, "blow a text up");
     lt_tok_impl_close_decoders(&d);
     json_decref(o);
     o = many(10, twice, false);
     bytes = 1;
     CHECK_OK(lt_tok_impl_open_decoders(o, "x", &d));
-    CHECK_OK(lt_tok_impl_decode(d, &work, token, &bytes, 1, &text, &bytes));
+    CHECK_OK(decode(d, token, &bytes, 1, false, &text, &bytes));
     CHECK_INT(bytes, 1024);
     free(text);
     lt_tok_impl_close_decoders(&d);
