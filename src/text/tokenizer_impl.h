@@ -94,6 +94,8 @@ typedef struct lt_stage {
 void lt_stage_free(lt_stage *s);
 /* Empties text and pieces; spans stay as they are. */
 void lt_stage_clear(lt_stage *s);
+/* Room for n bytes more, which the caller writes and adds to text.n, and for their spans where these are kept.  Errors: NOMEM. */
+lt_status lt_stage_reserve(lt_stage *s, int64_t n);
 /* Appends bytes that all stand for one span of the given text.  Errors: NOMEM. */
 lt_status lt_stage_put(lt_stage *s, const char *bytes, int64_t n, lt_span from);
 /* Appends bytes [begin, end) of another stage, each with its span.  Errors: NOMEM. */
@@ -138,7 +140,8 @@ lt_status lt_regex_open(const char *pattern, const char *where, lt_regex **re);
 /* The same for a plain text. */
 lt_status lt_regex_open_literal(const char *text, const char *where, lt_regex **re);
 void lt_regex_close(lt_regex **re);
-/* The next match in text [bytes] at or after `at`; looks around over the whole text.  *found false: there is none.
+/* The next match in text [bytes] at or after `at`; looks around over the whole text.  *found false: there is none.  A text is read when `at` is 0 and remembered:
+ * from there on it may not change, and asking on in rising places costs what the text costs once, whatever the number of matches.
  * Errors: FORMAT (the expression needs more than PCRE2's limits on this text), NOMEM. */
 lt_status lt_regex_next(const lt_regex *re, struct lt_tok_work *w, const char *text, int64_t bytes, int64_t at, bool *found, int64_t *begin,
                         int64_t *end);
