@@ -198,6 +198,7 @@ typedef struct lt_merge {
 typedef struct lt_bpe_options {
     const char *unk_token, *prefix, *suffix; /* NULL or "": none; prefix of what continues a word, suffix of what ends it */
     bool fuse_unk, byte_fallback, ignore_merges;
+    const int32_t *rank; /* [n] of the merges, NULL: their places; of neighbours with one rank the leftmost are merged first */
 } lt_bpe_options;
 /* Models from tables that are at hand; they take the vocabulary over (*v becomes empty), also on failure.  where is named in messages.
  * Errors: FORMAT (a merge whose result is not in the vocabulary, a byte token missing ...), NOMEM. */
@@ -248,15 +249,17 @@ void lt_tok_impl_close_post(lt_post *p);
 /* --- decoders (decode.c) --------------------------------------------------------------------------------------------------------------- */
 
 typedef struct lt_decoders lt_decoders;
-/* o: the decoder of a tokenizer.json; NULL or JSON null: tokens with spaces between.  Errors: FORMAT, NOMEM. */
+/* o: the decoder of a tokenizer.json; NULL or JSON null: tokens with spaces between.  Errors: FORMAT (a setting, a type that is not known), NOMEM. */
 lt_status lt_tok_impl_open_decoders(const json_t *o, const char *path, lt_decoders **d);
 void lt_tok_impl_close_decoders(lt_decoders **d);
-/* tokens -> one text, released by free(). */
-lt_status lt_tok_impl_decode(const lt_decoders *d, struct lt_tok_work *w, const char *const *token, const size_t *bytes, int64_t n,
-                             char **text, size_t *text_bytes);
-
-/* transformers' clean-up of spaces before punctuation; *text is replaced. */
-lt_status lt_tok_impl_clean_up(char **text, size_t *bytes);
+/* Tokens into text, token by token (decode_run.c).  take() gives what is certain by now, never half a character, released by free(); after end() it is the rest.
+ * clean_up: with transformers' clean-up of spaces before punctuation behind the decoders. */
+typedef struct lt_decoding lt_decoding;
+lt_status lt_tok_impl_decoding_start(const lt_decoders *chain, bool clean_up, lt_decoding **d);
+lt_status lt_tok_impl_decoding_add(lt_decoding *d, struct lt_tok_work *w, const char *token, size_t bytes);
+lt_status lt_tok_impl_decoding_end(lt_decoding *d, struct lt_tok_work *w);
+lt_status lt_tok_impl_decoding_take(lt_decoding *d, char **text, size_t *bytes);
+void lt_tok_impl_decoding_free(lt_decoding **d);
 
 /* --- the tokenizer --------------------------------------------------------------------------------------------------------------------- */
 
@@ -329,11 +332,12 @@ lt_status lt_tok_impl_load_json(const char *path, json_t **o);
 
 /* open.c: finds what defines the tokenizer at path, a folder or a file, and opens it. */
 lt_status lt_tok_impl_open_path(const char *path, lt_tok_tables **t);
-/* open_config.c: changes a tokenizer.json's object as transformers does on behalf of tokenizer_config.json.  Errors: FORMAT, NOMEM. */
-lt_status lt_tok_impl_apply_config(json_t *about, const json_t *config);
-/* Openers (open_*.c): a defining file, its folder, and the folder's tokenizer_config.json with special_tokens_map.json merged in (or NULL). */
-lt_status lt_tok_impl_open_json(const char *path, const char *dir, const json_t *config, lt_tok_tables **t);
-lt_status lt_tok_impl_open_vocab_txt(const char *path, const char *dir, const json_t *config, lt_tok_tables **t);
-lt_status lt_tok_impl_open_vocab_json(const char *path, const char *dir, const json_t *config, lt_tok_tables **t);
-lt_status lt_tok_impl_open_sentencepiece(const char *path, const char *dir, const json_t *config, lt_tok_tables **t);
-lt_status lt_tok_impl_open_llama2c(const char *path, const char *dir, const json_t *config, lt_tok_tables **t);
+/* open_config.c: changes a tokenizer.json's object as transformers does on behalf of tokenizer_config.json, whose special tokens become what the class makes of them.
+ * Errors: FORMAT, NOMEM. */
+lt_status lt_tok_impl_apply_config(json_t *about, const lt_tok_model *model, json_t *config, const char *path);
+/* Openers (open_*.c): a defining file, and its folder's tokenizer_config.json with the files beside it merged in, which an opener may fill; only open_json takes NULL. */
+lt_status lt_tok_impl_open_json(const char *path, json_t *config, lt_tok_tables **t);
+lt_status lt_tok_impl_open_vocab_txt(const char *path, json_t *config, lt_tok_tables **t);
+lt_status lt_tok_impl_open_vocab_json(const char *path, json_t *config, lt_tok_tables **t);
+lt_status lt_tok_impl_open_sentencepiece(const char *path, json_t *config, lt_tok_tables **t);
+lt_status lt_tok_impl_open_llama2c(const char *path, lt_tok_tables **t);
