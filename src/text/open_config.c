@@ -15,9 +15,9 @@
 
 lt_status lt_tok_impl_switch(const json_t *config, const char *key, bool otherwise, const char *path, bool *on) {
     const json_t *v = json_object_get(config, key);
+    *on = v ? json_is_true(v) : otherwise;
     LT_CHECK(!v || json_is_null(v) || json_is_boolean(v), LT_ERR_FORMAT, "%s: its tokenizer_config.json: \"%s\" should be true or false",
              path, key);
-    *on = v ? json_is_true(v) : otherwise;
     return LT_OK;
 }
 
