@@ -1,5 +1,6 @@
-"""Writes folder_cases.json: small folders of tokenizers as transformers' classes read them, and the ids that AutoTokenizer gives for own texts.
-    python3 make_folder_cases.py folder_cases.json        (transformers 4.57.1, tokenizers 0.22.1, sentencepiece 0.2)
+"""Writes folder_cases.json: small folders of tokenizers as transformers' classes read them, and the ids that AutoTokenizer gives for own texts; and the same of real
+folders, whose files are not in it.
+    python3 make_folder_cases.py folder_cases.json ../../../shared/tokenizers        (transformers 4.57.1, tokenizers 0.22.1, sentencepiece 0.2)
 """
 import base64
 import json
@@ -21,6 +22,8 @@ A transformer reads tokens; a tokenizer makes them. Parameters, gradients, learn
 """
 TEXTS = ["", " ", "The quick brown fox doesn't jump.", "  two  blanks\tand\na line ", "naïve CAFÉ, Čeština", "日本語 😀 ①②ﬁ", "7,5 and 12,345,678: it's `` '' ...",
          "a <mask> b[MASK]c <s> [CLS]</s>", "<x>and<y> <X> the <|endoftext|> <extra_id_1> <pad>", "Hello▁world ▁▁ x", "<0x41> A<0x0A>\r\n", "e\u0301t\u00adE\u0301\u200b\u00a0o"]
+LONGER = ["def area(radius):\n    return 3.14159 * radius ** 2  # of a circle\n", "Наконец-то — весна! Ελληνικά, עברית, العربية und Straßenbahn.",
+          "I'LL we've you'd O'Neill's\tx\r\n\r\n   indented   \n\n\n", "Ⅷ ½ x² ℃ ﷺ ｆｕｌｌ ｗｉｄｔｈ 가각 \U0001f469\u200d\U0001f467 \ufeff\u3000!", "antidisestablishmentarianism " + "a" * 120 + " $1,000.50 100% #1 a@b.c"]
 PAIRS = [["The quick fox", "isn't it?"], ["", "world"], [" a ", "I"]]
 
 
@@ -88,6 +91,8 @@ def added(content, **more):
     return {"content": content, "lstrip": False, "rstrip": False, "normalized": False, "single_word": False, "special": True, **more}
 
 
+REAL = {"bert-base-cased": ["vocab.txt"], "bert-base-uncased": ["vocab.txt"], "roberta": ["vocab.json", "merges.txt"], "gpt2": ["vocab.json", "merges.txt"],
+        "llama2": ["tokenizer.model"], "deberta-v3": ["spm.model"], "llama-hf": ["tokenizer.json"], "falcon": ["tokenizer.json"]}
 BERT, MPNET = {"vocab.txt": "bert"}, {"vocab.txt": "mpnet"}
 ROBERTA, GPT2, DEBERTA = ({"vocab.json": name, "merges.txt": "merges"} for name in ("roberta", "gpt2", "deberta"))
 LLAMA, GEMMA, DEBERTA_V2 = {"tokenizer.model": "llama"}, {"tokenizer.model": "gemma"}, {"spm.model": "deberta-v2"}
@@ -158,10 +163,10 @@ def with_class(name, config):
     return {"tokenizer_class": name if "Tokenizer" in name else name + ("TokenizerFast" if name == "PreTrained" else "Tokenizer"), **config}
 
 
-def answers(path):
+def answers(path, texts=TEXTS):
     t = AutoTokenizer.from_pretrained(path)
     out = {"cases": [], "pairs": [], "decode": [], "roles": {r: getattr(t, r + "_token_id") for r in ("cls", "sep", "pad", "unk", "mask", "bos", "eos")}}
-    for text in TEXTS:
+    for text in texts:
         ids = t(text)["input_ids"]
         out["cases"].append({"text": text, "ids": ids, "plain": t(text, add_special_tokens=False)["input_ids"]})
         if len(out["decode"]) < 12:
@@ -196,6 +201,14 @@ def main():
     for name, source, cls, config in over_json():
         put(name, {"tokenizer.json": kept[source]}, with_class(cls, config), {})
         out["folders"][-1]["objects"]["tokenizer.json"] = json.loads(kept[source])
+    for name, files in REAL.items():
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "x")
+            os.mkdir(path)
+            for file in files + ["tokenizer_config.json"]:
+                os.symlink(os.path.abspath(f"{sys.argv[2]}/{name}/{file}"), f"{path}/{file}")
+            found, _ = answers(path, TEXTS + LONGER)
+        out["folders"].append({"name": "real-" + name, "folder": name, "links": files + ["tokenizer_config.json"], **found})
     out["folders"], rows = [], out["folders"]
     head = json.dumps(out, ensure_ascii=False, separators=(",", ":"))
     with open(sys.argv[1], "w", encoding="utf-8") as f:  # (sentencepiece prints to the standard output)
