@@ -2,8 +2,8 @@
  *
  *   file      int32 longest token in bytes, then for every token: f32 score, int32 bytes, the bytes
  *   ids       0 <unk>, 1 <s>, 2 </s>, 3..258 single bytes, then learned pieces
- *   encoding  a space in front, every character its own token (or its bytes), then the pair whose joint token scores best is merged until none is left,
- *             of several with one score the leftmost
+ *   encoding  a space in front, every character its own token (or its bytes), then the pair whose joint token scores best is merged until
+ *             none is left, of several with one score the leftmost
  *
  * So it is a BPE whose merges share a rank where they share a score, behind a normaliser that puts the space there. */
 #include "text/open_impl.h"

@@ -71,11 +71,9 @@ static lt_status merge_map(json_t *config, json_t *map) {
         if (json_is_object(value)) LT_TRY(lt_tok_impl_set(value, "special", json_true()));
         json_t *list = json_object_get(config, key);
         if (json_is_array(list) && json_is_array(value)) {
-            json_array_foreach(value, i, o) {
-                bool there = false;
-                for (size_t k = 0; k < json_array_size(list); k++) there |= json_equal(json_array_get(list, k), o);
+            json_array_foreach(value, i, o) { /* (of those with one text the first will count) */
                 if (json_is_object(o)) LT_TRY(lt_tok_impl_set(o, "special", json_true()));
-                if (!there) json_array_append(list, o);
+                json_array_append(list, o);
             }
         } else {
             LT_TRY(lt_tok_impl_set(config, key, json_incref(value)));

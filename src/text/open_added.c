@@ -1,7 +1,7 @@
 /* Tokens added to a description, and templates over them.
  *
- * Hugging Face's added vocabulary, step by step: a token that the model has keeps the model's id, a new one gets the id behind all others; one that is added again with
- * other flags takes these over, but stays special once it was, and is looked for before normalisation if it ever was. */
+ * Hugging Face's added vocabulary, step by step: a token that the model has keeps the model's id, a new one gets the id behind all others;
+ * one that is added again with other flags takes these over, but stays special once it was, and is looked for before normalisation if it ever was. */
 #include "text/open_impl.h"
 
 #include "base/mem.h"

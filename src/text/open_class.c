@@ -1,7 +1,8 @@
 /* Classes of tokenizers as transformers 4.57 has them: their special tokens, and what else their constructors decide.
  *
- * A class keeps a special token that the config gives as a text either as that text or wrapped into an added token with flags; which flags differs between the class that
- * reads vocabularies and the one that reads a tokenizer.json.  It shows: a wrapped token is added once more, with those flags, over one that is there. */
+ * A class keeps a special token that the config gives as a text either as that text or wrapped into an added token with flags; which flags
+ * differs between the class that reads vocabularies and the one that reads a tokenizer.json.  It shows: a wrapped token is added once more,
+ * with those flags, over one that is there. */
 #include "text/open_impl.h"
 
 #include <string.h>
@@ -36,6 +37,15 @@ static const lt_tok_role roberta[LT_ROLES] = {{"<s>", TOKEN, TEXT},
                                               {"<pad>", TOKEN, TEXT},
                                               {"<s>", TOKEN, TEXT},
                                               {"<mask>", RAW_LSTRIP, RAW_LSTRIP}};
+static const lt_tok_role bart[LT_ROLES] = {{"<s>", TOKEN, TEXT},
+                                           {"</s>", TOKEN, TEXT},
+                                           {"<unk>", TOKEN, TEXT},
+                                           {"</s>", TOKEN, TEXT},
+                                           {"<pad>", TOKEN, TEXT},
+                                           {"<s>", TOKEN, TEXT},
+                                           {"<mask>", LSTRIP, LSTRIP_SPECIAL | LT_KEEP_NORMALIZED}};
+static const lt_tok_role codegen[LT_ROLES] = {
+    {"<|endoftext|>", SPECIAL, TEXT}, {"<|endoftext|>", SPECIAL, TEXT}, {"<|endoftext|>", SPECIAL, TEXT}, {0}, {NULL, SPECIAL, TEXT}};
 static const lt_tok_role deberta[LT_ROLES] = {{"[CLS]", SPECIAL, TEXT}, {"[SEP]", SPECIAL, TEXT}, {"[UNK]", SPECIAL, TEXT},
                                               {"[SEP]", SPECIAL, TEXT}, {"[PAD]", SPECIAL, TEXT}, {"[CLS]", SPECIAL, TEXT},
                                               {"[MASK]", LSTRIP, TEXT}};
@@ -89,6 +99,9 @@ static const lt_tok_class classes[] = {
          " gpt2 gpt_bigcode gpt_neo gptj opt starcoder2 olmo3 flex_olmo exaone4 dbrx emu3 minimax blip-2 instructblip instructblipvideo "},
     {"Roberta", LT_FORM_ROBERTA, roberta, .models = " roberta roberta-prelayernorm bridgetower clap data2vec-text ibert mega mra "},
     {"Longformer", LT_FORM_ROBERTA, roberta, .models = " longformer "},
+    {"Bart", LT_FORM_ROBERTA, bart, .models = " bart "},
+    {"LED", LT_FORM_ROBERTA, bart, .models = " led "},
+    {"CodeGen", LT_FORM_GPT2, codegen, .models = " codegen phi "},
     {"Deberta", LT_FORM_DEBERTA, deberta, .models = " deberta "},
     {"Qwen2", LT_FORM_QWEN2, qwen2,
      .models = " qwen2 qwen2_moe qwen2_vl qwen2_5_vl qwen2_5_omni qwen2_audio qwen3 qwen3_moe qwen3_next qwen3_omni_moe qwen3_vl "

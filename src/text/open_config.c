@@ -1,7 +1,8 @@
 /* What tokenizer_config.json changes about a description: transformers' constructors, step by step.
  *
  *   special tokens    those of the config, else the class's; all are added tokens, and so are the entries of added_tokens_decoder
- *   normaliser        do_lower_case, strip_accents and tokenize_chinese_chars of classes like BERT count more than what a tokenizer.json says, also by their defaults
+ *   normaliser        do_lower_case, strip_accents and tokenize_chinese_chars of classes like BERT count more than what a tokenizer.json
+ *                     says, also by their defaults
  *   pre-tokeniser     add_prefix_space likewise, of a lone ByteLevel
  *   template          of add_bos_token and add_eos_token in Llama's relatives, which forget another one
  *
@@ -24,6 +25,15 @@ lt_status lt_tok_impl_switch(const json_t *config, const char *key, bool otherwi
 lt_status lt_tok_impl_legacy(const json_t *config, const char *path, bool *legacy) {
     *legacy = true;
     return json_is_null(json_object_get(config, "legacy")) ? LT_OK : lt_tok_impl_switch(config, "legacy", true, path, legacy);
+}
+
+lt_status lt_tok_impl_extra_ids(const json_t *config, const char *path, int64_t *n) {
+    enum { MOST = 1 << 16 };
+    const json_t *v = json_object_get(config, "extra_ids");
+    *n = json_is_integer(v) ? json_integer_value(v) : 100;
+    LT_CHECK((!v || json_is_integer(v)) && *n >= 0 && *n <= MOST, LT_ERR_FORMAT,
+             "%s: its tokenizer_config.json: \"extra_ids\" should be a whole number, 0 to %d", path, MOST);
+    return LT_OK;
 }
 
 const char *lt_tok_impl_role_text(const json_t *config, const char *key) {
@@ -110,32 +120,40 @@ done:
     return st;
 }
 
+/* Texts of the special tokens that the config itself names. */
+static lt_status named_special(const json_t *config, json_t *texts) {
+    const json_t *list = json_object_get(config, "additional_special_tokens"), *o;
+    size_t i;
+    for (int k = 0; k < LT_ROLES; k++) {
+        const char *text = lt_tok_impl_role_text(config, lt_tok_impl_roles[k]);
+        if (text) LT_TRY(lt_tok_impl_set(texts, text, json_true()));
+    }
+    json_array_foreach(list, i, o) if (text_of(o)) LT_TRY(lt_tok_impl_set(texts, text_of(o), json_true()));
+    return LT_OK;
+}
+
 /* {"<new>": 32000} of an added_tokens.json, beside a config that has no added_tokens_decoder. */
 static lt_status read_added(layer *l, json_t *added) {
-    json_t *decoder = json_object(), *id;
+    json_t *decoder = json_object(), *special = json_object(), *id;
     lt_status st = LT_OK;
     const char *text;
     char key[32];
+    LT_CHECK_GOTO(decoder && special, st, done, LT_ERR_NOMEM, "no memory for a tokenizer");
+    LT_TRY_GOTO(named_special(l->config, special), st, done);
     json_object_foreach(added, text, id) {
-        bool special = false;
-        const json_t *list = json_object_get(l->config, "additional_special_tokens"), *o;
-        size_t i;
+        bool is_special = json_object_get(special, text) != NULL;
         LT_CHECK_GOTO(json_is_integer(id), st, done, LT_ERR_FORMAT, "%s: its added_tokens.json: the id of \"%.60s\" is no whole number",
                       l->path, text);
-        for (int k = 0; k < LT_ROLES; k++) {
-            const char *role = lt_tok_impl_role_text(l->config, lt_tok_impl_roles[k]);
-            special |= role && !strcmp(role, text);
-        }
-        json_array_foreach(list, i, o) special |= text_of(o) && !strcmp(text_of(o), text);
         (void)snprintf(key, sizeof key, "%lld", (long long)json_integer_value(id));
         LT_TRY_GOTO(
-            lt_tok_impl_set(decoder, key, json_pack("{s:s, s:b, s:b}", "content", text, "special", special, "normalized", !special)), st,
-            done);
+            lt_tok_impl_set(decoder, key, json_pack("{s:s, s:b, s:b}", "content", text, "special", is_special, "normalized", !is_special)),
+            st, done);
     }
     st = read_decoder(l, decoder);
-    json_object_clear(l->by_text);
+    json_object_clear(l->by_text); /* its tokens are added, but stand for none of the config's texts */
 done:
     json_decref(decoder);
+    json_decref(special);
     return st;
 }
 
@@ -147,7 +165,8 @@ static lt_status put_special(layer *l, json_t *token) {
     return lt_tok_impl_set(l->special, text, json_true());
 }
 
-/* The value of key as this class keeps it, as a new reference in *token (NULL: none).  look_up: a token of added_tokens_decoder with this text counts more. */
+/* The value of key as this class keeps it, as a new reference in *token (NULL: none).  look_up: a token of added_tokens_decoder with this
+ * text counts more. */
 static lt_status settle(layer *l, const json_t *given, unsigned keep, bool look_up, const char *key, json_t **token) {
     *token = NULL;
     if (!given || json_is_null(given)) return LT_OK;
@@ -204,11 +223,10 @@ static lt_status read_additional(layer *l) {
     for (int k = 0; l->class && !strcmp(l->class->name, "Camembert") && !given && k < 3; k++)
         json_array_append_new(more, json_string(camembert[k]));
     for (int k = 0; l->class && !strcmp(l->class->name, "CodeLlama") && k < 4; k++) json_array_append_new(more, json_string(code_llama[k]));
-    const json_t *extra = json_object_get(l->config, "extra_ids");
-    int64_t n = json_is_number(extra) ? (int64_t)json_number_value(extra) : 100;
-    for (int64_t k = 0; l->class && l->class->form == LT_FORM_T5 && !extra_ids && k < n && k < LT_TOK_MAX_ID; k++)
-        json_array_append_new(more, json_sprintf("<extra_id_%lld>", (long long)k));
     lt_status st = LT_OK;
+    int64_t n = 0;
+    if (l->class && l->class->form == LT_FORM_T5 && !extra_ids) st = lt_tok_impl_extra_ids(l->config, l->path, &n);
+    for (int64_t k = 0; k < n; k++) json_array_append_new(more, json_sprintf("<extra_id_%lld>", (long long)k));
     json_array_foreach(more, i, o) if (st == LT_OK) st = put_special(l, o);
     json_decref(more);
     json_object_foreach(json_object_get(l->config, "extra_special_tokens"), key, o) {

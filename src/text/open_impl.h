@@ -1,8 +1,9 @@
 #pragma once
 /* Private to the openers: what a folder's class of tokenizer is, and how its files and its tokenizer_config.json become one description.
  *
- * A folder is opened as transformers' AutoTokenizer opens it.  Without a tokenizer.json that is: the files are read as the class reads them, a description in the form of a
- * tokenizer.json is composed as the class's converter composes it, and what tokenizer_config.json says is laid over it, the same way as over a tokenizer.json. */
+ * A folder is opened as transformers' AutoTokenizer opens it.  Without a tokenizer.json that is: the files are read as the class reads
+ * them, a description in the form of a tokenizer.json is composed as the class's converter composes it, and what tokenizer_config.json says
+ * is laid over it, the same way as over a tokenizer.json. */
 
 #include "text/tokenizer_impl.h"
 
@@ -65,10 +66,13 @@ lt_status lt_tok_impl_class_for(const json_t *config, lt_tok_files kind, const c
 lt_status lt_tok_impl_switch(const json_t *config, const char *key, bool otherwise, const char *path, bool *on);
 /* Whether the config asks for the first way of treating blanks, which is what it does without asking. */
 lt_status lt_tok_impl_legacy(const json_t *config, const char *path, bool *legacy);
+/* How many tokens <extra_id_0> ... T5's classes add.  Errors: FORMAT. */
+lt_status lt_tok_impl_extra_ids(const json_t *config, const char *path, int64_t *n);
 /* Text of config's special token, NULL if there is none. */
 const char *lt_tok_impl_role_text(const json_t *config, const char *key);
-/* What transformers' constructors do on top of a description, with the defaults of the config's class filled into config: special and added tokens, switches of
- * the normaliser and of the pre-tokeniser.  slow: about was composed of other files than a tokenizer.json.  Errors: FORMAT, NOMEM. */
+/* What transformers' constructors do on top of a description, with the defaults of the config's class filled into config: special and added
+ * tokens, switches of the normaliser and of the pre-tokeniser.  slow: about was composed of other files than a tokenizer.json.  Errors:
+ * FORMAT, NOMEM. */
 lt_status lt_tok_impl_lay_config(json_t *about, const lt_tok_model *model, json_t *config, bool slow, const char *path);
 
 /* A piece of a template: a special token, or the first ("$A") or second ("$B") text. */
@@ -76,14 +80,15 @@ typedef struct lt_tok_mark {
     const char *text;
     int type;
 } lt_tok_mark;
-/* Sets about's post_processor to a template: the first `single` of n pieces for one text, all for two.  Errors: FORMAT (a token that is not there), NOMEM. */
+/* Sets about's post_processor to a template: the first `single` of n pieces for one text, all for two.  Errors: FORMAT (a token that is not
+ * there), NOMEM. */
 lt_status lt_tok_impl_put_template(json_t *about, const lt_tok_model *model, const lt_tok_mark *mark, int single, int n, const char *path);
 /* Id of a token that about adds or the model has, -1 if there is none. */
 int64_t lt_tok_impl_id_of(const json_t *about, const lt_tok_model *model, const char *text);
 /* Sets key to a new value; takes the reference.  Errors: NOMEM (also if value is NULL). */
 lt_status lt_tok_impl_set(json_t *o, const char *key, json_t *value);
-/* Adds tokens to about's added_tokens as Hugging Face's added vocabulary does.  list: of objects with content and flags; a text is added as a special token, unless it
- * is there.  Errors: FORMAT, NOMEM. */
+/* Adds tokens to about's added_tokens as Hugging Face's added vocabulary does.  list: of objects with content and flags; a text is added as
+ * a special token, unless it is there.  Errors: FORMAT, NOMEM. */
 lt_status lt_tok_impl_add_tokens(json_t *about, const lt_tok_model *model, json_t *list, const char *path);
 
 /* --- sentencepiece's model files (spm.c) -------------------------------------------------------------------------------------------------- */

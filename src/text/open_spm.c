@@ -1,7 +1,8 @@
 /* Folders with a sentencepiece model: what transformers' converters make of it.
  *
- * Every class lays its own vocabulary over the pieces (XLM-R's begins with four of its own, T5's ends with a hundred), and its own normaliser, pre-tokeniser and decoder
- * around it.  The converters do not ask the model's normalizer_spec for anything but its table of characters, and so nothing else is asked here. */
+ * Every class lays its own vocabulary over the pieces (XLM-R's begins with four of its own, T5's ends with a hundred), and its own
+ * normaliser, pre-tokeniser and decoder around it.  The converters do not ask the model's normalizer_spec for anything but its table of
+ * characters, and so nothing else is asked here. */
 #include "text/open_impl.h"
 
 #include "base/mem.h"
@@ -94,8 +95,7 @@ static lt_status put_gemma(folder *f) {
 static lt_status fill_vocab(folder *f, int32_t *unk) {
     static const char *const fairseq[] = {"<s>", "<pad>", "</s>", "<unk>"}, *const camembert[] = {"<s>NOTUSED", "<pad>", "</s>NOTUSED",
                                                                                                   "<unk>"};
-    const json_t *extra = json_object_get(f->config, "extra_ids");
-    int64_t n = json_is_integer(extra) ? json_integer_value(extra) : 100;
+    int64_t n;
     char text[40];
     *unk = f->spm.unk_id;
     switch (f->class->form) {
@@ -117,8 +117,7 @@ static lt_status fill_vocab(folder *f, int32_t *unk) {
         LT_TRY(put_pieces(f, 1));
         return put(f, "<mask>", 6, 0);
     case LT_FORM_T5:
-        LT_CHECK((!extra || json_is_integer(extra)) && n >= 0 && n <= 1 << 16, LT_ERR_FORMAT,
-                 "%s: its tokenizer_config.json: \"extra_ids\" should be 0 to %d", f->path, 1 << 16);
+        LT_TRY(lt_tok_impl_extra_ids(f->config, f->path, &n));
         LT_TRY(put_pieces(f, 0));
         for (int64_t i = n; i-- > 0;) LT_TRY(put(f, text, (size_t)snprintf(text, sizeof text, "<extra_id_%lld>", (long long)i), 0));
         return LT_OK;

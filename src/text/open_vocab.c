@@ -1,7 +1,7 @@
 /* Folders with a plain vocabulary: vocab.txt of BERT and its relatives, a token a line; vocab.json and merges.txt of GPT-2 and its relatives.
  *
- * Lines are what Python takes for lines: they end in LF, CR LF or CR.  GPT-2's classes read merges.txt in a way of their own, which is kept: the first line goes whatever it
- * says, and so does what stands behind the last LF. */
+ * Lines are what Python takes for lines: they end in LF, CR LF or CR.  GPT-2's classes read merges.txt in a way of their own, which is
+ * kept: the first line goes whatever it says, and so does what stands behind the last LF. */
 #include "text/open_impl.h"
 
 #include "base/mem.h"
@@ -69,7 +69,7 @@ static lt_status read_vocab_txt(const char *path, lt_vocab *v) {
     LT_TRY(load_text(path, &t));
     lt_status st = LT_OK;
     while (st == LT_OK && next_line(&t, &line, &bytes, &ended)) st = lt_vocab_put(v, t.line - 1, line, (size_t)bytes);
-    if (st == LT_OK && v->n == 0) st = LT_FAIL(LT_ERR_FORMAT, "%s: an empty vocabulary", path);
+    if (st == LT_OK && v->n == 0) st = LT_FAIL(LT_ERR_FORMAT, "%s is empty: expected a token on each line", path);
     if (st == LT_OK) st = lt_vocab_index(v);
     /* of two equal lines the later one has the token, and the id of the other is of none */
     for (int64_t id = 0; st == LT_OK && id < v->n; id++)

@@ -5,8 +5,8 @@
  *   TrainerSpec     3 model_type, 35 byte_fallback, 40 unk_id, 45 unk_piece
  *   NormalizerSpec  2 precompiled_charsmap (bytes)
  *
- * A message is a row of fields: a varint of number and wire type, then a varint, 8 bytes, 4 bytes, or a length and as many bytes.  Fields that are not known are passed
- * over, the last of several counts.  Nothing is copied: pieces point into the file. */
+ * A message is a row of fields: a varint of number and wire type, then a varint, 8 bytes, 4 bytes, or a length and as many bytes.  Fields
+ * that are not known are passed over, the last of several counts.  Nothing is copied: pieces point into the file. */
 #include "text/open_impl.h"
 
 #include "base/mem.h"

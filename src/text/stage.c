@@ -39,7 +39,7 @@ lt_status lt_stage_reserve(lt_stage *s, int64_t n) {
 
 lt_status lt_stage_put(lt_stage *s, const char *bytes, int64_t n, lt_span from) {
     LT_TRY(lt_stage_reserve(s, n));
-    memcpy(s->text.s + s->text.n, bytes, (size_t)n);
+    if (n > 0) memcpy(s->text.s + s->text.n, bytes, (size_t)n);
     for (int64_t i = 0; s->spans && i < n; i++) s->text.from[s->text.n + i] = from;
     s->text.n += n;
     return LT_OK;
