@@ -302,6 +302,22 @@ static int64_t char_of(room *r, int64_t byte) {
     return r->at_char;
 }
 
+/* By compiled code, or where there is none or its stack is too small, by the interpreter, whose memory is then given back: it may be very much. */
+static int match(const lt_regex *re, const room *r, size_t start, size_t place[2]) {
+    pcre2_match_data *data = r->data;
+    size_t n = (size_t)r->chars;
+    int rc = re->compiled ? pcre2_jit_match_8(re->code, r->kind, n, start, 0, data, r->context) : PCRE2_ERROR_JIT_STACKLIMIT;
+    bool interpret = rc == PCRE2_ERROR_JIT_STACKLIMIT;
+    if (interpret) {
+        data = pcre2_match_data_create_8(1, NULL);
+        if (!data) return PCRE2_ERROR_NOMEMORY;
+        rc = pcre2_match_8(re->code, r->kind, n, start, PCRE2_NO_JIT, data, r->context);
+    }
+    if (rc >= 0) memcpy(place, pcre2_get_ovector_pointer_8(data), 2 * sizeof *place);
+    if (interpret) pcre2_match_data_free_8(data);
+    return rc;
+}
+
 lt_status lt_regex_next(const lt_regex *re, lt_tok_work *w, const char *text, int64_t bytes, int64_t at, bool *found, int64_t *begin,
                         int64_t *end) {
     *found = false;
@@ -316,9 +332,8 @@ lt_status lt_regex_next(const lt_regex *re, lt_tok_work *w, const char *text, in
     if (!w->regex) LT_TRY(make_room(w));
     room *r = w->regex;
     if (at == 0 || r->serial != re->serial || r->text != text || r->bytes != bytes) LT_TRY(read_text(re, r, text, bytes));
-    size_t start = (size_t)char_of(r, at), n = (size_t)r->chars;
-    int rc = re->compiled ? pcre2_jit_match_8(re->code, r->kind, n, start, 0, r->data, r->context) : PCRE2_ERROR_JIT_STACKLIMIT;
-    if (rc == PCRE2_ERROR_JIT_STACKLIMIT) rc = pcre2_match_8(re->code, r->kind, n, start, PCRE2_NO_JIT, r->data, r->context);
+    size_t start = (size_t)char_of(r, at), place[2];
+    int rc = match(re, r, start, place);
     if (rc == PCRE2_ERROR_NOMATCH) return LT_OK;
     if (rc < 0) {
         PCRE2_UCHAR8 words[256];
@@ -327,7 +342,6 @@ lt_status lt_regex_next(const lt_regex *re, lt_tok_work *w, const char *text, in
                        "%s: this expression asks too much of PCRE2 on a text of %lld bytes: %s", re->about, (long long)bytes,
                        (const char *)words);
     }
-    const size_t *place = pcre2_get_ovector_pointer_8(r->data);
     *found = true;
     *begin = byte_of(r, (int64_t)place[0]);
     *end = byte_of(r, (int64_t)place[1]);

@@ -28,11 +28,11 @@ static lt_status read_code(lt_regex_parser *ps, const char *at, int32_t *c) {
 
 /* \p{name}, \p{^name}, \P{name}: ps->p stands behind the letter. */
 static lt_status read_property(lt_regex_parser *ps, const char *at, bool in_brackets, lt_set *s) {
-    bool not = at[1] == 'P', known;
+    bool others = at[1] == 'P', known;
     if (*ps->p != '{') LT_REGEX_REFUSE(ps, at, "\\%c without {", at[1]);
     ps->p++;
     if (*ps->p == '^') {
-        not = !not ;
+        others = !others;
         ps->p++;
     }
     const char *end = strchr(ps->p, '}');
@@ -41,7 +41,7 @@ static lt_status read_property(lt_regex_parser *ps, const char *at, bool in_brac
     if (!known) LT_REGEX_REFUSE(ps, at, "the property {%.*s}", (int)(end - ps->p > 40 ? 40 : end - ps->p), ps->p);
     ps->p = end + 1;
     lt_set_tidy(s);
-    return not ? lt_set_invert(s) : LT_OK;
+    return others ? lt_set_invert(s) : LT_OK;
 }
 
 lt_status lt_regex_impl_read_escape(lt_regex_parser *ps, bool in_brackets, int32_t *c, lt_set *s, bool *known) {
@@ -110,12 +110,12 @@ static bool is_posix(const char *p) {
 
 static lt_status read_posix(lt_regex_parser *ps, lt_set *s) {
     const char *at = ps->p, *name = at + 2, *end = strchr(name, ':');
-    bool not = *name == '^', known = false;
+    bool others = *name == '^', known = false;
     lt_set one = {0};
-    if (not ) name++;
+    if (others) name++;
     lt_status st = lt_set_put_property(&one, name, end - name, LT_POSIX, &known);
     lt_set_tidy(&one);
-    if (st == LT_OK && not ) st = lt_set_invert(&one);
+    if (st == LT_OK && others) st = lt_set_invert(&one);
     if (st == LT_OK) st = lt_set_join(s, &one);
     lt_set_free(&one);
     LT_TRY(st);
@@ -153,8 +153,9 @@ static lt_status read_member(lt_regex_parser *ps, lt_set *s, bool *range) {
         const char *to = ++ps->p;
         last = -1;
         if (*to == '\\') {
-            LT_TRY(lt_regex_impl_read_escape(ps, true, &last, &one, &known));
+            lt_status st = lt_regex_impl_read_escape(ps, true, &last, &one, &known);
             lt_set_free(&one);
+            LT_TRY(st);
         } else if (*to && *to != '[' && *to != '-' && strncmp(to, "&&", 2) != 0) {
             ps->p += lt_tok_impl_char(to, &last);
         }
@@ -183,10 +184,10 @@ lt_status lt_regex_impl_read_class(lt_regex_parser *ps, lt_set *s) {
     const char *at = ps->p++;
     lt_set more = {0};
     lt_status st;
-    bool outermost = !ps->brackets, not = *ps->p == '^', several = false;
+    bool outermost = !ps->brackets, others = *ps->p == '^', several = false;
     if (ps->brackets == LT_REGEX_MAX_DEPTH) LT_REGEX_REFUSE(ps, at, "more than %d brackets in one another", LT_REGEX_MAX_DEPTH);
     ps->brackets++;
-    if (not ) ps->p++;
+    if (others) ps->p++;
     LT_TRY_GOTO(read_members(ps, s), st, done);
     while (*ps->p == '&') {
         ps->p += 2;
@@ -197,10 +198,10 @@ lt_status lt_regex_impl_read_class(lt_regex_parser *ps, lt_set *s) {
     ps->p++;
     if (outermost && ps->caseless) {
         LT_TRY_GOTO(lt_set_fold(s), st, done);
-        for (int64_t i = 0; !not &&i < s->n; i++)
+        for (int64_t i = 0; !others && i < s->n; i++)
             for (int32_t c = s->at[i].first; c <= s->at[i].last; c++) several |= lt_regex_impl_folds_long(c);
     }
-    if (not ) LT_TRY_GOTO(lt_set_invert(s), st, done);
+    if (others) LT_TRY_GOTO(lt_set_invert(s), st, done);
 done:
     ps->brackets--;
     lt_set_free(&more);

@@ -108,14 +108,14 @@ static lt_status put_word(lt_regex_parser *ps) {
 }
 
 /* An edge of a word: the classes of PCRE2 do not know ours. */
-static lt_status put_word_edge(lt_regex_parser *ps, bool not ) {
+static lt_status put_word_edge(lt_regex_parser *ps, bool others) {
     LT_TRY(put_syntax(ps, "(?:(?<="));
     LT_TRY(put_word(ps));
-    LT_TRY(put_syntax(ps, not ? ")(?=" : ")(?!"));
+    LT_TRY(put_syntax(ps, others ? ")(?=" : ")(?!"));
     LT_TRY(put_word(ps));
     LT_TRY(put_syntax(ps, ")|(?<!"));
     LT_TRY(put_word(ps));
-    LT_TRY(put_syntax(ps, not ? ")(?!" : ")(?="));
+    LT_TRY(put_syntax(ps, others ? ")(?!" : ")(?="));
     LT_TRY(put_word(ps));
     return put_syntax(ps, "))");
 }

@@ -192,14 +192,14 @@ static lt_status put_space(lt_set *s) {
 
 /* What is seen: neither space nor control nor unassigned; print: and spaces. */
 static lt_status put_graph(lt_set *s, bool print) {
-    lt_set not = {0};
-    lt_status st = put_space(&not );
-    if (st == LT_OK) st = put_categories(&not, BIT(CC) | BIT(CN) | BIT(CS));
-    lt_set_tidy(&not );
-    if (st == LT_OK) st = lt_set_invert(&not );
-    if (st == LT_OK) st = lt_set_join(s, &not );
+    lt_set unseen = {0};
+    lt_status st = put_space(&unseen);
+    if (st == LT_OK) st = put_categories(&unseen, BIT(CC) | BIT(CN) | BIT(CS));
+    lt_set_tidy(&unseen);
+    if (st == LT_OK) st = lt_set_invert(&unseen);
+    if (st == LT_OK) st = lt_set_join(s, &unseen);
     if (st == LT_OK && print) st = put_categories(s, BIT(ZS));
-    lt_set_free(&not );
+    lt_set_free(&unseen);
     return st;
 }
 
