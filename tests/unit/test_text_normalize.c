@@ -1,6 +1,6 @@
 // TEST np: 0  rooms: text  labels: unit  timeout: 60
-/* Normalisers: texts and the places of their characters as Hugging Face's make them (golden/make_normalize_cases.py), some written out, every code point and many random
- * texts by digest; long runs of marks; added tokens in between; files that are wrong. */
+/* Normalisers: texts and the places of their characters as Hugging Face's make them (golden/make_normalize_cases.py), some written out,
+ * every code point and many random texts by digest; long runs of marks; added tokens in between; files that are wrong. */
 #include "golden/normalize_cases.h"
 #include "lt_test.h"
 #include "text/tokenizer_impl.h"
@@ -105,7 +105,7 @@ static void test_cases(lt_tok_work *w) {
     close_chain(&c);
 }
 
-/* --- digests ------------------------------------------------------------------------------------------------------------------------------- */
+/* --- digests ------------------------------------------------------------------------------------------------------------------------ */
 
 static void add_text(lt_sha *sha, const lt_stage *s) {
     lt_piece p = piece_of(s);
@@ -202,7 +202,7 @@ static void test_classes(void) {
     }
 }
 
-/* --- what no golden shows ------------------------------------------------------------------------------------------------------------------- */
+/* --- what no golden shows ----------------------------------------------------------------------------------------------------------- */
 
 /* A million marks on one letter, in the worst order, take no more than the sorting. */
 static void test_long_runs(lt_tok_work *w) {
