@@ -5,8 +5,8 @@
  *   strip_accents          canonical decomposition, then marks (Mn) go; null: as lowercase says
  *   lowercase              character by character
  *
- * Hugging Face does these one after another.  In one pass, a character is decomposed into a segment only where it has parts or is a mark; what clean_text removes
- * does not end a segment. */
+ * Hugging Face does these one after another.  In one pass, a character is decomposed into a segment only where it has parts or is a
+ * mark; what clean_text removes does not end a segment. */
 #include "text/normalize_impl.h"
 
 #include "base/mem.h"

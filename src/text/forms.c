@@ -1,16 +1,18 @@
 /* The normal forms NFC, NFD, NFKC and NFKD of texts.
  *
- * Most characters are inert: a form does not change them, whatever follows or, where nothing active follows, precedes.  They are skipped by one look-up each and
- * copied in blocks.  What is left are short segments: active characters and, where characters are composed, the inert one before them.  A segment is taken apart, its
- * marks are brought into canonical order, and it is put together again; this costs the sorting of its marks at most.
+ * Most characters are inert: a form leaves them as they are, and where characters are composed they take part in that only if an
+ * active one follows.  They are skipped by one look-up each and copied in blocks.  What is left are short segments: active characters
+ * and, where characters are composed, the inert one before them.  A segment is taken apart, its marks are brought into canonical order,
+ * and it is put together again; this costs the sorting of its marks at most.
  *
- * Spans go by number, as in Hugging Face's tokenizers: the n-th character that a segment leaves has the n-th that went into it, where marks that changed places do not
- * carry their spans along, and a composed character has its first part's. */
+ * Spans go by number, as in Hugging Face's tokenizers: the n-th character that a segment leaves has the n-th that went into it, where
+ * marks that changed places do not carry their spans along, and a composed character has its first part's. */
 #include "text/normalize_impl.h"
 
 #include <stdlib.h>
 
-/* A unit of a segment: class << 56 | number << 22 | first part of its character << 21 | code point.  Once sorted, how many characters it stands for << 21. */
+/* A unit of a segment: class << 56 | number << 22 | first part of its character << 21 | code point.  Once sorted, how many characters
+ * it stands for << 21. */
 enum { CLASS_SHIFT = 56, NUMBER_SHIFT = 22, FIRST_SHIFT = 21, FEW = 24 };
 #define CODE_MASK 0x1FFFFFu
 #define NUMBERS   (((uint64_t)1 << CLASS_SHIFT) - 1 - CODE_MASK)

@@ -1,14 +1,15 @@
 /* Normalisers: a text made even before it is cut into words, each as Hugging Face's component of that name does it.
  *
- * A normaliser says where the first character is that it may change; where there is none, as in most texts for most normalisers, nothing is copied.  Otherwise the
- * pieces of text are written anew, unchanged runs in blocks.  Every character written has the span of the character that it came from. */
+ * A normaliser says where the first character is that it may change; where there is none, as in most texts for most normalisers,
+ * nothing is copied.  Otherwise the pieces of text are written anew, unchanged runs in blocks.  Every character written has the span of
+ * the character that it came from. */
 #include "text/normalize_impl.h"
 
 #include "base/mem.h"
 
 #include <stdlib.h>
 
-/* --- what normalisers share ---------------------------------------------------------------------------------------------------------------- */
+/* --- what normalisers share --------------------------------------------------------------------------------------------------------- */
 
 lt_status lt_norm_impl_keep(const lt_stage *s, lt_piece p, lt_stage *out) {
     int64_t begin = out->text.n;
@@ -57,7 +58,7 @@ lt_status lt_norm_impl_get_text(const json_t *o, const char *where, const char *
     return LT_OK;
 }
 
-/* --- Lowercase ----------------------------------------------------------------------------------------------------------------------------- */
+/* --- Lowercase ---------------------------------------------------------------------------------------------------------------------- */
 
 lt_status lt_norm_impl_put_lower(lt_stage *out, const lt_stage *s, int64_t at, int64_t end) {
     LT_TRY(lt_stage_reserve(out, end - at));
@@ -107,7 +108,7 @@ static lt_status run_lower(const void *state, lt_tok_work *w, lt_stage *s, lt_st
     return lt_norm_impl_run(state, w, s, spare, same_lower, write_lower);
 }
 
-/* --- StripAccents -------------------------------------------------------------------------------------------------------------------------- */
+/* --- StripAccents ------------------------------------------------------------------------------------------------------------------- */
 
 static int64_t same_accents(const void *state, const char *text, int64_t at, int64_t end) {
     const lt_char_table *t = lt_tok_impl_chars();
@@ -137,7 +138,7 @@ static lt_status run_accents(const void *state, lt_tok_work *w, lt_stage *s, lt_
     return lt_norm_impl_run(state, w, s, spare, same_accents, write_accents);
 }
 
-/* --- Nmt ----------------------------------------------------------------------------------------------------------------------------------- */
+/* --- Nmt ---------------------------------------------------------------------------------------------------------------------------- */
 
 /* What becomes of a character: itself, a space, or nothing (0, as U+0000 stays). */
 static int32_t nmt_char(int32_t c) {
@@ -181,7 +182,7 @@ static lt_status run_nmt(const void *state, lt_tok_work *w, lt_stage *s, lt_stag
     return lt_norm_impl_run(state, w, s, spare, same_nmt, write_nmt);
 }
 
-/* --- ByteLevel ----------------------------------------------------------------------------------------------------------------------------- */
+/* --- ByteLevel ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Characters that stand for bytes: those of printable Latin-1 for themselves, the others U+0100 and on. */
 typedef struct byte_char {
@@ -227,7 +228,7 @@ static lt_status run_bytes(const void *state, lt_tok_work *w, lt_stage *s, lt_st
     return lt_norm_impl_run(state, w, s, spare, same_bytes, write_bytes);
 }
 
-/* --- Strip --------------------------------------------------------------------------------------------------------------------------------- */
+/* --- Strip -------------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct strip {
     bool left, right;
@@ -268,7 +269,7 @@ static lt_status run_strip(const void *state, lt_tok_work *w, lt_stage *s, lt_st
     return LT_OK;
 }
 
-/* --- the list ------------------------------------------------------------------------------------------------------------------------------ */
+/* --- the list ----------------------------------------------------------------------------------------------------------------------- */
 
 const lt_step_kind lt_tok_impl_normalizers[] = {
     {.type = "BertNormalizer", .open = lt_norm_impl_open_bert, .close = free, .run = lt_norm_impl_run_bert},

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-/* Where the first character begins that a normaliser may change in [at, end) of text; end if there is none.  What stands before it is copied as it is, and has no
- * part in what becomes of the rest. */
+/* Where the first character begins that a normaliser may change in [at, end) of text; end if there is none.  What stands before it is
+ * copied as it is, and has no part in what becomes of the rest. */
 typedef int64_t lt_norm_same_fn(const void *state, const char *text, int64_t at, int64_t end);
 /* Appends bytes [at, end) of s, the rest of a piece, normalised. */
 typedef lt_status lt_norm_write_fn(const void *state, lt_tok_work *w, const lt_stage *s, int64_t at, int64_t end, lt_stage *out);
@@ -30,7 +30,7 @@ static inline void lt_norm_put(lt_stage *out, int32_t c, const lt_stage *s, int6
 /* Appends ASCII bytes [at, end) of s in lower case. */
 lt_status lt_norm_impl_put_lower(lt_stage *out, const lt_stage *s, int64_t at, int64_t end);
 
-/* --- eight bytes at a time ---------------------------------------------------------------------------------------------------------------- */
+/* --- eight bytes at a time ---------------------------------------------------------------------------------------------------------- */
 
 enum { LT_EIGHT = 8 };
 #define LT_EACH(byte) (0x0101010101010101u * (uint64_t)(byte))
@@ -57,7 +57,7 @@ static inline int64_t lt_skip_printable(const char *s, int64_t at, int64_t end) 
     return at;
 }
 
-/* --- normal forms (forms.c) --------------------------------------------------------------------------------------------------------------- */
+/* --- normal forms (forms.c) --------------------------------------------------------------------------------------------------------- */
 
 /* Characters whose order, and what they compose to, depend on one another; they lie in w->bytes. */
 typedef struct lt_segment {
@@ -81,7 +81,7 @@ lt_status lt_norm_impl_run_nfd(const void *state, lt_tok_work *w, lt_stage *s, l
 lt_status lt_norm_impl_run_nfkc(const void *state, lt_tok_work *w, lt_stage *s, lt_stage *spare);
 lt_status lt_norm_impl_run_nfkd(const void *state, lt_tok_work *w, lt_stage *s, lt_stage *spare);
 
-/* --- replace.c, bert.c, precompiled.c ---------------------------------------------------------------------------------------------------------------- */
+/* --- replace.c, bert.c, precompiled.c ----------------------------------------------------------------------------------------------- */
 
 lt_status lt_norm_impl_open_prepend(const json_t *o, const char *where, void **state);
 lt_status lt_norm_impl_run_prepend(const void *state, lt_tok_work *w, lt_stage *s, lt_stage *spare);

@@ -1,8 +1,9 @@
 /* Precompiled: sentencepiece's map of characters, as Hugging Face's tokenizers apply it.
  *
- * The map is a double-array trie over bytes, whose values are places in a block of texts that zero bytes end.  Hugging Face looks up graphemes of up to 5 bytes first:
- * if any beginning of one is in the map, the whole grapheme becomes the text of the shortest such beginning, and what follows it in the grapheme is lost.  Otherwise,
- * and in longer graphemes, each character is looked up.  sentencepiece itself takes the longest match at each place; ids are to be equal to Hugging Face's.
+ * The map is a double-array trie over bytes, whose values are places in a block of texts that zero bytes end.  Hugging Face looks up
+ * graphemes of up to 5 bytes first: if any beginning of one is in the map, the whole grapheme becomes the text of the shortest such
+ * beginning, and what follows it in the grapheme is lost.  Otherwise, and in longer graphemes, each character is looked up.
+ * sentencepiece itself takes the longest match at each place; ids are to be equal to Hugging Face's.
  *
  * A file's trie can point anywhere: every step and every text is checked. */
 #include "text/normalize_impl.h"
@@ -23,7 +24,7 @@ typedef struct charsmap {
     bool same[128]; /* a character that alone is not in the map, and no CR */
 } charsmap;
 
-/* --- the map ------------------------------------------------------------------------------------------------------------------------------- */
+/* --- the map ------------------------------------------------------------------------------------------------------------------------ */
 
 static uint32_t read_u32(const unsigned char *s) {
     return (uint32_t)s[0] | (uint32_t)s[1] << 8 | (uint32_t)s[2] << 16 | (uint32_t)s[3] << 24;
@@ -107,7 +108,7 @@ done:
     return st;
 }
 
-/* --- graphemes ----------------------------------------------------------------------------------------------------------------------------- */
+/* --- graphemes ---------------------------------------------------------------------------------------------------------------------- */
 
 /* What the rules need to know of the characters before a place, in one grapheme. */
 typedef struct context {
@@ -152,7 +153,7 @@ static bool belongs(const context *x, lt_grapheme_class b) {
     return b == LT_GRAPHEME_REGIONAL && x->regional % 2 == 1;
 }
 
-/* --- the normaliser ------------------------------------------------------------------------------------------------------------------------ */
+/* --- the normaliser ----------------------------------------------------------------------------------------------------------------- */
 
 /* A grapheme, and the character behind it. */
 typedef struct grapheme {
@@ -204,7 +205,8 @@ static int64_t same(const void *state, const char *text, int64_t at, int64_t end
     return end;
 }
 
-/* Appends what bytes [at, end) become: the text at `place`, each of its characters with the span of the old one of its number, or of the last. */
+/* Appends what bytes [at, end) become: the text at `place`, each of its characters with the span of the old one of its number, or of
+ * the last. */
 static lt_status put_text(const charsmap *m, int64_t place, const lt_stage *s, int64_t at, int64_t end, lt_stage *out) {
     LT_CHECK(place >= 0, LT_ERR_FORMAT, "%s: \"precompiled_charsmap\" is damaged: an entry points outside of it", m->where);
     for (const char *text = m->texts + place; *text;) {

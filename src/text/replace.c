@@ -1,7 +1,7 @@
 /* Replace and Prepend.
  *
- * A text to be replaced is searched for by its first byte; an expression by PCRE2.  What is put in place of a match has the span of the match's last character, what
- * is put before a text that of the first. */
+ * A text to be replaced is searched for by its first byte; an expression by PCRE2.  What is put in place of a match has the span of the
+ * match's last character, what is put before a text that of the first. */
 #include "text/normalize_impl.h"
 
 #include "base/mem.h"
@@ -69,7 +69,7 @@ done:
     return st;
 }
 
-/* --- Prepend ------------------------------------------------------------------------------------------------------------------------------- */
+/* --- Prepend ------------------------------------------------------------------------------------------------------------------------ */
 
 lt_status lt_norm_impl_run_prepend(const void *state, lt_tok_work *w, lt_stage *s, lt_stage *spare) {
     const replace *r = state;
@@ -90,7 +90,7 @@ lt_status lt_norm_impl_run_prepend(const void *state, lt_tok_work *w, lt_stage *
     return LT_OK;
 }
 
-/* --- Replace ------------------------------------------------------------------------------------------------------------------------------- */
+/* --- Replace ------------------------------------------------------------------------------------------------------------------------ */
 
 /* The first match in text [bytes] at or after `at`. */
 static lt_status find(const replace *r, lt_tok_work *w, const char *text, int64_t bytes, int64_t at, bool *found, int64_t *begin,

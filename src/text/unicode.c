@@ -1,10 +1,12 @@
 /* Properties of code points and normal forms of single ones, as Hugging Face's tokenizers have them.
  *
- * Ids must not depend on the version of Unicode that a machine's libraries hold, and the parts of Hugging Face's tokenizers keep to several: to old ones in the BERT
- * normaliser and the normal forms, where a newer mark is a letter like any other, to a newer one elsewhere.  Which properties a code point has is therefore written
- * down in unicode_table.h.  Decompositions and combining classes come from utf8proc, but only for code points that have one there: Unicode never changes those.
+ * Ids must not depend on the version of Unicode that a machine's libraries hold, and the parts of Hugging Face's tokenizers keep to
+ * several: to old ones in the BERT normaliser and the normal forms, where a newer mark is a letter like any other, to a newer one
+ * elsewhere.  Which properties a code point has is therefore written down in unicode_table.h.  Decompositions and combining classes
+ * come from utf8proc, but only for code points that have one there: Unicode never changes those.
  *
- * The header's runs are spread out into two levels of tables by the first caller, in well under a millisecond; a look-up is then three loads. */
+ * The header's runs are spread out into two levels of tables by the first caller, in a fraction of a millisecond; a look-up is then three
+ * loads. */
 #include "text/unicode_impl.h"
 
 #include <pthread.h>
@@ -21,16 +23,16 @@ typedef struct lt_case_run {
 
 _Static_assert((int)BLOCK == (int)LT_CHAR_BLOCK, "unicode_table.h is made for another size of blocks");
 
-/* --- hangul ------------------------------------------------------------------------------------------------------------------------------ */
+/* --- hangul ------------------------------------------------------------------------------------------------------------------------- */
 
 enum { S_BASE = 0xAC00, L_BASE = 0x1100, V_BASE = 0x1161, T_BASE = 0x11A7, L_COUNT = 19, V_COUNT = 21, T_COUNT = 28 };
 enum { S_COUNT = L_COUNT * V_COUNT * T_COUNT };
 
 static bool is_syllable(int32_t c) { return c >= S_BASE && c < S_BASE + S_COUNT; }
 
-/* --- tables ------------------------------------------------------------------------------------------------------------------------------ */
+/* --- tables ------------------------------------------------------------------------------------------------------------------------- */
 
-enum { PAIRS = 2048 /* twice what there are */, CODES = 0x110000, COMPOSITES_END = 0x20000 /* above are only ideographs */ };
+enum { PAIRS = 2048 /* twice what there are */, CODES = 0x110000 };
 
 static uint16_t block_of[CODES / BLOCK];
 static uint8_t block[BLOCKS][BLOCK];
@@ -56,19 +58,23 @@ static int whole_decomposition(int32_t c, int options, int32_t part[LT_CHAR_MOST
     return 1;
 }
 
+static int32_t run_first(size_t run) { return run < LENGTH(property_run) ? (int32_t)(property_run[run] >> 8) : CODES; }
+
 /* What NFD takes apart and NFC puts together again is the composite of its last part and of what the parts before it become. */
 static void add_pairs(int parts) {
     int32_t part[LT_CHAR_MOST_PARTS];
-    for (int32_t c = 0x80; c < COMPOSITES_END; c++) {
-        uint32_t p = lt_char_properties(&table, c);
-        if ((p & (LT_CHAR_CANONICAL | LT_CHAR_NOT_NFC)) != LT_CHAR_CANONICAL || is_syllable(c)) continue;
-        if (whole_decomposition(c, UTF8PROC_DECOMPOSE, part) != parts) continue;
-        int32_t first = part[0];
-        for (int i = 1; i + 1 < parts && first; i++) first = find_pair(first, part[i]);
-        if (!first) continue;
-        uint64_t key = pair_key(first, part[parts - 1]), at = pair_slot(key);
-        while (pair[at]) at = (at + 1) & (PAIRS - 1);
-        pair[at] = key << 21 | (uint64_t)c;
+    for (size_t run = 0; run < LENGTH(property_run); run++) {
+        uint32_t p = property_set[property_run[run] & 0xFF];
+        if ((p & (LT_CHAR_CANONICAL | LT_CHAR_NOT_NFC)) != LT_CHAR_CANONICAL || is_syllable(run_first(run))) continue;
+        for (int32_t c = run_first(run); c < run_first(run + 1); c++) {
+            if (whole_decomposition(c, UTF8PROC_DECOMPOSE, part) != parts) continue;
+            int32_t first = part[0];
+            for (int i = 1; i + 1 < parts && first; i++) first = find_pair(first, part[i]);
+            if (!first) continue;
+            uint64_t key = pair_key(first, part[parts - 1]), at = pair_slot(key);
+            while (pair[at]) at = (at + 1) & (PAIRS - 1);
+            pair[at] = key << 21 | (uint64_t)c;
+        }
     }
 }
 
@@ -77,9 +83,10 @@ static void fill(void) {
     int n = 0;
     size_t run = 0;
     for (int32_t first = 0; first < CODES; first += BLOCK) {
-        for (int i = 0; i < BLOCK; i++) {
-            while (run + 1 < LENGTH(property_run) && (int32_t)(property_run[run + 1] >> 8) <= first + i) run++;
-            now[i] = (uint8_t)property_run[run];
+        for (int32_t at = first, next; at < first + BLOCK; at = next) {
+            while (run_first(run + 1) <= at) run++;
+            next = run_first(run + 1) < first + BLOCK ? run_first(run + 1) : first + BLOCK;
+            memset(now + (at - first), (int)(property_run[run] & 0xFF), (size_t)(next - at));
         }
         if ((n == 0 || memcmp(now, block[n - 1], BLOCK) != 0) && n < BLOCKS) memcpy(block[n++], now, BLOCK);
         block_of[first / BLOCK] = (uint16_t)(n - 1);
@@ -94,7 +101,7 @@ const lt_char_table *lt_tok_impl_chars(void) {
     return &table;
 }
 
-/* --- classes ----------------------------------------------------------------------------------------------------------------------------- */
+/* --- classes ------------------------------------------------------------------------------------------------------------------------ */
 
 static bool has(int32_t c, uint32_t flag) { return (lt_char_properties(lt_tok_impl_chars(), c) & flag) != 0; }
 
@@ -109,7 +116,7 @@ bool lt_tok_impl_is_cjk(int32_t c) { return has(c, LT_CHAR_CJK); }
 int lt_tok_impl_char(const char *s, int32_t *c) { return lt_char_read(s, c); }
 int lt_tok_impl_put_char(int32_t c, char *s) { return lt_char_write(c, s); }
 
-/* --- forms ------------------------------------------------------------------------------------------------------------------------------- */
+/* --- forms -------------------------------------------------------------------------------------------------------------------------- */
 
 int32_t lt_tok_impl_lower(int32_t c) {
     if (c < 0x80) return c >= 'A' && c <= 'Z' ? c + 32 : c;

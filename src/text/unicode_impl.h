@@ -1,7 +1,8 @@
 #pragma once
 /* Private to the text room: properties of code points, one look-up for all of them, and the parts of normal forms.
  *
- * A code point's properties are a set of flags and a grapheme class, found through two levels of tables that are filled from unicode_table.h when first asked for. */
+ * A code point's properties are a set of flags and a grapheme class, found through two levels of tables that are filled from
+ * unicode_table.h when first asked for. */
 
 #include "text/tokenizer_impl.h"
 

@@ -29,6 +29,7 @@ omp.h: kernels store comm model tuner train app
 yaml.h: base
 utf8proc.h: text
 pcre2.h: text
+openssl/evp.h: base text
 zlib.h: data-prep
 '
 
