@@ -8,7 +8,7 @@
 #include "store/dataset.h"
 #include "text/tokenizer.h"
 
-enum { PREP_MAX_SPLITS = 16, PREP_MAX_SHARES = 3, PREP_MAX_COLUMNS = 256 };
+enum { PREP_MAX_SPLITS = 16, PREP_MAX_SHARES = 3 };
 
 /* What is asked for. */
 typedef struct prep_spec {

@@ -4,6 +4,8 @@
  * Results go to stdout, messages to stderr.  Errors that stem from the command line are ARG (exit code 2); errors in a text file are FORMAT
  * and name file and line. */
 
+#include "rows.h"
+
 #include "base/cli.h"
 
 #include <stdio.h>
@@ -50,12 +52,6 @@ void prep_lines_close(prep_lines *l);
 /* --- presets (preset.c) ------------------------------------------------------------------------------------------------------------ */
 
 enum { PREP_PRESET_FILES = 6 };
-
-/* A column of a text file: by number from 1, or by its name in the header; several names for files that differ. */
-typedef struct prep_column {
-    int number;          /* 0: by name, or absent if there is no name either */
-    const char *name[2]; /* accepted names, NULL for none */
-} prep_column;
 
 /* A data set that is known by name: how its files look and what its labels are called. */
 typedef struct prep_preset {
