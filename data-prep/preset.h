@@ -6,7 +6,7 @@
 
 #include "rows.h"
 
-enum { PREP_PRESET_FILES = 8 };
+enum { PREP_PRESET_FILES = 10 };
 
 typedef struct prep_preset {
     const char *name, *about;

@@ -57,8 +57,8 @@ enum { PREP_COLUMN_NAMES = 6, PREP_TEXT_PARTS = 3, PREP_UNLABELLED = 4, PREP_MAX
  * where there is a header.  All zero: there is no such column. */
 typedef struct prep_column {
     int number;
-    const char *name
-        [PREP_COLUMN_NAMES]; /* accepted names, the first that is there counts; letter case matters only if it decides; NULL ends them */
+    /* Accepted names, ended by NULL: the first that is there counts.  Letter case matters only if it decides. */
+    const char *name[PREP_COLUMN_NAMES];
 } prep_column;
 
 typedef struct prep_map {
@@ -76,30 +76,34 @@ typedef struct prep_layout {
     char separator; /* 0: tab in TSV, comma in CSV, spaces and tabs in CoNLL */
     char quote;     /* 0: none in TSV, '"' in CSV */
     prep_header header;
-    prep_column
-        text[PREP_TEXT_PARTS]; /* the parts of the first text, joined by a space; in CoNLL and for words: text[0] is the column of words */
+    /* The parts of the first text, joined by a space; parts but the first may be missing.  In CoNLL and for words: text[0] is the column of words. */
+    prep_column text[PREP_TEXT_PARTS];
     prep_column pair;
     prep_column label; /* or tags; may be absent */
+    int columns;       /* expected number in TSV and CSV; 0: any */
+    bool rest;         /* the last of `columns` holds the rest of the line, separators included */
     bool words;        /* samples are words with tags (always so in CoNLL) */
-    const char
-        *label_file;     /* LINES: the second file; NULL: text.txt has labels.txt, x_text.txt x_labels.txt, others NAME.labels; "": none */
+    /* LINES: the second file; NULL: text.txt has labels.txt, x_text.txt x_labels.txt, others NAME.labels; "": none */
+    const char *label_file;
     bool label_optional; /* the label column may be missing: rows are unlabelled */
+    char label_end;      /* the label ends before this character ("DESC:manner"); 0: as a whole */
     prep_rule rule;
     int n_bins;
     const prep_bin *bin;
     int n_map;
-    const prep_map *map; /* after the rule; a label that is not in it stays as it is; for tags as well */
+    const prep_map *map; /* after the rule, before numbers; a label that is not in it stays as it is; for tags as well */
     int n_labels;        /* labels a row may have after the map; 0: any.  Types of spans if words */
     const char *const *label_name;
-    bool numbered;                           /* whole numbers mean label_name[number - base]; for words: tag_name[number] */
-    int base;                                /* 0 or 1; -1: as the file's numbers show */
-    int n_tags;                              /* meaning of whole numbers as tags */
+    bool numbered;                           /* whole numbers mean label_name[number - base]; not for words */
+    int base;                                /* 0 or 1; -1: as the file's numbers show, or as the form of a preset says */
+    int n_tags;                              /* whole numbers as tags mean tag_name[number]; 0: nothing */
     const char *const *tag_name;             /* [n_tags] */
     const char *unlabelled[PREP_UNLABELLED]; /* labels that mean "none", such as "-1" and ""; NULL ends them */
     prep_scheme scheme;
     const char *comment; /* CoNLL: lines that begin so are skipped; NULL: '#' lines that have not the file's number of columns */
     prep_bytes bad;
     bool keep_nul;                    /* NUL bytes are text */
+    const char *about;                /* of a preset's form: what it expects, in words */
     const struct prep_preset *preset; /* where the layout comes from, for messages and for its forms; NULL: the command line */
 } prep_layout;
 
@@ -114,9 +118,8 @@ const char *prep_scheme_name(prep_scheme scheme);
 
 /* One sample as a file has it; everything borrowed until the next call. */
 typedef struct prep_row {
-    int64_t line; /* where it begins in its file, from 1 */
-    const char
-        *text[2]; /* UTF-8, ends with NUL, holds NUL only if the layout keeps them; text[1] NULL: a single text; text[0] NULL: words */
+    int64_t line;        /* where it begins in its file, from 1 */
+    const char *text[2]; /* UTF-8, ends with NUL, holds NUL only if the layout keeps them; [1] NULL: a single text; [0] NULL: words */
     size_t bytes[2];
     const char *label;       /* name as mapped; NULL: unlabelled */
     int n_words;             /* token labels: words and their tags in IOB2 (or plain tags if the set is no span scheme) */
