@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MAX_STEPS = 64, MAX_DEPTH = 16 };
 
@@ -115,12 +116,11 @@ static void name_specials(lt_tok_tables *t, const lt_tok *tok, const json_t *con
 
 /* --- the whole ----------------------------------------------------------------------------------------------------------------------------- */
 
-static lt_status fill(lt_tok_tables *t, json_t *about, lt_tok_model **model, const json_t *config, const char *path) {
+static lt_status fill(lt_tok_tables *t, const json_t *about, const json_t *config, const char *path) {
     lt_tok_work work = {0};
     lt_tok tok = {.tables = t, .work = &work};
     lt_status st = LT_OK;
     LT_TRY(lt_strdup(&t->path, path));
-    if (!t->model) LT_TRY(lt_tok_impl_open_model(json_object_get(about, "model"), path, &t->model));
     LT_TRY(lt_strdup(&t->kind_name, t->model->kind->name));
     LT_TRY(read_added(t, json_object_get(about, "added_tokens")));
     LT_TRY(add_steps(t, json_object_get(about, "normalizer"), "normalizer", "normalizers", lt_tok_impl_normalizers, 0));
@@ -137,22 +137,19 @@ done:
     return st;
 }
 
-lt_status lt_tok_impl_build(json_t *about, lt_tok_model **model, const json_t *config, const char *path, lt_tok_tables **out) {
+lt_status lt_tok_impl_build(const json_t *about, lt_tok_model **model, const json_t *config, const char *path, lt_tok_tables **out) {
     lt_tok_tables *t = NULL;
     lt_status st = lt_calloc(&t, 1, sizeof *t, "a tokenizer");
-    if (st != LT_OK) {
-        if (model && *model) (*model)->kind->close(*model);
-        if (model) *model = NULL;
-        return st;
-    }
-    if (model) {
+    if (st == LT_OK) {
         t->model = *model;
-        *model = NULL;
+        st = fill(t, about, config, path);
+    } else {
+        (*model)->kind->close(*model);
     }
-    st = fill(t, about, model, config, path);
+    *model = NULL;
     if (st == LT_OK)
         *out = t;
-    else
+    else if (t)
         lt_tok_impl_tables_free(t);
     return st;
 }
@@ -167,12 +164,33 @@ lt_status lt_tok_impl_load_json(const char *path, json_t **o) {
     return LT_OK;
 }
 
+/* A tokenizer.json's object and the parts of its model: a large one from the cache, if it was opened before. */
+static lt_status load(const char *path, json_t **about, lt_tok_parts *parts) {
+    enum { LARGE = 4 << 20 /* bytes; below, reading JSON takes a few hundredths of a second */ };
+    struct stat info;
+    char sha256[LT_SHA_HEX_BYTES];
+    bool large = stat(path, &info) == 0 && info.st_size > LARGE;
+    if (large) {
+        LT_TRY(lt_sha_file(path, sha256));
+        lt_tok_impl_parts_recall(sha256, about, parts);
+        if (*about) return LT_OK;
+    }
+    LT_TRY(lt_tok_impl_load_json(path, about));
+    LT_CHECK(json_is_object(*about), LT_ERR_FORMAT, "%s: expected an object", path);
+    LT_TRY(lt_tok_impl_read_parts(json_object_get(*about, "model"), path, parts));
+    if (large) lt_tok_impl_parts_keep(sha256, *about, parts);
+    return LT_OK;
+}
+
 lt_status lt_tok_impl_open_json(const char *path, const char *dir, const json_t *config, lt_tok_tables **t) {
     json_t *about = NULL;
-    LT_TRY(lt_tok_impl_load_json(path, &about));
-    lt_status st = json_is_object(about) ? LT_OK : LT_FAIL(LT_ERR_FORMAT, "%s: expected an object", path);
+    lt_tok_parts parts = {0};
+    lt_tok_model *model = NULL;
+    lt_status st = load(path, &about, &parts);
     if (st == LT_OK && config) st = lt_tok_impl_apply_config(about, config);
-    if (st == LT_OK) st = lt_tok_impl_build(about, NULL, config, path, t);
+    if (st == LT_OK) st = lt_tok_impl_open_model(json_object_get(about, "model"), &parts, path, &model);
+    if (st == LT_OK) st = lt_tok_impl_build(about, &model, config, path, t);
+    lt_tok_impl_parts_free(&parts);
     json_decref(about);
     return st;
 }

@@ -1,4 +1,4 @@
-/* The "model" of a tokenizer.json: vocabulary, merges or scores, and switches. */
+/* The "model" of a tokenizer.json: first its parts (vocabulary, merges, scores) out of JSON, then the model from its switches and its parts. */
 #include "text/tokenizer_impl.h"
 
 #include "base/mem.h"
@@ -22,7 +22,7 @@ static lt_status get_flag(const json_t *o, const char *key, const char *path, bo
 }
 
 /* {"token": id, ...} */
-static lt_status read_vocab(json_t *o, const char *path, lt_vocab *v) {
+static lt_status read_vocab(const json_t *o, const char *path, lt_vocab *v) {
     json_t *vocab = json_object_get(o, "vocab"), *id;
     const char *key;
     size_t bytes;
@@ -58,15 +58,40 @@ static lt_status read_merge(const json_t *o, const lt_vocab *v, const char *path
     return LT_OK;
 }
 
-static lt_status open_bpe(json_t *o, const char *path, lt_tok_model **m) {
-    lt_vocab v = {0};
-    lt_merge *merge = NULL;
-    lt_bpe_options options = {0};
-    json_t *merges = json_object_get(o, "merges"), *dropout = json_object_get(o, "dropout");
+static lt_status read_bpe(const json_t *o, const char *path, lt_tok_parts *p) {
+    json_t *merges = json_object_get(o, "merges");
     int64_t n = (int64_t)json_array_size(merges);
-    lt_status st = LT_OK;
     LT_CHECK(json_is_array(merges), LT_ERR_FORMAT, "%s: model.merges should be a list", path);
-    LT_CHECK(!dropout || json_is_null(dropout) || json_number_value(dropout) == 0, LT_ERR_FORMAT,
+    LT_TRY(read_vocab(o, path, &p->vocab));
+    LT_TRY(lt_vocab_index(&p->vocab));
+    LT_TRY(lt_calloc(&p->merge, n + 1, sizeof *p->merge, "merges"));
+    for (int64_t i = 0; i < n; i++) LT_TRY(read_merge(json_array_get(merges, (size_t)i), &p->vocab, path, i, &p->merge[i]));
+    p->n_merges = n;
+    return LT_OK;
+}
+
+static lt_status read_wordpiece(const json_t *o, const char *path, lt_tok_parts *p) { return read_vocab(o, path, &p->vocab); }
+
+/* [["token", score], ...] */
+static lt_status read_unigram(const json_t *o, const char *path, lt_tok_parts *p) {
+    json_t *vocab = json_object_get(o, "vocab");
+    int64_t n = (int64_t)json_array_size(vocab);
+    LT_CHECK(json_is_array(vocab) && n > 0, LT_ERR_FORMAT, "%s: model.vocab should be a list of tokens and scores", path);
+    LT_TRY(lt_calloc(&p->score, n, sizeof *p->score, "scores"));
+    for (int64_t i = 0; i < n; i++) {
+        const json_t *entry = json_array_get(vocab, (size_t)i), *text = json_array_get(entry, 0), *value = json_array_get(entry, 1);
+        LT_CHECK(json_is_string(text) && json_is_number(value), LT_ERR_FORMAT, "%s: entry %lld of model.vocab is not a token and its score",
+                 path, (long long)i);
+        p->score[i] = json_number_value(value);
+        LT_TRY(lt_vocab_put(&p->vocab, i, json_string_value(text), json_string_length(text)));
+    }
+    return LT_OK;
+}
+
+static lt_status create_bpe(const json_t *o, lt_tok_parts *p, const char *path, lt_tok_model **m) {
+    lt_bpe_options options = {0};
+    json_t *dropout = json_object_get(o, "dropout");
+    LT_CHECK(!dropout || json_is_null(dropout) || (json_is_number(dropout) && json_number_value(dropout) == 0), LT_ERR_FORMAT,
              "%s: model.dropout is set: ids would be random, which is not supported; set it to null", path);
     LT_TRY(get_text(o, "unk_token", path, &options.unk_token));
     LT_TRY(get_text(o, "continuing_subword_prefix", path, &options.prefix));
@@ -74,63 +99,38 @@ static lt_status open_bpe(json_t *o, const char *path, lt_tok_model **m) {
     LT_TRY(get_flag(o, "fuse_unk", path, &options.fuse_unk));
     LT_TRY(get_flag(o, "byte_fallback", path, &options.byte_fallback));
     LT_TRY(get_flag(o, "ignore_merges", path, &options.ignore_merges));
-    LT_TRY_GOTO(read_vocab(o, path, &v), st, done);
-    LT_TRY_GOTO(lt_vocab_index(&v), st, done);
-    LT_TRY_GOTO(lt_calloc(&merge, n + 1, sizeof *merge, "merges"), st, done);
-    for (int64_t i = 0; i < n; i++) LT_TRY_GOTO(read_merge(json_array_get(merges, (size_t)i), &v, path, i, &merge[i]), st, done);
-    st = lt_tok_impl_bpe_create(&v, merge, n, &options, path, m);
-done:
-    lt_vocab_free(&v);
-    free(merge);
-    return st;
+    return lt_tok_impl_bpe_create(&p->vocab, p->merge, p->n_merges, &options, path, m);
 }
 
-static lt_status open_wordpiece(json_t *o, const char *path, lt_tok_model **m) {
-    lt_vocab v = {0};
+static lt_status create_wordpiece(const json_t *o, lt_tok_parts *p, const char *path, lt_tok_model **m) {
     const char *unk, *prefix;
     json_t *most = json_object_get(o, "max_input_chars_per_word");
     LT_TRY(get_text(o, "unk_token", path, &unk));
     LT_TRY(get_text(o, "continuing_subword_prefix", path, &prefix));
     LT_CHECK(!most || json_is_integer(most), LT_ERR_FORMAT, "%s: model.max_input_chars_per_word should be a whole number", path);
-    lt_status st = read_vocab(o, path, &v);
-    if (st == LT_OK)
-        st = lt_tok_impl_wordpiece_create(&v, unk ? unk : "[UNK]", prefix ? prefix : "##", most ? json_integer_value(most) : 100, path, m);
-    lt_vocab_free(&v);
-    return st;
+    return lt_tok_impl_wordpiece_create(&p->vocab, unk ? unk : "[UNK]", prefix ? prefix : "##", most ? json_integer_value(most) : 100, path,
+                                        m);
 }
 
-/* [["token", score], ...] */
-static lt_status open_unigram(json_t *o, const char *path, lt_tok_model **m) {
-    lt_vocab v = {0};
-    double *score = NULL;
-    json_t *vocab = json_object_get(o, "vocab"), *unk = json_object_get(o, "unk_id");
-    int64_t n = (int64_t)json_array_size(vocab);
+static lt_status create_unigram(const json_t *o, lt_tok_parts *p, const char *path, lt_tok_model **m) {
+    json_t *unk = json_object_get(o, "unk_id");
+    int64_t n = p->vocab.n;
     bool byte_fallback;
-    lt_status st = LT_OK;
-    LT_CHECK(json_is_array(vocab) && n > 0, LT_ERR_FORMAT, "%s: model.vocab should be a list of tokens and scores", path);
     LT_CHECK(!unk || json_is_null(unk) || (json_is_integer(unk) && json_integer_value(unk) >= 0 && json_integer_value(unk) < n),
              LT_ERR_FORMAT, "%s: model.unk_id should be the place of a token in model.vocab, 0 to %lld", path, (long long)n - 1);
     LT_TRY(get_flag(o, "byte_fallback", path, &byte_fallback));
-    LT_TRY(lt_calloc(&score, n, sizeof *score, "scores"));
-    for (int64_t i = 0; i < n; i++) {
-        const json_t *entry = json_array_get(vocab, (size_t)i), *text = json_array_get(entry, 0), *value = json_array_get(entry, 1);
-        LT_CHECK_GOTO(json_is_string(text) && json_is_number(value), st, done, LT_ERR_FORMAT,
-                      "%s: entry %lld of model.vocab is not a token and its score", path, (long long)i);
-        score[i] = json_number_value(value);
-        LT_TRY_GOTO(lt_vocab_put(&v, i, json_string_value(text), json_string_length(text)), st, done);
-    }
-    st = lt_tok_impl_unigram_create(&v, score, json_is_integer(unk) ? (int32_t)json_integer_value(unk) : -1, byte_fallback, path, m);
-done:
-    lt_vocab_free(&v);
-    free(score);
-    return st;
+    return lt_tok_impl_unigram_create(&p->vocab, p->score, json_is_integer(unk) ? (int32_t)json_integer_value(unk) : -1, byte_fallback,
+                                      path, m);
 }
 
-lt_status lt_tok_impl_open_model(json_t *o, const char *path, lt_tok_model **m) {
-    static const struct {
-        const char *type;
-        lt_status (*open)(json_t *o, const char *path, lt_tok_model **m);
-    } known[] = {{"BPE", open_bpe}, {"WordPiece", open_wordpiece}, {"Unigram", open_unigram}};
+static const struct {
+    const char *type;
+    lt_status (*read)(const json_t *o, const char *path, lt_tok_parts *p);
+    lt_status (*create)(const json_t *o, lt_tok_parts *p, const char *path, lt_tok_model **m);
+} known[] = {{"BPE", read_bpe, create_bpe}, {"WordPiece", read_wordpiece, create_wordpiece}, {"Unigram", read_unigram, create_unigram}};
+
+/* Which of the kinds it is. */
+static lt_status find_kind(const json_t *o, const char *path, size_t *k) {
     LT_CHECK(json_is_object(o), LT_ERR_FORMAT, "%s: there is no \"model\" with a vocabulary", path);
     const char *type = json_string_value(json_object_get(o, "type"));
     /* files of the first versions do not name it: each kind has a key that the others lack */
@@ -139,7 +139,30 @@ lt_status lt_tok_impl_open_model(json_t *o, const char *path, lt_tok_model **m) 
                : json_object_get(o, "max_input_chars_per_word") ? "WordPiece"
                : json_object_get(o, "unk_id")                   ? "Unigram"
                                                                 : "?";
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(type, known[i].type)) return known[i].open(o, path, m);
+    for (*k = 0; *k < sizeof known / sizeof *known; ++*k)
+        if (!strcmp(type, known[*k].type)) return LT_OK;
     return LT_FAIL(LT_ERR_FORMAT, "%s: tokenizer model \"%.60s\" is not supported; known are BPE, WordPiece and Unigram", path, type);
+}
+
+void lt_tok_impl_parts_free(lt_tok_parts *p) {
+    lt_vocab_free(&p->vocab);
+    free(p->merge);
+    free(p->score);
+    *p = (lt_tok_parts){0};
+}
+
+lt_status lt_tok_impl_read_parts(const json_t *o, const char *path, lt_tok_parts *p) {
+    size_t k;
+    LT_TRY(find_kind(o, path, &k));
+    lt_status st = known[k].read(o, path, p);
+    if (st != LT_OK) lt_tok_impl_parts_free(p);
+    return st;
+}
+
+lt_status lt_tok_impl_open_model(const json_t *o, lt_tok_parts *p, const char *path, lt_tok_model **m) {
+    size_t k;
+    lt_status st = find_kind(o, path, &k);
+    if (st == LT_OK) st = known[k].create(o, p, path, m);
+    lt_tok_impl_parts_free(p);
+    return st;
 }

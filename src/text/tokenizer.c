@@ -289,34 +289,6 @@ lt_status lt_tok_encode_pair(const lt_tok *tok, const char *a, size_t a_bytes, c
     return LT_OK;
 }
 
-/* --- decoding ---------------------------------------------------------------------------------------------------------------------------- */
-
-lt_status lt_tok_decode(const lt_tok *tok, const int32_t *id, int64_t n, bool skip_special, char **text, size_t *text_bytes) {
-    const lt_tok_tables *t = tok->tables;
-    const char **token = NULL;
-    size_t *bytes = NULL, length = 0;
-    int64_t kept = 0;
-    lt_status st = LT_OK;
-    *text = NULL;
-    LT_TRY(lt_calloc(&token, n + 1, sizeof *token, "a text"));
-    LT_TRY_GOTO(lt_calloc(&bytes, n + 1, sizeof *bytes, "a text"), st, done);
-    for (int64_t i = 0; i < n; i++) {
-        const lt_added *a = lt_tok_impl_added_of(t, id[i]);
-        token[kept] = a ? a->text : lt_vocab_text(&t->model->vocab, id[i], &bytes[kept]);
-        LT_CHECK_GOTO(token[kept], st, done, LT_ERR_ARG, "token id %d is not in this vocabulary of %lld", id[i],
-                      (long long)lt_tok_vocab_size(tok));
-        if (a) bytes[kept] = strlen(a->text);
-        kept += !(skip_special && a && a->special);
-    }
-    st = lt_tok_impl_decode(t->decoders, tok->work, token, bytes, kept, text, &length);
-    if (st == LT_OK && t->clean_up) st = lt_tok_impl_clean_up(text, &length);
-    if (st == LT_OK && text_bytes) *text_bytes = length;
-done:
-    free(token);
-    free(bytes);
-    return st;
-}
-
 /* --- queries ----------------------------------------------------------------------------------------------------------------------------- */
 
 lt_status lt_tok_sha256(const lt_tok *tok, char hex[LT_SHA_HEX_BYTES]) { return lt_sha_file(tok->tables->path, hex); }

@@ -74,16 +74,16 @@ lt_tok_frame lt_tok_frame_of(const lt_tok *tok, bool pair);
 lt_status lt_tok_decode(const lt_tok *tok, const int32_t *id, int64_t n, bool skip_special, char **text, size_t *text_bytes);
 /* A text that grows id by id; start from {0}. */
 typedef struct lt_tok_stream {
-    lt_ids ids;     /* those whose text is not final */
-    int64_t before; /* of ids: read again for their context only */
-    size_t bytes;   /* of text */
-    char *text;     /* what the last call added, never half a character; owned */
+    char *text;                   /* what the last call added, never half a character; owned */
+    size_t bytes;                 /* of text */
+    struct lt_decoding *decoding; /* private */
 } lt_tok_stream;
-/* Local.  Adds an id; s->text is what it adds to the text, perhaps nothing: what ends in the middle of a character is held back until the rest is there.
- * Errors: as lt_tok_decode. */
+/* Local.  Adds an id; s->text is what it adds to the text, perhaps nothing: what may still change is held back (half a character, a space before punctuation, a text that
+ * an expression is looked for in).  All that a stream gives together is what lt_tok_decode gives of all ids.  Errors: as lt_tok_decode; an id outside the vocabulary adds
+ * nothing. */
 lt_status lt_tok_stream_add(const lt_tok *tok, lt_tok_stream *s, int32_t id, bool skip_special);
-/* Local.  s->text becomes what was held back, its incomplete characters as U+FFFD. */
-lt_status lt_tok_stream_end(const lt_tok *tok, lt_tok_stream *s, bool skip_special);
+/* Local.  s->text becomes what was held back, its incomplete characters as U+FFFD; the next id begins a new text. */
+lt_status lt_tok_stream_end(const lt_tok *tok, lt_tok_stream *s);
 /* Local.  Frees and empties. */
 void lt_tok_stream_free(lt_tok_stream *s);
 

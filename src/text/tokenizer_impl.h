@@ -94,6 +94,8 @@ typedef struct lt_stage {
 void lt_stage_free(lt_stage *s);
 /* Empties text and pieces; spans stay as they are. */
 void lt_stage_clear(lt_stage *s);
+/* Room for n bytes more in s->text, and for their spans where these are kept, so that they can be written in place.  Errors: NOMEM. */
+lt_status lt_stage_reserve(lt_stage *s, int64_t n);
 /* Appends bytes that all stand for one span of the given text.  Errors: NOMEM. */
 lt_status lt_stage_put(lt_stage *s, const char *bytes, int64_t n, lt_span from);
 /* Appends bytes [begin, end) of another stage, each with its span.  Errors: NOMEM. */
@@ -189,9 +191,6 @@ struct lt_tok_model {
     int32_t unk; /* id of the token for what is unknown, -1 = none */
 };
 
-/* The model of a tokenizer.json.  Errors: FORMAT, NOMEM. */
-lt_status lt_tok_impl_open_model(json_t *o, const char *path, lt_tok_model **m);
-
 /* Two tokens that become one; their order in a list is their rank. */
 typedef struct lt_merge {
     int32_t left, right;
@@ -211,6 +210,23 @@ lt_status lt_tok_impl_unigram_create(lt_vocab *v, const double *score, int32_t u
                                      lt_tok_model **m);
 /* All merges that a vocabulary with scores implies (sentencepiece's BPE): best score of the joint token first.  *merge is released by free(). */
 lt_status lt_tok_impl_merges_of_scores(const lt_vocab *v, const float *score, lt_merge **merge, int64_t *n);
+
+/* What is big in the "model" of a tokenizer.json: all of it that is not a switch. */
+typedef struct lt_tok_parts {
+    lt_vocab vocab;   /* texts and ids, not indexed */
+    lt_merge *merge;  /* [n_merges] of BPE */
+    int64_t n_merges; /* */
+    double *score;    /* [vocab.n] of Unigram, or NULL */
+} lt_tok_parts;
+void lt_tok_impl_parts_free(lt_tok_parts *p);
+/* open_model.c: parts from JSON.  model: the "model" object.  Errors: FORMAT, NOMEM. */
+lt_status lt_tok_impl_read_parts(const json_t *model, const char *path, lt_tok_parts *p);
+/* A model from its switches and its parts, which it takes over (they become empty), also on failure.  Errors: FORMAT, NOMEM. */
+lt_status lt_tok_impl_open_model(const json_t *model, lt_tok_parts *p, const char *path, lt_tok_model **m);
+/* parts_cache.c: parts of a large tokenizer.json as an earlier opening kept them.  *about: the file's object without what is in parts.  *about NULL: not there. */
+void lt_tok_impl_parts_recall(const char *sha256, json_t **about, lt_tok_parts *p);
+/* Keeps them; about loses its vocabulary, merges and scores.  A cache that cannot be written is no failure. */
+void lt_tok_impl_parts_keep(const char *sha256, json_t *about, const lt_tok_parts *p);
 
 /* --- post-processing (post.c) ---------------------------------------------------------------------------------------------------------- */
 
@@ -232,15 +248,17 @@ void lt_tok_impl_close_post(lt_post *p);
 /* --- decoders (decode.c) --------------------------------------------------------------------------------------------------------------- */
 
 typedef struct lt_decoders lt_decoders;
-/* o: the decoder of a tokenizer.json; NULL or JSON null: tokens with spaces between.  Errors: FORMAT, NOMEM. */
+/* o: the decoder of a tokenizer.json; NULL or JSON null: tokens with spaces between.  Errors: FORMAT (a setting, a type that is not known), NOMEM. */
 lt_status lt_tok_impl_open_decoders(const json_t *o, const char *path, lt_decoders **d);
 void lt_tok_impl_close_decoders(lt_decoders **d);
-/* tokens -> one text, released by free(). */
-lt_status lt_tok_impl_decode(const lt_decoders *d, struct lt_tok_work *w, const char *const *token, const size_t *bytes, int64_t n,
-                             char **text, size_t *text_bytes);
-
-/* transformers' clean-up of spaces before punctuation; *text is replaced. */
-lt_status lt_tok_impl_clean_up(char **text, size_t *bytes);
+/* Tokens into text, token by token (decode_run.c).  take() gives what is certain by now, never half a character, released by free(); after end() it is the rest.
+ * clean_up: with transformers' clean-up of spaces before punctuation behind the decoders. */
+typedef struct lt_decoding lt_decoding;
+lt_status lt_tok_impl_decoding_start(const lt_decoders *chain, bool clean_up, lt_decoding **d);
+lt_status lt_tok_impl_decoding_add(lt_decoding *d, struct lt_tok_work *w, const char *token, size_t bytes);
+lt_status lt_tok_impl_decoding_end(lt_decoding *d, struct lt_tok_work *w);
+lt_status lt_tok_impl_decoding_take(lt_decoding *d, char **text, size_t *bytes);
+void lt_tok_impl_decoding_free(lt_decoding **d);
 
 /* --- the tokenizer --------------------------------------------------------------------------------------------------------------------- */
 
@@ -305,9 +323,9 @@ lt_status lt_tok_impl_run(const lt_tok_tables *t, lt_tok_work *w, const char *te
 void lt_tok_impl_work_free(lt_tok_work *w);
 void lt_tok_impl_tables_free(lt_tok_tables *t);
 
-/* Builds tables from a description in tokenizer.json's form.  about: the whole object; its "model" is used only if model is NULL (*model is taken over, also on
- * failure).  config: tokenizer_config.json's object or NULL (names of special tokens, clean_up_tokenization_spaces).  Errors: FORMAT, NOMEM. */
-lt_status lt_tok_impl_build(json_t *about, lt_tok_model **model, const json_t *config, const char *path, lt_tok_tables **t);
+/* Builds tables from a description in tokenizer.json's form, whose "model" is at hand (*model is taken over, also on failure).  config: tokenizer_config.json's object or
+ * NULL (names of special tokens, clean_up_tokenization_spaces).  Errors: FORMAT, NOMEM. */
+lt_status lt_tok_impl_build(const json_t *about, lt_tok_model **model, const json_t *config, const char *path, lt_tok_tables **t);
 /* JSON from a file, with its place in messages; *config of a folder is NULL where there is none.  Errors: IO, FORMAT, NOMEM. */
 lt_status lt_tok_impl_load_json(const char *path, json_t **o);
 

@@ -1,6 +1,6 @@
-"""Prints model_cases.h: small tokenizers in tokenizer.json's form, one for each switch of a model, of added tokens and of truncation, with the ids and the
+"""Prints model_cases.json: small tokenizers in tokenizer.json's form, one for each switch of a model, of added tokens and of truncation, with the ids and the
 bytes that Hugging Face's tokenizers gives for own texts.
-    python3 make_model_cases.py > model_cases.h       (tokenizers 0.22.1)
+    python3 make_model_cases.py > model_cases.json      (tokenizers 0.22.1)
 """
 import json
 import random
@@ -97,66 +97,46 @@ def tokenizers():
         [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]), added=[AddedToken("no", normalized=True), AddedToken("<x>", special=True, normalized=True)])
 
 
-def c_text(text):
-    out, hexed = '"', False
-    for byte in text.encode():
-        c = chr(byte)
-        if byte < 32 or byte > 126:
-            out, hexed = out + f"\\x{byte:02X}", True
-            continue
-        if hexed and c in "0123456789abcdefABCDEF":
-            out += '" "'
-        out, hexed = out + ("\\" + c if c in '"\\' else c), False
-    return out + '"'
-
-
 def byte_spans(text, offsets):
     at = [len(text[:i].encode()) for i in range(len(text) + 1)]
-    return [(at[a], at[b]) for a, b in offsets]
+    return [[at[a], at[b]] for a, b in offsets]
+
+
+def cases(name, t):
+    for text in TEXTS:
+        e = t.encode(text)
+        spans = byte_spans(text, e.offsets)
+        left_out = sum(b - a for a, b in spans) < len(text.encode()) and "bpe" in name and not t.model.unk_token
+        # behind characters that are left out its offsets are not where tokens are
+        yield {"text": text, "ids": e.ids, "spans": None if left_out else spans}
+
+
+def pairs(t):
+    for how, strategy in enumerate(["longest_first", "only_first", "only_second"]):
+        for most in (0, 7, 9, 12, 30):
+            for a, b in (("nonone and", "cab"), ("ab", "banana bandana ban"), ("deed deed", None)):
+                if strategy == "only_second" and not b:
+                    continue
+                t.no_truncation()
+                if most:
+                    t.enable_truncation(most, strategy=strategy)
+                try:
+                    e = t.encode(a, b) if b else t.encode(a)
+                except Exception:
+                    continue
+                seconds = [i for i, s in enumerate(e.sequence_ids) if s == 1]
+                if not b or seconds:
+                    yield {"a": a, "b": b, "max": most, "how": how, "ids": e.ids, "segment": seconds[0] if seconds else len(e.ids)}
+    t.no_truncation()
 
 
 def main():
-    print("#pragma once\n/* Made by make_model_cases.py from Hugging Face's tokenizers 0.22.1. */\n// clang-format off")
-    print("typedef struct model_case { const char *text; int bytes, n; int32_t id[160]; int32_t begin[160], end[160]; } model_case;")
-    print("typedef struct model_pair { const char *a, *b; int max, how; int n, segment; int32_t id[80]; } model_pair;")
-    print("typedef struct model_tokenizer { const char *name, *json; int n; const model_case *of; int n_pairs; const model_pair *pair; } model_tokenizer;")
-    table = []
+    print("[")
     for k, (name, t) in enumerate(tokenizers()):
-        rows, pairs = [], []
-        for text in TEXTS:
-            e = t.encode(text)
-            spans = byte_spans(text, e.offsets)
-            if sum(b - a for a, b in spans) < len(text.encode()) and "bpe" in name and not t.model.unk_token:
-                spans = [(-1, -1)] * len(spans)  # characters were left out: from there on its offsets are not where tokens are
-            numbers = lambda v: "{" + ", ".join(map(str, v)) + "}" if v else "{0}"
-            rows.append(f"    {{{c_text(text)}, {len(text.encode())}, {len(e.ids)}, {numbers(e.ids)}, {numbers([s[0] for s in spans])}, {numbers([s[1] for s in spans])}}},")
-        if "template" in name:
-            for how, strategy in enumerate(["longest_first", "only_first", "only_second"]):
-                for most in (0, 7, 9, 12, 30):
-                    for a, b in (("nonone and", "cab"), ("ab", "banana bandana ban"), ("deed deed", None)):
-                        if strategy == "only_second" and not b:
-                            continue
-                        t.no_truncation()
-                        if most:
-                            t.enable_truncation(most, strategy=strategy)
-                        try:
-                            e = t.encode(a, b) if b else t.encode(a)
-                        except Exception:
-                            continue
-                        seconds = [i for i, s in enumerate(e.sequence_ids) if s == 1]
-                        start = seconds[0] if seconds else len(e.ids)
-                        if b and not seconds:
-                            continue
-                        pairs.append(f"    {{{c_text(a)}, {c_text(b) if b else 'NULL'}, {most}, {how}, {len(e.ids)}, {start}, {numbers(e.ids)}}},")
-            t.no_truncation()
-        print(f"static const model_case model_cases_{k}[] = {{\n" + "\n".join(rows) + "\n};")
-        if pairs:
-            print(f"static const model_pair model_pairs_{k}[] = {{\n" + "\n".join(pairs) + "\n};")
-        compact = json.dumps(json.loads(t.to_str()), ensure_ascii=False, separators=(",", ":"))
-        parts = [compact[i:i + 100] for i in range(0, len(compact), 100)]
-        table.append(f"    {{{c_text(name)},\n        " + "\n        ".join(c_text(p) for p in parts) +
-                     f",\n     {len(rows)}, model_cases_{k}, {len(pairs)}, {f'model_pairs_{k}' if pairs else 'NULL'}}},")
-    print("static const model_tokenizer model_tokenizers[] = {\n" + "\n".join(table) + "\n};\n// clang-format on")
+        all_pairs = list(pairs(t)) if "template" in name else []
+        line = {"name": name, "tokenizer": json.loads(t.to_str()), "cases": list(cases(name, t)), "pairs": all_pairs}
+        print(("," if k else "") + json.dumps(line, ensure_ascii=False, separators=(",", ":")))
+    print("]")
 
 
 main()

@@ -2,7 +2,7 @@
 
     python3 make_token_hashes.py ../../../shared > text_cases.h
 
-The argument is a folder with data/{sst2,cola,rte}, tokenizers/bert-base-{uncased,cased} and models/stories260K.  Needs transformers (for the llama2.c
+The argument is a folder with data/{sst2,cola,rte}, tokenizers and models/stories260K.  Needs transformers (for the llama2.c
 vocabulary the reference is below: a few lines that merge the best pair until there is none)."""
 import hashlib
 import json
@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 from tokenizers import Tokenizer
-from transformers import BertTokenizerFast
+from transformers import AutoTokenizer, BertTokenizerFast
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = """the film is good bad a b x y i ss un ##aff ##able ##aaa ##b ##x ##xx ##ing ##ed ##s cafe café Café istanbul ##stanbul I The naïve naive
@@ -145,8 +145,8 @@ def digest(every_ids):
 
 def hashes(shared):
     print("static const struct {\n    const char *tokenizer, *data;\n    int rows;\n    const char *sha256;\n} case_hash[] = {")
-    for folder in ("bert-base-uncased", "bert-base-cased"):
-        tok = BertTokenizerFast.from_pretrained(shared / "tokenizers" / folder)._tokenizer
+    for folder in ("bert-base-uncased", "bert-base-cased", "roberta", "gpt2", "falcon", "llama-hf", "llama2", "deberta-v3"):
+        tok = AutoTokenizer.from_pretrained(shared / "tokenizers" / folder)._tokenizer
         tok.no_truncation()
         for name in ("sst2", "cola", "rte"):
             items = [r for part in ("train", "dev") for r in rows(shared, name, part)]
