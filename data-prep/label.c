@@ -29,7 +29,7 @@ static void list(int n, const char *const *name, char *text, size_t bytes) {
 /* What a first row that is none may be. */
 static const char *header_advice(const prep_rows *r, int64_t line) {
     bool columns = r->layout.format == PREP_TSV || r->layout.format == PREP_CSV;
-    return line == 1 && columns && !r->header ? "; if this line is a header, add --header" : "";
+    return line == 1 && columns && !r->header && !r->layout.preset ? "; if this line is a header, add --header" : "";
 }
 
 static lt_status by_number(const prep_rows *r, int64_t line, const char *where, const char *raw, const char **name, bool *left_out) {

@@ -111,7 +111,7 @@ static lt_status read_raw(prep_source *s, void *to, size_t n, size_t *got) {
 
 /* More packed bytes; false at the end of the file. */
 static lt_status refill(prep_source *s, bool *there) {
-    size_t got;
+    size_t got = 0;
     LT_TRY(read_raw(s, s->in, PREP_PIECE, &got));
     s->z.next_in = s->in;
     s->z.avail_in = (uInt)got;
@@ -175,7 +175,7 @@ static lt_status begin(prep_source *s) {
 }
 
 lt_status prep_source_more(prep_source *s) {
-    size_t got;
+    size_t got = 0;
     if (s->eof) return LT_OK;
     LT_TRY(make_room(s));
     if (!s->begun) return begin(s);
