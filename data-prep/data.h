@@ -13,8 +13,8 @@ enum { PREP_MAX_SPLITS = 16, PREP_MAX_SHARES = 3 };
 
 /* What is asked for. */
 typedef struct prep_spec {
-    const char *task; /* name that goes into the file */
-    prep_layout layout; /* how files are read */
+    const char *task;              /* name that goes into the file */
+    prep_layout layout;            /* how files are read */
     int64_t max_length;            /* tokens of a sample, 0 = no limit */
     int n_shares;                  /* hash split into train, dev, test; 0 = none */
     double share[PREP_MAX_SHARES]; /* percent */

@@ -64,7 +64,7 @@ void prep_tags_fini(prep_tags *t);
 /* --- an open file ------------------------------------------------------------------------------------------------------------------- */
 
 enum {
-    PREP_HEAD = 1 << 20 /* bytes from which a file's form is settled */,
+    PREP_HEAD = 4 * PREP_PIECE /* bytes from which a file's form is settled */,
     PREP_SLOTS = PREP_TEXT_PARTS + 2,
     PREP_PAIR = PREP_TEXT_PARTS,
     PREP_LABEL
