@@ -123,11 +123,21 @@ void prep_preset_list(FILE *out) {
     for (const prep_preset *p = prep_presets; p->name; p++) {
         fprintf(out, "%-11s %s (%s)\n", p->name, p->about, p->metric);
         fprintf(out, "            %s", p->words ? "types, words: " : "labels, words: ");
-        for (int i = 0; i < p->n_labels; i++) fprintf(out, "%s%s \"%s\"", i ? ", " : "", p->label_name[i], p->label_words[i]);
+        for (int i = 0, column = 27; i < p->n_labels; i++) {
+            if (column > 110)
+                column = fprintf(out, ",\n            ") - 2;
+            else if (i)
+                column += fprintf(out, ", ");
+            column += fprintf(out, "%s \"%s\"", p->label_name[i], p->label_words[i]);
+        }
         fputc('\n', out);
         for (int i = 0; i < p->n_forms; i++) fprintf(out, "            %s %s\n", i ? "or" : "file:", p->form[i].about);
         for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name; i++)
-            fprintf(out, "%s%s is %s%s", i ? ", " : "            in a folder: ", p->file[i].name, p->file[i].split,
+            fprintf(out, "%s%s is %s%s",
+                    i == 5 ? ",\n            "
+                    : i    ? ", "
+                           : "            in a folder: ",
+                    p->file[i].name, p->file[i].split,
                     i + 1 < PREP_PRESET_FILES && p->file[i + 1].name ? "" : "; and names that all tasks have\n");
     }
     fputs("\nIn a folder every task finds train, dev (valid, validation) and test, ending in .tsv, .csv, .jsonl, .json, .txt, .conll, or "
