@@ -73,10 +73,10 @@ lt_status prep_preset_files(const prep_preset *p, const char *dir, prep_preset_f
     lt_status st = LT_OK;
     char looked[600] = "";
     for (size_t s = 0; s < sizeof order / sizeof *order && st == LT_OK; s++) {
-        for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name && st == LT_OK; i++)
-            if (!strcmp(p->file[i].split, order[s]) && !has(&f, order[s])) st = add(&f, dir, p->file[i].name, order[s]);
         for (size_t i = 0; i < sizeof common / sizeof *common && st == LT_OK; i++)
             if (!strcmp(common[i].split, order[s]) && !has(&f, order[s])) st = add(&f, dir, common[i].name, order[s]);
+        for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name && st == LT_OK; i++)
+            if (!strcmp(p->file[i].split, order[s]) && !has(&f, order[s])) st = add(&f, dir, p->file[i].name, order[s]);
     }
     for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name; i++) {
         size_t at = strlen(looked);

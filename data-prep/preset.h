@@ -19,7 +19,7 @@ typedef struct prep_preset {
     struct {
         const char *name, *split;
     } file
-        [PREP_PRESET_FILES]; /* names in a folder before those that all presets know; of several for one split the first that is there counts */
+        [PREP_PRESET_FILES]; /* names in a folder besides those that all tasks know, which come first; of several for one split the first that is there counts */
 } prep_preset;
 
 /* The table, ended by an entry without name. */

@@ -76,7 +76,8 @@ struct prep_rows {
     prep_rows_counts counts;
     int64_t rows;
     int64_t bad_line; /* the last row with bad bytes */
-    bool fits;        /* the columns were found by their names */
+    bool fits;        /* the columns of texts were found by their names */
+    bool labelled;    /* and there is one of labels */
     bool trial;       /* a beginning is read to see what it is */
     char about[400];
     char first[200]; /* beginning of the first line, for messages */
