@@ -119,26 +119,34 @@ const char *prep_split_of_name(const char *path) {
 
 /* --- list --------------------------------------------------------------------------------------------------------------------------- */
 
+/* Words of a list behind a heading, broken where a line is full. */
+typedef struct column_list {
+    FILE *out;
+    int at, n;
+} column_list;
+
+static void begin_list(column_list *l, FILE *out, const char *heading) {
+    *l = (column_list){.out = out, .at = fprintf(out, "            %s ", heading)};
+}
+
+static void put(column_list *l, const char *a, const char *between, const char *b) {
+    if (l->n) l->at += fprintf(l->out, ", ");
+    if (l->n++ && l->at > 110) l->at = fprintf(l->out, "\n              ");
+    l->at += fprintf(l->out, "%s%s%s", a, between, b);
+}
+
 void prep_preset_list(FILE *out) {
     for (const prep_preset *p = prep_presets; p->name; p++) {
+        column_list l;
         fprintf(out, "%-11s %s (%s)\n", p->name, p->about, p->metric);
-        fprintf(out, "            %s", p->words ? "types, words: " : "labels, words: ");
-        for (int i = 0, column = 27; i < p->n_labels; i++) {
-            if (column > 110)
-                column = fprintf(out, ",\n            ") - 2;
-            else if (i)
-                column += fprintf(out, ", ");
-            column += fprintf(out, "%s \"%s\"", p->label_name[i], p->label_words[i]);
-        }
+        begin_list(&l, out, p->words ? "types and words:" : "labels and words:");
+        for (int i = 0; i < p->n_labels; i++) put(&l, p->label_name[i], " = ", p->label_words[i]);
         fputc('\n', out);
         for (int i = 0; i < p->n_forms; i++) fprintf(out, "            %s %s\n", i ? "or" : "file:", p->form[i].about);
-        for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name; i++)
-            fprintf(out, "%s%s is %s%s",
-                    i == 5 ? ",\n            "
-                    : i    ? ", "
-                           : "            in a folder: ",
-                    p->file[i].name, p->file[i].split,
-                    i + 1 < PREP_PRESET_FILES && p->file[i + 1].name ? "" : "; and names that all tasks have\n");
+        if (!p->file[0].name) continue;
+        begin_list(&l, out, "in a folder also");
+        for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name; i++) put(&l, p->file[i].split, " from ", p->file[i].name);
+        fputc('\n', out);
     }
     fputs("\nIn a folder every task finds train, dev (valid, validation) and test, ending in .tsv, .csv, .jsonl, .json, .txt, .conll, or "
           "one of these and .gz.\n"
