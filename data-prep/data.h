@@ -1,6 +1,6 @@
 #pragma once
-/* `ltune-prep data`, in parts: cmd_data.c reads the command line into a prep_spec and reports; rows.h reads files; columns.c brings rows to their splits; build.c collects
- * labels and tokens of every split and writes the data set. */
+/* `ltune-prep data`, in parts: cmd_data.c reads the command line into a prep_spec and reports; rows.h reads files; columns.c brings rows to their
+ * splits; build.c collects labels and tokens of every split and writes the data set. */
 
 #include "preset.h"
 #include "prep.h"

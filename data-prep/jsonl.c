@@ -1,8 +1,8 @@
 /* Rows from JSON, an object a line.
  *
- * A text is a string; words are an array of strings, their tags an array of strings or whole numbers.  A field may lie deeper, a.b being field b of the object
- * in field a.  null and, where a preset allows it, a missing field mean no label.  jansson reads the line; it bounds the depth, and refuses what is no UTF-8, so
- * that such bytes are treated before. */
+ * A text is a string; words are an array of strings, their tags an array of strings or whole numbers.  A field may lie deeper, a.b being field b of
+ * the object in field a.  null and, where a preset allows it, a missing field mean no label.  jansson reads the line; it bounds the depth, and refuses
+ * what is no UTF-8, so that such bytes are treated before. */
 #include "rows_impl.h"
 
 #include <string.h>

@@ -109,8 +109,8 @@ struct prep_rows {
 
 /* What became of a piece of text. */
 typedef enum prep_fate { PREP_KEPT, PREP_SKIPPED } prep_fate;
-/* Checks bytes by the layout; *text and *bytes may become those of r->fixed[slot].  where: "column 3" or the like; line_byte: place of the text in its line, from
- * 0, or -1 if that is not known. */
+/* Checks bytes by the layout; *text and *bytes may become those of r->fixed[slot].  where: "column 3" or the like; line_byte: place of the text in its
+ * line, from 0, or -1 if that is not known. */
 lt_status prep_rows_clean(prep_rows *r, int slot, int64_t line, const char *where, int64_t line_byte, bool nul, const char **text,
                           size_t *bytes, prep_fate *fate);
 /* From a label as it stands to the name in row->label (NULL: unlabelled); *left_out if it has none by the rule. */

@@ -1,6 +1,7 @@
 /* What a layout leaves open, from the beginning of the file: which of a preset's forms it has, where class numbers begin, how spans are tagged.
  *
- * The first MiB is read by the same readers, as a trial.  What it shows holds for the whole file; what contradicts it later is an error there, with its line. */
+ * The first MiB is read by the same readers, as a trial.  What it shows holds for the whole file; what contradicts it later is an error there, with
+ * its line. */
 #include "preset.h"
 #include "rows_impl.h"
 

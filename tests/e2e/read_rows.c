@@ -3,8 +3,8 @@
  *
  *     read_rows [KEY=VALUE...] FILE
  *
- * A text row is LINE, label, text and second text, a row of words LINE and word/tag pairs, parted by tabs; a missing label is ?; tabs, line ends and NUL in texts
- * are \t, \n, \0.  Last come the counts and how the file was read.  Errors go to stderr; the exit code is that of ltune-prep. */
+ * A text row is LINE, label, text and second text, a row of words LINE and word/tag pairs, parted by tabs; a missing label is ?; tabs, line
+ * ends and NUL in texts are \t, \n, \0.  Last come the counts and how the file was read.  Errors go to stderr; exit codes are those of ltune-prep. */
 #include "preset.h"
 
 #include "base/sha256.h"
