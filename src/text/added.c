@@ -89,8 +89,9 @@ static lt_status cut(const lt_tok_tables *t, const lt_trie *trie, const lt_stage
         }
         const lt_added *a = &t->added[which];
         int64_t begin = at, end = at + n;
-        at = end;
+        at = end; /* white space that rstrip takes may hold, or begin, the next token: both count, as in Hugging Face's */
         if (a->single_word && !is_single_word(text, begin, end, p.begin, p.end)) continue;
+        if (a->lstrip && begin < done) begin = done; /* what the token before has taken stays taken */
         while (a->lstrip && begin > done && lt_tok_impl_is_space(char_before(text, begin))) {
             do begin--;
             while (((unsigned char)text[begin] & 0xC0) == 0x80);
@@ -100,11 +101,11 @@ static lt_status cut(const lt_tok_tables *t, const lt_trie *trie, const lt_stage
             if (!lt_tok_impl_is_space(c)) break;
             end += bytes;
         }
-        LT_TRY(lt_stage_piece(out, (lt_piece){done, begin, -1, p.first && done == p.begin}));
-        LT_TRY(lt_stage_piece(out, (lt_piece){begin, end, a->id, p.first && begin == p.begin}));
+        if (done < begin) LT_TRY(lt_stage_piece(out, (lt_piece){done, begin, -1, p.first && done == p.begin}));
+        if (begin < end) LT_TRY(lt_stage_piece(out, (lt_piece){begin, end, a->id, p.first && begin == p.begin}));
         done = end;
-        if (at < end) at = end;
     }
+    if (done >= p.end) return LT_OK;
     return lt_stage_piece(out, (lt_piece){done, p.end, -1, p.first && done == p.begin});
 }
 

@@ -55,8 +55,11 @@ static int32_t char_id(const bpe *b, const char *s, int n, int32_t c, bool first
     char marked[256];
     bool with_prefix = !first && *b->prefix, with_suffix = last && *b->suffix;
     if (!with_prefix && !with_suffix) return c < DIRECT ? b->direct[c] : lt_vocab_find(&b->head.vocab, s, (size_t)n);
-    int k = snprintf(marked, sizeof marked, "%s%.*s%s", with_prefix ? b->prefix : "", n, s, with_suffix ? b->suffix : "");
-    return lt_vocab_find(&b->head.vocab, marked, (size_t)k);
+    size_t k = with_prefix ? strlen(b->prefix) : 0, end = with_suffix ? strlen(b->suffix) : 0;
+    memcpy(marked, b->prefix, k);
+    memcpy(marked + k, s, (size_t)n);
+    memcpy(marked + k + n, b->suffix, end);
+    return lt_vocab_find(&b->head.vocab, marked, k + (size_t)n + end);
 }
 
 /* The word as tokens of single characters; what is unknown as bytes, as one token, or as nothing. */

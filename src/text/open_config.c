@@ -30,8 +30,9 @@ lt_status lt_tok_impl_legacy(const json_t *config, const char *path, bool *legac
 lt_status lt_tok_impl_extra_ids(const json_t *config, const char *path, int64_t *n) {
     enum { MOST = 1 << 16 };
     const json_t *v = json_object_get(config, "extra_ids");
-    *n = json_is_integer(v) ? json_integer_value(v) : 100;
-    LT_CHECK((!v || json_is_integer(v)) && *n >= 0 && *n <= MOST, LT_ERR_FORMAT,
+    double x = json_is_number(v) ? json_number_value(v) : 100; /* beside a number beyond 2^63 all are read as reals */
+    *n = x >= 0 && x <= MOST ? (int64_t)x : -1;
+    LT_CHECK((!v || json_is_number(v)) && (double)*n == x && *n >= 0 && *n <= MOST, LT_ERR_FORMAT,
              "%s: its tokenizer_config.json: \"extra_ids\" should be a whole number, 0 to %d", path, MOST);
     return LT_OK;
 }
@@ -296,7 +297,8 @@ static lt_status lay_prefix_space(const layer *l) {
     LT_TRY(lt_tok_impl_switch(l->config, "add_prefix_space", false, l->path, &on));
     /* null in Llama's and T5's classes, whose default it is, leaves things as they are */
     bool null = given ? json_is_null(given) : l->class && (l->class->form == LT_FORM_LLAMA || l->class->form == LT_FORM_T5);
-    if (null || !json_is_boolean(json_object_get(o, "add_prefix_space"))) return LT_OK;
+    const char *type = json_string_value(json_object_get(o, "type"));
+    if (null || !type || strcmp(type, "ByteLevel") != 0) return LT_OK; /* others say it in their own words once they are loaded */
     return lt_tok_impl_set(o, "add_prefix_space", json_boolean(on));
 }
 

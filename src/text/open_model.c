@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +74,33 @@ static lt_status read_bpe(const json_t *o, const char *path, lt_tok_parts *p) {
 
 static lt_status read_wordpiece(const json_t *o, const char *path, lt_tok_parts *p) { return read_vocab(o, path, &p->vocab); }
 
+/* A score as Hugging Face's reader of JSON has it: all digits as one integer, rounded, divided by a power of ten, and rounded again.  That is the last bit off
+ * for one number in twelve; and of two ways to cut a word that should score the same, such bits choose one. */
+static double rounded_twice(double x) {
+    char text[64], digits[32];
+    int n = 0, places = 0, exponent = 0;
+    bool fraction = false;
+    for (int precision = 15; precision <= 17; precision++) {
+        (void)snprintf(text, sizeof text, "%.*g", precision, fabs(x));
+        if (strtod(text, NULL) == fabs(x)) break;
+    }
+    for (const char *s = text; *s; s++) {
+        if (*s == 'e') exponent = atoi(s + 1);
+        if (*s == 'e') break;
+        if (*s == '.') fraction = true;
+        if (*s < '0' || *s > '9' || n >= 19) continue;
+        digits[n++] = *s;
+        places += fraction;
+    }
+    digits[n] = 0;
+    exponent -= places;
+    double whole = (double)strtoull(digits, NULL, 10);
+    if (abs(exponent) > 300) return x;
+    (void)snprintf(text, sizeof text, "1e%d", abs(exponent));
+    whole = exponent < 0 ? whole / strtod(text, NULL) : whole * strtod(text, NULL);
+    return x < 0 ? -whole : whole;
+}
+
 /* [["token", score], ...] */
 static lt_status read_unigram(const json_t *o, const char *path, lt_tok_parts *p) {
     json_t *vocab = json_object_get(o, "vocab");
@@ -82,7 +111,7 @@ static lt_status read_unigram(const json_t *o, const char *path, lt_tok_parts *p
         const json_t *entry = json_array_get(vocab, (size_t)i), *text = json_array_get(entry, 0), *value = json_array_get(entry, 1);
         LT_CHECK(json_is_string(text) && json_is_number(value), LT_ERR_FORMAT, "%s: entry %lld of model.vocab is not a token and its score",
                  path, (long long)i);
-        p->score[i] = json_number_value(value);
+        p->score[i] = rounded_twice(json_number_value(value));
         LT_TRY(lt_vocab_put(&p->vocab, i, json_string_value(text), json_string_length(text)));
     }
     return LT_OK;
