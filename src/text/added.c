@@ -1,8 +1,8 @@
 /* Added tokens: found in the text itself, wherever they stand, before any model sees it.
  *
- * Of those that match at one place the longest counts, and matching goes on behind it (leftmost, longest).  Some are looked for in the text as it is, others
- * (`normalized`) in what the normalisers leave, and their own texts are normalised for that.  single_word: only between characters that are no part of a word; lstrip and
- * rstrip: white space before and behind belongs to the token. */
+ * Of those that match at one place the longest counts, and matching goes on behind it (leftmost, longest).  Some are looked for in the text as it is,
+ * others (`normalized`) in what the normalisers leave, and their own texts are normalised for that.  single_word: only between characters that are no
+ * part of a word; lstrip and rstrip: white space before and behind belongs to the token. */
 #include "text/tokenizer_impl.h"
 
 #include <stdlib.h>

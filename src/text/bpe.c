@@ -1,11 +1,12 @@
-/* Byte-pair encoding: a word starts as its characters, and the two neighbours whose merge ranks first (of several the leftmost) become one token, until no two
- * neighbours have a merge.
+/* Byte-pair encoding: a word starts as its characters, and the two neighbours whose merge ranks first (of several the leftmost) become one token,
+ * until no two neighbours have a merge.
  *
- * Two loops give the same result: short words keep the ranks of their pairs in an array and look for the least, long ones in a heap, so that a text of a million
- * characters costs no more, for its length, than a short one.
+ * Two loops give the same result: short words keep the ranks of their pairs in an array and look for the least, long ones in a heap, so that a text
+ * of a million characters costs no more, for its length, than a short one.
  *
- * Tokenizers without a pre-tokeniser (Llama's) hand over whole texts.  part() cuts them where no merge can ever join: at a blank ('▁' or ' ') behind a character that
- * ends the left side of no merge whose right side begins with that blank.  Words are then as short, and as well cached, as with a pre-tokeniser. */
+ * Tokenizers without a pre-tokeniser (Llama's) hand over whole texts.  part() cuts them where no merge can ever join: at a blank ('▁' or ' ') behind
+ * a character that ends the left side of no merge whose right side begins with that blank.  Words are then as short, and as well cached, as with a
+ * pre-tokeniser. */
 #include "text/tokenizer_impl.h"
 
 #include "base/mem.h"
@@ -238,7 +239,8 @@ static int32_t last_char(const char *s, size_t bytes) {
     return c;
 }
 
-/* Finds what stands at the seams.  Texts are cut only where characters become tokens by themselves: no prefix, no suffix, no look-up of whole words, a blank that is a token. */
+/* Finds what stands at the seams.  Texts are cut only where characters become tokens by themselves: no prefix, no suffix, no look-up of whole words,
+ * a blank that is a token. */
 static void find_seams(bpe *b, const lt_merge *merge, int64_t n) {
     static const char *const blank[2] = {"\xE2\x96\x81", " "};
     for (int k = 0; k < 2; k++) {

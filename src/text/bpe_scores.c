@@ -1,8 +1,8 @@
-/* Merges of a vocabulary that has scores instead: sentencepiece's BPE joins the neighbours whose joint token scores best.  Written down as a list of merges, best first, the
- * plain model gives the same tokens.
+/* Merges of a vocabulary that has scores instead: sentencepiece's BPE joins the neighbours whose joint token scores best.  Written down as a list of
+ * merges, best first, the plain model gives the same tokens.
  *
- * A token may be made in several ways, one for each place where it falls into two tokens; all of them become merges.  The order of those that share a score decides little
- * and is the one of Hugging Face's converter: longer left sides first, then longer right sides, then ids. */
+ * A token may be made in several ways, one for each place where it falls into two tokens; all of them become merges.  The order of those that share a
+ * score decides little and is the one of Hugging Face's converter: longer left sides first, then longer right sides, then ids. */
 #include "text/tokenizer_impl.h"
 
 #include "base/mem.h"

@@ -1,7 +1,8 @@
 /* Words and their tokens, remembered.
  *
- * Words of a language follow Zipf's law: a few tens of thousands make up nearly all text, so a model seldom works.  Entries live in one block behind an open-addressing
- * table; when either is full, everything is forgotten and the common words are back within a few thousand look-ups.  One cache a handle: no locks. */
+ * Words of a language follow Zipf's law: a few tens of thousands make up nearly all text, so a model seldom works.  Entries live in one block behind
+ * an open-addressing table; when either is full, everything is forgotten and the common words are back within a few thousand look-ups.  One cache a
+ * handle: no locks. */
 #include "text/tokenizer_impl.h"
 
 #include "base/mem.h"

@@ -1,8 +1,9 @@
 /* Large tokenizer.json files, remembered in a form that loads faster than JSON does.
  *
- * What is kept is what was read (texts, ids, merges, scores), not what is built from it: building checks it again, so that a damaged cache can at worst be refused.  A
- * file is found by the SHA-256 of the tokenizer.json, so that a changed one is another file; it lies in $LTUNE_CACHE, $XDG_CACHE_HOME/ltune or ~/.cache/ltune, is
- * written under a temporary name and renamed, and may be deleted at any time.  LTUNE_CACHE set to nothing: no cache.
+ * What is kept is what was read (texts, ids, merges, scores), not what is built from it: building checks it again, so that a damaged cache can at
+ * worst be refused.  A file is found by the SHA-256 of the tokenizer.json, so that a changed one is another file; it lies in $LTUNE_CACHE,
+ * $XDG_CACHE_HOME/ltune or ~/.cache/ltune, is written under a temporary name and renamed, and may be deleted at any time.  LTUNE_CACHE set to
+ * nothing: no cache.
  *
  *   header   magic, bytes of each section, hash of all sections
  *   about    the tokenizer.json's text without vocabulary, merges and scores

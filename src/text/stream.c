@@ -1,5 +1,6 @@
-/* Ids into text, whole or as a text that grows id by id.  The decoders themselves work token by token and hold back what may still change (decode_run.c), so a stream is no more
- * than their state, kept between calls: nothing is decoded twice, and all pieces together are what decoding all ids at once gives. */
+/* Ids into text, whole or as a text that grows id by id.  The decoders themselves work token by token and hold back what may still change
+ * (decode_run.c), so a stream is no more than their state, kept between calls: nothing is decoded twice, and all pieces together are what decoding
+ * all ids at once gives. */
 #include "text/tokenizer_impl.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 #pragma once
 /* Tokenizers: text <-> token ids, as Hugging Face's fast tokenizers have them.
  *
- * A folder decides what is built: tokenizer.json; vocab.txt (BERT); vocab.json with merges.txt (GPT-2, RoBERTa, DeBERTa); a sentencepiece *.model (Llama, DeBERTa-v3,
- * XLM-R, Gemma); a llama2.c vocabulary (*.bin).  tokenizer_config.json and special_tokens_map.json beside them are respected.
+ * A folder decides what is built: tokenizer.json; vocab.txt (BERT); vocab.json with merges.txt (GPT-2, RoBERTa, DeBERTa); a sentencepiece *.model
+ * (Llama, DeBERTa-v3, XLM-R, Gemma); a llama2.c vocabulary (*.bin).  tokenizer_config.json and special_tokens_map.json beside them are respected.
  *
  * Text is UTF-8; anything else is FORMAT with the place of the first wrong byte, and nothing is appended.  Zero bytes are characters like others.
  * Threads: what is open is shared, a handle has its own room to work in: one thread at a time a handle, and a twin for each other thread. */
@@ -45,8 +45,8 @@ lt_status lt_tok_twin(const lt_tok *tok, lt_tok **twin);
 /* Local.  Accepts NULL inside; sets NULL.  What is shared goes with the last handle. */
 void lt_tok_close(lt_tok **tok);
 
-/* Local.  Appends the ids of text [bytes < 2^31] to ids; special: with the tokens that belong around a single text.  spans, unless NULL, gets for each id the bytes of
- * text that it stands for ({0, 0} for tokens around it).  Errors: FORMAT (not UTF-8), ARG (too long), NOMEM. */
+/* Local.  Appends the ids of text [at most 256 MB] to ids; special: with the tokens that belong around a single text.  spans, unless NULL, gets for
+ * each id the bytes of text that it stands for ({0, 0} for tokens around it).  Errors: FORMAT (not UTF-8), ARG (too long), NOMEM. */
 lt_status lt_tok_encode(const lt_tok *tok, const char *text, size_t bytes, bool special, lt_ids *ids, lt_spans *spans);
 
 typedef enum lt_truncation {
@@ -55,8 +55,8 @@ typedef enum lt_truncation {
     LT_ONLY_SECOND
 } lt_truncation;
 
-/* Local.  Appends the ids of a text and, if b is not NULL, a second one, with specials, cut to max_length ids in all (0 = no limit).  spans as above; those of the second
- * text are places in it.  Errors: FORMAT (not UTF-8), ARG (max_length leaves no room the way `how` asks), NOMEM.
+/* Local.  Appends the ids of a text and, if b is not NULL, a second one, with specials, cut to max_length ids in all (0 = no limit).  spans as above;
+ * those of the second text are places in it.  Errors: FORMAT (not UTF-8), ARG (max_length leaves no room the way `how` asks), NOMEM.
  *   segment    out  index, counted from the first appended id, where the second text begins (without one: number of ids)
  *   truncated  out  true if anything was cut */
 lt_status lt_tok_encode_pair(const lt_tok *tok, const char *a, size_t a_bytes, const char *b, size_t b_bytes, int64_t max_length,
@@ -70,7 +70,8 @@ typedef struct lt_tok_frame {
 /* Local.  The frame of a single text or of a pair. */
 lt_tok_frame lt_tok_frame_of(const lt_tok *tok, bool pair);
 
-/* Local.  ids -> text, released by free(); skip_special leaves specials out.  text_bytes, unless NULL, gets its length: a text may hold zero bytes.  Errors: ARG (an id outside the vocabulary), NOMEM. */
+/* Local.  ids -> text, released by free(); skip_special leaves specials out.  text_bytes, unless NULL, gets its length: a text may hold zero bytes.
+ * Errors: ARG (an id outside the vocabulary), NOMEM. */
 lt_status lt_tok_decode(const lt_tok *tok, const int32_t *id, int64_t n, bool skip_special, char **text, size_t *text_bytes);
 /* A text that grows id by id; start from {0}. */
 typedef struct lt_tok_stream {
@@ -78,9 +79,9 @@ typedef struct lt_tok_stream {
     size_t bytes;                 /* of text */
     struct lt_decoding *decoding; /* private */
 } lt_tok_stream;
-/* Local.  Adds an id; s->text is what it adds to the text, perhaps nothing: what may still change is held back (half a character, a space before punctuation, a text that
- * an expression is looked for in).  All that a stream gives together is what lt_tok_decode gives of all ids.  Errors: as lt_tok_decode; an id outside the vocabulary adds
- * nothing. */
+/* Local.  Adds an id; s->text is what it adds to the text, perhaps nothing: what may still change is held back (half a character, a space before
+ * punctuation, a text that an expression is looked for in).  All that a stream gives together is what lt_tok_decode gives of all ids.  Errors: as
+ * lt_tok_decode; an id outside the vocabulary adds nothing. */
 lt_status lt_tok_stream_add(const lt_tok *tok, lt_tok_stream *s, int32_t id, bool skip_special);
 /* Local.  s->text becomes what was held back, its incomplete characters as U+FFFD; the next id begins a new text. */
 lt_status lt_tok_stream_end(const lt_tok *tok, lt_tok_stream *s);

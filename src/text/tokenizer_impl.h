@@ -4,10 +4,10 @@
  *     text -> [added tokens] -> normalisers -> [added tokens, normalised] -> pre-tokenisers -> model (words -> ids) -> template
  *     ids  -> tokens -> decoders -> text
  *
- * Up to the model, a text travels as a *stage*: bytes, cut into pieces.  A step is one of Hugging Face's components, with its settings read from JSON; it
- * changes the bytes, or cuts pieces finer, or both.  Pieces that are added tokens already have their id and pass by.  Sequences are flattened when a
- * tokenizer is opened.  Folders without a tokenizer.json are opened by writing down, as JSON, what their family's tokenizer.json would say: there is one way
- * to build a pipeline.
+ * Up to the model, a text travels as a *stage*: bytes, cut into pieces.  A step is one of Hugging Face's components, with its settings read from
+ * JSON; it changes the bytes, or cuts pieces finer, or both.  Pieces that are added tokens already have their id and pass by.  Sequences are
+ * flattened when a tokenizer is opened.  Folders without a tokenizer.json are opened by writing down, as JSON, what their family's tokenizer.json
+ * would say: there is one way to build a pipeline.
  *
  * What a file defines is never changed after opening and shared by the handles of several threads; each handle has its own room to work in. */
 
@@ -109,12 +109,13 @@ lt_span lt_stage_span(const lt_stage *s, int64_t begin, int64_t end);
 
 /* A step's state, as its open() made it: settings, compiled expressions, tables.  Read-only once open.
  * run(): s is the text so far, all pieces valid UTF-8; spare is another stage, empty, with the same `spans`.  A step that only cuts writes
- * spare->piece and swaps the pieces of the two (lt_stage_swap_pieces); one that changes bytes writes both text and pieces of spare and swaps all (lt_stage_swap);
- * one that finds nothing to do returns at once.  Pieces with an id are passed on as they are (their bytes too, where the text is rewritten). */
+ * spare->piece and swaps the pieces of the two (lt_stage_swap_pieces); one that changes bytes writes both text and pieces of spare and swaps all
+ * (lt_stage_swap); one that finds nothing to do returns at once.  Pieces with an id are passed on as they are (their bytes too, where the text is
+ * rewritten). */
 typedef struct lt_step_kind {
     const char *type; /* as tokenizer.json names it */
-    /* o is the component's object, its type already read; where says file and component for messages ("x/tokenizer.json: normalizer").  NULL: no settings.
-     * Errors: FORMAT (a setting missing or of a wrong type, a pattern that is not supported: named), NOMEM. */
+    /* o is the component's object, its type already read; where says file and component for messages ("x/tokenizer.json: normalizer").  NULL: no
+     * settings. Errors: FORMAT (a setting missing or of a wrong type, a pattern that is not supported: named), NOMEM. */
     lt_status (*open)(const json_t *o, const char *where, void **state);
     void (*close)(void *state);
     lt_status (*run)(const void *state, struct lt_tok_work *w, lt_stage *s, lt_stage *spare);
@@ -149,8 +150,9 @@ void lt_regex_room_free(void *room);
 
 /* --- classes and forms of characters (unicode.c) --------------------------------------------------------------------------------------- */
 
-/* Code points by the versions of Unicode that Hugging Face's libraries have, whatever this machine's are.  is_space: White_Space.  is_control: Cc, Cf, Co (U+FFFD
- * too; tab, LF and CR not).  is_punctuation: ASCII punctuation and P*.  is_mark: Mn.  is_numeric: Nd, Nl, No.  is_word: \w of Rust's regex. */
+/* Code points by the versions of Unicode that Hugging Face's libraries have, whatever this machine's are.  is_space: White_Space.  is_control: Cc,
+ * Cf, Co (U+FFFD too; tab, LF and CR not).  is_punctuation: ASCII punctuation and P*.  is_mark: Mn.  is_numeric: Nd, Nl, No.  is_word: \w of Rust's
+ * regex. */
 bool lt_tok_impl_is_space(int32_t c);
 bool lt_tok_impl_is_control(int32_t c);
 bool lt_tok_impl_is_punctuation(int32_t c);
@@ -180,7 +182,8 @@ typedef struct lt_tok_model_kind {
     const char *name; /* "WordPiece", "BPE", "Unigram" as tokenizer.json has it */
     /* Appends the tokens of one word: a piece of text as the pre-tokenisers leave it, not empty. */
     lt_status (*encode)(const lt_tok_model *m, struct lt_tok_work *w, const char *word, int64_t bytes, lt_tokens *out);
-    /* Optional.  Where the part of a word ends that begins at `at` and whose tokens do not depend on the rest: parts are cached, and long words become short. */
+    /* Optional.  Where the part of a word ends that begins at `at` and whose tokens do not depend on the rest: parts are cached, and long words
+     * become short. */
     int64_t (*part)(const lt_tok_model *m, const char *word, int64_t bytes, int64_t at);
     void (*close)(lt_tok_model *m); /* frees m with all it owns, the vocabulary too */
 } lt_tok_model_kind;
@@ -224,7 +227,8 @@ void lt_tok_impl_parts_free(lt_tok_parts *p);
 lt_status lt_tok_impl_read_parts(const json_t *model, const char *path, lt_tok_parts *p);
 /* A model from its switches and its parts, which it takes over (they become empty), also on failure.  Errors: FORMAT, NOMEM. */
 lt_status lt_tok_impl_open_model(const json_t *model, lt_tok_parts *p, const char *path, lt_tok_model **m);
-/* parts_cache.c: parts of a large tokenizer.json as an earlier opening kept them.  *about: the file's object without what is in parts.  *about NULL: not there. */
+/* parts_cache.c: parts of a large tokenizer.json as an earlier opening kept them.  *about: the file's object without what is in parts.  *about NULL:
+ * not there. */
 void lt_tok_impl_parts_recall(const char *sha256, json_t **about, lt_tok_parts *p);
 /* Keeps them; about loses its vocabulary, merges and scores.  A cache that cannot be written is no failure. */
 void lt_tok_impl_parts_keep(const char *sha256, json_t *about, const lt_tok_parts *p);
@@ -241,8 +245,8 @@ typedef struct lt_template {
 typedef struct lt_post {
     lt_template single, pair;
 } lt_post;
-/* o: the post_processor of a tokenizer.json, JSON null or NULL for none.  token_id gives ids by text.  Errors: FORMAT (a type that is not known, two components that
- * both add tokens, a special token that the tokenizer lacks), NOMEM. */
+/* o: the post_processor of a tokenizer.json, JSON null or NULL for none.  token_id gives ids by text.  Errors: FORMAT (a type that is not known, two
+ * components that both add tokens, a special token that the tokenizer lacks), NOMEM. */
 lt_status lt_tok_impl_open_post(const json_t *o, const lt_tok *tok, const char *path, lt_post *p);
 void lt_tok_impl_close_post(lt_post *p);
 
@@ -252,8 +256,8 @@ typedef struct lt_decoders lt_decoders;
 /* o: the decoder of a tokenizer.json; NULL or JSON null: tokens with spaces between.  Errors: FORMAT (a setting, a type that is not known), NOMEM. */
 lt_status lt_tok_impl_open_decoders(const json_t *o, const char *path, lt_decoders **d);
 void lt_tok_impl_close_decoders(lt_decoders **d);
-/* Tokens into text, token by token (decode_run.c).  take() gives what is certain by now, never half a character, released by free(); after end() it is the rest.
- * clean_up: with transformers' clean-up of spaces before punctuation behind the decoders. */
+/* Tokens into text, token by token (decode_run.c).  take() gives what is certain by now, never half a character, released by free(); after end() it
+ * is the rest. clean_up: with transformers' clean-up of spaces before punctuation behind the decoders. */
 typedef struct lt_decoding lt_decoding;
 lt_status lt_tok_impl_decoding_start(const lt_decoders *chain, bool clean_up, lt_decoding **d);
 lt_status lt_tok_impl_decoding_add(lt_decoding *d, struct lt_tok_work *w, const char *token, size_t bytes);
@@ -319,23 +323,25 @@ struct lt_tok {
     lt_tok_work *work;
 };
 
-/* tokenizer.c: text [bytes], which is UTF-8, as a stage of one piece through the first n_steps steps, with added tokens found on the way.  It ends in w->stage. */
+/* tokenizer.c: text [bytes], which is UTF-8, as a stage of one piece through the first n_steps steps, with added tokens found on the way.  It ends in
+ * w->stage. */
 lt_status lt_tok_impl_run(const lt_tok_tables *t, lt_tok_work *w, const char *text, int64_t bytes, bool spans);
 void lt_tok_impl_work_free(lt_tok_work *w);
 void lt_tok_impl_tables_free(lt_tok_tables *t);
 
-/* Builds tables from a description in tokenizer.json's form, whose "model" is at hand (*model is taken over, also on failure).  config: tokenizer_config.json's object or
- * NULL (names of special tokens, clean_up_tokenization_spaces).  Errors: FORMAT, NOMEM. */
+/* Builds tables from a description in tokenizer.json's form, whose "model" is at hand (*model is taken over, also on failure).  config:
+ * tokenizer_config.json's object or NULL (names of special tokens, clean_up_tokenization_spaces).  Errors: FORMAT, NOMEM. */
 lt_status lt_tok_impl_build(const json_t *about, lt_tok_model **model, const json_t *config, const char *path, lt_tok_tables **t);
 /* JSON from a file, with its place in messages; *config of a folder is NULL where there is none.  Errors: IO, FORMAT, NOMEM. */
 lt_status lt_tok_impl_load_json(const char *path, json_t **o);
 
 /* open.c: finds what defines the tokenizer at path, a folder or a file, and opens it. */
 lt_status lt_tok_impl_open_path(const char *path, lt_tok_tables **t);
-/* open_config.c: changes a tokenizer.json's object as transformers does on behalf of tokenizer_config.json, whose special tokens become what the class makes of them.
- * Errors: FORMAT, NOMEM. */
+/* open_config.c: changes a tokenizer.json's object as transformers does on behalf of tokenizer_config.json, whose special tokens become what the
+ * class makes of them. Errors: FORMAT, NOMEM. */
 lt_status lt_tok_impl_apply_config(json_t *about, const lt_tok_model *model, json_t *config, const char *path);
-/* Openers (open_*.c): a defining file, and its folder's tokenizer_config.json with the files beside it merged in, which an opener may fill; only open_json takes NULL. */
+/* Openers (open_*.c): a defining file, and its folder's tokenizer_config.json with the files beside it merged in, which an opener may fill; only
+ * open_json takes NULL. */
 lt_status lt_tok_impl_open_json(const char *path, json_t *config, lt_tok_tables **t);
 lt_status lt_tok_impl_open_vocab_txt(const char *path, json_t *config, lt_tok_tables **t);
 lt_status lt_tok_impl_open_vocab_json(const char *path, json_t *config, lt_tok_tables **t);

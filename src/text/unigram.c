@@ -1,7 +1,9 @@
-/* Unigram (Kudo 2018): of all ways to cut a word into tokens the one whose scores (log probabilities) sum highest, by Viterbi over the bytes of the word.
+/* Unigram (Kudo 2018): of all ways to cut a word into tokens the one whose scores (log probabilities) sum highest, by Viterbi over the bytes of the
+ * word.
  *
- * A character that no token is equal to may stand as unknown, ten below the worst score; neighbours that are unknown become one token, or with byte fallback the tokens
- * of their bytes.  Of two ways of one score the one found first stays: sums are made in the order, and in the precision (f64), of Hugging Face. */
+ * A character that no token is equal to may stand as unknown, ten below the worst score; neighbours that are unknown become one token, or with byte
+ * fallback the tokens of their bytes.  Of two ways of one score the one found first stays: sums are made in the order, and in the precision (f64), of
+ * Hugging Face. */
 #include "text/tokenizer_impl.h"
 
 #include "base/mem.h"

@@ -1,6 +1,6 @@
 // TEST np: 0  rooms: text  labels: unit  timeout: 60
-/* Models, added tokens, templates and truncation against ids of Hugging Face (golden/model_cases.json): every tokenizer there has one switch of its own.  Ids and spans
- * are equal or the test fails. */
+/* Models, added tokens, templates and truncation against ids of Hugging Face (golden/model_cases.json): every tokenizer there has one switch of its
+ * own.  Ids and spans are equal or the test fails. */
 #include "text_util.h"
 
 #include <jansson.h>

@@ -259,7 +259,7 @@ static void wrong_folder(void) {
     CHECK_FAILS(lt_tok_open(text_dir(), &t), LT_ERR_IO, "looked for tokenizer.json, vocab.txt");
     CHECK_FAILS(lt_tok_open("/nowhere/at/all", &t), LT_ERR_IO, "/nowhere/at/all");
     text_write("vocab.txt", "", 0);
-    CHECK_FAILS(lt_tok_open(text_dir(), &t), LT_ERR_FORMAT, "empty vocabulary");
+    CHECK_FAILS(lt_tok_open(text_dir(), &t), LT_ERR_FORMAT, "is empty");
     write_vocab(1, "\n"); /* [PAD] only */
     CHECK_FAILS(lt_tok_open(text_dir(), &t), LT_ERR_FORMAT, "lacks the unknown token \"[UNK]\"");
     write_vocab(CASE_VOCAB, "\n");
