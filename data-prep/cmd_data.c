@@ -49,11 +49,7 @@ static lt_status read_preset(const prep_args *a, const char *name, prep_data *d)
         LT_CHECK(!lt_cli_value(&a->cli, foreign[i]), LT_ERR_ARG, "--%s has no place beside --task %s, which knows its columns and labels",
                  foreign[i], name);
     d->spec.task = p->name;
-    d->spec.header = p->header;
-    d->spec.text = p->text;
-    d->spec.pair = p->pair;
-    d->spec.label = p->label;
-    d->spec.has_pair = p->pair.number || p->pair.name[0];
+    d->spec.layout = prep_preset_layout(p);
     for (int i = 0; i < p->n_labels; i++) {
         bool known;
         LT_TRY(prep_label_intern(&d->labels, p->label_name[i], &k));
@@ -83,22 +79,21 @@ static lt_status read_labels(const prep_args *a, prep_labels *l) {
 
 static lt_status read_format(const prep_args *a, const char *format, prep_data *d) {
     const char *rule = lt_cli_value(&a->cli, "label-rule");
-    prep_spec *s = &d->spec;
-    LT_CHECK(!strcmp(format, "tsv"), LT_ERR_ARG, "--format: unknown format \"%s\"; known: tsv", format);
-    LT_TRY(read_column(a, "text", true, &s->text));
+    prep_layout *s = &d->spec.layout;
+    LT_TRY(prep_format_find(format, &s->format));
+    LT_TRY(read_column(a, "text", true, &s->text[0]));
     LT_TRY(read_column(a, "pair", false, &s->pair));
     LT_TRY(read_column(a, "label", true, &s->label));
-    s->task = "tsv";
-    s->has_pair = lt_cli_value(&a->cli, "pair");
-    bool named = !s->text.number || !s->label.number || (s->has_pair && !s->pair.number);
+    d->spec.task = format;
+    bool named = s->text[0].name[0] || s->label.name[0] || s->pair.name[0];
     LT_CHECK(!(lt_cli_value(&a->cli, "header") && lt_cli_value(&a->cli, "no-header")), LT_ERR_ARG,
              "--header and --no-header exclude each other");
     LT_CHECK(!(named && lt_cli_value(&a->cli, "no-header")), LT_ERR_ARG, "with --no-header columns are given by number, from 1");
-    s->header = named || lt_cli_value(&a->cli, "header");
+    s->header = named || lt_cli_value(&a->cli, "header") ? PREP_HEADER_YES : PREP_HEADER_NO;
     LT_CHECK(!rule || !strcmp(rule, "sign") || !strcmp(rule, "name"), LT_ERR_ARG, "--label-rule: expected name or sign, found \"%s\"",
              rule);
-    s->sign = rule && !strcmp(rule, "sign");
-    if (s->sign) {
+    if (rule && !strcmp(rule, "sign")) {
+        s->rule = PREP_RULE_SIGN;
         int k;
         LT_CHECK(!lt_cli_value(&a->cli, "labels"), LT_ERR_ARG,
                  "--labels has no place beside --label-rule sign: the labels are negative, positive");
@@ -180,25 +175,15 @@ static lt_status add_source(sources *s, const char *path, const char *split) {
 /* The files of a preset in a folder. */
 static lt_status add_folder(sources *s, const char *dir, const char *task) {
     const prep_preset *p;
-    struct stat info;
-    char looked[300] = "";
-    int before = s->n;
+    prep_preset_file *file;
+    int n;
     LT_CHECK(task, LT_ERR_ARG, "%s is a folder: name its files, or the data set it holds with --task", dir);
     LT_TRY(prep_preset_find(task, &p));
-    for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name; i++) {
-        bool there = false;
-        char *path = NULL;
-        size_t at = strlen(looked);
-        (void)snprintf(looked + at, sizeof looked - at, "%s%s", at ? ", " : "", p->file[i].name);
-        for (int k = before; k < s->n; k++) there |= !strcmp(s->at[k].split, p->file[i].split);
-        if (there) continue;
-        LT_TRY(lt_fs_path(&path, "%s/%s", dir, p->file[i].name));
-        lt_status st = stat(path, &info) == 0 ? add_source(s, path, p->file[i].split) : LT_OK;
-        free(path);
-        LT_TRY(st);
-    }
-    LT_CHECK(s->n > before, LT_ERR_IO, "%s has none of the files of %s: looked for %s", dir, task, looked);
-    return LT_OK;
+    LT_TRY(prep_preset_files(p, dir, &file, &n));
+    lt_status st = LT_OK;
+    for (int i = 0; i < n && st == LT_OK; i++) st = add_source(s, file[i].path, file[i].split);
+    prep_preset_files_free(file, n);
+    return st;
 }
 
 /* The words of the command line: FILE, SPLIT=FILE, or a folder. */

@@ -94,9 +94,9 @@ static lt_status run(const prep_args *a) {
     LT_CHECK(dir, LT_ERR_ARG, "no tokenizer: give its folder with -t DIR");
     LT_CHECK(a->cli.n_words <= 1, LT_ERR_ARG, "expected one file at most, found %d", a->cli.n_words);
     LT_TRY(lt_tok_open(dir, &tok));
-    LT_TRY_GOTO(prep_lines_open(&lines, a->cli.n_words ? a->cli.word[0] : "-", NULL), st, done);
+    LT_TRY_GOTO(prep_lines_open(&lines, a->cli.n_words ? a->cli.word[0] : "-"), st, done);
     /* someone who types, or a program behind a pipe, waits for each answer */
-    if (fstat(fileno(lines.file), &info) == 0 && !S_ISREG(info.st_mode)) (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    if (fstat(lines.source.fd, &info) == 0 && !S_ISREG(info.st_mode)) (void)setvbuf(stdout, NULL, _IOLBF, 0);
     for (;;) {
         LT_TRY_GOTO(prep_lines_next(&lines, &more), st, done);
         if (!more) break;

@@ -1,22 +1,20 @@
 #pragma once
-/* `ltune-prep data`, in parts: cmd_data.c reads the command line into a prep_spec and reports; columns.c takes files apart; build.c collects
+/* `ltune-prep data`, in parts: cmd_data.c reads the command line into a prep_spec and reports; rows.h reads files; columns.c brings rows to their splits; build.c collects
  * labels and tokens of every split and writes the data set. */
 
+#include "preset.h"
 #include "prep.h"
 
 #include "base/config.h"
 #include "store/dataset.h"
 #include "text/tokenizer.h"
 
-enum { PREP_MAX_SPLITS = 16, PREP_MAX_SHARES = 3, PREP_MAX_COLUMNS = 256 };
+enum { PREP_MAX_SPLITS = 16, PREP_MAX_SHARES = 3 };
 
 /* What is asked for. */
 typedef struct prep_spec {
     const char *task; /* name that goes into the file */
-    bool header;      /* first line of every file names the columns */
-    prep_column text, pair, label;
-    bool has_pair;
-    bool sign;                     /* label is the sign of a number */
+    prep_layout layout; /* how files are read */
     int64_t max_length;            /* tokens of a sample, 0 = no limit */
     int n_shares;                  /* hash split into train, dev, test; 0 = none */
     double share[PREP_MAX_SHARES]; /* percent */

@@ -4,6 +4,8 @@
  * Results go to stdout, messages to stderr.  Errors that stem from the command line are ARG (exit code 2); errors in a text file are FORMAT
  * and name file and line. */
 
+#include "source.h"
+
 #include "base/cli.h"
 
 #include <stdio.h>
@@ -28,50 +30,18 @@ lt_status prep_flush(void);
 
 /* --- lines of a text file (lines.c) ------------------------------------------------------------------------------------------------ */
 
-/* A text file read line by line: line ends (\n, \r\n) and a byte-order mark are taken off. */
+/* A text file, also packed by gzip, read line by line: line ends (\n, \r\n) and a byte-order mark are taken off. */
 typedef struct prep_lines {
-    const char *path; /* borrowed; "-" is stdin */
-    FILE *file;
+    const char *path; /* owned by the source */
+    prep_source source;
     char *line; /* the current one, ends with NUL; may be changed by the caller */
-    size_t bytes, cap;
-    int64_t number;      /* of the current line, from 1 */
-    struct lt_sha *hash; /* of all bytes read, borrowed; NULL for none */
+    size_t bytes;
+    int64_t number; /* of the current line, from 1 */
 } prep_lines;
 
 /* Opens path.  Errors: IO. */
-lt_status prep_lines_open(prep_lines *l, const char *path, struct lt_sha *hash);
+lt_status prep_lines_open(prep_lines *l, const char *path);
 /* The next line; *more is false at the end.  Errors: IO. */
 lt_status prep_lines_next(prep_lines *l, bool *more);
-/* FORMAT with file, line and byte unless the line is UTF-8 text without NUL bytes. */
-lt_status prep_lines_check_text(const prep_lines *l);
 /* Closes; accepts what was never opened (zeroed). */
 void prep_lines_close(prep_lines *l);
-
-/* --- presets (preset.c) ------------------------------------------------------------------------------------------------------------ */
-
-enum { PREP_PRESET_FILES = 6 };
-
-/* A column of a text file: by number from 1, or by its name in the header; several names for files that differ. */
-typedef struct prep_column {
-    int number;          /* 0: by name, or absent if there is no name either */
-    const char *name[2]; /* accepted names, NULL for none */
-} prep_column;
-
-/* A data set that is known by name: how its files look and what its labels are called. */
-typedef struct prep_preset {
-    const char *name, *about;
-    bool header;
-    prep_column text, pair, label;
-    int n_labels;
-    const char *label_name[2], *label_words[2];
-    struct {
-        const char *name, *split;
-    } file[PREP_PRESET_FILES]; /* looked for in a folder; of several for one split the first that is there counts */
-} prep_preset;
-
-/* The table, ended by an entry without name. */
-extern const prep_preset prep_presets[];
-/* Errors: ARG (the known ones are listed). */
-lt_status prep_preset_find(const char *name, const prep_preset **preset);
-/* "train", "dev" or "test" if the file's name says which, else NULL. */
-const char *prep_split_of_name(const char *path);

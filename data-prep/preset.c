@@ -1,38 +1,11 @@
-/* Data sets that are known by name, as GLUE and their authors give them out. */
-#include "prep.h"
+/* Known data sets: by name, as a layout, as files of a folder, and as a list. */
+#include "preset.h"
 
+#include "base/mem.h"
+
+#include <stdlib.h>
 #include <string.h>
-
-const prep_preset prep_presets[] = {
-    {.name = "sst2",
-     .about = "SST-2, film reviews: columns 'sentence' (or 'content') and 'label' 0, 1 named in the header",
-     .header = true,
-     .text = {.name = {"sentence", "content"}},
-     .label = {.name = {"label"}},
-     .n_labels = 2,
-     .label_name = {"0", "1"},
-     .label_words = {"negative", "positive"},
-     .file = {{"train.tsv", "train"}, {"dev.tsv", "dev"}}},
-    {.name = "cola",
-     .about = "CoLA, acceptability: no header; column 2 is the label 0, 1, column 4 the sentence",
-     .text = {.number = 4},
-     .label = {.number = 2},
-     .n_labels = 2,
-     .label_name = {"0", "1"},
-     .label_words = {"unacceptable", "acceptable"},
-     .file = {{"train.tsv", "train"}, {"in_domain_train.tsv", "train"}, {"dev.tsv", "dev"}, {"in_domain_dev.tsv", "dev"}}},
-    {.name = "rte",
-     .about = "RTE, entailment: columns 'sentence1', 'sentence2' and 'label' entailment, not_entailment named in the header",
-     .header = true,
-     .text = {.name = {"sentence1"}},
-     .pair = {.name = {"sentence2"}},
-     .label = {.name = {"label"}},
-     .n_labels = 2,
-     .label_name = {"entailment", "not_entailment"},
-     .label_words = {"entailment", "not entailment"},
-     .file = {{"train.tsv", "train"}, {"dev.tsv", "dev"}}},
-    {.name = NULL},
-};
+#include <sys/stat.h>
 
 lt_status prep_preset_find(const char *name, const prep_preset **preset) {
     char known[256] = "";
@@ -43,8 +16,89 @@ lt_status prep_preset_find(const char *name, const prep_preset **preset) {
         *preset = p;
         return LT_OK;
     }
-    return LT_FAIL(LT_ERR_ARG, "--task: unknown task \"%s\"; known: %s; for other data use --format tsv with --text and --label", name,
-                   known);
+    return LT_FAIL(LT_ERR_ARG, "--task: unknown task \"%s\"; known: %s; for other data use --format with --text and --label", name, known);
+}
+
+prep_layout prep_preset_layout(const prep_preset *p) {
+    return (prep_layout){.format = PREP_DETECT,
+                         .words = p->words,
+                         .label_optional = true,
+                         .n_labels = p->n_labels,
+                         .label_name = p->label_name,
+                         .numbered = !p->words,
+                         .base = -1,
+                         .unlabelled = {"", "-1", "-"},
+                         .preset = p};
+}
+
+/* --- files of a folder -------------------------------------------------------------------------------------------------------------- */
+
+static const char *const endings[] = {".tsv", ".csv", ".jsonl", ".json", ".txt", ".conll", ".label", ".annotated", ""};
+/* Names that fit every task. */
+static const struct {
+    const char *name, *split;
+} common[] = {{"train", "train"}, {"dev", "dev"}, {"valid", "dev"}, {"validation", "dev"}, {"test", "test"}};
+
+typedef struct found {
+    prep_preset_file *file;
+    int n;
+} found;
+
+static lt_status add(found *f, const char *dir, const char *name, const char *split) {
+    for (size_t i = 0; i < 2 * sizeof endings / sizeof *endings; i++) {
+        char path[4096];
+        struct stat info;
+        int n = snprintf(path, sizeof path, "%s/%s%s%s", dir, name, endings[i / 2], i % 2 ? ".gz" : "");
+        if (n < 0 || (size_t)n >= sizeof path || stat(path, &info) != 0 || S_ISDIR(info.st_mode)) continue;
+        prep_preset_file *grown = realloc(f->file, (size_t)(f->n + 1) * sizeof *grown);
+        LT_CHECK(grown, LT_ERR_NOMEM, "no memory for the files of %s", dir);
+        f->file = grown;
+        f->file[f->n] = (prep_preset_file){.split = split};
+        LT_TRY(lt_strdup(&f->file[f->n].path, path));
+        f->n++;
+        return LT_OK;
+    }
+    return LT_OK;
+}
+
+static bool has(const found *f, const char *split) {
+    for (int i = 0; i < f->n; i++)
+        if (!strcmp(f->file[i].split, split)) return true;
+    return false;
+}
+
+lt_status prep_preset_files(const prep_preset *p, const char *dir, prep_preset_file **file, int *n) {
+    static const char *const order[] = {"train", "dev", "dev_mismatched", "test", "test_mismatched"};
+    found f = {0};
+    lt_status st = LT_OK;
+    char looked[600] = "";
+    for (size_t s = 0; s < sizeof order / sizeof *order && st == LT_OK; s++) {
+        for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name && st == LT_OK; i++)
+            if (!strcmp(p->file[i].split, order[s]) && !has(&f, order[s])) st = add(&f, dir, p->file[i].name, order[s]);
+        for (size_t i = 0; i < sizeof common / sizeof *common && st == LT_OK; i++)
+            if (!strcmp(common[i].split, order[s]) && !has(&f, order[s])) st = add(&f, dir, common[i].name, order[s]);
+    }
+    for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name; i++) {
+        size_t at = strlen(looked);
+        (void)snprintf(looked + at, sizeof looked - at, "%s, ", p->file[i].name);
+    }
+    if (st == LT_OK && f.n == 0)
+        st = LT_FAIL(LT_ERR_IO,
+                     "%s has none of the files of %s: looked for %strain, dev, valid, validation, test with .tsv, .csv, .jsonl, .json, "
+                     ".txt, .conll, or these and .gz",
+                     dir, p->name, looked);
+    if (st != LT_OK) {
+        prep_preset_files_free(f.file, f.n);
+        return st;
+    }
+    *file = f.file;
+    *n = f.n;
+    return LT_OK;
+}
+
+void prep_preset_files_free(prep_preset_file *file, int n) {
+    for (int i = 0; i < n; i++) free(file[i].path);
+    free(file);
 }
 
 const char *prep_split_of_name(const char *path) {
@@ -61,4 +115,25 @@ const char *prep_split_of_name(const char *path) {
             split = known[i].split;
         }
     return split;
+}
+
+/* --- list --------------------------------------------------------------------------------------------------------------------------- */
+
+void prep_preset_list(FILE *out) {
+    for (const prep_preset *p = prep_presets; p->name; p++) {
+        fprintf(out, "%-11s %s (%s)\n", p->name, p->about, p->metric);
+        fprintf(out, "            %s", p->words ? "types, words: " : "labels, words: ");
+        for (int i = 0; i < p->n_labels; i++) fprintf(out, "%s%s \"%s\"", i ? ", " : "", p->label_name[i], p->label_words[i]);
+        fputc('\n', out);
+        for (int i = 0; i < p->n_forms; i++) fprintf(out, "            %s %s\n", i ? "or" : "file:", p->form[i].about);
+        for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name; i++)
+            fprintf(out, "%s%s is %s%s", i ? ", " : "            in a folder: ", p->file[i].name, p->file[i].split,
+                    i + 1 < PREP_PRESET_FILES && p->file[i + 1].name ? "" : "; and names that all tasks have\n");
+    }
+    fputs("\nIn a folder every task finds train, dev (valid, validation) and test, ending in .tsv, .csv, .jsonl, .json, .txt, .conll, or "
+          "one of these and .gz.\n"
+          "\"header\" means TSV or CSV whose first line names the columns, in any order; other columns are ignored. A file without labels, "
+          "or with -1 in their\n"
+          "place, is read as unlabelled.\n",
+          out);
 }

@@ -18,8 +18,7 @@ void lt_stage_clear(lt_stage *s) {
     s->n = 0;
 }
 
-/* Room for n bytes more, and for their spans where these are kept. */
-static lt_status reserve(lt_stage *s, int64_t n) {
+lt_status lt_stage_reserve(lt_stage *s, int64_t n) {
     lt_flow *f = &s->text;
     if (f->n + n <= f->cap && (f->from || !s->spans)) return LT_OK;
     int64_t cap = f->n + n <= f->cap ? f->cap : 2 * f->cap + n + 256;
@@ -39,7 +38,7 @@ static lt_status reserve(lt_stage *s, int64_t n) {
 }
 
 lt_status lt_stage_put(lt_stage *s, const char *bytes, int64_t n, lt_span from) {
-    LT_TRY(reserve(s, n));
+    LT_TRY(lt_stage_reserve(s, n));
     memcpy(s->text.s + s->text.n, bytes, (size_t)n);
     for (int64_t i = 0; s->spans && i < n; i++) s->text.from[s->text.n + i] = from;
     s->text.n += n;
@@ -47,7 +46,7 @@ lt_status lt_stage_put(lt_stage *s, const char *bytes, int64_t n, lt_span from) 
 }
 
 lt_status lt_stage_copy(lt_stage *s, const lt_stage *from, int64_t begin, int64_t end) {
-    LT_TRY(reserve(s, end - begin));
+    LT_TRY(lt_stage_reserve(s, end - begin));
     memcpy(s->text.s + s->text.n, from->text.s + begin, (size_t)(end - begin));
     if (s->spans) memcpy(s->text.from + s->text.n, from->text.from + begin, (size_t)(end - begin) * sizeof *s->text.from);
     s->text.n += end - begin;

@@ -94,6 +94,8 @@ typedef struct lt_stage {
 void lt_stage_free(lt_stage *s);
 /* Empties text and pieces; spans stay as they are. */
 void lt_stage_clear(lt_stage *s);
+/* Room for n bytes more in s->text, and for their spans where these are kept, so that they can be written in place.  Errors: NOMEM. */
+lt_status lt_stage_reserve(lt_stage *s, int64_t n);
 /* Appends bytes that all stand for one span of the given text.  Errors: NOMEM. */
 lt_status lt_stage_put(lt_stage *s, const char *bytes, int64_t n, lt_span from);
 /* Appends bytes [begin, end) of another stage, each with its span.  Errors: NOMEM. */
