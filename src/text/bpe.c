@@ -308,7 +308,7 @@ static lt_status fill(bpe *b, const lt_merge *merge, int64_t n, const lt_bpe_opt
     while (slots < 2 * (uint64_t)n) slots *= 2;
     LT_TRY(lt_calloc(&b->rule, (int64_t)slots, sizeof *b->rule, "the merges of a tokenizer"));
     b->mask = slots - 1;
-    for (int64_t i = 0; i < n; i++) LT_TRY(add_rule(b, merge[i], (int32_t)i, where));
+    for (int64_t i = 0; i < n; i++) LT_TRY(add_rule(b, merge[i], o->rank ? o->rank[i] : (int32_t)i, where));
     for (int k = 0; k < 256; k++) {
         char text[8];
         b->byte[k] = lt_vocab_find(v, text, (size_t)snprintf(text, sizeof text, "<0x%02X>", (unsigned)k));

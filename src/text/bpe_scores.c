@@ -59,7 +59,7 @@ static lt_status add_token(const lt_vocab *v, int64_t id, float score, found *f)
         }
         f->at[f->n++] = (scored){score, left_chars, chars - left_chars, 0, {left, right}};
     }
-    qsort(f->at + first, (size_t)(f->n - first), sizeof *f->at, by_ids);
+    if (f->n > first) qsort(f->at + first, (size_t)(f->n - first), sizeof *f->at, by_ids);
     return LT_OK;
 }
 

@@ -182,14 +182,15 @@ static lt_status load(const char *path, json_t **about, lt_tok_parts *parts) {
     return LT_OK;
 }
 
-lt_status lt_tok_impl_open_json(const char *path, const char *dir, const json_t *config, lt_tok_tables **t) {
+lt_status lt_tok_impl_open_json(const char *path, json_t *config, lt_tok_tables **t) {
     json_t *about = NULL;
     lt_tok_parts parts = {0};
     lt_tok_model *model = NULL;
     lt_status st = load(path, &about, &parts);
-    if (st == LT_OK && config) st = lt_tok_impl_apply_config(about, config);
     if (st == LT_OK) st = lt_tok_impl_open_model(json_object_get(about, "model"), &parts, path, &model);
+    if (st == LT_OK && config) st = lt_tok_impl_apply_config(about, model, config, path);
     if (st == LT_OK) st = lt_tok_impl_build(about, &model, config, path, t);
+    if (model) model->kind->close(model);
     lt_tok_impl_parts_free(&parts);
     json_decref(about);
     return st;

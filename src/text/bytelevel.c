@@ -48,35 +48,23 @@ done:
     return st;
 }
 
-/* Appends bytes [begin, end) of text, mapped, to a stage that keeps no spans. */
-static lt_status map_plain(const byte_level *b, const char *text, int64_t bytes, lt_stage *out) {
-    char block[2048];
-    while (bytes > 0) {
-        int64_t take = bytes < (int64_t)sizeof block / 2 ? bytes : (int64_t)sizeof block / 2 - 1, n = 0;
-        for (int64_t i = 0; i < take; i++) {
-            byte_char c = b->to[(unsigned char)text[i]];
-            memcpy(block + n, c.s, 2);
-            n += c.n;
-        }
-        LT_TRY(lt_stage_put(out, block, n, (lt_span){0, 0}));
-        text += take;
-        bytes -= take;
-    }
-    return LT_OK;
-}
-
-/* The same with spans: from [bytes] of the text; every byte of a character has the character's. */
-static lt_status map_spans(const byte_level *b, const char *text, int64_t bytes, const lt_span *from, lt_stage *out) {
+/* Appends text [bytes], mapped, to a stage that has room for two bytes each.  from: the spans of the text's bytes, NULL where none are kept. */
+static void map_bytes(const byte_level *b, const char *text, int64_t bytes, const lt_span *from, lt_stage *out) {
+    char *at = out->text.s + out->text.n;
+    lt_span *to = from ? out->text.from + out->text.n : NULL;
     for (int64_t i = 0; i < bytes; i++) {
-        byte_char c = b->to[(unsigned char)text[i]];
-        LT_TRY(lt_stage_put(out, c.s, c.n, from[i]));
+        const byte_char *c = &b->to[(unsigned char)text[i]];
+        memcpy(at, c->s, 2);
+        at += c->n;
+        for (int n = c->n; from && n; n--) *to++ = from[i];
     }
-    return LT_OK;
+    out->text.n = at - out->text.s;
 }
 
-/* A piece of text: cut into words and mapped.  prefix: a space that the text does not have stands before it, and takes the place of the first character. */
+/* A piece of text: cut into words and mapped.  prefix: a space that the text does not have stands before it, and has the span of the first character. */
 static lt_status run_piece(const byte_level *b, lt_tok_work *w, const lt_stage *s, lt_piece p, lt_stage *out) {
     const char *text = s->text.s + p.begin;
+    const lt_span *from = s->spans ? s->text.from + p.begin : NULL;
     int64_t bytes = p.end - p.begin, prefix = b->prefix && *text != ' ';
     if (prefix) {
         LT_TRY(lt_tok_impl_room(w, bytes + 1));
@@ -85,22 +73,22 @@ static lt_status run_piece(const byte_level *b, lt_tok_work *w, const lt_stage *
         text = w->bytes;
         bytes++;
     }
+    LT_TRY(lt_stage_reserve(out, 2 * bytes));
     lt_finder f = {.re = b->words, .w = w, .text = text, .bytes = bytes, .last = -1};
     for (bool more = true;;) {
-        if (b->words)
+        if (b->words) {
             LT_TRY(lt_finder_next(&f, &more));
-        else
-            f.begin = f.end, f.end = bytes, more = f.begin < f.end;
+        } else {
+            more = f.end < bytes;
+            f.end = bytes;
+        }
         if (!more) return LT_OK;
         lt_piece word = {.begin = out->text.n, .id = -1, .first = p.first && f.begin == 0};
-        if (s->spans) {
-            const lt_span *from = s->text.from + p.begin;
-            if (prefix && f.begin == 0) LT_TRY(map_spans(b, text, 1, from, out));
-            int64_t begin = prefix && f.begin == 0 ? 1 : f.begin;
-            LT_TRY(map_spans(b, text + begin, f.end - begin, from + begin - prefix, out));
-        } else {
-            LT_TRY(map_plain(b, text + f.begin, f.end - f.begin, out));
+        if (prefix && f.begin == 0) {
+            map_bytes(b, text, 1, from, out);
+            f.begin = 1;
         }
+        map_bytes(b, text + f.begin, f.end - f.begin, from ? from + f.begin - prefix : NULL, out);
         word.end = out->text.n;
         LT_TRY(lt_stage_piece(out, word));
     }

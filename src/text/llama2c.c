@@ -2,8 +2,11 @@
  *
  *   file      int32 longest token in bytes, then for every token: f32 score, int32 bytes, the bytes
  *   ids       0 <unk>, 1 <s>, 2 </s>, 3..258 single bytes, then learned pieces
- *   encoding  a space in front, every character its own token (or its bytes), then the pair whose joint token scores best is merged until none is left */
-#include "text/tokenizer_impl.h"
+ *   encoding  a space in front, every character its own token (or its bytes), then the pair whose joint token scores best is merged until none is left,
+ *             of several with one score the leftmost
+ *
+ * So it is a BPE whose merges share a rank where they share a score, behind a normaliser that puts the space there. */
+#include "text/open_impl.h"
 
 #include "base/mem.h"
 
@@ -14,11 +17,11 @@
 
 enum { UNK = 0, BOS = 1, EOS = 2, FIRST_BYTE = 3, LONGEST = 1024 };
 
-lt_status lt_tok_impl_open_llama2c(lt_tok *t, const char *path) {
+static lt_status read_file(const char *path, lt_vocab *v, float **scores) {
     lt_status st = LT_OK;
     int32_t longest, bytes;
     float score;
-    char text[LONGEST];
+    char text[LONGEST], name[8];
     int64_t id = 0, cap = 0;
     FILE *f = fopen(path, "rb");
     LT_CHECK(f, LT_ERR_IO, "cannot open %s: %m", path);
@@ -30,142 +33,109 @@ lt_status lt_tok_impl_open_llama2c(lt_tok *t, const char *path) {
                       st, done, LT_ERR_FORMAT, "%s: token %lld is cut short or longer than %d bytes", path, (long long)id, longest);
         if (id == cap) {
             cap = cap ? 2 * cap : 1024;
-            float *grown = realloc(t->score, (size_t)cap * sizeof *grown);
+            float *grown = realloc(*scores, (size_t)cap * sizeof *grown);
             LT_CHECK_GOTO(grown, st, done, LT_ERR_NOMEM, "no memory for a vocabulary");
-            t->score = grown;
+            *scores = grown;
         }
         LT_CHECK_GOTO(!isnan(score), st, done, LT_ERR_FORMAT, "%s: the score of token %lld is no number", path, (long long)id);
-        t->score[id] = score;
+        (*scores)[id] = score;
         LT_CHECK_GOTO(!memchr(text, 0, (size_t)bytes), st, done, LT_ERR_FORMAT, "%s: token %lld holds a zero byte", path, (long long)id);
-        LT_TRY_GOTO(lt_vocab_put(&t->vocab, id, text, (size_t)bytes), st, done);
+        (void)snprintf(name, sizeof name, "<0x%02X>", (unsigned)(id - FIRST_BYTE) & 0xFF);
+        LT_CHECK_GOTO(id < FIRST_BYTE || id >= FIRST_BYTE + 256 || (bytes == 6 && !memcmp(text, name, 6)), st, done, LT_ERR_FORMAT,
+                      "%s: token %lld is \"%.*s\", expected the byte %s", path, (long long)id, bytes, text, name);
+        LT_TRY_GOTO(lt_vocab_put(v, id, text, (size_t)bytes), st, done);
     }
     LT_CHECK_GOTO(id > FIRST_BYTE + 256, st, done, LT_ERR_FORMAT, "%s holds %lld tokens; a llama2.c vocabulary has more than 259", path,
                   (long long)id);
-    t->kind = &lt_tok_impl_llama2c;
-    t->bos = t->before = BOS;
-    t->eos = EOS;
-    t->unk = UNK;
 done:
     fclose(f);
     return st;
 }
 
-/* Bytes of the UTF-8 character at s; the text was checked. */
-static size_t char_bytes(const char *s) {
-    unsigned char c = (unsigned char)*s;
-    return c < 0x80 ? 1 : c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : 2;
+/* The score of the token that a merge makes. */
+static float joint_score(const lt_vocab *v, const float *score, lt_merge m) {
+    char joint[2 * LONGEST];
+    size_t left = 0, right = 0;
+    const char *s = lt_vocab_text(v, m.left, &left), *t = lt_vocab_text(v, m.right, &right);
+    memcpy(joint, s, left);
+    memcpy(joint + left, t, right);
+    return score[lt_vocab_find(v, joint, left + right)];
 }
 
-/* Id of the token that two neighbours make, -1 if there is none. */
-static int32_t join(const lt_tok *t, int32_t a, int32_t b) {
-    char joined[2 * LONGEST];
-    size_t n = strlen(t->vocab.token[a]), m = strlen(t->vocab.token[b]);
-    memcpy(joined, t->vocab.token[a], n);
-    memcpy(joined + n, t->vocab.token[b], m);
-    return lt_vocab_find(&t->vocab, joined, n + m);
-}
-
-/* Two neighbours that make a token, by their places in the text. */
-typedef struct pair {
-    float score;
-    int32_t joined, left_id, right_id;
-    int64_t left, right;
-} pair;
-
-/* The pairs of a text as a heap, the next to merge on top, and the tokens as a list: so a line of a million characters takes no longer, for its
- * length, than a short one. */
-typedef struct merger {
-    const lt_tok *tok;
-    int32_t *id;          /* [n], -1 once merged into the one before */
-    int64_t *next, *prev; /* [n] places of the neighbours, n and -1 at the ends */
-    pair *heap;
-    int64_t n, n_heap;
-} merger;
-
-/* Higher score first, then further left. */
-static bool before(const pair *a, const pair *b) { return a->score != b->score ? a->score > b->score : a->left < b->left; }
-
-/* Adds the pair of two neighbours, if they make a token. */
-static void push(merger *m, int64_t left, int64_t right) {
-    if (left < 0 || right >= m->n) return;
-    pair p = {
-        .joined = join(m->tok, m->id[left], m->id[right]), .left_id = m->id[left], .right_id = m->id[right], .left = left, .right = right};
-    if (p.joined < 0) return;
-    p.score = m->tok->score[p.joined];
-    int64_t at = m->n_heap++;
-    for (; at > 0 && before(&p, &m->heap[(at - 1) / 2]); at = (at - 1) / 2) m->heap[at] = m->heap[(at - 1) / 2];
-    m->heap[at] = p;
-}
-
-static pair pop(merger *m) {
-    pair top = m->heap[0], last = m->heap[--m->n_heap];
-    int64_t at = 0;
-    for (int64_t child; (child = 2 * at + 1) < m->n_heap; at = child) {
-        if (child + 1 < m->n_heap && before(&m->heap[child + 1], &m->heap[child])) child++;
-        if (!before(&m->heap[child], &last)) break;
-        m->heap[at] = m->heap[child];
-    }
-    m->heap[at] = last;
-    return top;
-}
-
-static lt_status merge(const lt_tok *t, lt_ids *ids, int64_t first) {
-    merger m = {.tok = t, .id = ids->id + first, .n = ids->n - first};
+static lt_status make_model(lt_vocab *v, const float *score, const char *path, lt_tok_model **model) {
+    lt_merge *merge = NULL;
+    int32_t *rank = NULL;
+    int64_t n = 0;
     lt_status st = LT_OK;
-    LT_TRY_GOTO(lt_calloc(&m.next, m.n, sizeof *m.next, "a text"), st, done);
-    LT_TRY_GOTO(lt_calloc(&m.prev, m.n, sizeof *m.prev, "a text"), st, done);
-    LT_TRY_GOTO(lt_calloc(&m.heap, 3 * m.n, sizeof *m.heap, "a text"), st, done); /* n - 1 pairs, and a merge adds two at most */
-    for (int64_t i = 0; i < m.n; i++) {
-        m.next[i] = i + 1;
-        m.prev[i] = i - 1;
-        push(&m, i, i + 1);
+    LT_TRY(lt_vocab_index(v));
+    LT_TRY_GOTO(lt_tok_impl_merges_of_scores(v, score, &merge, &n), st, done);
+    LT_TRY_GOTO(lt_calloc(&rank, n + 1, sizeof *rank, "merges"), st, done);
+    float before = NAN; /* merges come best first */
+    for (int64_t i = 0; i < n; i++) {
+        float here = joint_score(v, score, merge[i]);
+        rank[i] = i == 0 ? 0 : rank[i - 1] + (here < before);
+        before = here;
     }
-    while (m.n_heap > 0) {
-        pair p = pop(&m);
-        /* one of the two may have been merged meanwhile */
-        if (m.id[p.left] != p.left_id || m.next[p.left] != p.right || m.id[p.right] != p.right_id) continue;
-        m.id[p.left] = p.joined;
-        m.id[p.right] = -1;
-        m.next[p.left] = m.next[p.right];
-        if (m.next[p.left] < m.n) m.prev[m.next[p.left]] = p.left;
-        push(&m, m.prev[p.left], p.left);
-        push(&m, p.left, m.next[p.left]);
-    }
-    ids->n = first;
-    for (int64_t i = 0; i < m.n; i = m.next[i]) ids->id[ids->n++] = m.id[i];
+    st = lt_tok_impl_bpe_create(v, merge, n, &(lt_bpe_options){.byte_fallback = true, .rank = rank}, path, model);
 done:
-    free(m.next);
-    free(m.prev);
-    free(m.heap);
+    free(merge);
+    free(rank);
     return st;
 }
 
-static lt_status encode(const lt_tok *t, const char *text, size_t bytes, lt_ids *ids) {
-    int64_t first = ids->n;
-    if (bytes == 0) return LT_OK;
-    int32_t space = lt_vocab_find(&t->vocab, " ", 1);
-    if (space >= 0) LT_TRY(lt_ids_push(ids, space));
-    for (size_t at = 0, n; at < bytes; at += n) {
-        n = char_bytes(text + at);
-        int32_t id = lt_vocab_find(&t->vocab, text + at, n);
-        if (id >= 0) {
-            LT_TRY(lt_ids_push(ids, id));
-            continue;
-        }
-        for (size_t i = 0; i < n; i++) LT_TRY(lt_ids_push(ids, FIRST_BYTE + (unsigned char)text[at + i]));
-    }
-    return merge(t, ids, first);
+static const char description[] =
+    "{\"normalizer\": {\"type\": \"Prepend\", \"prepend\": \" \"},"
+    " \"decoder\": {\"type\": \"Sequence\", \"decoders\": ["
+    "   {\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}, {\"type\": \"Strip\", \"content\": \" \", \"start\": 1, \"stop\": 0}]},"
+    " \"post_processor\": {\"type\": \"TemplateProcessing\","
+    "   \"single\": [{\"SpecialToken\": {\"id\": \"bos\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}],"
+    "   \"pair\": [{\"SpecialToken\": {\"id\": \"bos\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}},"
+    "              {\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}],"
+    "   \"special_tokens\": {\"bos\": {\"id\": \"bos\", \"ids\": [1], \"tokens\": [\"bos\"]}}}}";
+
+static lt_status describe(const lt_tok_model *m, json_t **about) {
+    *about = json_loads(description, 0, NULL);
+    LT_CHECK(*about, LT_ERR_NOMEM, "no memory for a tokenizer");
+    if (lt_vocab_find(&m->vocab, " ", 1) < 0) json_object_del(*about, "normalizer");
+    return LT_OK;
 }
 
-static void decode(const lt_tok *t, const int32_t *id, int64_t n, void *file) {
-    for (int64_t i = 0; i < n; i++) {
-        const char *s = t->vocab.token[id[i]];
-        unsigned byte;
-        if (id[i] >= FIRST_BYTE && id[i] < FIRST_BYTE + 256 && sscanf(s, "<0x%02X>", &byte) == 1)
-            fputc((int)byte, file);
-        else
-            fputs(i == 0 && *s == ' ' ? s + 1 : s, file); /* the space that encoding put in front */
+/* The ends of a text are special, but no text is taken for one of them: they are in the table of added tokens, and not in what is looked for. */
+static lt_status mark_specials(lt_tok_tables *t) {
+    LT_TRY(lt_calloc(&t->added, 2, sizeof *t->added, "added tokens"));
+    for (int i = 0; i < 2; i++) {
+        t->added[i] = (lt_added){.id = i ? EOS : BOS, .special = true};
+        t->n_added = i + 1;
+        LT_TRY(lt_strdup(&t->added[i].text, lt_vocab_text(&t->model->vocab, t->added[i].id, NULL)));
     }
+    t->bos = BOS;
+    t->eos = EOS;
+    t->unk = UNK;
+    t->cls = t->sep = t->pad = t->mask = -1;
+    free(t->kind_name);
+    t->kind_name = NULL;
+    return lt_strdup(&t->kind_name, "llama2c");
 }
 
-const lt_tok_kind lt_tok_impl_llama2c = {.name = "llama2c", .encode = encode, .decode = decode};
+lt_status lt_tok_impl_open_llama2c(const char *path, lt_tok_tables **t) {
+    lt_vocab v = {0};
+    float *score = NULL;
+    lt_tok_model *model = NULL;
+    json_t *about = NULL;
+    lt_status st = LT_OK;
+    LT_TRY_GOTO(read_file(path, &v, &score), st, done);
+    LT_TRY_GOTO(make_model(&v, score, path, &model), st, done);
+    LT_TRY_GOTO(describe(model, &about), st, done);
+    LT_TRY_GOTO(lt_tok_impl_build(about, &model, NULL, path, t), st, done);
+    st = mark_specials(*t);
+    if (st != LT_OK) {
+        lt_tok_impl_tables_free(*t);
+        *t = NULL;
+    }
+done:
+    if (model) model->kind->close(model);
+    lt_vocab_free(&v);
+    free(score);
+    json_decref(about);
+    return st;
+}

@@ -242,6 +242,17 @@ static lt_status make_room(lt_tok_work *w) {
     return LT_OK;
 }
 
+/* How many bytes of ASCII the text begins with: all of them, or a multiple of 8, or fewer than 8. */
+static int64_t ascii_run(const char *text, int64_t bytes) {
+    int64_t n = 0;
+    for (uint64_t x; n + 8 <= bytes; n += 8) {
+        memcpy(&x, text + n, 8);
+        if (x & UINT64_C(0x8080808080808080)) break;
+    }
+    while (n < bytes && (unsigned char)text[n] < 0x80) n++;
+    return n;
+}
+
 /* Sorts the text's characters. */
 static lt_status read_text(const lt_regex *re, room *r, const char *text, int64_t bytes) {
     const unsigned char *kind = re->kind;
@@ -254,9 +265,10 @@ static lt_status read_text(const lt_regex *re, room *r, const char *text, int64_
         r->cap = bytes + bytes / 2 + 64;
     }
     for (int64_t i = 0; i < bytes;) {
-        if ((unsigned char)text[i] < 0x80) {
-            r->kind[n++] = kind[(unsigned char)text[i++]];
-        } else {
+        int64_t ascii = ascii_run(text + i, bytes - i);
+        for (const char *end = text + i + ascii, *p = text + i; p < end; p++) r->kind[n++] = kind[(unsigned char)*p];
+        i += ascii;
+        while (i < bytes && (unsigned char)text[i] >= 0x80) {
             int32_t c;
             i += lt_tok_impl_char(text + i, &c);
             r->kind[n++] = kind[c];

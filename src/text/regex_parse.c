@@ -341,45 +341,58 @@ static const char *read_braces(const char *p, int *least, int *most) {
     return p + 1;
 }
 
-/* What follows something: how often it repeats, if it does. */
-static lt_status read_repeat(lt_regex_parser *ps, what is) {
-    const char *at = ps->p, *braces = NULL;
-    int least = 0, most = 0;
-    char text[40] = {*at, 0, 0};
-    if (*at == '{') braces = read_braces(at, &least, &most);
-    if (!braces && *at != '*' && *at != '+' && *at != '?') return LT_OK;
-    if (is != CHARACTER) LT_REGEX_REFUSE(ps, at, "a repeat of what takes no character");
-    ps->before = -1;
-    ps->p = braces ? braces : at + 1;
-    if (!braces) {
-        if (*ps->p == '?' || *ps->p == '+') text[1] = *ps->p++;
-    } else if (most >= 0 && most < least) { /* Ruby's way to say possessive */
-        (void)snprintf(text, sizeof text, "{%d,%d}+", most, least);
-    } else if (most < 0) {
-        (void)snprintf(text, sizeof text, "{%d,}%s", least, *ps->p == '?' ? "?" : "");
-    } else {
-        if (*ps->p == '?' && most == least) LT_REGEX_REFUSE(ps, at, "{n}?");
-        (void)snprintf(text, sizeof text, "{%d,%d}%s", least, most, *ps->p == '?' ? "?" : "");
+/* Makes a group of the items from start on. */
+static lt_status put_group(lt_regex_parser *ps, int64_t start) {
+    lt_regex_parts *o = ps->out;
+    LT_TRY(put_syntax(ps, "(?:)"));
+    memmove(o->item + start + 3, o->item + start, (size_t)(o->n - 4 - start) * sizeof *o->item);
+    for (int i = 0; i < 3; i++) o->item[start + i] = "(?:"[i];
+    return LT_OK;
+}
+
+/* What follows something, whose items begin at start: how often it repeats, if it does, and perhaps how often that repeats.  After braces a + is a repeat of
+ * the repeat, and so is a question mark after {n}; only after other repeats they say possessive and lazy. */
+static lt_status read_repeat(lt_regex_parser *ps, what is, int64_t start) {
+    for (int repeats = 0;; repeats++) {
+        const char *at = ps->p, *braces = NULL;
+        int least = 0, most = 0;
+        char text[40] = {*at, 0, 0};
+        if (*at == '{') braces = read_braces(at, &least, &most);
+        if (!braces && *at != '*' && *at != '+' && *at != '?') return LT_OK;
+        if (is != CHARACTER) LT_REGEX_REFUSE(ps, at, "a repeat of what takes no character");
+        if (repeats == LT_REGEX_MAX_DEPTH) LT_REGEX_REFUSE(ps, at, "more than %d repeats of repeats", LT_REGEX_MAX_DEPTH);
+        if (repeats) LT_TRY(put_group(ps, start));
+        ps->before = -1;
+        ps->p = braces ? braces : at + 1;
+        if (!braces) {
+            if (*ps->p == '?' || *ps->p == '+') text[1] = *ps->p++;
+        } else if (most >= 0 && most < least) { /* Ruby's way to say possessive */
+            (void)snprintf(text, sizeof text, "{%d,%d}+", most, least);
+        } else {
+            bool lazy = *ps->p == '?' && most != least;
+            if (most < 0)
+                (void)snprintf(text, sizeof text, "{%d,}%s", least, lazy ? "?" : "");
+            else
+                (void)snprintf(text, sizeof text, "{%d,%d}%s", least, most, lazy ? "?" : "");
+            ps->p += lazy;
+        }
+        LT_TRY(put_syntax(ps, text));
     }
-    if (braces && *ps->p == '?' && (most < 0 || most >= least)) ps->p++;
-    if (*ps->p == '*' || *ps->p == '+' || *ps->p == '?' || (*ps->p == '{' && read_braces(ps->p, &least, &most)))
-        LT_REGEX_REFUSE(ps, at, "a repeat of a repeat (write a group)");
-    return put_syntax(ps, text);
 }
 
 static lt_status read_alternatives(lt_regex_parser *ps) {
-    what is = NOTHING;
+    what is;
     ps->before = -1;
     while (*ps->p && *ps->p != ')') {
         if (*ps->p == '|') {
             ps->p++;
             ps->before = -1;
-            is = NOTHING;
             LT_TRY(put_syntax(ps, "|"));
             continue;
         }
+        int64_t start = ps->out->n;
         LT_TRY(read_one(ps, &is));
-        LT_TRY(read_repeat(ps, is));
+        LT_TRY(read_repeat(ps, is, start));
     }
     return LT_OK;
 }
