@@ -159,6 +159,10 @@ lt_status lt_tok_impl_load_json(const char *path, json_t **o) {
     FILE *f = fopen(path, "rb");
     LT_CHECK(f, LT_ERR_IO, "cannot open %s: %m", path);
     *o = json_loadf(f, JSON_ALLOW_NUL, &e);
+    if (!*o && json_error_code(&e) == json_error_numeric_overflow) { /* "no limit" is commonly written as 10^30: numbers as f64, then */
+        rewind(f);
+        *o = json_loadf(f, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &e);
+    }
     fclose(f);
     LT_CHECK(*o, LT_ERR_FORMAT, "%s:%d: not JSON: %s", path, e.line, e.text);
     return LT_OK;

@@ -172,7 +172,7 @@ static lt_status kind_of_file(char *file, kind *k) {
 }
 
 lt_status lt_tok_impl_open_path(const char *path, lt_tok_tables **t) {
-    char file[PATH_BYTES], dir[PATH_BYTES];
+    char file[PATH_BYTES], dir[PATH_BYTES - 100];
     struct stat info;
     json_t *config = NULL;
     lt_status st = LT_OK;

@@ -104,7 +104,7 @@ static const lt_tok_class classes[] = {
     {"DebertaV2", LT_FORM_DEBERTA_V2, deberta_v2, .models = " deberta-v2 "},
     {"XLMRoberta", LT_FORM_XLM_ROBERTA, xlm_roberta, .models = " xlm-roberta xlm-roberta-xl xmod kosmos-2 metaclip_2 "},
     {"T5", LT_FORM_T5, t5, .models = " t5 mt5 umt5 longt5 switch_transformers musicgen musicgen_melody pix2struct "},
-    {"MT5", LT_FORM_T5, t5},
+    {"MT5", LT_FORM_T5, t5, .models = NULL},
     {"Albert", LT_FORM_ALBERT, albert, .models = " albert nystromformer yoso "},
     {"Camembert", LT_FORM_CAMEMBERT, camembert, .models = " camembert "},
     {"GPTNeoX", LT_FORM_JSON, gpt2, .framed = true,

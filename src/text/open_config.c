@@ -15,9 +15,9 @@
 
 lt_status lt_tok_impl_switch(const json_t *config, const char *key, bool otherwise, const char *path, bool *on) {
     const json_t *v = json_object_get(config, key);
+    *on = v ? json_is_true(v) : otherwise;
     LT_CHECK(!v || json_is_null(v) || json_is_boolean(v), LT_ERR_FORMAT, "%s: its tokenizer_config.json: \"%s\" should be true or false",
              path, key);
-    *on = v ? json_is_true(v) : otherwise;
     return LT_OK;
 }
 
@@ -205,7 +205,7 @@ static lt_status read_additional(layer *l) {
         json_array_append_new(more, json_string(camembert[k]));
     for (int k = 0; l->class && !strcmp(l->class->name, "CodeLlama") && k < 4; k++) json_array_append_new(more, json_string(code_llama[k]));
     const json_t *extra = json_object_get(l->config, "extra_ids");
-    int64_t n = json_is_integer(extra) ? json_integer_value(extra) : 100;
+    int64_t n = json_is_number(extra) ? (int64_t)json_number_value(extra) : 100;
     for (int64_t k = 0; l->class && l->class->form == LT_FORM_T5 && !extra_ids && k < n && k < LT_TOK_MAX_ID; k++)
         json_array_append_new(more, json_sprintf("<extra_id_%lld>", (long long)k));
     lt_status st = LT_OK;

@@ -115,7 +115,7 @@ static lt_status create_wordpiece(const json_t *o, lt_tok_parts *p, const char *
 static lt_status create_unigram(const json_t *o, lt_tok_parts *p, const char *path, lt_tok_model **m) {
     json_t *unk = json_object_get(o, "unk_id");
     int64_t n = p->vocab.n;
-    bool byte_fallback;
+    bool byte_fallback = false;
     LT_CHECK(!unk || json_is_null(unk) || (json_is_integer(unk) && json_integer_value(unk) >= 0 && json_integer_value(unk) < n),
              LT_ERR_FORMAT, "%s: model.unk_id should be the place of a token in model.vocab, 0 to %lld", path, (long long)n - 1);
     LT_TRY(get_flag(o, "byte_fallback", path, &byte_fallback));

@@ -207,6 +207,7 @@ static lt_status normalizers(const folder *f, json_t *list) {
 
 /* Where a blank is put before a text, in Metaspace's words. */
 static lt_status prepend_scheme(const folder *f, const char **scheme) {
+    *scheme = "always";
     bool legacy = true, prefix = true, asks = f->class->form == LT_FORM_LLAMA || f->class->form == LT_FORM_T5;
     if (asks) LT_TRY(lt_tok_impl_legacy(f->config, f->path, &legacy));
     if (asks) LT_TRY(lt_tok_impl_switch(f->config, "add_prefix_space", true, f->path, &prefix));

@@ -65,7 +65,7 @@ static void *work(void *argument) {
             st = lt_tok_encode(w->tok, w->l->text + w->l->start[i], w->l->start[i + 1] - 1 - w->l->start[i], true, &ids, NULL);
             w->tokens += ids.n;
         }
-    if (st != LT_OK) (void)snprintf(w->failed, sizeof w->failed, "%s", lt_err_last()->msg);
+    if (st != LT_OK) (void)snprintf(w->failed, sizeof w->failed, "%.250s", lt_err_last()->msg);
     lt_ids_free(&ids);
     return NULL;
 }

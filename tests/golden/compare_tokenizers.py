@@ -8,7 +8,7 @@ FOLDERs: of tokenizers; default are all of DIR/tokenizers, and DIR/models with a
 structure; WORD picks those with it in their name.  --keep leaves them in a folder.  Texts: every text of DIR/data (forms: one of 30), and --random strings (token_texts.py).
 
 Compared are ids with specials, ids without them (a third of the texts), and the text of ids with and without specials (a quarter of them, and ids in random order).  One line a tokenizer,
-then its first differences, made as small as can be.  The judge of texts is the backend's decode; a U+0000 in them ends what the command can say, so what follows it is not compared.
+then its first differences, made as small as can be.  The judge of texts is the tokenizer's decode, with its clean-up of spaces where it has one.
 Exit 1 if anything differs.  Needs tokenizers, transformers and sentencepiece."""
 import argparse
 import json
@@ -207,27 +207,41 @@ def compare_texts(result, peer, tok, lists, skip, show):
     process = peer.start(lines, options)
     theirs = decode(tok, lists, skip)
     ours = [x if x is UNSAID else text_of(x) for x in peer.finish(process, lines, options)]
-    cut = [t.split("\0")[0] if "\0" in t and o == t.split("\0")[0] else t for o, t in zip(ours, theirs)]
-    result.count["cut"] = result.count.get("cut", 0) + sum(a != b for a, b in zip(cut, theirs))
     ask = lambda x: (text_of(peer.one(show_ids(x), options)), attempt(tok.decode, x, skip_special_tokens=skip))
 
     def shrink(item, a, b):
-        item = shorter(item, lambda x: len({t.split("\0")[0] for t in ask(x)}) == 2)
+        item = shorter(item, lambda x: len(set(ask(x))) == 2)
         a, b = ask(item)
         if a == b:
             return f"{item} differs among others, not by itself"
         return f"{item} = {[tok.id_to_token(i) for i in item]}: ours {a!r:.200} theirs {b!r:.200}"
 
-    result.add("text without specials" if skip else "text", differing(lists, ours, cut), shrink, show)
+    result.add("text without specials" if skip else "text", differing(lists, ours, theirs), shrink, show)
+
+
+class Cleaning:
+    """A backend whose texts are cleaned as its wrapper does."""
+
+    def __init__(self, tok, wrapper):
+        self.tok, self.clean = tok, wrapper.clean_up_tokenization
+
+    def __getattr__(self, name):
+        return getattr(self.tok, name)
+
+    def decode(self, ids, **options):
+        return self.clean(self.tok.decode(ids, **options))
+
+    def decode_batch(self, lists, **options):
+        return [self.clean(text) for text in self.tok.decode_batch(lists, **options)]
 
 
 def load(folder):
-    """The backend of the folder's tokenizer, without limits of length; and whether the wrapper around it would change its texts."""
+    """The backend of the folder's tokenizer, without limits of length; and whether the wrapper around it cleans its texts up."""
     wrapper = AutoTokenizer.from_pretrained(folder)
     tok = wrapper.backend_tokenizer
     tok.no_truncation()
     tok.no_padding()
-    return tok, bool(wrapper.clean_up_tokenization_spaces)
+    return (Cleaning(tok, wrapper) if wrapper.clean_up_tokenization_spaces else tok), bool(wrapper.clean_up_tokenization_spaces)
 
 
 def compare(peer, folder, texts, a):
@@ -249,7 +263,7 @@ def compare(peer, folder, texts, a):
         compare_texts(result, peer, tok, lists, skip, a.show)
     n, c = sum(len(x) for x in ids if x is not FAILED), result.count
     failed = sum(x is FAILED for x in ids)
-    notes = [f"{c['cut'] // 2} cut at U+0000"] * bool(c["cut"]) + [f"the judge fails on {failed}"] * bool(failed) + ["its wrapper cleans up"] * cleaned + ["the command fails too often"] * peer.gave_up
+    notes = [f"the judge fails on {failed}"] * bool(failed) + ["its wrapper cleans up"] * cleaned + ["the command fails too often"] * peer.gave_up
     print(f"{'BAD' if result.failures else 'ok '} {folder.name:<34} {len(items):>7} texts {n:>9} ids: {c['ids']:>6} differ, {c['ids without specials']:>6} without specials; "
           f"{len(lists):>6} lists: {c['text']:>6} differ, {c['text without specials']:>6} without specials ({time.time() - start:.1f} s) {', '.join(notes)}", flush=True)
     if result.failures and peer.said:

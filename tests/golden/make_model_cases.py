@@ -106,7 +106,7 @@ def cases(name, t):
     for text in TEXTS:
         e = t.encode(text)
         spans = byte_spans(text, e.offsets)
-        left_out = sum(b - a for a, b in spans) < len(text.encode()) and "bpe" in name and not t.model.unk_token
+        left_out = isinstance(t.model, models.BPE) and not t.model.unk_token and any(c not in LETTERS or (c == "▁" and t.token_to_id(c) is None) for c in text)
         # behind characters that are left out its offsets are not where tokens are
         yield {"text": text, "ids": e.ids, "spans": None if left_out else spans}
 

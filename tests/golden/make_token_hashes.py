@@ -89,7 +89,7 @@ def wordpiece_cases():
     print("};\nstatic const struct {\n    int skip;\n    const char *text, *back;\n} case_decode[] = {")
     for text in ("The film is good.", "don't [MASK] unaffable, bad!", "a b - c\u2014 i's n't"):
         for skip in (0, 1):
-            back = tok.decode(tok.encode(text).ids, skip_special_tokens=bool(skip))
+            back = BertTokenizerFast.clean_up_tokenization(tok.decode(tok.encode(text).ids, skip_special_tokens=bool(skip)))
             emit(f"{{{skip}, ", [c_text(text.encode()) + ",", c_text(back.encode())], "},")
     print("};")
 

@@ -370,10 +370,10 @@ static const struct {
 } case_decode[] = {
     {0,  "The film is good.", "[CLS] the film is good. " "[SEP]"},
     {1,  "The film is good.", "the film is good."},
-    {0,  "don't [MASK] unaffable, " "bad!", "[CLS] don ' t [MASK] una" "ffable, bad! [SEP]"},
-    {1,  "don't [MASK] unaffable, " "bad!", "don ' t unaffable, bad!"},
-    {0,  "a b - c\342\200\224 i's n't", "[CLS] a b - [UNK] \342\200\224 i " "' [UNK] [UNK] ' t [SEP]"},
-    {1,  "a b - c\342\200\224 i's n't", "a b - \342\200\224 i ' ' t"},
+    {0,  "don't [MASK] unaffable, " "bad!", "[CLS] don't [MASK] unaff" "able, bad! [SEP]"},
+    {1,  "don't [MASK] unaffable, " "bad!", "don't unaffable, bad!"},
+    {0,  "a b - c\342\200\224 i's n't", "[CLS] a b - [UNK] \342\200\224 i'" "[UNK] [UNK]'t [SEP]"},
+    {1,  "a b - c\342\200\224 i's n't", "a b - \342\200\224 i'' t"},
 };
 static const struct {
     const char *text;

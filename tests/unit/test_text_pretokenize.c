@@ -1,5 +1,5 @@
 // TEST np: 0  rooms: text  labels: unit  timeout: 60
-/* Pre-tokenisers: pieces and their places as Hugging Face's make them (golden/make_pretokenize_cases.py), with added tokens in between and without spans too. */
+/* Pre-tokenisers: pieces and their places as Hugging Face's make them (golden/make_pretokenize_cases.py), beside added tokens, and without spans too. */
 #include "golden/pretokenize_cases.h"
 #include "lt_test.h"
 #include "text/tokenizer_impl.h"
