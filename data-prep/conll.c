@@ -91,6 +91,7 @@ static lt_status take(prep_rows *r, char *line, piece *col, int n, prep_fate *fa
     size_t bytes = col[w].bytes, tag_bytes = 0;
     LT_CHECK(bytes, LT_ERR_FORMAT, "%s:%lld: the word is empty", r->source.path, (long long)r->source.line);
     if (has_tag) col[t].at[col[t].bytes] = 0;
+    r->labelled |= has_tag;
     LT_TRY(prep_rows_clean(r, 0, r->source.line, "the word", (int64_t)(word - line), false, &word, &bytes, fate));
     if (has_tag && *fate == PREP_KEPT) {
         const char *raw = col[t].at;

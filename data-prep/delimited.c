@@ -91,6 +91,7 @@ lt_status prep_delimited_begin(prep_rows *r) {
              (long long)r->record.line, l->columns, r->record.n);
     LT_TRY(locate(r));
     r->fits = r->header;
+    r->labelled = r->at[PREP_LABEL] > 0;
     return LT_OK;
 }
 

@@ -1,8 +1,8 @@
 /* Rows from JSON, an object a line.
  *
- * A text is a string; words are an array of strings, their tags an array of strings or whole numbers.  A field may lie deeper, a.b being field b of the object
- * in field a.  null and, where a preset allows it, a missing field mean no label.  jansson reads the line; it bounds the depth, and refuses what is no UTF-8, so
- * that such bytes are treated before. */
+ * A text is a string; words are an array of strings, their tags an array of strings or whole numbers.  A field may lie deeper, a.b being field b of
+ * the object in field a.  null and, where a preset allows it, a missing field mean no label.  jansson reads the line; it bounds the depth, and refuses
+ * what is no UTF-8, so that such bytes are treated before. */
 #include "rows_impl.h"
 
 #include <string.h>
@@ -151,6 +151,7 @@ static lt_status get_label(prep_rows *r, prep_row *row, bool *left_out) {
     char number[40], where[160];
     if (!prep_column_there(c)) return LT_OK;
     const json_t *v = find(r->object, c, &name);
+    r->labelled |= v != NULL;
     if (!v && r->layout.label_optional) return LT_OK;
     if (!v) return missing(r, c);
     LT_TRY(scalar(r, v, name, number, &raw));
@@ -209,6 +210,7 @@ static lt_status words_row(prep_rows *r, prep_row *row, prep_fate *fate) {
                  *tags = prep_column_there(&l->label) ? find(r->object, &l->label, &names[1]) : NULL;
     if (!words) return missing(r, &l->text[0]);
     if (!tags && prep_column_there(&l->label) && !l->label_optional) return missing(r, &l->label);
+    r->labelled |= tags != NULL;
     if (json_is_null(tags)) tags = NULL;
     LT_CHECK(json_is_array(words), LT_ERR_FORMAT, "%s:%lld: field \"%s\" should be an array of words, found %s", r->source.path,
              (long long)r->source.line, names[0], type_name(words));

@@ -73,10 +73,10 @@ lt_status prep_preset_files(const prep_preset *p, const char *dir, prep_preset_f
     lt_status st = LT_OK;
     char looked[600] = "";
     for (size_t s = 0; s < sizeof order / sizeof *order && st == LT_OK; s++) {
-        for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name && st == LT_OK; i++)
-            if (!strcmp(p->file[i].split, order[s]) && !has(&f, order[s])) st = add(&f, dir, p->file[i].name, order[s]);
         for (size_t i = 0; i < sizeof common / sizeof *common && st == LT_OK; i++)
             if (!strcmp(common[i].split, order[s]) && !has(&f, order[s])) st = add(&f, dir, common[i].name, order[s]);
+        for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name && st == LT_OK; i++)
+            if (!strcmp(p->file[i].split, order[s]) && !has(&f, order[s])) st = add(&f, dir, p->file[i].name, order[s]);
     }
     for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name; i++) {
         size_t at = strlen(looked);
@@ -119,16 +119,34 @@ const char *prep_split_of_name(const char *path) {
 
 /* --- list --------------------------------------------------------------------------------------------------------------------------- */
 
+/* Words of a list behind a heading, broken where a line is full. */
+typedef struct column_list {
+    FILE *out;
+    int at, n;
+} column_list;
+
+static void begin_list(column_list *l, FILE *out, const char *heading) {
+    *l = (column_list){.out = out, .at = fprintf(out, "            %s ", heading)};
+}
+
+static void put(column_list *l, const char *a, const char *between, const char *b) {
+    if (l->n) l->at += fprintf(l->out, ", ");
+    if (l->n++ && l->at > 110) l->at = fprintf(l->out, "\n              ");
+    l->at += fprintf(l->out, "%s%s%s", a, between, b);
+}
+
 void prep_preset_list(FILE *out) {
     for (const prep_preset *p = prep_presets; p->name; p++) {
+        column_list l;
         fprintf(out, "%-11s %s (%s)\n", p->name, p->about, p->metric);
-        fprintf(out, "            %s", p->words ? "types, words: " : "labels, words: ");
-        for (int i = 0; i < p->n_labels; i++) fprintf(out, "%s%s \"%s\"", i ? ", " : "", p->label_name[i], p->label_words[i]);
+        begin_list(&l, out, p->words ? "types and words:" : "labels and words:");
+        for (int i = 0; i < p->n_labels; i++) put(&l, p->label_name[i], " = ", p->label_words[i]);
         fputc('\n', out);
         for (int i = 0; i < p->n_forms; i++) fprintf(out, "            %s %s\n", i ? "or" : "file:", p->form[i].about);
-        for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name; i++)
-            fprintf(out, "%s%s is %s%s", i ? ", " : "            in a folder: ", p->file[i].name, p->file[i].split,
-                    i + 1 < PREP_PRESET_FILES && p->file[i + 1].name ? "" : "; and names that all tasks have\n");
+        if (!p->file[0].name) continue;
+        begin_list(&l, out, "in a folder also");
+        for (int i = 0; i < PREP_PRESET_FILES && p->file[i].name; i++) put(&l, p->file[i].split, " from ", p->file[i].name);
+        fputc('\n', out);
     }
     fputs("\nIn a folder every task finds train, dev (valid, validation) and test, ending in .tsv, .csv, .jsonl, .json, .txt, .conll, or "
           "one of these and .gz.\n"

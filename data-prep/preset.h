@@ -16,10 +16,10 @@ typedef struct prep_preset {
     const char *const *label_name, *const *label_words;
     const prep_layout *form;
     int n_forms;
+    /* Names in a folder, without endings, besides those that all tasks know and that come first.  Of several for one split the first that is there counts. */
     struct {
         const char *name, *split;
-    } file
-        [PREP_PRESET_FILES]; /* names in a folder before those that all presets know; of several for one split the first that is there counts */
+    } file[PREP_PRESET_FILES];
 } prep_preset;
 
 /* The table, ended by an entry without name. */

@@ -55,9 +55,13 @@ static const char *const agnews_names[] = {"World", "Sports", "Business", "Sci/T
 static const char *const agnews_words[] = {"world", "sports", "business", "technology"};
 static const prep_layout agnews[] = {
     {.text = {COLUMN("title"), COLUMN("description")},
-     .label = COLUMN("class index", "class", "label"),
+     .label = COLUMN("class index", "class"),
+     .base = 1,
+     .about = ANY_FILE("class (or class index) 1 to 4, title, description")},
+    {.text = {COLUMN("title"), COLUMN("description")},
+     .label = COLUMN("label"),
      .base = -1,
-     .about = "header or JSONL with class (class index, label), title and description"},
+     .about = ANY_FILE("label 0 to 3 or 1 to 4, title, description")},
     {.text = {COLUMN("text")}, .label = COLUMN("label"), .base = -1, .about = ANY_FILE("text and label, 0 to 3 or 1 to 4")},
     {.format = PREP_CSV,
      .header = PREP_HEADER_NO,

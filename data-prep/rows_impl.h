@@ -64,7 +64,7 @@ void prep_tags_fini(prep_tags *t);
 /* --- an open file ------------------------------------------------------------------------------------------------------------------- */
 
 enum {
-    PREP_HEAD = 1 << 20 /* bytes from which a file's form is settled */,
+    PREP_HEAD = 4 * PREP_PIECE /* bytes from which a file's form is settled */,
     PREP_SLOTS = PREP_TEXT_PARTS + 2,
     PREP_PAIR = PREP_TEXT_PARTS,
     PREP_LABEL
@@ -76,7 +76,8 @@ struct prep_rows {
     prep_rows_counts counts;
     int64_t rows;
     int64_t bad_line; /* the last row with bad bytes */
-    bool fits;        /* the columns were found by their names */
+    bool fits;        /* the columns of texts were found by their names */
+    bool labelled;    /* and there is one of labels */
     bool trial;       /* a beginning is read to see what it is */
     char about[400];
     char first[200]; /* beginning of the first line, for messages */
@@ -108,8 +109,8 @@ struct prep_rows {
 
 /* What became of a piece of text. */
 typedef enum prep_fate { PREP_KEPT, PREP_SKIPPED } prep_fate;
-/* Checks bytes by the layout; *text and *bytes may become those of r->fixed[slot].  where: "column 3" or the like; line_byte: place of the text in its line, from
- * 0, or -1 if that is not known. */
+/* Checks bytes by the layout; *text and *bytes may become those of r->fixed[slot].  where: "column 3" or the like; line_byte: place of the text in its
+ * line, from 0, or -1 if that is not known. */
 lt_status prep_rows_clean(prep_rows *r, int slot, int64_t line, const char *where, int64_t line_byte, bool nul, const char **text,
                           size_t *bytes, prep_fate *fate);
 /* From a label as it stands to the name in row->label (NULL: unlabelled); *left_out if it has none by the rule. */

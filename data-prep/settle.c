@@ -1,6 +1,7 @@
 /* What a layout leaves open, from the beginning of the file: which of a preset's forms it has, where class numbers begin, how spans are tagged.
  *
- * The first MiB is read by the same readers, as a trial.  What it shows holds for the whole file; what contradicts it later is an error there, with its line. */
+ * The first MiB is read by the same readers, as a trial.  What it shows holds for the whole file; what contradicts it later is an error there, with
+ * its line. */
 #include "preset.h"
 #include "rows_impl.h"
 
@@ -80,8 +81,8 @@ const char *prep_rows_hint(const prep_rows *r, char *text, size_t bytes) {
 
 /* --- trials ------------------------------------------------------------------------------------------------------------------------- */
 
-/* How well a layout fits the file's beginning. */
-typedef enum fit { NO_FIT, COLUMNS_FIT, ROW_FITS } fit;
+/* How well a layout fits the file's beginning.  Columns that were found by their names say more than those that are there by number. */
+typedef enum fit { NO_FIT, TEXT_FITS /* and nothing is labelled */, COLUMNS_FIT /* but not what is in them */, ROW_FITS } fit;
 
 /* Reads the first row.  error, if any, is in the thread's record. */
 static lt_status try_layout(const prep_rows *r, const prep_layout *l, fit *f) {
@@ -94,11 +95,8 @@ static lt_status try_layout(const prep_rows *r, const prep_layout *l, fit *f) {
         /* numbers as tags can fit by their range alone */
         do st = prep_rows_step(t, &row, &more);
         while (st == LT_OK && more && l->n_tags);
-        /* columns that were found by their names say more than those that are there by number */
-        if (st == LT_OK)
-            *f = ROW_FITS;
-        else if (t->fits)
-            *f = COLUMNS_FIT;
+        bool labels = t->labelled || !prep_column_there(&l->label);
+        if (st == LT_OK || t->fits) *f = !labels ? TEXT_FITS : st == LT_OK ? ROW_FITS : COLUMNS_FIT;
     }
     prep_rows_close(&t);
     return st == LT_ERR_NOMEM ? st : LT_OK;

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SMALL = 1 << 20, LARGE = 1 << 23 };
+enum { SMALL = 4 * PREP_PIECE, LARGE = 32 * PREP_PIECE };
 
 lt_status prep_buffer_room(prep_buffer *b, size_t n) {
     if (b->cap > b->n + n) return LT_OK;

@@ -162,7 +162,7 @@ refuses "unknown option" 2 '--frobnicate' -- data --frobnicate train.tsv
 refuses "no tokenizer given" 2 '-t DIR' -- data --format tsv --text 2 --label 1 train.tsv -o bad.h5
 refuses "no output given" 2 '-o OUT.h5' -- data "${tsv[@]}" train.tsv
 refuses "neither task nor format" 2 '--task' -- data -t "$bert" train.tsv -o bad.h5
-refuses "unknown task" 2 '"mnist"' 'sst2, cola, rte' -- data --task mnist train.tsv -t "$bert" -o bad.h5
+refuses "unknown task" 2 '"mnist"' 'sst2, sst5, cola, rte' -- data --task mnist train.tsv -t "$bert" -o bad.h5
 refuses "unknown format" 2 '"xml"' 'tsv' -- data --format xml --text 1 --label 2 train.tsv -t "$bert" -o bad.h5
 refuses "column 0" 2 '--text' 'from 1' -- data --format tsv --text 0 --label 1 train.tsv -t "$bert" -o bad.h5
 refuses "no label column" 2 '--label is missing' -- data --format tsv --text 2 train.tsv -t "$bert" -o bad.h5
@@ -175,7 +175,7 @@ refuses "task with columns" 2 '--text' -- data --task sst2 --text 1 train.tsv -t
 cp train.tsv odd.tsv
 refuses "which split" 2 'odd.tsv' 'train=odd.tsv' -- data "${tsv[@]}" odd.tsv dev.tsv -o bad.h5
 refuses "missing file" 15 'nowhere.tsv' 'No such file' -- data "${tsv[@]}" nowhere.tsv -o bad.h5
-refuses "a folder with none of the files" 15 'bare' 'train.tsv' -- data --task sst2 bare -t "$bert" -o bad.h5
+refuses "a folder with none of the files" 15 'bare' 'train, dev' -- data --task sst2 bare -t "$bert" -o bad.h5
 refuses "folder without tokenizer" 15 'no tokenizer in bare' 'vocab.txt' -- data --format tsv --text 2 --label 1 train.tsv -t bare -o bad.h5
 refuses "output in no folder" 15 'nowhere/bad.h5' -- data "${tsv[@]}" train.tsv -o nowhere/bad.h5
 refuses "output is a folder" 2 'is a folder' -- data "${tsv[@]}" train.tsv -o bare
@@ -190,7 +190,7 @@ refuses "no such name in the header" 16 'pairs.tsv:1:' '"three"' '"one", "two"' 
     data --format tsv --text three --label y pairs.tsv -t "$bert" -o bad.h5
 refuses "unknown label" 16 'train.tsv:2:' '"neg"' 'pos, none' -- data "${tsv[@]}" --labels pos,none train.tsv -o bad.h5
 printf 'sentence\tlabel\ngood\t1\nbad\t2\n' >train.sst.tsv
-refuses "unknown label of a preset" 16 'train.sst.tsv:3:' '"2"' '0, 1' -- data --task sst2 train.sst.tsv -t "$bert" -o bad.h5
+refuses "unknown label of a preset" 16 'train.sst.tsv:3:' 'label 2' 'negative is 0' -- data --task sst2 train.sst.tsv -t "$bert" -o bad.h5
 printf 'pos\tgood\n\tbad\n' >nolabel.tsv
 refuses "empty label" 16 'nolabel.tsv:2:' 'empty' -- data "${tsv[@]}" nolabel.tsv -o bad.h5
 refuses "one label only" 16 'same label "pos"' -- data "${tsv[@]}" <(printf 'pos\tgood\n') -o bad.h5
@@ -227,7 +227,7 @@ printf '\xef\xbb\xbflabel\tsentence\r\n0\tbad film\r\n1\tgood\r\n' >sst/dev.tsv
 prep data --task sst2 sst -t "$bert" -o sst2.h5
 expect "made-up sst2" "$rc $(values sst2.h5 /splits/train/tokens), $(values sst2.h5 /splits/train/label)" "0 2 $the $film 3 2 $bad $story 3, 1 0"
 expect "made-up sst2: label first, BOM, CRLF" "$(values sst2.h5 /splits/dev/tokens), $(values sst2.h5 /splits/dev/label)" "2 $bad $film 3 2 $good 3, 0 1"
-expect "made-up sst2: words" "$(values sst2.h5 /labels/name), $(values sst2.h5 /labels/words)" "0 1, negative positive"
+expect "made-up sst2: words" "$(values sst2.h5 /labels/name), $(values sst2.h5 /labels/words)" "negative positive, negative positive"
 printf 'content\tlabel\r\nthe story\t0\r\ngood\t1' >train.sst.tsv
 prep data --task sst2 train.sst.tsv -t "$bert" -o sst2.h5
 expect "made-up sst2: column 'content', no last line end" "$rc $(values sst2.h5 /splits/train/tokens), $(values sst2.h5 /splits/train/label)" \
@@ -243,8 +243,8 @@ prep data --task rte rte_ -t "$bert" -o rte.h5
 expect "made-up rte" "$rc $(values rte.h5 /splits/train/tokens), $(values rte.h5 /splits/train/label)" "0 2 $the $film 3 $good $story 3 2 $bad 3 $the 3, 1 0"
 expect "made-up rte: second texts" "$(values rte.h5 /splits/train/segment_offsets)" "4 10 12"
 expect "made-up rte: columns in another order, BOM, CRLF" "$(values rte.h5 /splits/dev/tokens), $(values rte.h5 /splits/dev/label)" "2 $story 3 $film 3, 0"
-printf 'sentence\tlabel\nthe film\tpositive\nbad\t0\n' >train.sst.tsv
-refuses "made-up sst2: a label that is none" 16 'train.sst.tsv:2:' '"positive"' '0, 1' -- data --task sst2 train.sst.tsv -t "$bert" -o bad.h5
+printf 'sentence\tlabel\nthe film\tgreat\nbad\t0\n' >train.sst.tsv
+refuses "made-up sst2: a label that is none" 16 'train.sst.tsv:2:' '"great"' 'negative, positive' -- data --task sst2 train.sst.tsv -t "$bert" -o bad.h5
 
 # ---- the presets on the real files, where they are
 shared=$source_dir/../shared/data

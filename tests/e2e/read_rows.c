@@ -3,8 +3,8 @@
  *
  *     read_rows [KEY=VALUE...] FILE
  *
- * A text row is LINE, label, text and second text, a row of words LINE and word/tag pairs, parted by tabs; a missing label is ?; tabs, line ends and NUL in texts
- * are \t, \n, \0.  Last come the counts and how the file was read.  Errors go to stderr; the exit code is that of ltune-prep. */
+ * A text row is LINE, label, text and second text, a row of words LINE and word/tag pairs, parted by tabs; a missing label is ?; tabs, line
+ * ends and NUL in texts are \t, \n, \0.  Last come the counts and how the file was read.  Errors go to stderr; exit codes are those of ltune-prep. */
 #include "preset.h"
 
 #include "base/sha256.h"
@@ -136,8 +136,9 @@ static lt_status run(int argc, char **argv) {
     }
     const prep_rows_counts *c = prep_rows_count(r);
     LT_TRY_GOTO(lt_sha_finish(&sha, hex), st, done);
-    printf("# lines %lld, blank %lld, left out %lld, replaced %lld, skipped %lld, stray %lld\n# %s\n# %s\n", (long long)c->lines, (long long)c->blank,
-           (long long)c->left_out, (long long)c->invalid_replaced, (long long)c->invalid_skipped, (long long)c->stray, prep_rows_about(r), hex);
+    printf("# lines %lld, blank %lld, left out %lld, replaced %lld, skipped %lld, stray %lld\n# %s\n# %s\n", (long long)c->lines,
+           (long long)c->blank, (long long)c->left_out, (long long)c->invalid_replaced, (long long)c->invalid_skipped, (long long)c->stray,
+           prep_rows_about(r), hex);
 done:
     if (sha) (void)lt_sha_finish(&sha, hex);
     prep_rows_close(&r);

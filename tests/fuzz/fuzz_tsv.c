@@ -51,22 +51,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     memset(&d, 0, sizeof d);
     d.tok = tok;
     d.spec.task = "tsv";
-    set_column(&d.spec.text, fuzz_take_byte(&in));
-    set_column(&d.spec.pair, fuzz_take_byte(&in));
-    set_column(&d.spec.label, fuzz_take_byte(&in));
-    d.spec.has_pair = flags & PAIR;
-    d.spec.sign = flags & SIGN;
-    /* as the command line: a column by name needs a header */
-    d.spec.header = flags & HEADER || !d.spec.text.number || !d.spec.label.number || (d.spec.has_pair && !d.spec.pair.number);
+    d.spec.layout.format = PREP_TSV;
+    set_column(&d.spec.layout.text[0], fuzz_take_byte(&in));
+    set_column(&d.spec.layout.pair, fuzz_take_byte(&in));
+    set_column(&d.spec.layout.label, fuzz_take_byte(&in));
+    if (!(flags & PAIR)) d.spec.layout.pair = (prep_column){0};
+    d.spec.layout.rule = flags & SIGN ? PREP_RULE_SIGN : PREP_RULE_NAME;
+    d.spec.layout.header = flags & HEADER ? PREP_HEADER_YES : PREP_HEADER_NO;
     d.spec.max_length = fuzz_take_byte(&in);
     if (d.spec.max_length && d.spec.max_length < 4) d.spec.max_length = 4;
     if (flags & SPLIT) {
         d.spec.n_shares = 2;
         d.spec.share[0] = d.spec.share[1] = 50;
     }
-    if (d.spec.sign || flags & FIXED) {
-        FUZZ_OK(prep_label_intern(&d.labels, d.spec.sign ? "negative" : "0", &k));
-        FUZZ_OK(prep_label_intern(&d.labels, d.spec.sign ? "positive" : "1", &k));
+    if (flags & (SIGN | FIXED)) {
+        FUZZ_OK(prep_label_intern(&d.labels, flags & SIGN ? "negative" : "0", &k));
+        FUZZ_OK(prep_label_intern(&d.labels, flags & SIGN ? "positive" : "1", &k));
         d.labels.fixed = true;
     }
     FUZZ_OK(lt_sha_begin(&d.source));
