@@ -102,9 +102,11 @@ static void print_labels(const prep_report *r, FILE *f) {
 
 static void print_split_notes(const prep_report *r, const prep_report_split *s, FILE *f) {
     if (s->unlabelled) fprintf(f, "%s: without labels, for ltune predict RUN.yaml --split %s\n", s->name, s->name);
-    if (s->words)
-        fprintf(f, "%s: %lld words, %lld without a token, %lld behind the cut; they count as words all the same\n", s->name,
-                (long long)s->words, (long long)s->words_lost, (long long)s->words_cut);
+    if (s->words) fprintf(f, "%s: %lld words", s->name, (long long)s->words);
+    if (s->words_lost + s->words_cut)
+        fprintf(f, ", of which %lld have no token and %lld lie behind the cut: when spans are judged they count all the same",
+                (long long)s->words_lost, (long long)s->words_cut);
+    if (s->words) fputc('\n', f);
     if (s->disputed) fprintf(f, "%s: %lld texts occur with different labels\n", s->name, (long long)s->disputed);
     for (int k = 0; k < r->n_splits; k++)
         if (s->also[k]) fprintf(f, "%s: %lld rows have a text that is also in %s\n", s->name, (long long)s->also[k], r->split[k].name);
