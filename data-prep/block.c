@@ -193,7 +193,8 @@ static lt_status make_hashes(const prep_block *b, const prep_given *g, const pre
     lt_sha *sha = NULL;
     LT_TRY(lt_sha_bytes(text, (size_t)g->bytes, hex));
     made->digest[0] = first_bits(hex, 16);
-    made->digest[1] = first_bits(hex + 16, 16) << 1 | (g->first_bytes < g->bytes); /* a tab in a text is no second text */
+    made->digest[1] = first_bits(hex + 16, 16);
+    if (g->first_bytes < g->bytes) made->digest[1] ^= (uint64_t)(g->first_bytes + 1) * 0x9e3779b97f4a7c15u; /* texts may hold tabs */
     if (spec->seed != 0 && (spec->n_shares || spec->per_label)) {
         LT_TRY(lt_sha_begin(&sha));
         lt_sha_add(sha, seed, (size_t)snprintf(seed, sizeof seed, "%lld\t", (long long)spec->seed));

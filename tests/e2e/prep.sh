@@ -1,45 +1,9 @@
 #!/usr/bin/env bash
 # TEST labels: e2e timeout: 60
 # ltune-prep by its command line: what lands in the data set (ids, labels, splits, words), what is counted, and what every kind of bad
-# input is answered.  The vocabulary of tests/golden/tiny-bert is small enough to write ids by hand: [CLS] 2, [SEP] 3, [UNK] 1.
-set -euo pipefail
-source_dir=${LT_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
-prep=${LT_BIN:-$source_dir/build/release/bin}/ltune-prep
-bert=$source_dir/tests/golden/tiny-bert
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-passed=0 failed=0
-
-expect() { # expect WHAT FOUND WANTED
-    if [ "$2" = "$3" ]; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        printf "FAILED: %s: found '%s', expected '%s'\n" "$1" "$2" "$3"
-        sed 's/^/  | /' out err 2>/dev/null || true
-    fi
-}
-prep() { # output in out and err, exit code in rc
-    rc=0
-    "$prep" "$@" >out 2>err </dev/null || rc=$?
-}
-says() { grep -qF -- "$1" out err && echo yes || echo no; }
-refuses() { # refuses WHAT CODE WORDS... -- ARGS...: exit code and every word in the message, and no output file
-    local what=$1 code=$2 words=()
-    shift 2
-    while [ "$1" != -- ]; do words+=("$1"); shift; done
-    shift
-    rm -f bad.h5
-    prep "$@"
-    expect "$what: exit code" "$rc" "$code"
-    for w in "${words[@]}"; do expect "$what: says '$w'" "$(says "$w")" yes; done
-    expect "$what: no file left" "$(find . -name 'bad.h5*' | wc -l)" 0
-}
-id() { awk -v w="$1" '$0 == w { print NR - 1 }' "$bert/vocab.txt"; }
-values() { # values FILE DATASET: its numbers on one line
-    # (awk reads to the end: leaving early would end h5dump by SIGPIPE, and pipefail this script)
-    h5dump -y -w 0 -d "$2" "$1" | awk '/DATA \{/ && !done { on = 1; next } /\}/ && on { on = 0; done = 1 } on' |
-        sed 's/\\000//g' | tr -s ', "\n' ' ' | sed 's/^ //; s/ $//'
-}
+# input is answered.
+# shellcheck source=tests/e2e/prep.bash
+. "$(dirname "$0")/prep.bash"
 tsv=(--format tsv --text 2 --label 1 -t "$bert")
 
 # ---- what lands in the file
@@ -266,5 +230,4 @@ else
     echo "the real data sets are not beside this tree: presets were checked on made-up files only"
 fi
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+verdict
