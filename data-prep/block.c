@@ -1,11 +1,11 @@
 /* Rows into tokens, a block at a time; see block.h.
  *
- * Texts are tokenised whole and cut here, so that the report can say how long they were.  Words are tokenised one by one, as texts of their own, and put into one
- * sequence: that is what Hugging Face's tokenizers do with is_split_into_words=True.  Those of GPT-2's and RoBERTa's kind refuse that unless they are opened with
- * add_prefix_space=True; for them a space goes before each word, which is the same (words.c).  A word's first token has its label.
+ * Texts are tokenised whole and cut here, so that the report can say how long they were.  Words are tokenised one by one, as texts of their own, and put
+ * into one sequence: that is what Hugging Face's tokenizers do with is_split_into_words=True.  Those of GPT-2's and RoBERTa's kind refuse that unless they
+ * are opened with add_prefix_space=True; for them a space goes before each word, which is the same (words.c).  A word's first token has its label.
  *
- * What is drawn by hash is drawn by SHA-256 of the text ("TEXT", "TEXT TAB SECOND TEXT", words parted by spaces), with "SEED TAB" before it unless the seed is 0, so
- * that it can be repeated with sha256sum. */
+ * What is drawn by hash is drawn by SHA-256 of the text ("TEXT", "TEXT TAB SECOND TEXT", words parted by spaces), with "SEED TAB" before it unless the seed
+ * is 0, so that it can be repeated with sha256sum. */
 #include "block.h"
 
 #include "base/mem.h"

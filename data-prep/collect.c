@@ -1,7 +1,7 @@
 /* Tokenised rows to their splits; see data.h.
  *
- * Rows without a label go to a split of their own, the twin of the one they were read for: a split in which some rows have labels could be neither learned from whole
- * nor told apart.  A split that gets no labelled row at all (a test set as it is published) is its twin, under its own name. */
+ * Rows without a label go to a split of their own, the twin of the one they were read for: a split in which some rows have labels could be neither learned
+ * from whole nor told apart.  A split that gets no labelled row at all (a test set as it is published) is its twin, under its own name. */
 #include "block.h"
 
 #include "base/log.h"

@@ -11,8 +11,8 @@
  *     write.c      from there into the data set, and what is counted on the way
  *     report.h     what is told: printed, as JSON, stored in the file
  *
- * Memory is constant: blocks, buffers of temporary files, and one bit a row.  The file is a function of the input and the command line alone: blocks are taken in the
- * order in which they were read, whoever tokenised them. */
+ * Memory is constant: blocks, buffers of temporary files, and one bit a row.  The file is a function of the input and the command line alone: blocks are
+ * taken in the order in which they were read, whoever tokenised them. */
 
 #include "prep.h"
 #include "preset.h"
@@ -115,8 +115,8 @@ lt_status prep_label_spans(prep_labels *l, int n, const char *const *type, const
 void prep_label_list(const prep_labels *l, char *text, size_t bytes);
 /* Sets the words of a label; false if there is no such label.  Errors: NOMEM. */
 lt_status prep_label_words(prep_labels *l, const char *name, const char *words, bool *known);
-/* Puts found labels in order: by value if all are whole numbers, else by bytes; tags of spans (spans) as prep_label_spans has them, with those that did not occur.
- * fresh [LT_MAX_LABELS]: new number of each old one.  Errors: FORMAT, NOMEM. */
+/* Puts found labels in order: by value if all are whole numbers, else by bytes; tags of spans (spans) as prep_label_spans has them, with those that did not
+ * occur. fresh [LT_MAX_LABELS]: new number of each old one.  Errors: FORMAT, NOMEM. */
 lt_status prep_labels_sort(prep_labels *l, bool spans, int fresh[LT_MAX_LABELS]);
 void prep_labels_fini(prep_labels *l);
 

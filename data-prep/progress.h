@@ -1,5 +1,6 @@
 #pragma once
-/* How far a long job is: one line on a terminal, renewed twice a second, with the time that is left; in a log a line a minute.  Silent for the first seconds. */
+/* How far a long job is: one line on a terminal, renewed twice a second, with the time that is left; in a log a line a minute.  Silent for the first
+ * seconds. */
 
 #include <stdbool.h>
 #include <stdint.h>

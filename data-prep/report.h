@@ -1,6 +1,6 @@
 #pragma once
-/* What there is to know of a data set that was made: collected once, stored in the file, printed alike by the command that made it and by those who look at it later,
- * and as JSON. */
+/* What there is to know of a data set that was made: collected once, stored in the file, printed alike by the command that made it and by those who look at
+ * it later, and as JSON. */
 
 #include "store/h5.h"
 

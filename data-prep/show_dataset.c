@@ -1,4 +1,5 @@
-/* A data set for people: what made it, the report that it carries, and its first rows as text; of words with tags WORD/TAG, of those outside of spans the word alone. */
+/* A data set for people: what made it, the report that it carries, and its first rows as text; of words with tags WORD/TAG, of those outside of spans the
+ * word alone. */
 #include "report.h"
 #include "show.h"
 

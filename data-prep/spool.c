@@ -1,7 +1,7 @@
 /* Temporary files; see spool.h.
  *
- * They lie beside the output unless TMPDIR names another place: there must be room for the output there, and what is spooled is about as large; a /tmp in memory would
- * be neither.  A full disk is found while rows come, not after the last. */
+ * They lie beside the output unless TMPDIR names another place: there must be room for the output there, and what is spooled is about as large; a /tmp in
+ * memory would be neither.  A full disk is found while rows come, not after the last. */
 #include "spool.h"
 
 #include "base/mem.h"

@@ -1,6 +1,6 @@
 #pragma once
-/* Values that come one behind the other and are more than memory should hold: the last of them in a buffer, those before in a file without a name, which the system
- * takes back when the process ends, however it ends.  Few values never leave memory. */
+/* Values that come one behind the other and are more than memory should hold: the last of them in a buffer, those before in a file without a name, which
+ * the system takes back when the process ends, however it ends.  Few values never leave memory. */
 
 #include "base/err.h"
 

@@ -1,8 +1,8 @@
 /* How words become tokens one by one; see block.c.
  *
- * Hugging Face's AutoTokenizer(..., is_split_into_words=True) tokenises each word as a text of its own.  Its classes for GPT-2's byte-level vocabularies refuse that
- * unless they were opened with add_prefix_space=True, because " word" and "word" are different tokens there and a text has the first nearly everywhere.  Which class
- * a folder asks for is what its tokenizer_config.json says, or its config.json by the kind of model. */
+ * Hugging Face's AutoTokenizer(..., is_split_into_words=True) tokenises each word as a text of its own.  Its classes for GPT-2's byte-level vocabularies
+ * refuse that unless they were opened with add_prefix_space=True, because " word" and "word" are different tokens there and a text has the first nearly
+ * everywhere.  Which class a folder asks for is what its tokenizer_config.json says, or its config.json by the kind of model. */
 #include "data.h"
 
 #include <jansson.h>

@@ -1,5 +1,5 @@
-/* From temporary files into the data set; see data.h.  A pass over the rows of a split counts, a second one writes: the file's arrays have their sizes from the start.
- * Both see the rows that were not dropped, in their order. */
+/* From temporary files into the data set; see data.h.  A pass over the rows of a split counts, a second one writes: the file's arrays have their sizes from
+ * the start. Both see the rows that were not dropped, in their order. */
 #include "data.h"
 
 #include "base/mem.h"

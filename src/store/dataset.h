@@ -6,8 +6,8 @@
  * segment_offsets[i] = offsets[i+1].  A label belongs to a sequence (label) or to each token (token_label), one of the two.  A split without labels has
  * LT_IGNORED_LABEL everywhere: it can be predicted, not learned from.
  *
- * Labels of tokens mostly come from words: the first token of a word carries its label.  A word may have no token (the tokenizer drops it, or it lies behind the
- * cut), but counts when spans of words are judged; so the words' labels are kept beside the tokens', with the place of each word's first token.
+ * Labels of tokens mostly come from words: the first token of a word carries its label.  A word may have no token (the tokenizer drops it, or it lies behind
+ * the cut), but counts when spans of words are judged; so the words' labels are kept beside the tokens', with the place of each word's first token.
  *
  * Ownership: a split that was read owns its arrays until lt_dataset_split_fini; a split that is written borrows them. */
 

@@ -1,7 +1,7 @@
 /* Writing the dataset file, whole or in parts.
  *
- * A split's sizes are announced, so its arrays lie in the file as they would had they been written whole, and parts go to their places.  Digests are made on the way:
- * every array is written from its beginning to its end.  Offsets of a part begin at 0 and are moved to where the part stands, a block at a time. */
+ * A split's sizes are announced, so its arrays lie in the file as they would had they been written whole, and parts go to their places.  Digests are made on
+ * the way: every array is written from its beginning to its end.  Offsets of a part begin at 0 and are moved to where the part stands, a block at a time. */
 #include "store/dataset_impl.h"
 
 #include "base/mem.h"

@@ -67,7 +67,8 @@ for blocks in 1 300; do # of 1 KiB: no room for the temporary files, no room for
 done
 rc=0
 (ulimit -f 200 && TMPDIR=$tmp/spool "$prep" data "${tsv[@]}" train.tsv -o new.h5) >out 2>err || rc=$?
-expect "no room for temporary files: says where and what to do" "$rc $(says "temporary file in $tmp/spool") $(says 'TMPDIR') $(says 'File too large')" "15 yes yes yes"
+expect "no room for temporary files: says where and what to do" \
+    "$rc $(says "temporary file in $tmp/spool") $(says 'TMPDIR') $(says 'File too large')" "15 yes yes yes"
 TMPDIR=$tmp/nowhere prep data "${tsv[@]}" train.tsv -o new.h5
 expect "no such TMPDIR" "$rc $(says "$tmp/nowhere") $([ -e new.h5 ] || echo none)" "15 yes none"
 mkfifo pipe
@@ -103,7 +104,8 @@ expect "control: no leak, no warning" "$rc $(wc -c <err)" "0 0"
 printf 'pos\tgreat\npos\tgood film\nneg\tbad film\npos\tGreat\n' >all.tsv
 refuses "every text leaks" 16 "split 'train' has no row left" '--drop-leaks' -- data "${tsv[@]}" train.tsv dev=all.tsv --drop-leaks -o bad.h5
 # a text TAB another is no text with a tab in it
-printf '{"a": "good\\tfilm", "b": "plot", "y": "pos"}\n{"a": "good", "b": "film\\tplot", "y": "neg"}\n{"a": "good", "b": "film\\tplot", "y": "neg"}\n' >tab.jsonl
+printf '{"a": "good\\tfilm", "b": "plot", "y": "pos"}\n' >tab.jsonl
+printf '{"a": "good", "b": "film\\tplot", "y": "neg"}\n%.0s' 1 2 >>tab.jsonl
 prep data --format jsonl --text a --pair b --label y -t "$bert" train=tab.jsonl -o tab.h5 --json
 expect "a tab in a text is no second text" "$rc $(json '"repeated":') $(json '"disputed":')" "0 1 0"
 # more rows than are sorted at once: every number twice, the halves far apart
@@ -112,7 +114,8 @@ awk 'BEGIN { for (i = 299990; i < 300010; i++) print "neg\t" i }' >few.tsv
 prep data "${tsv[@]}" train=many.tsv dev=few.tsv -o many.h5 --json
 expect "many rows: repeated" "$rc $(json '"train":' '"repeated":')" "0 300000"
 expect "many rows: leaks" "$(json '"train":' '"also_in": {' '"dev":') $(json '"dev":' '"also_in": {' '"train":')" "20 10"
-expect "many rows: disputed" "$(json '"train":' '"disputed":')" "$(awk '{ y[$2] = y[$2] $1 } END { for (i in y) n += y[i] == "posneg" || y[i] == "negpos"; print n + 0 }' many.tsv)"
+expect "many rows: disputed" \
+    "$(json '"train":' '"disputed":')" "$(awk '{ y[$2] = y[$2] $1 } END { for (i in y) n += y[i] == "posneg" || y[i] == "negpos"; print n + 0 }' many.tsv)"
 
 # ---- shares and seeds
 rows 2000 5 | awk -F'\t' '{ print $1 "\t" $2 " " NR }' >all.tsv
@@ -156,7 +159,8 @@ texts() { # texts FILE: the rows of train, as text without the numbers' pieces
 prep data "${tsv[@]}" some.tsv test.tsv --per-label 7 -o k.h5
 expect "--per-label: exit code" "$rc" 2 # some.tsv is of no split
 prep data "${tsv[@]}" train=some.tsv test.tsv --per-label 7 -o k7.h5 --json
-expect "--per-label: rows" "$rc $(attribute k7.h5 /splits/train/sequences) $(json '"train":' '"not_drawn":') $(json '"train":' '"labels": {' '"neg":')" "0 14 286 7"
+expect "--per-label: rows" \
+    "$rc $(attribute k7.h5 /splits/train/sequences) $(json '"train":' '"not_drawn":') $(json '"train":' '"labels": {' '"neg":')" "0 14 286 7"
 (smallest '' neg 7 | sed 's/^/neg\t/'; smallest '' pos 7 | sed 's/^/pos\t/') >want.tsv
 prep data "${tsv[@]}" train=want.tsv test.tsv -o want.h5
 expect "--per-label: those with the smallest hashes" "$(texts k7.h5)" "$(texts want.h5)"
@@ -218,7 +222,8 @@ expect "tags: plain ones" "$rc $(values pos.h5 /labels/name), $(values pos.h5 /s
 refuses "tags: rows per label" 2 '--per-label' -- data "${conll[@]}" --per-label 3 -o bad.h5
 printf 'good\nfilm\n\nbad\n' >test.conll
 prep data "${conll[@]}" test.conll --unlabelled --map 'PER=PERSON' -o x.h5
-expect "tags: rows without" "$rc $(values x.h5 /splits/test/token_label), $(values x.h5 /splits/test/word_label)" "0 -100 -100 -100 -100 -100 -100 -100, -100 -100 -100"
+expect "tags: rows without" \
+    "$rc $(values x.h5 /splits/test/token_label), $(values x.h5 /splits/test/word_label)" "0 -100 -100 -100 -100 -100 -100 -100, -100 -100 -100"
 
 # ---- bytes that are no text, rows that give no token
 printf 'pos\tgood\nneg\tb\xffd\npos\tfilm\n' >latin.tsv
@@ -230,14 +235,16 @@ expect "--invalid replace" "$rc $(attribute i.h5 /splits/train/sequences) $(json
 refuses "--invalid perhaps" 2 '"perhaps"' -- data "${tsv[@]}" train=latin.tsv --invalid perhaps -o bad.h5
 mkdir -p bare
 printf '{"added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": null, "decoder": null, "model": {"type":
-    "WordPiece", "unk_token": "u", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": {"u": 0, "good": 1, "bad": 2}}}\n' >bare/tokenizer.json
+    "WordPiece", "unk_token": "u", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+    "vocab": {"u": 0, "good": 1, "bad": 2}}}\n' >bare/tokenizer.json
 printf 'pos\tgood\nneg\t\npos\t \nneg\tbad zzz\n' >train.tsv
 prep data --format tsv --text 2 --label 1 -t bare train.tsv -o bare.h5 --json
 expect "texts without a token are left out" "$rc $(values bare.h5 /splits/train/tokens) $(json '"no_token":') $(says 'train.tsv:2:')" "0 1 2 0 2 yes"
 expect "unknown tokens" "$(json '"unknown":')" 1
 mkdir -p framed
-sed 's/"added_tokens": \[\]/"added_tokens": [{"id": 1, "content": "good", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}]/
-    s/"post_processor": null/"post_processor": {"type": "RobertaProcessing", "sep": ["good", 1], "cls": ["good", 1], "trim_offsets": true, "add_prefix_space": false}/' \
+special='"single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true'
+roberta='{"type": "RobertaProcessing", "sep": ["good", 1], "cls": ["good", 1], "trim_offsets": true, "add_prefix_space": false}'
+sed "s/\"added_tokens\": \[\]/\"added_tokens\": [{\"id\": 1, \"content\": \"good\", $special}]/; s/\"post_processor\": null/\"post_processor\": $roberta/" \
     bare/tokenizer.json >framed/tokenizer.json
 refuses "no room for a text" 2 '--max-length 4' '4 special tokens' -- data --format tsv --text 2 --label 1 -t framed train.tsv --max-length 4 -o bad.h5
 prep data --format tsv --text 2 --label 1 -t framed train.tsv --max-length 5 -o framed.h5

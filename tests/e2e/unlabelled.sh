@@ -14,7 +14,8 @@ set_data=(data.path="$tmp/some.h5")
 must_run 1 train "$tmp/a.yaml" "${set_data[@]}"
 run 1 train "$tmp/a.yaml" "${set_data[@]}" run.dir="$tmp/no" data.train=dev_unlabelled
 expect "training: exit code" "$rc" 12
-expect "training: named, and what to do" "$(grep -c "split 'dev_unlabelled' has no labels.*data.train.*ltune predict RUN.yaml --split dev_unlabelled" "$tmp/out")" 1
+expect "training: named, and what to do" \
+    "$(grep -c "split 'dev_unlabelled' has no labels.*data.train.*ltune predict RUN.yaml --split dev_unlabelled" "$tmp/out")" 1
 run 2 eval "$tmp/a.yaml" "${set_data[@]}" --split dev_unlabelled
 expect "evaluation" "$rc $(grep -c "split 'dev_unlabelled' has no labels" "$tmp/out")" "12 1"
 run 2 eval "$tmp/a.yaml" "${set_data[@]}" --split dev
