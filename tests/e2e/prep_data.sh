@@ -74,12 +74,13 @@ expect "no such TMPDIR" "$rc $(says "$tmp/nowhere") $([ -e new.h5 ] || echo none
 mkfifo pipe
 "$prep" data "${tsv[@]}" train=- -o killed.h5 <pipe >out 2>err &
 pid=$!
+disown $pid
 exec 9>pipe
 cat train.tsv >&9
 sleep 0.5
 kill -9 $pid
 exec 9>&-
-wait $pid 2>/dev/null || true
+while kill -0 $pid 2>/dev/null; do sleep 0.1; done
 expect "killed: no file, nothing left over" "$(find . -name '*killed*' -o -name '.ltune*' | wc -l)" 0
 
 # ---- repeated texts and leaks
@@ -151,7 +152,7 @@ expect "equal texts fall together" "$rc $(grep -c '"also_in": {"' out) $(attribu
 smallest() { # smallest PREFIX LABEL N: the texts of a label with the smallest hashes, in the order of the file
     while IFS=$'\t' read -r y text; do
         if [ "$y" = "$2" ]; then printf '%s\t%s\n' "$(printf '%s%s' "$1" "$text" | sha256sum | cut -c1-16)" "$text"; fi
-    done <some.tsv | sort | head -n "$3" | cut -f2 | sort
+    done <some.tsv | sort | awk -v n="$3" 'NR <= n' | cut -f2 | sort
 }
 texts() { # texts FILE: the rows of train, as text without the numbers' pieces
     "$prep" show "$1" --rows 1000 | sed -n 's/^  train\[[0-9]*\] \([a-z]*\): \[CLS\] \(.*\) \[SEP\]$/\1 \2/p' | sort
