@@ -70,29 +70,6 @@ static lt_status make(const prep_args *a, prep_data *d) {
     return report(d, &info);
 }
 
-static void fini(prep_data *d) {
-    char hex[LT_SHA_HEX_BYTES];
-    for (int i = 0; i < d->n_splits; i++) {
-        prep_spool_free(&d->split[i].rows);
-        prep_spool_free(&d->split[i].tokens);
-        prep_spool_free(&d->split[i].words);
-        free(d->split[i].dropped);
-    }
-    for (int i = 0; i < d->n_files; i++) free(d->file[i].path);
-    for (prep_map_text *t = d->map_text, *after; t; t = after) {
-        after = t->next;
-        free(t->text);
-        free(t);
-    }
-    free(d->map);
-    free(d->file);
-    prep_repeats_free(&d->texts);
-    prep_report_fini(&d->report);
-    prep_labels_fini(&d->labels);
-    lt_tok_close(&d->tok);
-    if (d->source) (void)lt_sha_finish(&d->source, hex);
-}
-
 static lt_status run(const prep_args *a) {
     prep_data *d = NULL;
     if (lt_cli_value(&a->cli, "list")) {
@@ -102,7 +79,7 @@ static lt_status run(const prep_args *a) {
     (void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is told like a full disk */
     LT_TRY(lt_calloc(&d, 1, sizeof *d, "a data set"));
     lt_status st = make(a, d);
-    fini(d);
+    prep_data_fini(d);
     free(d);
     return st;
 }

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sha256.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -240,4 +241,27 @@ lt_status prep_collect_end(prep_data *d) {
     end_text(&c);
     prep_repeats_free(&d->texts);
     return LT_OK;
+}
+
+void prep_data_fini(prep_data *d) {
+    char hex[LT_SHA_HEX_BYTES];
+    for (int i = 0; i < d->n_splits; i++) {
+        prep_spool_free(&d->split[i].rows);
+        prep_spool_free(&d->split[i].tokens);
+        prep_spool_free(&d->split[i].words);
+        free(d->split[i].dropped);
+    }
+    for (int i = 0; i < d->n_files; i++) free(d->file[i].path);
+    for (prep_map_text *t = d->map_text, *after; t; t = after) {
+        after = t->next;
+        free(t->text);
+        free(t);
+    }
+    free(d->map);
+    free(d->file);
+    prep_repeats_free(&d->texts);
+    prep_report_fini(&d->report);
+    prep_labels_fini(&d->labels);
+    lt_tok_close(&d->tok);
+    if (d->source) (void)lt_sha_finish(&d->source, hex);
 }

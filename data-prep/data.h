@@ -142,6 +142,8 @@ lt_status prep_collect(prep_data *d, const struct prep_block *b);
 /* After the last block: splits that have only unlabelled rows get their names; repeated texts are found, leaks dropped, rows per label drawn.
  * Errors: FORMAT (a split without rows), NOMEM, IO. */
 lt_status prep_collect_end(prep_data *d);
+/* Frees everything in it. */
+void prep_data_fini(prep_data *d);
 static inline bool prep_is_dropped(const prep_split *s, int64_t row) { return s->dropped && s->dropped[row / 8] >> row % 8 & 1; }
 
 /* --- pipeline.c --------------------------------------------------------------------------------------------------------------------- */
