@@ -16,8 +16,8 @@
 enum {
     BLOCKS_A_THREAD = 3,
     BLOCK_ROWS = 1 << 15,
-    BLOCK_BYTES = 1 << 20,      /* of text */
-    RING_BYTES = 48 << 20,      /* of text, all blocks */
+    BLOCK_BYTES = 1 << 19,      /* of text */
+    RING_BYTES = 16 << 20,      /* of text, all blocks */
     LEAST_BLOCK_BYTES = 1 << 15 /* with very many threads */
 };
 
