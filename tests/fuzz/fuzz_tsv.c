@@ -1,6 +1,6 @@
-/* Fuzzes ltune-prep's way from text files with columns, or words with tags, to a data set.  An input is two bytes of switches, one byte each for the columns of
- * text, second text and label, one byte for the maximum length, and the file, which is read twice: as train and as dev.  A column byte is a number from 1, or from
- * 200 on a name in the header.  What comes out must be a data set that reads. */
+/* Fuzzes ltune-prep's way from text files with columns, or words with tags, to a data set.  An input is two bytes of switches, one byte each for the columns
+ * of text, second text and label, one byte for the maximum length, and the file, which is read twice: as train and as dev.  A column byte is a number from
+ * 1, or from 200 on a name in the header.  What comes out must be a data set that reads. */
 #include "fuzz.h"
 
 #include "data.h"
