@@ -138,7 +138,7 @@ static const lt_cli_option options[] = {
      "cut longer samples to N tokens (of a pair, the longer text first) and count them. Default: nothing is cut\n"
      "here; a run cuts at data.max_length",
      0},
-    {"threads", "N", "threads; the file does not depend on it. Default: the cores that this process may use", 0},
+    {"threads", "N", "threads; the file does not depend on it. Default: the cores that this process may use, at most 16", 0},
     {"json", NULL, "one JSON object instead of the table", 0},
     {0}};
 

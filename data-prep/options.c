@@ -246,11 +246,13 @@ static int cores(void) {
 }
 
 static lt_status read_numbers(const prep_args *a, prep_spec *s) {
+    /* one thread reads, at the pace of seven that tokenise; and each costs some 7 MB */
+    enum { MOST_THREADS = 16 };
     int64_t threads;
     LT_TRY(lt_cli_int(&a->cli, "max-length", 4, 1 << 20, 0, &s->max_length));
     LT_TRY(lt_cli_int(&a->cli, "seed", 0, INT32_MAX, 0, &s->seed));
     LT_TRY(lt_cli_int(&a->cli, "per-label", 1, INT32_MAX, 0, &s->per_label));
-    LT_TRY(lt_cli_int(&a->cli, "threads", 1, 1024, cores(), &threads));
+    LT_TRY(lt_cli_int(&a->cli, "threads", 1, 1024, cores() < MOST_THREADS ? cores() : MOST_THREADS, &threads));
     s->threads = (int)threads;
     s->drop_leaks = lt_cli_value(&a->cli, "drop-leaks");
     s->force = lt_cli_value(&a->cli, "force");
