@@ -21,7 +21,7 @@ struct lt_tok_cache;
 
 /* --- vocabulary (vocab.c) ------------------------------------------------------------------------------------------------------------- */
 
-enum { LT_TOK_MAX_ID = (1 << 24) - 1 };
+enum { LT_TOK_MAX_ID = (1 << 22) - 1 }; /* sixteen times the largest vocabulary there is; a table of so many ids is made in no time */
 
 /* Texts of tokens by id, and a hash table over them.  Texts lie in one block; an id without a text has begin < 0. */
 typedef struct lt_vocab {
