@@ -18,6 +18,8 @@ lt_status lt_tok_impl_added_open(lt_tok_tables *t, lt_tok_work *w, bool normaliz
                 LT_TRY(lt_trie_put(&t->raw, a->text, strlen(a->text), i, false));
                 continue;
             }
+            w->stage.most = w->spare.most = lt_stage_limit((int64_t)strlen(a->text));
+            lt_regex_allow(w, (int64_t)strlen(a->text), true);
             lt_stage_clear(&w->stage);
             LT_TRY(lt_stage_put(&w->stage, a->text, (int64_t)strlen(a->text), (lt_span){0, 0}));
             LT_TRY(lt_stage_piece(&w->stage, (lt_piece){0, w->stage.text.n, -1, true}));

@@ -195,6 +195,7 @@ static lt_status encode(const lt_tok_model *m, lt_tok_work *w, const char *word,
     if (whole >= 0) return lt_tokens_push(out, whole, 0, bytes);
     LT_TRY(start(b, word, bytes, out));
     int64_t n = out->n - first;
+    if (n < 2) return LT_OK;
     if (n <= SHORT)
         n = merge_short(b, out->at + first, n);
     else

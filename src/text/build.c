@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_STEPS = 64, MAX_DEPTH = 16 };
+enum { MAX_STEPS = 64, MAX_DEPTH = 16, MAX_ADDED_BYTES = 1 << 10 };
 
 /* --- steps ------------------------------------------------------------------------------------------------------------------------------- */
 
@@ -63,6 +63,8 @@ static lt_status read_added(lt_tok_tables *t, const json_t *list) {
                  (long long)json_integer_value(id), LT_TOK_MAX_ID);
         LT_CHECK(strlen(json_string_value(text)) == json_string_length(text), LT_ERR_FORMAT, "%s: added token %zu holds a zero byte",
                  t->path, i);
+        LT_CHECK(json_string_length(text) <= MAX_ADDED_BYTES, LT_ERR_FORMAT,
+                 "%s: added token %zu is %zu bytes long, at most %d are expected", t->path, i, json_string_length(text), MAX_ADDED_BYTES);
         if (json_string_length(text) == 0) continue;
         for (int k = 0; k < 5; k++) flag[k] = json_is_true(json_object_get(o, flags[k]));
         int32_t known = lt_vocab_find(&t->model->vocab, json_string_value(text), json_string_length(text));

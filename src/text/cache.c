@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS = 1 << 16, ENTRIES = 40000, BLOCK = 6 << 20, LONGEST = 128 };
+#ifndef LT_TOK_CACHE_SLOTS
+#define LT_TOK_CACHE_SLOTS (1 << 16) /* the fuzz harnesses have a small one, which is soon full */
+#endif
+enum { SLOTS = LT_TOK_CACHE_SLOTS, ENTRIES = SLOTS / 8 * 5, BLOCK = 96 * SLOTS, LONGEST = 128 };
 
 /* An entry: its word, filled up to a multiple of 4 bytes, then its tokens. */
 typedef struct slot {
@@ -53,7 +56,7 @@ static void remember(lt_tok_cache *c, uint64_t at, uint64_t hash, const char *wo
     }
     char *place = c->block + c->used;
     memcpy(place, word, (size_t)bytes);
-    memcpy(place + padded(bytes), t->at, (size_t)t->n * sizeof *t->at);
+    if (t->n > 0) memcpy(place + padded(bytes), t->at, (size_t)t->n * sizeof *t->at);
     c->slot[at] = (slot){(uint32_t)(hash >> 32), (uint32_t)c->used + 1, (uint16_t)bytes, (uint16_t)t->n};
     c->used += need;
     c->entries++;

@@ -20,7 +20,7 @@
 #include <string.h>
 
 /* Bytes that may go through steps, for what is given: any sensible chain stays far below. */
-enum { WORK_FREE = 1 << 26, WORK_RATE = 1 << 13 };
+enum { WORK_FREE = 1 << 24, WORK_RATE = 1 << 10 };
 
 const char lt_tok_impl_unknown[] = "\xEF\xBF\xBD";
 
@@ -112,6 +112,7 @@ void lt_tok_impl_decoding_free(lt_decoding **decoding) {
 
 lt_status lt_tok_impl_decoding_add(lt_decoding *d, struct lt_tok_work *w, const char *token, size_t bytes) {
     d->room = w;
+    lt_regex_allow(w, (int64_t)bytes, d->given == 0);
     d->given += (int64_t)bytes + 1;
     LT_TRY(lt_tok_impl_decoding_lossy(d, 0, &d->in, token, (int64_t)bytes, true));
     return lt_tok_impl_decoding_cut(d, 0);

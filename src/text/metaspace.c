@@ -5,9 +5,11 @@
 
 #include <string.h>
 
+enum { ALWAYS, FIRST, NEVER };
+
 typedef struct metaspace {
     lt_one_char c;
-    enum { ALWAYS, FIRST, NEVER } prepend;
+    int prepend; /* ALWAYS, FIRST or NEVER */
     bool split;
 } metaspace;
 

@@ -31,6 +31,7 @@ typedef struct adder {
     json_t *list;  /* about's added_tokens */
     json_t *place; /* of a text in it */
     int64_t largest, size;
+    const char *path;
 } adder;
 
 static int64_t next_id(adder *a) {
@@ -39,6 +40,8 @@ static int64_t next_id(adder *a) {
 }
 
 static lt_status place(adder *a, const char *text, size_t i, int64_t id) {
+    LT_CHECK(id >= 0 && id <= LT_TOK_MAX_ID, LT_ERR_FORMAT, "%s: added token \"%.60s\" has id %lld, expected 0 to %d", a->path, text,
+             (long long)id, LT_TOK_MAX_ID);
     if (id > a->largest) a->largest = id;
     return lt_tok_impl_set(a->place, text, json_integer((json_int_t)i));
 }
@@ -72,7 +75,7 @@ static lt_status add(adder *a, json_t *token) {
 }
 
 lt_status lt_tok_impl_add_tokens(json_t *about, const lt_tok_model *model, json_t *list, const char *path) {
-    adder a = {.model = model, .place = json_object(), .largest = -1, .size = -1};
+    adder a = {.model = model, .place = json_object(), .largest = -1, .size = -1, .path = path};
     lt_status st = LT_OK;
     json_t *o;
     size_t i;

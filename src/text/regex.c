@@ -16,14 +16,22 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     MAX_KINDS = 256,
     STACK_FIRST = 1 << 16, /* bytes of the compiled code's own stack, and how far it may grow */
     STACK_MOST = 1 << 26,
     HEAP_KIB = 1 << 20,      /* of the interpreter, which needs more memory than compiled code */
-    MOST_STEPS = 1000000000, /* of backtracking in one match: a minute or so */
+    STEPS = 256,             /* of backtracking that a place of a text may take at first */
+    STEPS_AT_ONCE = 1 << 20, /* if places cannot be tried one by one */
+    WINDOW = 256,            /* places that are tried in one go */
+    CALLS = 64,              /* after so many the clock is asked */
 };
+
+/* Half the time of the processor that all expressions together may take for one text: what a sensible one takes is a few nanoseconds a byte, but one that looks
+ * ahead to the end of a number at each of its digits takes the square of their number. */
+static const double SECONDS = 0.15, SECONDS_PER_BYTE = 1e-5;
 
 struct lt_regex {
     uint64_t serial; /* no two expressions of a process have the same */
@@ -33,6 +41,7 @@ struct lt_regex {
     unsigned char *kind; /* [LT_CODES] */
     pcre2_code *code;
     bool compiled; /* to machine code */
+    bool relative; /* asks where a search began */
 };
 
 /* What matching needs, and the text that it was last asked about as kinds. */
@@ -155,7 +164,7 @@ static lt_status compile(lt_regex *re, const lt_regex_parts *p, const kinds *k) 
         else
             n += write_set(k, -1 - (int64_t)p->item[i], text + n);
     }
-    re->code = pcre2_compile_8((PCRE2_SPTR8)(text ? text : ""), (size_t)n, 0, &error, &where, NULL);
+    re->code = pcre2_compile_8((PCRE2_SPTR8)(text ? text : ""), (size_t)n, PCRE2_USE_OFFSET_LIMIT, &error, &where, NULL);
     if (!re->code) {
         (void)pcre2_get_error_message_8(error, words, sizeof words);
         LT_CHECK_GOTO(false, st, done, error == PCRE2_ERROR_NOMEMORY ? LT_ERR_NOMEM : LT_ERR_FORMAT,
@@ -185,6 +194,7 @@ lt_status lt_regex_open(const char *pattern, const char *where, lt_regex **re) {
     lt_status st;
     LT_TRY(create(pattern, where, re));
     LT_TRY_GOTO(lt_regex_impl_parse(pattern, where, &parts), st, done);
+    (*re)->relative = parts.relative;
     LT_TRY_GOTO(sort_characters(*re, &parts, &k), st, done);
     LT_TRY_GOTO(compile(*re, &parts, &k), st, done);
 done:
@@ -238,7 +248,6 @@ static lt_status make_room(lt_tok_work *w) {
     }
     if (r->stack) pcre2_jit_stack_assign_8(r->context, NULL, r->stack);
     (void)pcre2_set_heap_limit_8(r->context, HEAP_KIB);
-    (void)pcre2_set_match_limit_8(r->context, MOST_STEPS);
     return LT_OK;
 }
 
@@ -302,10 +311,18 @@ static int64_t char_of(room *r, int64_t byte) {
     return r->at_char;
 }
 
-/* By compiled code, or where there is none or its stack is too small, by the interpreter, whose memory is then given back: it may be very much. */
-static int match(const lt_regex *re, const room *r, size_t start, size_t place[2]) {
+void lt_regex_allow(lt_tok_work *w, int64_t bytes, bool fresh) {
+    if (fresh) w->regex_since = w->regex_late_since = 0;
+    w->regex_bytes = bytes + (fresh ? 0 : w->regex_bytes);
+}
+
+/* The first match that begins in [start, last], none of which may take more than `steps`.  By compiled code, or where there is none or its stack is too
+ * small, by the interpreter, whose memory is then given back: it may be very much. */
+static int match(const lt_regex *re, const room *r, size_t start, size_t last, int64_t steps, size_t place[2]) {
     pcre2_match_data *data = r->data;
     size_t n = (size_t)r->chars;
+    (void)pcre2_set_match_limit_8(r->context, (uint32_t)steps);
+    (void)pcre2_set_offset_limit_8(r->context, last);
     int rc = re->compiled ? pcre2_jit_match_8(re->code, r->kind, n, start, 0, data, r->context) : PCRE2_ERROR_JIT_STACKLIMIT;
     bool interpret = rc == PCRE2_ERROR_JIT_STACKLIMIT;
     if (interpret) {
@@ -316,6 +333,46 @@ static int match(const lt_regex *re, const room *r, size_t start, size_t place[2
     if (rc >= 0) memcpy(place, pcre2_get_ovector_pointer_8(data), 2 * sizeof *place);
     if (interpret) pcre2_match_data_free_8(data);
     return rc;
+}
+
+static double clock_of(clockid_t which) {
+    struct timespec t;
+    (void)clock_gettime(which, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Whether the expressions of this text have taken too long.  The processor's clock, which does not count what others do, is dear to ask: the wall's comes
+ * first. */
+static bool is_late(lt_tok_work *w) {
+    double limit = SECONDS + SECONDS_PER_BYTE * (double)w->regex_bytes, now = clock_of(CLOCK_MONOTONIC);
+    if (w->regex_since == 0) w->regex_since = now;
+    if (now - w->regex_since < limit) return false;
+    now = clock_of(CLOCK_THREAD_CPUTIME_ID);
+    if (w->regex_late_since == 0) w->regex_late_since = now;
+    return now - w->regex_late_since > limit;
+}
+
+/* The first match at or after start.  PCRE2 limits steps for each place where a match may begin, does not say how many it took, and what a step costs
+ * depends on the text: below any limit that serves one place, a text of some thousand characters could take hours.  So places are tried a few at a time
+ * and with few steps; one that needs more is looked for and tried with more and more of them; and the clock is asked in between. */
+static int search(const lt_regex *re, const room *r, lt_tok_work *w, size_t start, size_t place[2]) {
+    if (re->relative) return match(re, r, start, PCRE2_UNSET, STEPS_AT_ONCE, place);
+    if (++w->regex_calls % CALLS == 0 && is_late(w)) return PCRE2_ERROR_MATCHLIMIT;
+    for (size_t at = start, end = (size_t)r->chars; at <= end;) {
+        size_t last = at + WINDOW - 1;
+        int rc = match(re, r, at, last, STEPS, place);
+        if (rc != PCRE2_ERROR_NOMATCH && rc != PCRE2_ERROR_MATCHLIMIT) return rc;
+        if (is_late(w)) return PCRE2_ERROR_MATCHLIMIT;
+        if (rc == PCRE2_ERROR_NOMATCH) at = last + 1;
+        for (bool found = false; !found && at <= last; at++) {
+            for (int64_t steps = STEPS; (rc = match(re, r, at, at, steps, place)) == PCRE2_ERROR_MATCHLIMIT; steps *= 2) {
+                found = true;
+                if (is_late(w) || steps > INT32_MAX / 2) return rc;
+            }
+            if (rc != PCRE2_ERROR_NOMATCH) return rc;
+        }
+    }
+    return PCRE2_ERROR_NOMATCH;
 }
 
 lt_status lt_regex_next(const lt_regex *re, lt_tok_work *w, const char *text, int64_t bytes, int64_t at, bool *found, int64_t *begin,
@@ -333,7 +390,7 @@ lt_status lt_regex_next(const lt_regex *re, lt_tok_work *w, const char *text, in
     room *r = w->regex;
     if (at == 0 || r->serial != re->serial || r->text != text || r->bytes != bytes) LT_TRY(read_text(re, r, text, bytes));
     size_t start = (size_t)char_of(r, at), place[2];
-    int rc = match(re, r, start, place);
+    int rc = search(re, r, w, start, place);
     if (rc == PCRE2_ERROR_NOMATCH) return LT_OK;
     if (rc < 0) {
         PCRE2_UCHAR8 words[256];

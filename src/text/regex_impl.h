@@ -41,6 +41,7 @@ typedef struct lt_regex_parts {
     int64_t n, cap;
     lt_set *set; /* no two alike */
     int64_t n_sets, cap_sets;
+    bool relative; /* asks where a search began (\G) */
 } lt_regex_parts;
 /* Takes an expression in Oniguruma's syntax apart.  Errors: FORMAT (what is not understood is named, with its place), NOMEM. */
 lt_status lt_regex_impl_parse(const char *pattern, const char *where, lt_regex_parts *p);

@@ -151,6 +151,7 @@ static lt_status read_special(lt_regex_parser *ps, what *is) {
     case 'z':
         return put_syntax(ps, "\\z");
     case 'G':
+        ps->out->relative = true;
         return put_syntax(ps, "\\G");
     case 'Z':
         LT_TRY(put_syntax(ps, "(?="));

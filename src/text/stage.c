@@ -18,8 +18,20 @@ void lt_stage_clear(lt_stage *s) {
     s->n = 0;
 }
 
+int64_t lt_stage_limit(int64_t bytes) {
+    enum { FREE = 1 << 20, RATE = 64 };
+    return bytes < (INT32_MAX - FREE) / RATE ? FREE + RATE * bytes : INT32_MAX;
+}
+
+static lt_status too_long(const lt_stage *s) {
+    return LT_FAIL(LT_ERR_FORMAT,
+                   "the normalisers of this tokenizer blow a text up: of so long a one, more than %lld bytes are not expected",
+                   (long long)s->most);
+}
+
 lt_status lt_stage_reserve(lt_stage *s, int64_t n) {
     lt_flow *f = &s->text;
+    if (s->most && f->n > s->most) return too_long(s);
     if (f->n + n <= f->cap && (f->from || !s->spans)) return LT_OK;
     int64_t cap = f->n + n <= f->cap ? f->cap : 2 * f->cap + n + 256;
     char *grown = realloc(f->s, (size_t)cap);
@@ -55,6 +67,7 @@ lt_status lt_stage_copy(lt_stage *s, const lt_stage *from, int64_t begin, int64_
 
 lt_status lt_stage_piece(lt_stage *s, lt_piece p) {
     if (p.begin == p.end && p.id < 0) return LT_OK;
+    if (s->most && p.end > s->most) return too_long(s);
     if (s->n == s->cap) {
         int64_t cap = 2 * s->cap + 64;
         lt_piece *grown = realloc(s->piece, (size_t)cap * sizeof *grown);

@@ -138,6 +138,8 @@ static lt_status check_utf8(const char *text, int64_t bytes) {
 lt_status lt_tok_impl_run(const lt_tok_tables *t, lt_tok_work *w, const char *text, int64_t bytes, bool spans) {
     lt_stage *s = &w->stage, *spare = &w->spare;
     s->spans = spare->spans = spans;
+    s->most = spare->most = lt_stage_limit(bytes);
+    lt_regex_allow(w, bytes, true);
     lt_stage_clear(s);
     LT_TRY(lt_stage_put(s, text, bytes, (lt_span){0, 0}));
     for (int64_t at = 0; spans && at < bytes;) {

@@ -21,7 +21,7 @@ struct lt_tok_cache;
 
 /* --- vocabulary (vocab.c) ------------------------------------------------------------------------------------------------------------- */
 
-enum { LT_TOK_MAX_ID = (1 << 24) - 1 };
+enum { LT_TOK_MAX_ID = (1 << 22) - 1 }; /* sixteen times the largest vocabulary there is; a table of so many ids is made in no time */
 
 /* Texts of tokens by id, and a hash table over them.  Texts lie in one block; an id without a text has begin < 0. */
 typedef struct lt_vocab {
@@ -89,18 +89,22 @@ typedef struct lt_stage {
     lt_flow text;
     lt_piece *piece; /* [n] in order; what lies between them is gone.  No piece of text is empty */
     int64_t n, cap;
-    bool spans; /* text.from is kept */
+    bool spans;   /* text.from is kept */
+    int64_t most; /* bytes that the text may have; 0 = no limit */
 } lt_stage;
 void lt_stage_free(lt_stage *s);
-/* Empties text and pieces; spans stay as they are. */
+/* Empties text and pieces; spans and the limit stay as they are. */
 void lt_stage_clear(lt_stage *s);
-/* Room for n bytes more in s->text, and for their spans where these are kept, so that they can be written in place.  Errors: NOMEM. */
+/* The limit for a text of so many bytes: far above what any sensible normaliser makes of it, and such that places fit an lt_token. */
+int64_t lt_stage_limit(int64_t bytes);
+/* Room for n bytes more in s->text, and for their spans where these are kept, so that they can be written in place.  Errors: NOMEM, FORMAT (the text
+ * has more bytes than it may have: steps that blow a text up, each doubling it, end here and not with the memory). */
 lt_status lt_stage_reserve(lt_stage *s, int64_t n);
 /* Appends bytes that all stand for one span of the given text.  Errors: NOMEM. */
 lt_status lt_stage_put(lt_stage *s, const char *bytes, int64_t n, lt_span from);
 /* Appends bytes [begin, end) of another stage, each with its span.  Errors: NOMEM. */
 lt_status lt_stage_copy(lt_stage *s, const lt_stage *from, int64_t begin, int64_t end);
-/* Appends a piece; an empty one of text is left out.  Errors: NOMEM. */
+/* Appends a piece; an empty one of text is left out.  Errors: NOMEM, FORMAT (its end lies beyond the limit). */
 lt_status lt_stage_piece(lt_stage *s, lt_piece p);
 /* The span of bytes [begin, end) of a stage that keeps spans; {0, 0} in one that does not. */
 lt_span lt_stage_span(const lt_stage *s, int64_t begin, int64_t end);
@@ -142,9 +146,11 @@ lt_status lt_regex_open(const char *pattern, const char *where, lt_regex **re);
 lt_status lt_regex_open_literal(const char *text, const char *where, lt_regex **re);
 void lt_regex_close(lt_regex **re);
 /* The next match in text [bytes] at or after `at`; looks around over the whole text.  *found false: there is none.
- * Errors: FORMAT (the expression needs more than PCRE2's limits on this text), NOMEM. */
+ * Errors: FORMAT (the expression needs more time or memory than it may have), NOMEM. */
 lt_status lt_regex_next(const lt_regex *re, struct lt_tok_work *w, const char *text, int64_t bytes, int64_t at, bool *found, int64_t *begin,
                         int64_t *end);
+/* Begins a text (fresh) of so many bytes, or makes it longer: its expressions may take so much longer together. */
+void lt_regex_allow(struct lt_tok_work *w, int64_t bytes, bool fresh);
 /* What matching needs, one a handle: made when first used, in work.regex. */
 void lt_regex_room_free(void *room);
 
@@ -308,8 +314,10 @@ typedef struct lt_tok_tables {
 typedef struct lt_tok_work {
     lt_stage stage, spare;
     lt_tokens word;
-    void *regex;     /* regex.c */
-    lt_ids one, two; /* of a pair */
+    void *regex;                          /* regex.c */
+    double regex_since, regex_late_since; /* regex.c: when its two clocks were first asked for this text, 0 = not yet */
+    int64_t regex_bytes, regex_calls;     /* of this text */
+    lt_ids one, two;                      /* of a pair */
     lt_spans one_spans, two_spans;
     struct lt_tok_cache *cache; /* cache.c: words and their tokens */
     char *bytes;                /* [bytes_cap] free for a step while it runs */

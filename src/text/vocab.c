@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_BYTES = 1 << 12 }; /* of a text: what takes its length for each byte of another one then takes no time */
+
 static uint64_t mix(uint64_t a, uint64_t b) {
     unsigned __int128 p = (unsigned __int128)a * b;
     return (uint64_t)p ^ (uint64_t)(p >> 64);
@@ -51,7 +53,7 @@ static lt_status grow_ids(lt_vocab *v, int64_t id) {
 lt_status lt_vocab_put(lt_vocab *v, int64_t id, const char *text, size_t bytes) {
     LT_CHECK(id >= 0 && id <= LT_TOK_MAX_ID, LT_ERR_FORMAT, "token id %lld is out of range: expected 0 to %d", (long long)id,
              LT_TOK_MAX_ID);
-    LT_CHECK(bytes < 1 << 20, LT_ERR_FORMAT, "token %lld is %zu bytes long, at most a megabyte is expected", (long long)id, bytes);
+    LT_CHECK(bytes <= MAX_BYTES, LT_ERR_FORMAT, "token %lld is %zu bytes long, at most %d are expected", (long long)id, bytes, MAX_BYTES);
     if (id >= v->cap) LT_TRY(grow_ids(v, id));
     LT_CHECK(v->begin[id] < 0, LT_ERR_FORMAT, "token id %lld is given twice: \"%s\" and \"%.*s\"", (long long)id, v->pool + v->begin[id],
              (int)bytes, text);
@@ -77,8 +79,9 @@ static bool is_text(const lt_vocab *v, int32_t id, const char *text, size_t byte
 }
 
 lt_status lt_vocab_index(lt_vocab *v) {
-    uint64_t slots = 16;
-    while (slots < 2 * (uint64_t)v->n) slots *= 2;
+    uint64_t slots = 16, used = 0;
+    for (int64_t id = 0; id < v->n; id++) used += v->begin[id] >= 0;
+    while (slots < 2 * used) slots *= 2;
     free(v->slot);
     v->slot = NULL;
     LT_TRY(lt_calloc(&v->slot, (int64_t)slots, sizeof *v->slot, "a vocabulary"));

@@ -1,93 +1,96 @@
-/* Fuzzes lt_tok_open, encoding and decoding.  An input is one byte (the kind of file), the file, FUZZ_CUT, and texts:
- *   j   tokenizer.json, text, second text
- *   v   vocab.txt, tokenizer_config.json (none if empty), text, second text
- *   l   two bytes: number of tokens; the file of these tokens in llama2.c's form, made of lines "score text"; text, second text
- *   b   a llama2.c file as it is; text, second text (the file may hold no FUZZ_CUT) */
-#include "fuzz.h"
+/* Fuzzes tokenizers of JSON, lines and llama2.c's form (fuzz_text.c has the promises).  An input is one byte (the kind of file), its parts, and two
+ * texts, with FUZZ_CUT between:
+ *   j   tokenizer.json
+ *   k   tokenizer.json, tokenizer_config.json
+ *   v   vocab.txt, tokenizer_config.json
+ *   m   vocab.json, merges.txt, tokenizer_config.json
+ *   l   llama2.c's form, made of lines "score text" behind the unknown token, the ends of a text, and 256 bytes
+ *   b   a llama2.c file as it is (it may hold no FUZZ_CUT) */
+#include "fuzz_text.h"
 
-#include "golden/text_cases.h"
-#include "text/tokenizer.h"
+#include <jansson.h>
 
-const char *const fuzz_words[] = {"\"model\":",
-                                  "\"type\":",
-                                  "\"WordPiece\"",
-                                  "\"vocab\":",
-                                  "\"unk_token\":",
-                                  "\"[UNK]\"",
-                                  "\"[CLS]\"",
-                                  "\"[SEP]\"",
-                                  "[MASK]",
-                                  "[PAD]",
-                                  "\"continuing_subword_prefix\":",
-                                  "\"##\"",
-                                  "\"max_input_chars_per_word\":",
-                                  "\"normalizer\":",
-                                  "\"BertNormalizer\"",
-                                  "\"clean_text\":",
-                                  "\"handle_chinese_chars\":",
-                                  "\"strip_accents\":",
-                                  "\"lowercase\":",
-                                  "\"pre_tokenizer\":",
-                                  "\"BertPreTokenizer\"",
-                                  "\"added_tokens\":",
-                                  "\"added_tokens_decoder\":",
-                                  "\"id\":",
-                                  "\"content\":",
-                                  "\"special\":",
-                                  "\"single_word\":",
-                                  "\"normalized\":",
-                                  "\"do_lower_case\":",
-                                  "\"tokenize_chinese_chars\":",
-                                  "true",
-                                  "false",
-                                  "16777215",
-                                  "##ing",
-                                  "\xC3\xA9",
-                                  "\xCC\x81",
-                                  "\xC7\x95",
-                                  "\xC4\xB0",
-                                  "\xE4\xB8\xAD",
-                                  "\xEF\xBF\xBD",
-                                  "\xF0\x9F\x98\x80",
-                                  "\xED\x95\x9C",
-                                  "\xEA\xB0\x81",
-                                  "\xE0\xBD\xB3",
-                                  "<0x41>",
-                                  "<s>",
-                                  FUZZ_CUT,
-                                  NULL};
+/* --- seeds ------------------------------------------------------------------------------------------------------------------------------- */
 
-static const char json_seed[] =
-    "{\"added_tokens\": [{\"id\": 0, \"content\": \"[PAD]\", \"special\": true}, {\"id\": 9, \"content\": \"<ent>\", \"special\": false}],"
-    "\"normalizer\": {\"type\": \"BertNormalizer\", \"clean_text\": true, \"handle_chinese_chars\": true, \"strip_accents\": null, "
-    "\"lowercase\": true}, \"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"},"
-    "\"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"continuing_subword_prefix\": \"##\", \"max_input_chars_per_word\": "
-    "100,"
-    "\"vocab\": {\"[PAD]\": 0, \"[UNK]\": 1, \"[CLS]\": 2, \"[SEP]\": 3, \"[MASK]\": 4, \"a\": 5, \"film\": 6, \"##s\": 7, \".\": 8}}}";
-static const char text_seed[] = "A Film: films, \xC3\xA9t\xC3\xA9 \xE4\xB8\xAD\xE6\x96\x87 <ent> [MASK] don't.";
+#define CUT   FUZZ_TEXT(FUZZ_CUT)
+#define TEXTS CUT, FUZZ_TEXT(fuzz_text_one), CUT, FUZZ_TEXT(fuzz_text_two)
+
+static json_t *golden(const char *name) {
+    char path[4400];
+    (void)snprintf(path, sizeof path, "%s/%s", LT_GOLDEN, name);
+    json_t *o = json_load_file(path, JSON_ALLOW_NUL, NULL);
+    FUZZ_REQUIRE(o);
+    return o;
+}
+
+/* The item of a list that has no end. */
+static const char *item(const char *const *list, size_t i) {
+    size_t n = 0;
+    while (list[n]) n++;
+    return list[i % n];
+}
+
+/* Every component once at least, each tokenizer with one of each kind. */
+static void seed_components(void) {
+    for (size_t i = 0; i < 20; i++) {
+        char about[8000];
+        (void)snprintf(about, sizeof about,
+                       "{'added_tokens':[%s,%s],'normalizer':%s,'pre_tokenizer':%s,'post_processor':%s,'decoder':%s,'model':%s}",
+                       item(fuzz_added, i), item(fuzz_added, i + 1), item(fuzz_normalizers, i), item(fuzz_pretokenizers, i),
+                       item(fuzz_posts, i), item(fuzz_decoders, i), item(fuzz_models, i));
+        char *json = fuzz_text_json(about), *config = fuzz_text_json(item(fuzz_configs, i));
+        FUZZ_SEED(FUZZ_TEXT("j"), FUZZ_TEXT(json), TEXTS);
+        FUZZ_SEED(FUZZ_TEXT("k"), FUZZ_TEXT(json), CUT, FUZZ_TEXT(config), TEXTS);
+        free(json);
+        free(config);
+    }
+}
+
+static void seed_models(void) {
+    json_t *all = golden("model_cases.json"), *o;
+    size_t i;
+    json_array_foreach(all, i, o) {
+        char *about = json_dumps(json_object_get(o, "tokenizer"), JSON_COMPACT);
+        json_t *text = json_object_get(json_array_get(json_object_get(o, "cases"), 3), "text");
+        FUZZ_REQUIRE(about);
+        FUZZ_SEED(FUZZ_TEXT("j"), FUZZ_TEXT(about), CUT, FUZZ_TEXT(json_is_string(text) ? json_string_value(text) : "a"), CUT,
+                  FUZZ_TEXT(fuzz_text_two));
+        free(about);
+    }
+    json_decref(all);
+}
+
+static void seed_folders(void) {
+    json_t *all = golden("folder_cases.json"), *o;
+    size_t i;
+    json_array_foreach(json_object_get(all, "folders"), i, o) {
+        const json_t *files = json_object_get(o, "files"), *objects = json_object_get(o, "objects"), *texts = json_object_get(all, "texts");
+        const char *lines = json_string_value(json_object_get(texts, json_string_value(json_object_get(files, "vocab.txt")))),
+                   *vocab = json_string_value(json_object_get(texts, json_string_value(json_object_get(files, "vocab.json")))),
+                   *merges = json_string_value(json_object_get(texts, json_string_value(json_object_get(files, "merges.txt"))));
+        char *config = json_dumps(json_object_get(objects, "tokenizer_config.json"), JSON_COMPACT),
+             *about = json_dumps(json_object_get(objects, "tokenizer.json"), JSON_COMPACT);
+        fuzz_piece laid = FUZZ_TEXT(config ? config : "");
+        if (about) FUZZ_SEED(FUZZ_TEXT("k"), FUZZ_TEXT(about), CUT, laid, TEXTS);
+        if (lines) FUZZ_SEED(FUZZ_TEXT("v"), FUZZ_TEXT(lines), CUT, laid, TEXTS);
+        if (vocab && merges) FUZZ_SEED(FUZZ_TEXT("m"), FUZZ_TEXT(vocab), CUT, FUZZ_TEXT(merges), CUT, laid, TEXTS);
+        free(config);
+        free(about);
+    }
+    json_decref(all);
+}
 
 void fuzz_make_seeds(void) {
-    char *vocab = NULL;
-    size_t bytes;
-    FILE *f = open_memstream(&vocab, &bytes);
-    FUZZ_REQUIRE(f);
-    for (int i = 0; i < CASE_VOCAB; i++) fprintf(f, "%s\n", case_vocab[i]);
-    (void)fclose(f);
-    FUZZ_SEED(FUZZ_TEXT("j"), FUZZ_TEXT(json_seed), FUZZ_TEXT(FUZZ_CUT), FUZZ_TEXT(text_seed), FUZZ_TEXT(FUZZ_CUT),
-              FUZZ_TEXT("Someone a film."));
-    FUZZ_SEED(FUZZ_TEXT("v"), {vocab, bytes}, FUZZ_TEXT(FUZZ_CUT), FUZZ_TEXT(FUZZ_CUT), FUZZ_TEXT(text_seed));
-    FUZZ_SEED(FUZZ_TEXT("v"), FUZZ_TEXT("[UNK]\n[CLS]\n[SEP]\na\n##b\nc\n"), FUZZ_TEXT(FUZZ_CUT),
-              FUZZ_TEXT("{\"do_lower_case\": false, \"strip_accents\": true, \"tokenize_chinese_chars\": false, \"added_tokens_decoder\": "
-                        "{\"6\": {\"content\": \"<x>\", \"special\": true}, \"0\": {\"content\": \"[UNK]\", \"special\": true}}}"),
-              FUZZ_TEXT(FUZZ_CUT), FUZZ_TEXT("ab <x> cab"), FUZZ_TEXT(FUZZ_CUT), FUZZ_TEXT("a"));
-    FUZZ_SEED(FUZZ_TEXT("l"), FUZZ_TEXT("-1 a\n-2 b\n-3  \n-1 ab\n-0.5 aba\n-9 \xC3\xA9\n-4  a\n"), FUZZ_TEXT(FUZZ_CUT),
-              FUZZ_TEXT("abab \xC3\xA9\xE4\xB8\xAD ba"));
-    FUZZ_SEED(FUZZ_TEXT("b"), {"\x04\0\0\0\0\0\0\0\x05\0\0\0<unk>", 17}, FUZZ_TEXT(FUZZ_CUT), FUZZ_TEXT("a"));
-    free(vocab);
-    for (size_t i = 0; i + 1 < sizeof case_encode / sizeof *case_encode; i += 4)
-        FUZZ_SEED(FUZZ_TEXT("j"), FUZZ_TEXT(json_seed), FUZZ_TEXT(FUZZ_CUT), {case_encode[i].text, case_encode[i].bytes},
-                  FUZZ_TEXT(FUZZ_CUT), {case_encode[i + 1].text, case_encode[i + 1].bytes});
+    seed_components();
+    seed_models();
+    seed_folders();
+    FUZZ_SEED(FUZZ_TEXT("v"), FUZZ_TEXT("[UNK]\n[CLS]\n[SEP]\na\n##b\nc\n"), CUT, CUT, FUZZ_TEXT("ab cab"), CUT, FUZZ_TEXT("a"));
+    FUZZ_SEED(FUZZ_TEXT("l"), FUZZ_TEXT("-1 a\n-2 b\n-3  \n-1 ab\n-0.5 aba\n-9 \xC3\xA9\n-4  a\n"), CUT,
+              FUZZ_TEXT("abab \xC3\xA9\xE4\xB8\xAD ba"), CUT, FUZZ_TEXT("a"));
+    FUZZ_SEED(FUZZ_TEXT("b"), {"\x04\0\0\0\0\0\0\0\x05\0\0\0<unk>", 17}, CUT, FUZZ_TEXT("a"));
 }
+
+/* --- inputs ------------------------------------------------------------------------------------------------------------------------------ */
 
 /* A llama2.c vocabulary: unknown, begin and end of text, 256 bytes, then the lines. */
 static void write_llama2c(const char *name, fuzz_input lines) {
@@ -122,62 +125,22 @@ static void write_llama2c(const char *name, fuzz_input lines) {
     free(text);
 }
 
-static void check_ids(const lt_tok *t, const lt_ids *ids) {
-    for (int64_t i = 0; i < ids->n; i++) FUZZ_REQUIRE(ids->id[i] >= 0 && ids->id[i] < lt_tok_vocab_size(t));
-}
-
-static void encode(const lt_tok *t, const char *a, size_t n, const char *b) {
-    lt_ids ids = {0};
-    int64_t segment;
-    bool truncated;
-    char *text;
-    FUZZ_OK(lt_ids_push(&ids, 0));
-    for (int special = 0; special < 2; special++) {
-        int64_t before = ids.n;
-        lt_status st = lt_tok_encode(t, a, n, special, &ids, NULL);
-        FUZZ_REQUIRE(st == LT_OK || (st == LT_ERR_FORMAT && ids.n == before));
-    }
-    check_ids(t, &ids);
-    for (int skip = 0; skip < 2; skip++)
-        if (lt_tok_decode(t, ids.id, ids.n, skip, &text, NULL) == LT_OK) free(text);
-    for (int64_t max = 0; max <= 16; max += 4)
-        for (int pair = 0; pair < 2; pair++) {
-            ids.n = 0;
-            if (lt_tok_encode_pair(t, a, n, pair ? b : NULL, pair ? strlen(b) : 0, max, LT_LONGEST_FIRST, &ids, NULL, &segment,
-                                   &truncated) != LT_OK)
-                continue;
-            FUZZ_REQUIRE(segment >= 0 && segment <= ids.n && (max == 0 || ids.n <= max) && (max > 0 || !truncated));
-            check_ids(t, &ids);
-        }
-    lt_ids_free(&ids);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     fuzz_input in = {data, bytes};
-    lt_tok *t = NULL;
-    char hex[LT_SHA_HEX_BYTES];
     unsigned kind = fuzz_take_byte(&in);
-    const char *name = kind == 'j' ? "tokenizer.json" : kind == 'v' ? "vocab.txt" : "tokenizer.bin";
-    fuzz_input file = fuzz_take_part(&in), config = kind == 'v' ? fuzz_take_part(&in) : (fuzz_input){0};
+    const char *name = kind == 'j' || kind == 'k' ? "tokenizer.json"
+                       : kind == 'v'              ? "vocab.txt"
+                       : kind == 'm'              ? "vocab.json"
+                                                  : "tokenizer.bin";
+    fuzz_input file = fuzz_take_part(&in), merges = kind == 'm' ? fuzz_take_part(&in) : (fuzz_input){0},
+               config = kind == 'k' || kind == 'v' || kind == 'm' ? fuzz_take_part(&in) : (fuzz_input){0};
     fuzz_input one = fuzz_take_part(&in), two = fuzz_take_part(&in);
-    fuzz_remove("tokenizer_config.json");
+    fuzz_text_write("tokenizer_config.json", config);
+    fuzz_text_write("merges.txt", merges);
     if (kind == 'l')
         write_llama2c(name, file);
     else
         fuzz_write(name, file.data, file.bytes);
-    if (config.bytes) fuzz_write("tokenizer_config.json", config.data, config.bytes);
-    lt_status st = lt_tok_open(fuzz_path(name), &t);
-    if (st == LT_OK) {
-        char *a = fuzz_string(one), *b = fuzz_string(two);
-        const int32_t named[] = {lt_tok_cls(t), lt_tok_sep(t), lt_tok_pad(t), lt_tok_unk(t), lt_tok_mask(t), lt_tok_bos(t), lt_tok_eos(t)};
-        for (size_t i = 0; i < sizeof named / sizeof *named; i++) FUZZ_REQUIRE(named[i] >= -1 && named[i] < lt_tok_vocab_size(t));
-        FUZZ_REQUIRE(lt_tok_token_id(t, "film") < lt_tok_vocab_size(t));
-        encode(t, a, one.bytes, b);
-        FUZZ_OK(lt_tok_sha256(t, hex));
-        free(a);
-        free(b);
-        lt_tok_close(&t);
-    }
-    FUZZ_REQUIRE(st == LT_OK || (t == NULL && lt_err_last()->msg[0]));
+    fuzz_text_check(name, one, two);
     return 0;
 }
