@@ -345,6 +345,7 @@ static double clock_of(clockid_t which) {
  * first. */
 static bool is_late(lt_tok_work *w) {
     double limit = SECONDS + SECONDS_PER_BYTE * (double)w->regex_bytes, now = clock_of(CLOCK_MONOTONIC);
+    if (w->regex_bytes == 0) return false; /* nobody has said how long it may take */
     if (w->regex_since == 0) w->regex_since = now;
     if (now - w->regex_since < limit) return false;
     now = clock_of(CLOCK_THREAD_CPUTIME_ID);

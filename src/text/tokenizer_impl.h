@@ -149,7 +149,7 @@ void lt_regex_close(lt_regex **re);
  * Errors: FORMAT (the expression needs more time or memory than it may have), NOMEM. */
 lt_status lt_regex_next(const lt_regex *re, struct lt_tok_work *w, const char *text, int64_t bytes, int64_t at, bool *found, int64_t *begin,
                         int64_t *end);
-/* Begins a text (fresh) of so many bytes, or makes it longer: its expressions may take so much longer together. */
+/* Begins a text (fresh) of so many bytes, or makes it longer: its expressions may take so much longer together.  Without it there is no limit. */
 void lt_regex_allow(struct lt_tok_work *w, int64_t bytes, bool fresh);
 /* What matching needs, one a handle: made when first used, in work.regex. */
 void lt_regex_room_free(void *room);
