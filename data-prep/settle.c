@@ -229,7 +229,7 @@ static void describe(prep_rows *r) {
     if (r->source.packed) at += (size_t)snprintf(p + at, n - at, " in gzip");
     if (l->format == PREP_CSV && l->separator != ',') at += (size_t)snprintf(p + at, n - at, " by '%c'", l->separator);
     if (l->preset && l->about) at += (size_t)snprintf(p + at, n - at, ", %.200s", l->about);
-    if (l->numbered && r->n_numbers && l->base >= 0)
+    if (l->numbered && r->n_numbers && l->base >= 0 && l->n_labels > 0)
         at += (size_t)snprintf(p + at, n - at, ", labels count from %d (%.30s is %d)", l->base, l->label_name[0], l->base);
     if (l->words) (void)snprintf(p + at, n - at, ", tag scheme %s", prep_scheme_name(l->scheme));
 }

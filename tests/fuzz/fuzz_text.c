@@ -4,7 +4,7 @@
  *   spans    inside the text, between characters, one for each id
  *   pairs    as long as they may be, their parts where the frame says, cut only if asked to
  *   decoding UTF-8; the pieces of a stream together are the text
- *   errors   have a message; no call takes more than two seconds of the processor
+ *   errors   have a message; no call takes more than FUZZ_TEXT_SECONDS
  *
  * Expressions have a limit of time: what takes long may be refused at one call and not at the next. */
 #include "fuzz_text.h"
