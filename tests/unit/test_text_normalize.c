@@ -2,45 +2,11 @@
 /* Normalisers: texts and the places of their characters as Hugging Face's make them (golden/make_normalize_cases.py), some written out,
  * every code point and many random texts by digest; long runs of marks; added tokens in between; files that are wrong. */
 #include "golden/normalize_cases.h"
-#include "lt_test.h"
-#include "text/tokenizer_impl.h"
+#include "text_chain.h"
 
 #include <time.h>
 
-enum { MAX_STEPS = 8 };
 #define LENGTH(list) (sizeof(list) / sizeof *(list))
-
-typedef struct chain {
-    lt_step step[MAX_STEPS];
-    int n;
-} chain;
-
-static void close_chain(chain *c) {
-    for (int i = 0; i < c->n; i++)
-        if (c->step[i].kind->close) c->step[i].kind->close(c->step[i].state);
-    c->n = 0;
-}
-
-static lt_status open_chain(const char *json, chain *c) {
-    json_t *list = json_loads(json, JSON_ALLOW_NUL, NULL);
-    lt_status st = LT_OK;
-    *c = (chain){.n = 0};
-    CHECK(json_is_array(list) && json_array_size(list) <= MAX_STEPS);
-    for (size_t i = 0; st == LT_OK && i < json_array_size(list); i++) {
-        const json_t *o = json_array_get(list, i);
-        const lt_step_kind *k = lt_tok_impl_normalizers;
-        while (k->type && strcmp(k->type, json_string_value(json_object_get(o, "type"))) != 0) k++;
-        CHECK(k->type != NULL);
-        if (!k->type) break;
-        lt_step *s = &c->step[c->n];
-        s->kind = k;
-        st = k->open ? k->open(o, "x.json: normalizer", &s->state) : LT_OK;
-        if (st == LT_OK) c->n++;
-    }
-    json_decref(list);
-    if (st != LT_OK) close_chain(c);
-    return st;
-}
 
 /* A text as a stage of one piece, through the chain. */
 static lt_status run(const chain *c, lt_tok_work *w, const char *text, int bytes, bool spans) {
@@ -81,7 +47,7 @@ static void test_cases(lt_tok_work *w) {
     chain c;
     for (size_t i = 0; i < LENGTH(norm_chains); i++) {
         const norm_chain *t = &norm_chains[i];
-        CHECK_OK(open_chain(t->steps, &c));
+        CHECK_OK(chain_open(lt_tok_impl_normalizers, t->steps, &c));
         for (int k = t->first; k < t->first + t->n; k++)
             for (int spans = 0; spans < 2; spans++) {
                 const norm_text *text = &norm_texts[norm_cases[k].text];
@@ -89,20 +55,20 @@ static void test_cases(lt_tok_work *w) {
                 TEST_REPORT(is_as(&w->stage, &norm_cases[k]), "%.200s over text %d, spans %d: got \"%.*s\"", t->steps, norm_cases[k].text,
                             spans, (int)(piece_of(&w->stage).end - piece_of(&w->stage).begin), w->stage.text.s + piece_of(&w->stage).begin);
             }
-        close_chain(&c);
+        chain_close(&c);
     }
     /* negative controls: another form, a place that is one off */
     norm_case other = norm_cases[norm_chains[0].first];
-    CHECK_OK(open_chain(norm_chains[1].steps, &c));
+    CHECK_OK(chain_open(lt_tok_impl_normalizers, norm_chains[1].steps, &c));
     CHECK_OK(run(&c, w, norm_texts[other.text].s, norm_texts[other.text].bytes, true));
     CHECK(!is_as(&w->stage, &other));
-    close_chain(&c);
-    CHECK_OK(open_chain(norm_chains[0].steps, &c));
+    chain_close(&c);
+    CHECK_OK(chain_open(lt_tok_impl_normalizers, norm_chains[0].steps, &c));
     CHECK_OK(run(&c, w, norm_texts[other.text].s, norm_texts[other.text].bytes, true));
     CHECK(is_as(&w->stage, &other));
     other.place += 2;
     CHECK(!is_as(&w->stage, &other));
-    close_chain(&c);
+    chain_close(&c);
 }
 
 /* --- digests ------------------------------------------------------------------------------------------------------------------------ */
@@ -170,10 +136,10 @@ static void test_digests(lt_tok_work *w) {
     for (size_t i = 0; i < LENGTH(norm_chains); i++) {
         const norm_chain *t = &norm_chains[i];
         chain c;
-        CHECK_OK(open_chain(t->steps, &c));
+        CHECK_OK(chain_open(lt_tok_impl_normalizers, t->steps, &c));
         digest_every(&c, w, every);
         digest_random(&c, w, texts, places);
-        close_chain(&c);
+        chain_close(&c);
         TEST_REPORT(!strcmp(every, t->every), "%.200s over every code point", t->steps);
         TEST_REPORT(!strcmp(texts, t->random), "%.200s over random texts", t->steps);
         TEST_REPORT(!t->places || !strcmp(places, t->places), "%.200s: places in random texts", t->steps);
@@ -218,14 +184,14 @@ static void test_long_runs(lt_tok_work *w) {
     for (size_t i = 0; i < LENGTH(steps); i++) {
         chain c;
         clock_t start = clock();
-        CHECK_OK(open_chain(steps[i], &c));
+        CHECK_OK(chain_open(lt_tok_impl_normalizers, steps[i], &c));
         CHECK_OK(run(&c, w, text, 2 * MARKS + 1, false));
         CHECK((double)(clock() - start) / CLOCKS_PER_SEC < 10); /* it takes a tenth of a second, quadratic work hours */
         lt_piece p = piece_of(&w->stage);
         CHECK_INT(p.end - p.begin, i == 0 ? 3 + 2 * (MARKS - 1) : i == 1 ? 2 * MARKS + 1 : 1);
         /* NFC: the first mark of the lower class became part of the letter, U+1EA1 */
         if (i == 0) CHECK(!memcmp(w->stage.text.s + p.begin, "\xE1\xBA\xA1\xCC\xA3\xCC\xA3", 7));
-        close_chain(&c);
+        chain_close(&c);
     }
     free(text);
 }
@@ -246,7 +212,7 @@ static void test_added(lt_tok_work *w) {
         chain c;
         char got[64];
         int n = 0;
-        CHECK_OK(open_chain(t[i].steps, &c));
+        CHECK_OK(chain_open(lt_tok_impl_normalizers, t[i].steps, &c));
         CHECK_OK(run(&(chain){.n = 0}, w, " a< E\xCC\x81>E\xCC\x81 ", 12, true));
         w->stage.n = 0;
         CHECK_OK(lt_stage_piece(&w->stage, (lt_piece){0, 2, -1, true}));
@@ -264,7 +230,7 @@ static void test_added(lt_tok_work *w) {
             CHECK(p.first == (k == 0));
         }
         CHECK_STR(got, t[i].want);
-        close_chain(&c);
+        chain_close(&c);
     }
 }
 
@@ -281,7 +247,7 @@ static void test_refusals(lt_tok_work *w) {
         {"[{\"type\": \"Prepend\", \"prepend\": null}]", "prepend"},
         {"[{\"type\": \"Replace\", \"pattern\": {\"String\": \"a\"}}]", "content"},
         {"[{\"type\": \"Replace\", \"pattern\": \"a\", \"content\": \"b\"}]", "pattern"},
-        {"[{\"type\": \"Replace\", \"pattern\": {\"Regex\": \"(a\"}, \"content\": \"b\"}]", "x.json: normalizer"},
+        {"[{\"type\": \"Replace\", \"pattern\": {\"Regex\": \"(a\"}, \"content\": \"b\"}]", "x.json: component"},
         {"[{\"type\": \"Replace\", \"pattern\": {\"Regex\": \"a\\u0000\"}, \"content\": \"b\"}]", "zero byte"},
         {"[{\"type\": \"Precompiled\"}]", "precompiled_charsmap"},
         {"[{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"\"}]", "too few"},
@@ -292,11 +258,11 @@ static void test_refusals(lt_tok_work *w) {
         {"[{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"BAAAAAAAAAD/////\"}]", "not UTF-8"},
     };
     chain c;
-    for (size_t i = 0; i < LENGTH(t); i++) CHECK_FAILS(open_chain(t[i].steps, &c), LT_ERR_FORMAT, t[i].words);
+    for (size_t i = 0; i < LENGTH(t); i++) CHECK_FAILS(chain_open(lt_tok_impl_normalizers, t[i].steps, &c), LT_ERR_FORMAT, t[i].words);
     /* one entry, whose children lie at 4000 and on */
-    CHECK_OK(open_chain("[{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"BAAAAACAPgA=\"}]", &c));
-    CHECK_FAILS(run(&c, w, "a", 1, false), LT_ERR_FORMAT, "x.json: normalizer: \"precompiled_charsmap\" is damaged");
-    close_chain(&c);
+    CHECK_OK(chain_open(lt_tok_impl_normalizers, "[{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"BAAAAACAPgA=\"}]", &c));
+    CHECK_FAILS(run(&c, w, "a", 1, false), LT_ERR_FORMAT, "x.json: component: \"precompiled_charsmap\" is damaged");
+    chain_close(&c);
 }
 
 int main(void) {

@@ -1,44 +1,7 @@
 // TEST np: 0  rooms: text  labels: unit  timeout: 60
 /* Pre-tokenisers: pieces and their places as Hugging Face's make them (golden/make_pretokenize_cases.py), beside added tokens, and without spans too. */
 #include "golden/pretokenize_cases.h"
-#include "lt_test.h"
-#include "text/tokenizer_impl.h"
-
-enum { MAX_STEPS = 8 };
-
-typedef struct chain {
-    lt_step step[MAX_STEPS];
-    int n;
-} chain;
-
-static void close_chain(chain *c) {
-    for (int i = 0; i < c->n; i++)
-        if (c->step[i].kind->close) c->step[i].kind->close(c->step[i].state);
-    c->n = 0;
-}
-
-/* Opens a list of components. */
-static lt_status open_chain(const char *json, chain *c) {
-    json_t *list = json_loads(json, JSON_ALLOW_NUL, NULL);
-    lt_status st = LT_OK;
-    *c = (chain){.n = 0};
-    CHECK(json_is_array(list) && json_array_size(list) <= MAX_STEPS);
-    for (size_t i = 0; st == LT_OK && i < json_array_size(list); i++) {
-        const json_t *o = json_array_get(list, i);
-        const lt_step_kind *k = lt_tok_impl_pretokenizers;
-        const char *type = json_string_value(json_object_get(o, "type"));
-        while (k->type && strcmp(k->type, type) != 0) k++;
-        CHECK(k->type != NULL);
-        if (!k->type) break;
-        lt_step *s = &c->step[c->n];
-        s->kind = k;
-        st = k->open ? k->open(o, "x.json: pre_tokenizer", &s->state) : LT_OK;
-        if (st == LT_OK) c->n++;
-    }
-    json_decref(list);
-    if (st != LT_OK) close_chain(c);
-    return st;
-}
+#include "text_chain.h"
 
 /* A text as a stage of one piece. */
 static void start(lt_stage *s, const char *text, int bytes, bool spans) {
@@ -82,19 +45,19 @@ static void test_cases(lt_tok_work *w) {
     for (int i = 0; i < n; i++) {
         const pre_case *t = &pre_cases[i];
         chain c;
-        CHECK_OK(open_chain(t->steps, &c));
+        CHECK_OK(chain_open(lt_tok_impl_pretokenizers, t->steps, &c));
         for (int spans = 0; spans < 2; spans++) {
             start(&w->stage, t->text, t->bytes, spans);
             if (t->bytes == 0) CHECK_INT(w->stage.n, 0);
             run(&c, w);
             TEST_REPORT(is_as(&w->stage, t), "case %d: %s over \"%s\", spans %d", i, t->steps, t->text, spans);
         }
-        close_chain(&c);
+        chain_close(&c);
     }
     /* negative controls: another text, and a place that is one byte off */
     chain c;
     pre_case other = pre_cases[0];
-    CHECK_OK(open_chain(other.steps, &c));
+    CHECK_OK(chain_open(lt_tok_impl_pretokenizers, other.steps, &c));
     start(&w->stage, "Hullo", 5, true);
     run(&c, w);
     CHECK(!is_as(&w->stage, &other));
@@ -103,7 +66,7 @@ static void test_cases(lt_tok_work *w) {
     CHECK(is_as(&w->stage, &other));
     other.place += 2;
     CHECK(!is_as(&w->stage, &other));
-    close_chain(&c);
+    chain_close(&c);
 }
 
 /* Added tokens pass by with their id, bytes and spans; pieces beside them are texts of their own. */
@@ -121,7 +84,7 @@ static void test_added(lt_tok_work *w) {
         chain c;
         char got[64];
         int n = 0;
-        CHECK_OK(open_chain(t[i].steps, &c));
+        CHECK_OK(chain_open(lt_tok_impl_pretokenizers, t[i].steps, &c));
         start(&w->stage, "a< >b", 5, true);
         w->stage.n = 0;
         CHECK_OK(lt_stage_piece(&w->stage, (lt_piece){0, 1, -1, true}));
@@ -136,7 +99,7 @@ static void test_added(lt_tok_work *w) {
             if (p.id >= 0) CHECK(span.begin == 1 && span.end == 4);
         }
         CHECK_STR(got, t[i].want);
-        close_chain(&c);
+        chain_close(&c);
     }
 }
 
@@ -159,17 +122,16 @@ static void test_refusals(void) {
         {"[{\"type\": \"Split\", \"pattern\": {\"Regex\": \"a\"}, \"invert\": false}]", "behavior"},
         {"[{\"type\": \"Split\", \"pattern\": {\"Regex\": \"a\"}, \"behavior\": \"Removed\"}]", "invert"},
         {"[{\"type\": \"Split\", \"pattern\": \"a\", \"behavior\": \"Removed\", \"invert\": false}]", "pattern"},
-        {"[{\"type\": \"Split\", \"pattern\": {\"Regex\": \"(a\"}, \"behavior\": \"Removed\", \"invert\": false}]",
-         "x.json: pre_tokenizer"},
+        {"[{\"type\": \"Split\", \"pattern\": {\"Regex\": \"(a\"}, \"behavior\": \"Removed\", \"invert\": false}]", "x.json: component"},
         {"[{\"type\": \"Split\", \"pattern\": {\"String\": \"a\\u0000b\"}, \"behavior\": \"Removed\", \"invert\": false}]", "U+0000"},
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         chain c;
-        CHECK_FAILS(open_chain(t[i].steps, &c), LT_ERR_FORMAT, t[i].words);
+        CHECK_FAILS(chain_open(lt_tok_impl_pretokenizers, t[i].steps, &c), LT_ERR_FORMAT, t[i].words);
     }
     chain c;
-    CHECK_OK(open_chain("[{\"type\": \"Digits\", \"individual_digits\": true}]", &c));
-    close_chain(&c);
+    CHECK_OK(chain_open(lt_tok_impl_pretokenizers, "[{\"type\": \"Digits\", \"individual_digits\": true}]", &c));
+    chain_close(&c);
     for (const lt_step_kind *k = lt_tok_impl_pretokenizers; k->type; k++) CHECK(strcmp(k->type, "UnicodeScripts") != 0);
 }
 
