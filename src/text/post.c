@@ -50,8 +50,10 @@ static lt_status push_id(lt_template *t, const json_t *id, int64_t type, const s
     LT_CHECK(json_is_integer(id), LT_ERR_FORMAT, "%s: post-processor %s: a token id must be a whole number", s->path, s->type);
     LT_CHECK(json_integer_value(id) >= 0 && json_integer_value(id) <= LT_TOK_MAX_ID, LT_ERR_FORMAT,
              "%s: post-processor %s: %lld is no token id", s->path, s->type, (long long)json_integer_value(id));
-    LT_CHECK(json_integer_value(id) < vocab, LT_ERR_FORMAT, "%s: post-processor %s: the tokenizer has %lld tokens, none of id %lld",
-             s->path, s->type, (long long)vocab, (long long)json_integer_value(id));
+    const lt_tok_tables *known = s->tok->tables;
+    LT_CHECK(lt_tok_impl_added_of(known, json_integer_value(id)) || lt_vocab_text(&known->model->vocab, json_integer_value(id), NULL),
+             LT_ERR_FORMAT, "%s: post-processor %s: the tokenizer has %lld tokens, none of id %lld", s->path, s->type, (long long)vocab,
+             (long long)json_integer_value(id));
     return push(t, json_integer_value(id), type, s);
 }
 

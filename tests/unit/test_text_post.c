@@ -14,15 +14,19 @@ static json_t *parse(const char *text) {
     return o;
 }
 
-/* A tokenizer that knows the ids below n. */
+/* A tokenizer that knows the ids below n, but one (-1: all). */
 typedef struct small {
     lt_tok tok;
     lt_tok_tables tables;
     lt_tok_model model;
 } small;
 
-static const lt_tok *small_open(small *s, int64_t n) {
-    *s = (small){.model = {.vocab = {.n = n}}};
+static const lt_tok *small_open(small *s, int64_t n, int unused) {
+    static int64_t begin[POST_VOCAB];
+    static int32_t bytes[POST_VOCAB];
+    static char pool[1]; /* texts do not count here: all are empty */
+    for (int i = 0; i < POST_VOCAB; i++) begin[i] = i == unused ? -1 : 0;
+    *s = (small){.model = {.vocab = {.n = n, .pool = pool, .begin = begin, .bytes = bytes}}};
     s->tables.model = &s->model;
     s->tok.tables = &s->tables;
     return &s->tok;
@@ -35,7 +39,7 @@ static bool same(const lt_template *got, const post_list *want) {
 
 static void templates(void) {
     small s;
-    const lt_tok *tok = small_open(&s, POST_VOCAB);
+    const lt_tok *tok = small_open(&s, POST_VOCAB, -1);
     for (int i = 0; i < N_CASES; i++) {
         json_t *o = parse(post_cases[i].json);
         lt_post p;
@@ -59,7 +63,7 @@ static void templates(void) {
 static void refused_json(json_t *o, const char *words) {
     small s;
     lt_post p;
-    CHECK_FAILS(lt_tok_impl_open_post(o, small_open(&s, POST_VOCAB), "x.json", &p), LT_ERR_FORMAT, words);
+    CHECK_FAILS(lt_tok_impl_open_post(o, small_open(&s, POST_VOCAB, 7), "x.json", &p), LT_ERR_FORMAT, words);
     CHECK(strstr(lt_err_last()->msg, "x.json"));
     CHECK(!p.single.item && !p.pair.item);
     json_decref(o);
@@ -84,6 +88,7 @@ static void settings(void) {
     refused(BERT("16777216"), "16777216 is no token id");
     refused(BERT("4294967296"), "4294967296 is no token id");
     refused(BERT("8"), "the tokenizer has 8 tokens, none of id 8");
+    refused(BERT("7"), "the tokenizer has 8 tokens, none of id 7");
     refused(BERT("\"x\""), "must be a whole number");
     refused(BERT("1.5"), "must be a whole number");
     refused("{\"type\": \"Sequence\"}", "\"processors\" must be a list");
