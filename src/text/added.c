@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_NORMALIZED = 1 << 14 }; /* bytes that a token's text may become: they are nodes of a trie */
+
 lt_status lt_tok_impl_added_open(lt_tok_tables *t, lt_tok_work *w, bool normalized) {
     /* of two with one text the first counts, and specials come first */
     for (int special = 1; special >= 0; special--)
@@ -18,7 +20,7 @@ lt_status lt_tok_impl_added_open(lt_tok_tables *t, lt_tok_work *w, bool normaliz
                 LT_TRY(lt_trie_put(&t->raw, a->text, strlen(a->text), i, false));
                 continue;
             }
-            w->stage.most = w->spare.most = lt_stage_limit((int64_t)strlen(a->text));
+            w->stage.most = w->spare.most = MAX_NORMALIZED;
             lt_regex_allow(w, (int64_t)strlen(a->text), true);
             lt_stage_clear(&w->stage);
             LT_TRY(lt_stage_put(&w->stage, a->text, (int64_t)strlen(a->text), (lt_span){0, 0}));

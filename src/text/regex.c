@@ -29,8 +29,8 @@ enum {
     CALLS = 64,              /* after so many the clock is asked */
 };
 
-/* Half the time of the processor that all expressions together may take for one text: what a sensible one takes is a few nanoseconds a byte, but one that looks
- * ahead to the end of a number at each of its digits takes the square of their number. */
+/* Half the time of the processor that all expressions together may take for one text.  A sensible one takes some nanoseconds a byte, but one that looks
+ * ahead to the end of a number at each of its digits takes the square of their number: a limit of time serves both. */
 static const double SECONDS = 0.15, SECONDS_PER_BYTE = 1e-5;
 
 struct lt_regex {

@@ -24,8 +24,7 @@ int64_t lt_stage_limit(int64_t bytes) {
 }
 
 static lt_status too_long(const lt_stage *s) {
-    return LT_FAIL(LT_ERR_FORMAT,
-                   "the normalisers of this tokenizer blow a text up: of so long a one, more than %lld bytes are not expected",
+    return LT_FAIL(LT_ERR_FORMAT, "the steps of this tokenizer blow a text up: more than %lld bytes are not expected of one of this length",
                    (long long)s->most);
 }
 

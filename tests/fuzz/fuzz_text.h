@@ -11,9 +11,13 @@ void fuzz_text_check(const char *name, fuzz_input one, fuzz_input two);
 void fuzz_text_write(const char *name, fuzz_input part);
 
 /* Components as JSON with ' for ", one of each kind and setting at least; ended by NULL. */
-extern const char *const fuzz_normalizers[],
-    *const fuzz_pretokenizers[], *const fuzz_posts[], *const fuzz_decoders[], *const fuzz_models[], *const fuzz_added[],
-                                                                                                        *const fuzz_configs[];
+extern const char *const fuzz_normalizers[];
+extern const char *const fuzz_pretokenizers[];
+extern const char *const fuzz_posts[];
+extern const char *const fuzz_decoders[];
+extern const char *const fuzz_models[];
+extern const char *const fuzz_added[];
+extern const char *const fuzz_configs[];
 /* JSON of such a text, in which \\' is a quote that stays; released by free(). */
 char *fuzz_text_json(const char *s);
 /* Texts that reach much. */

@@ -107,6 +107,13 @@ static void growing(void) {
         CHECK(seconds() - begin < 5);
     }
     lt_tok_close(&t);
+    t = open_part("pre_tokenizer", "pretokenizers", /* what is not ASCII becomes twice as long */
+                  "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"use_regex\": false}", 60);
+    if (t) CHECK_FAILS(lt_tok_encode(t, "\xC3\xA9", 2, false, &ids, &spans), LT_ERR_FORMAT, "blow a text up");
+    if (t) CHECK_OK(lt_tok_encode(t, many, LONG, false, &ids, NULL));
+    CHECK_INT(ids.n, LONG);
+    ids.n = 0;
+    lt_tok_close(&t);
     t = open_part("normalizer", "normalizers", twice, 6);
     if (t) CHECK_OK(lt_tok_encode(t, many, LONG, false, &ids, &spans));
     CHECK(ids.n == 64 * LONG && spans.n == ids.n);
@@ -147,6 +154,19 @@ static void lengths(void) {
             CHECK_OK(open_json(json, NULL, &t));
         lt_tok_close(&t);
     }
+}
+
+/* Added tokens whose texts the normalisers make long. */
+static void long_added(void) {
+    static const char form[] = "{\"added_tokens\": [{\"id\": 2, \"content\": \"%.*s\", \"normalized\": true}], \"normalizer\": {\"type\": "
+                               "\"Replace\", \"pattern\": {\"String\": \"a\"}, \"content\": \"%.*s\"}, " BPE "}";
+    char json[2000];
+    lt_tok *t;
+    (void)snprintf(json, sizeof json, form, 100, many, 163, many);
+    CHECK_OK(open_json(json, NULL, &t));
+    lt_tok_close(&t);
+    (void)snprintf(json, sizeof json, form, 100, many, 164, many);
+    CHECK_FAILS(open_json(json, NULL, &t), LT_ERR_FORMAT, "more than 16384 bytes");
 }
 
 static void large_ids(void) {
@@ -198,6 +218,7 @@ int main(void) {
     threes();
     growing();
     lengths();
+    long_added();
     large_ids();
     no_tokens();
     text_clean(files, 2);
