@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# TEST labels: e2e timeout: 240
+# TEST labels: e2e timeout: 480
 # A signal to one rank, in every phase of a run: all ranks leave with 75 and one message, and the same command goes on to the same numbers as a run that
 # nothing disturbed.  Phases are named by the fault sites they pass (LT_FAULT=site:rank:nth:term): loading, reading weights, label states, first values, inside
 # a step of many packs, inside an evaluation, while a checkpoint is written, between two steps.

@@ -1,4 +1,4 @@
-// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
+// TEST np: 0  rooms: kernels  labels: unit  timeout: 180  omp: 2
 /* Frozen linear layers: cpu against ref over shapes with tails, types, bias, residual in every form, plain and packed; one layer
  * that cannot be packed among packed ones; no rows; the same bits twice; backward is the transpose of forward. */
 #include "kernels_util.h"
