@@ -68,7 +68,7 @@ lt_status prep_collect(prep_data *d, const prep_block *b) {
                         d->file[g->file].path, (long long)g->line);
             continue;
         }
-        LT_TRY(add(d, split, m, token, b->word + g->word));
+        LT_TRY(add(d, split, m, token, b->word ? b->word + g->word : NULL));
         token += m->kept.n;
     }
     return LT_OK;
