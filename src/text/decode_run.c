@@ -96,6 +96,8 @@ lt_status lt_tok_impl_decoding_start(const lt_decoders *chain, bool clean_up, lt
     return st;
 }
 
+int64_t lt_tok_impl_decoding_given(const lt_decoding *d) { return d->given; }
+
 void lt_tok_impl_decoding_free(lt_decoding **decoding) {
     lt_decoding *d = *decoding;
     if (!d) return;
@@ -112,7 +114,7 @@ void lt_tok_impl_decoding_free(lt_decoding **decoding) {
 
 lt_status lt_tok_impl_decoding_add(lt_decoding *d, struct lt_tok_work *w, const char *token, size_t bytes) {
     d->room = w;
-    lt_regex_allow(w, (int64_t)bytes, d->given == 0);
+    lt_regex_allow(w, (int64_t)bytes, false);
     d->given += (int64_t)bytes + 1;
     LT_TRY(lt_tok_impl_decoding_lossy(d, 0, &d->in, token, (int64_t)bytes, true));
     return lt_tok_impl_decoding_cut(d, 0);

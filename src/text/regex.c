@@ -311,11 +311,6 @@ static int64_t char_of(room *r, int64_t byte) {
     return r->at_char;
 }
 
-void lt_regex_allow(lt_tok_work *w, int64_t bytes, bool fresh) {
-    if (fresh) w->regex_since = w->regex_late_since = 0;
-    w->regex_bytes = bytes + (fresh ? 0 : w->regex_bytes);
-}
-
 /* The first match that begins in [start, last], none of which may take more than `steps`.  By compiled code, or where there is none or its stack is too
  * small, by the interpreter, whose memory is then given back: it may be very much. */
 static int match(const lt_regex *re, const room *r, size_t start, size_t last, int64_t steps, size_t place[2]) {
@@ -341,14 +336,18 @@ static double clock_of(clockid_t which) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+void lt_regex_allow(lt_tok_work *w, int64_t bytes, bool fresh) {
+    if (fresh) w->regex_since = clock_of(CLOCK_MONOTONIC);
+    if (fresh) w->regex_late_since = 0;
+    w->regex_bytes = bytes + (fresh ? 0 : w->regex_bytes);
+}
+
 /* Whether the expressions of this text have taken too long.  The processor's clock, which does not count what others do, is dear to ask: the wall's comes
  * first. */
 static bool is_late(lt_tok_work *w) {
-    double limit = SECONDS + SECONDS_PER_BYTE * (double)w->regex_bytes, now = clock_of(CLOCK_MONOTONIC);
-    if (w->regex_bytes == 0) return false; /* nobody has said how long it may take */
-    if (w->regex_since == 0) w->regex_since = now;
-    if (now - w->regex_since < limit) return false;
-    now = clock_of(CLOCK_THREAD_CPUTIME_ID);
+    double limit = SECONDS + SECONDS_PER_BYTE * (double)w->regex_bytes;
+    if (w->regex_since == 0 || clock_of(CLOCK_MONOTONIC) - w->regex_since < limit) return false;
+    double now = clock_of(CLOCK_THREAD_CPUTIME_ID);
     if (w->regex_late_since == 0) w->regex_late_since = now;
     return now - w->regex_late_since > limit;
 }

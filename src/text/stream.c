@@ -33,12 +33,14 @@ lt_status lt_tok_stream_add(const lt_tok *tok, lt_tok_stream *s, int32_t id, boo
     size_t bytes = 0;
     LT_TRY(token_of(tok, id, skip_special, &text, &bytes));
     LT_TRY(start(tok, s));
+    lt_regex_allow(tok->work, 0, true); /* what lies between two calls is not the expressions' time */
     if (text) LT_TRY(lt_tok_impl_decoding_add(s->decoding, tok->work, text, bytes));
     return take(s);
 }
 
 lt_status lt_tok_stream_end(const lt_tok *tok, lt_tok_stream *s) {
     LT_TRY(start(tok, s));
+    lt_regex_allow(tok->work, lt_tok_impl_decoding_given(s->decoding), true);
     LT_TRY(lt_tok_impl_decoding_end(s->decoding, tok->work));
     LT_TRY(take(s));
     lt_tok_impl_decoding_free(&s->decoding);
@@ -57,6 +59,7 @@ lt_status lt_tok_decode(const lt_tok *tok, const int32_t *id, int64_t n, bool sk
     size_t length = 0;
     *text = NULL;
     LT_TRY(lt_tok_impl_decoding_start(tok->tables->decoders, tok->tables->clean_up, &d));
+    lt_regex_allow(tok->work, 0, true);
     for (int64_t i = 0; i < n; i++) {
         const char *token;
         size_t bytes = 0;

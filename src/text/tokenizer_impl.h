@@ -149,7 +149,7 @@ void lt_regex_close(lt_regex **re);
  * Errors: FORMAT (the expression needs more time or memory than it may have), NOMEM. */
 lt_status lt_regex_next(const lt_regex *re, struct lt_tok_work *w, const char *text, int64_t bytes, int64_t at, bool *found, int64_t *begin,
                         int64_t *end);
-/* Begins a text (fresh) of so many bytes, or makes it longer: its expressions may take so much longer together.  Without it there is no limit. */
+/* Begins a text (fresh) of so many bytes, or makes it longer: how long its expressions may take together depends on that.  Without it there is no limit. */
 void lt_regex_allow(struct lt_tok_work *w, int64_t bytes, bool fresh);
 /* What matching needs, one a handle: made when first used, in work.regex. */
 void lt_regex_room_free(void *room);
@@ -269,6 +269,8 @@ lt_status lt_tok_impl_decoding_start(const lt_decoders *chain, bool clean_up, lt
 lt_status lt_tok_impl_decoding_add(lt_decoding *d, struct lt_tok_work *w, const char *token, size_t bytes);
 lt_status lt_tok_impl_decoding_end(lt_decoding *d, struct lt_tok_work *w);
 lt_status lt_tok_impl_decoding_take(lt_decoding *d, char **text, size_t *bytes);
+/* Bytes of the tokens so far. */
+int64_t lt_tok_impl_decoding_given(const lt_decoding *d);
 void lt_tok_impl_decoding_free(lt_decoding **d);
 
 /* --- the tokenizer --------------------------------------------------------------------------------------------------------------------- */
@@ -314,10 +316,11 @@ typedef struct lt_tok_tables {
 typedef struct lt_tok_work {
     lt_stage stage, spare;
     lt_tokens word;
-    void *regex;                          /* regex.c */
-    double regex_since, regex_late_since; /* regex.c: when its two clocks were first asked for this text, 0 = not yet */
-    int64_t regex_bytes, regex_calls;     /* of this text */
-    lt_ids one, two;                      /* of a pair */
+    void *regex; /* regex.c */
+    double regex_since,
+        regex_late_since; /* regex.c: when this text began, and when it was first found late, by two clocks; 0 = no limit, not yet */
+    int64_t regex_bytes, regex_calls; /* of this text */
+    lt_ids one, two;                  /* of a pair */
     lt_spans one_spans, two_spans;
     struct lt_tok_cache *cache; /* cache.c: words and their tokens */
     char *bytes;                /* [bytes_cap] free for a step while it runs */

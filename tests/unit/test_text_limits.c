@@ -210,12 +210,29 @@ static void no_tokens(void) {
     lt_tok_close(&t);
 }
 
+/* A stream may take any time between its ids. */
+static void slow_stream(void) {
+    lt_tok *t =
+        open_part("decoder", "decoders", "{\"type\": \"Replace\", \"pattern\": {\"Regex\": \"a*?(?:b|a)\"}, \"content\": \"c\"}", 1);
+    lt_tok_stream s = {0};
+    for (int i = 0; i < 400 && t; i++) { /* calls of an expression, so that the clock is asked */
+        double begin = seconds();
+        CHECK_OK(lt_tok_stream_add(t, &s, 0, false));
+        CHECK_STR(s.text, "c");
+        while (i % 40 == 0 && seconds() - begin < 0.08) continue;
+    }
+    if (t) CHECK_OK(lt_tok_stream_end(t, &s));
+    lt_tok_stream_free(&s);
+    lt_tok_close(&t);
+}
+
 int main(void) {
     static const char *const files[] = {"tokenizer.json", "tokenizer_config.json"};
     memset(many, 'a', LONG);
     slow_expressions();
     places();
     threes();
+    slow_stream();
     growing();
     lengths();
     long_added();
