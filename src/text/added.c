@@ -83,7 +83,7 @@ static int32_t match(const lt_trie *trie, const char *s, int64_t bytes, int64_t 
 /* One piece of text. */
 static lt_status cut(const lt_tok_tables *t, const lt_trie *trie, const lt_stage *s, lt_piece p, lt_stage *out) {
     const char *text = s->text.s;
-    int64_t done = p.begin;
+    int64_t done = p.begin, space_end = p.begin; /* where the white space ends that was last gone through */
     for (int64_t at = p.begin; at < p.end;) {
         int64_t n = 0;
         int32_t which = match(trie, text + at, p.end - at, &n);
@@ -100,10 +100,14 @@ static lt_status cut(const lt_tok_tables *t, const lt_trie *trie, const lt_stage
             do begin--;
             while (((unsigned char)text[begin] & 0xC0) == 0x80);
         }
-        for (int32_t c; a->rstrip && end < p.end;) {
-            int bytes = lt_tok_impl_char(text + end, &c);
-            if (!lt_tok_impl_is_space(c)) break;
-            end += bytes;
+        if (a->rstrip) {
+            if (space_end < end) space_end = end;
+            for (int32_t c; space_end < p.end;) {
+                int bytes = lt_tok_impl_char(text + space_end, &c);
+                if (!lt_tok_impl_is_space(c)) break;
+                space_end += bytes;
+            }
+            end = space_end;
         }
         if (done < begin) LT_TRY(lt_stage_piece(out, (lt_piece){done, begin, -1, p.first && done == p.begin}));
         if (begin < end) LT_TRY(lt_stage_piece(out, (lt_piece){begin, end, a->id, p.first && begin == p.begin}));

@@ -36,6 +36,7 @@ typedef struct bpe {
     rule *rule;
     uint64_t mask;
     char *prefix, *suffix; /* "" = none */
+    char *lacking;         /* an unknown token that the vocabulary lacks; NULL: it has it, or there is none */
     bool fuse_unk, byte_fallback, ignore_merges;
     int32_t byte[256];      /* tokens <0x00> to <0xFF>, -1 = none */
     int32_t direct[DIRECT]; /* ids of single characters, -1 = none */
@@ -85,6 +86,9 @@ static lt_status start(const bpe *b, const char *word, int64_t bytes, lt_tokens 
             for (int i = 0; i < n; i++) LT_TRY(lt_tokens_push(out, b->byte[(unsigned char)word[from + i]], from + i, from + i + 1));
             continue;
         }
+        LT_CHECK(!b->lacking, LT_ERR_FORMAT,
+                 "the text holds \"%.*s\", which is in no token, and the vocabulary lacks the unknown token \"%.60s\"", n, word + from,
+                 b->lacking);
         if (unk < 0) continue;
         if (unknown >= 0 && !b->fuse_unk) LT_TRY(lt_tokens_push(out, unk, unknown, unknown_end));
         if (unknown < 0 || !b->fuse_unk) unknown = from;
@@ -124,33 +128,28 @@ static int64_t merge_short(const bpe *b, lt_token *t, int64_t n) {
     return n;
 }
 
-/* Two neighbours that may be merged. */
-typedef struct pair {
-    int32_t rank, joined, left, right; /* places */
-} pair;
+/* Neighbours that may be merged, the least first: rank << 32 | place of the left one. */
 typedef struct heap {
-    pair *at;
+    uint64_t *at;
     int64_t n;
 } heap;
-
-static bool before(pair a, pair b) { return a.rank != b.rank ? a.rank < b.rank : a.left < b.left; }
 
 static void push(const bpe *b, const lt_token *t, int64_t n, int64_t left, int64_t right, heap *h) {
     if (left < 0 || right >= n) return;
     const rule *r = find_rule(b, t[left].id, t[right].id);
     if (!r) return;
-    pair p = {r->rank, r->joined, (int32_t)left, (int32_t)right};
+    uint64_t key = (uint64_t)(uint32_t)r->rank << 32 | (uint64_t)left;
     int64_t at = h->n++;
-    for (; at > 0 && before(p, h->at[(at - 1) / 2]); at = (at - 1) / 2) h->at[at] = h->at[(at - 1) / 2];
-    h->at[at] = p;
+    for (; at > 0 && key < h->at[(at - 1) / 2]; at = (at - 1) / 2) h->at[at] = h->at[(at - 1) / 2];
+    h->at[at] = key;
 }
 
-static pair pop(heap *h) {
-    pair top = h->at[0], last = h->at[--h->n];
+static uint64_t pop(heap *h) {
+    uint64_t top = h->at[0], last = h->at[--h->n];
     int64_t at = 0;
     for (int64_t child; (child = 2 * at + 1) < h->n; at = child) {
-        if (child + 1 < h->n && before(h->at[child + 1], h->at[child])) child++;
-        if (!before(h->at[child], last)) break;
+        if (child + 1 < h->n && h->at[child + 1] < h->at[child]) child++;
+        if (h->at[child] >= last) break;
         h->at[at] = h->at[child];
     }
     h->at[at] = last;
@@ -160,27 +159,28 @@ static pair pop(heap *h) {
 /* The same for any length.  A token that was merged into the one before it has id -1. */
 static lt_status merge_long(const bpe *b, lt_tok_work *w, lt_token *t, int64_t *tokens) {
     int64_t n = *tokens, kept = 0;
-    LT_TRY(lt_tok_impl_room(w, n * (int64_t)(3 * sizeof(pair) + 2 * sizeof(int32_t)))); /* n - 1 pairs, and a merge adds two at most */
-    heap h = {.at = (pair *)(void *)w->bytes};
-    int32_t *next = (int32_t *)(void *)(h.at + 3 * n), *prev = next + n;
+    LT_TRY(
+        lt_tok_impl_room(w, 2 * n * (int64_t)(sizeof(uint64_t) + sizeof(int32_t)))); /* n - 1 pairs; a merge takes one away and adds two */
+    heap h = {.at = (uint64_t *)(void *)w->bytes};
+    int32_t *next = (int32_t *)(void *)(h.at + 2 * n), *prev = next + n;
     for (int64_t i = 0; i < n; i++) {
         next[i] = (int32_t)i + 1;
         prev[i] = (int32_t)i - 1;
         push(b, t, n, i, i + 1, &h);
     }
     while (h.n > 0) {
-        pair p = pop(&h);
-        /* one of the two may have been merged meanwhile */
-        if (t[p.left].id < 0 || next[p.left] != p.right) continue;
-        const rule *r = find_rule(b, t[p.left].id, t[p.right].id);
-        if (!r || r->joined != p.joined) continue;
-        t[p.left].id = p.joined;
-        t[p.left].end = t[p.right].end;
-        t[p.right].id = -1;
-        next[p.left] = next[p.right];
-        if (next[p.left] < n) prev[next[p.left]] = p.left;
-        push(b, t, n, prev[p.left], p.left, &h);
-        push(b, t, n, p.left, next[p.left], &h);
+        uint64_t key = pop(&h);
+        int64_t left = (int64_t)(uint32_t)key, right = next[left];
+        /* one of the two may have been merged meanwhile; another pair of this rank that stands here now comes at the same time as its own entry would */
+        const rule *r = t[left].id < 0 || right >= n ? NULL : find_rule(b, t[left].id, t[right].id);
+        if (!r || (uint32_t)r->rank != key >> 32) continue;
+        t[left].id = r->joined;
+        t[left].end = t[right].end;
+        t[right].id = -1;
+        next[left] = next[right];
+        if (next[left] < n) prev[next[left]] = (int32_t)left;
+        push(b, t, n, prev[left], left, &h);
+        push(b, t, n, left, next[left], &h);
     }
     for (int64_t i = 0; i < n; i++)
         if (t[i].id >= 0) t[kept++] = t[i];
@@ -273,6 +273,7 @@ static void destroy(lt_tok_model *m) {
     free(b->rule);
     free(b->prefix);
     free(b->suffix);
+    free(b->lacking);
     free(b);
 }
 
@@ -309,7 +310,8 @@ static lt_status fill(bpe *b, const lt_merge *merge, int64_t n, const lt_bpe_opt
              "%s: a prefix or suffix of more than 100 bytes is not supported", where);
     if (o->unk_token && *o->unk_token) {
         b->head.unk = lt_vocab_find(v, o->unk_token, strlen(o->unk_token));
-        LT_CHECK(b->head.unk >= 0, LT_ERR_FORMAT, "%s: the vocabulary lacks the unknown token \"%.60s\"", where, o->unk_token);
+        /* a vocabulary that can say any text need not have the token that its file names */
+        if (b->head.unk < 0) LT_TRY(lt_strdup(&b->lacking, o->unk_token));
     }
     while (slots < 2 * (uint64_t)n) slots *= 2;
     LT_TRY(lt_calloc(&b->rule, (int64_t)slots, sizeof *b->rule, "the merges of a tokenizer"));

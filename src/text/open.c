@@ -4,7 +4,8 @@
  *   special_tokens_map.json   special tokens of older folders: they count more, unless the config has an added_tokens_decoder
  *   added_tokens.json         tokens that older folders add, likewise
  *
- * A tokenizer.json defines everything.  Without one, the class says which files are read, and without a class the first that is there. */
+ * A tokenizer.json defines everything.  Without one, the class says which files are read, and without a class the first that is there.  A file that
+ * is there by name but cannot be read, such as a link to nowhere, is an error: without it, another tokenizer would be opened. */
 #include "text/open_impl.h"
 
 #include "base/mem.h"
@@ -32,12 +33,44 @@ enum { FILES = sizeof files / sizeof *files };
 
 /* --- what the files beside it say -------------------------------------------------------------------------------------------------------- */
 
+static lt_status is_file(const char *path, bool *is) {
+    struct stat info, link;
+    *is = stat(path, &info) == 0;
+    if (*is) {
+        LT_CHECK(S_ISREG(info.st_mode), LT_ERR_IO, "%s is no file", path);
+        return LT_OK;
+    }
+    LT_CHECK(errno == ENOENT || errno == ENOTDIR, LT_ERR_IO, "cannot open %s: %m", path);
+    LT_CHECK(lstat(path, &link) != 0, LT_ERR_IO, "%s is a link to a file that is not there", path);
+    return LT_OK;
+}
+
+lt_status lt_tok_impl_read_file(const char *path, char **data, int64_t *bytes) {
+    enum { MOST = 1 << 30 };
+    lt_status st = LT_OK;
+    struct stat info;
+    *data = NULL;
+    FILE *f = fopen(path, "rb");
+    LT_CHECK(f, LT_ERR_IO, "cannot open %s: %m", path);
+    LT_CHECK_GOTO(fstat(fileno(f), &info) == 0 && S_ISREG(info.st_mode), st, done, LT_ERR_IO, "%s is no file", path);
+    LT_CHECK_GOTO(info.st_size <= MOST, st, done, LT_ERR_FORMAT, "%s is %lld bytes long; a vocabulary has at most %d", path,
+                  (long long)info.st_size, MOST);
+    *bytes = info.st_size;
+    LT_TRY_GOTO(lt_calloc(data, *bytes + 1, 1, "a vocabulary"), st, done);
+    LT_CHECK_GOTO(fread(*data, 1, (size_t)*bytes, f) == (size_t)*bytes, st, done, LT_ERR_IO, "cannot read %s: %m", path);
+done:
+    fclose(f);
+    if (st != LT_OK) free(*data);
+    return st;
+}
+
 /* The object in a folder's file; *o stays NULL where there is no such file. */
 static lt_status load(const char *dir, const char *name, json_t **o) {
     char path[PATH_BYTES];
-    struct stat info;
+    bool there;
     (void)snprintf(path, sizeof path, "%s/%s", dir, name);
-    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) return LT_OK;
+    LT_TRY(is_file(path, &there));
+    if (!there) return LT_OK;
     LT_TRY(lt_tok_impl_load_json(path, o));
     if (json_is_object(*o)) return LT_OK;
     json_decref(*o);
@@ -116,21 +149,15 @@ static bool ends_with(const char *s, const char *end) {
     return n >= k && !strcmp(s + n - k, end);
 }
 
-static bool is_file(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
-}
-
-/* The first file of a kind (-1: of any). */
-static bool find(const char *dir, int wanted, char *file, kind *k) {
-    for (int i = 0; i < FILES; i++) {
+/* The first file of a kind (-1: of any), unless one is found already. */
+static lt_status find(const char *dir, int wanted, char *file, kind *k, bool *found) {
+    for (int i = 0; i < FILES && !*found; i++) {
         if (wanted >= 0 && files[i].kind != (kind)wanted) continue;
         (void)snprintf(file, PATH_BYTES, "%s/%s", dir, files[i].name);
-        if (!is_file(file)) continue;
-        *k = files[i].kind;
-        return true;
+        LT_TRY(is_file(file, found));
+        if (*found) *k = files[i].kind;
     }
-    return false;
+    return LT_OK;
 }
 
 static lt_status find_in_folder(const char *dir, const json_t *config, char *file, kind *k) {
@@ -142,11 +169,13 @@ static lt_status find_in_folder(const char *dir, const json_t *config, char *fil
     const json_t *prefix = json_object_get(config, "add_prefix_space");
     /* these two classes then leave their tokenizer.json alone, and make a new one of the model */
     bool remade = class && (class->form == LT_FORM_LLAMA || class->form == LT_FORM_T5) && prefix && !json_is_null(prefix);
-    if (remade && find(dir, SENTENCEPIECE, file, k)) return LT_OK;
-    if (find(dir, JSON, file, k)) return LT_OK;
-    if (has != LT_FILES_NONE && find(dir, (int)of_class[has], file, k)) return LT_OK;
-    if (find(dir, -1, file, k)) return LT_OK;
-    return LT_FAIL(LT_ERR_IO, "no tokenizer in %s: looked for " LOOKED_FOR, dir);
+    bool found = false;
+    if (remade) LT_TRY(find(dir, SENTENCEPIECE, file, k, &found));
+    LT_TRY(find(dir, JSON, file, k, &found));
+    if (has != LT_FILES_NONE) LT_TRY(find(dir, (int)of_class[has], file, k, &found));
+    LT_TRY(find(dir, -1, file, k, &found));
+    LT_CHECK(found, LT_ERR_IO, "no tokenizer in %s: looked for " LOOKED_FOR, dir);
+    return LT_OK;
 }
 
 /* A file by its name. */

@@ -60,6 +60,11 @@ lt_tok_files lt_tok_impl_class_files(const lt_tok_class *c);
 /* The class that config names, for a file of a kind.  Errors: FORMAT (none, one that is not supported, one of other files: which are is said). */
 lt_status lt_tok_impl_class_for(const json_t *config, lt_tok_files kind, const char *path, const lt_tok_class **c);
 
+/* --- files (open.c) -------------------------------------------------------------------------------------------------------------------- */
+
+/* A whole file, released by free(); a zero byte follows.  Errors: IO (none, a folder), FORMAT (far too long), NOMEM. */
+lt_status lt_tok_impl_read_file(const char *path, char **data, int64_t *bytes);
+
 /* --- added tokens and templates (open_added.c), configuration (open_config.c) ------------------------------------------------------------ */
 
 /* A switch of the config; null is false, absent is `otherwise`.  Errors: FORMAT (neither true nor false). */

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <utf8proc.h>
 
-enum { MAX_BYTES = 1 << 30 };
-
 /* --- lines ---------------------------------------------------------------------------------------------------------------------------------- */
 
 typedef struct text {
@@ -25,14 +23,7 @@ static lt_status load_text(const char *path, text *t) {
     lt_status st = LT_OK;
     int32_t c;
     *t = (text){.path = path};
-    FILE *f = fopen(path, "rb");
-    LT_CHECK(f, LT_ERR_IO, "cannot open %s: %m", path);
-    LT_CHECK_GOTO(fseek(f, 0, SEEK_END) == 0 && (t->bytes = ftell(f)) >= 0 && fseek(f, 0, SEEK_SET) == 0, st, done, LT_ERR_IO,
-                  "cannot read %s: %m", path);
-    LT_CHECK_GOTO(t->bytes <= MAX_BYTES, st, done, LT_ERR_FORMAT, "%s is %lld bytes long; a vocabulary has at most %d", path,
-                  (long long)t->bytes, MAX_BYTES);
-    LT_TRY_GOTO(lt_calloc(&t->s, t->bytes + 1, 1, "a vocabulary"), st, done);
-    LT_CHECK_GOTO(fread(t->s, 1, (size_t)t->bytes, f) == (size_t)t->bytes, st, done, LT_ERR_IO, "cannot read %s: %m", path);
+    LT_TRY(lt_tok_impl_read_file(path, &t->s, &t->bytes));
     for (int64_t at = 0, line = 1; at < t->bytes;) {
         utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)t->s + at, t->bytes - at, &c);
         LT_CHECK_GOTO(used > 0, st, done, LT_ERR_FORMAT, "%s:%lld: not UTF-8 (byte 0x%02X)", path, (long long)line,
@@ -41,7 +32,6 @@ static lt_status load_text(const char *path, text *t) {
         at += used;
     }
 done:
-    fclose(f);
     if (st != LT_OK) free(t->s);
     return st;
 }

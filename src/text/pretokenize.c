@@ -212,17 +212,19 @@ static void close_split(void *state) {
 
 static lt_status open_split(const json_t *o, const char *where, void **state) {
     const json_t *pattern = json_object_get(o, "pattern");
-    const char *regex = json_string_value(json_object_get(pattern, "Regex")), *text = json_string_value(json_object_get(pattern, "String"));
+    const json_t *regex = json_object_get(pattern, "Regex"), *text = json_object_get(pattern, "String");
     split *x;
     lt_status st;
-    LT_CHECK((regex || text) && json_object_size(pattern) == 1, LT_ERR_FORMAT,
+    LT_CHECK((json_is_string(regex) || json_is_string(text)) && json_object_size(pattern) == 1, LT_ERR_FORMAT,
              "%s: \"pattern\" shall be {\"Regex\": an expression} or {\"String\": a text}", where);
-    LT_CHECK(strlen(regex ? regex : text) == json_string_length(json_object_get(pattern, regex ? "Regex" : "String")), LT_ERR_FORMAT,
-             "%s: a \"pattern\" that holds U+0000 is not supported", where);
+    LT_CHECK(!regex || strlen(json_string_value(regex)) == json_string_length(regex), LT_ERR_FORMAT,
+             "%s: an expression that holds U+0000 is not supported", where);
     LT_TRY(lt_calloc(&x, 1, sizeof *x, "a pre-tokeniser"));
     LT_TRY_GOTO(get_behaviour(o, where, true, &x->how), st, done);
     LT_TRY_GOTO(lt_pre_impl_get_bool(o, where, "invert", -1, &x->invert), st, done);
-    LT_TRY_GOTO(regex ? lt_regex_open(regex, where, &x->re) : lt_regex_open_literal(text, where, &x->re), st, done);
+    LT_TRY_GOTO(regex ? lt_regex_open(json_string_value(regex), where, &x->re)
+                      : lt_regex_open_literal(json_string_value(text), json_string_length(text), where, &x->re),
+                st, done);
     *state = x;
     x = NULL;
 done:

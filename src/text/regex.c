@@ -204,12 +204,16 @@ done:
     return st;
 }
 
-lt_status lt_regex_open_literal(const char *text, const char *where, lt_regex **re) {
+lt_status lt_regex_open_literal(const char *text, size_t bytes, const char *where, lt_regex **re) {
     LT_TRY(create(text, where, re));
-    (*re)->literal_bytes = (int64_t)strlen(text);
-    lt_status st = lt_strdup(&(*re)->literal, text);
-    if (st != LT_OK) lt_regex_close(re);
-    return st;
+    lt_status st = lt_calloc(&(*re)->literal, (int64_t)bytes + 1, 1, "an expression");
+    if (st != LT_OK) {
+        lt_regex_close(re);
+        return st;
+    }
+    memcpy((*re)->literal, text, bytes);
+    (*re)->literal_bytes = (int64_t)bytes;
+    return LT_OK;
 }
 
 void lt_regex_close(lt_regex **re) {

@@ -1,7 +1,6 @@
 /* Replace and Prepend.
  *
- * A text to be replaced is searched for by its first byte; an expression by PCRE2.  What is put in place of a match has the span of the
- * match's last character, what is put before a text that of the first. */
+ * What is put in place of a match has the span of the match's last character, what is put before a text that of the first. */
 #include "text/normalize_impl.h"
 
 #include "base/mem.h"
@@ -9,9 +8,9 @@
 #include <stdlib.h>
 
 typedef struct replace {
-    lt_regex *re; /* NULL: pattern is a text */
-    char *pattern, *content;
-    int64_t pattern_bytes, content_bytes;
+    lt_regex *re; /* NULL in a Prepend */
+    char *content;
+    int64_t content_bytes;
 } replace;
 
 static lt_status copy_text(const char *text, size_t bytes, char **copy, int64_t *n) {
@@ -25,7 +24,6 @@ void lt_norm_impl_close_replace(void *state) {
     replace *r = state;
     if (!r) return;
     lt_regex_close(&r->re);
-    free(r->pattern);
     free(r->content);
     free(r);
 }
@@ -61,7 +59,7 @@ lt_status lt_norm_impl_open_replace(const json_t *o, const char *where, void **s
     if (re)
         LT_TRY_GOTO(lt_regex_open(json_string_value(re), where, &r->re), st, done);
     else
-        LT_TRY_GOTO(copy_text(json_string_value(text), json_string_length(text), &r->pattern, &r->pattern_bytes), st, done);
+        LT_TRY_GOTO(lt_regex_open_literal(json_string_value(text), json_string_length(text), where, &r->re), st, done);
     *state = r;
     r = NULL;
 done:
@@ -92,29 +90,12 @@ lt_status lt_norm_impl_run_prepend(const void *state, lt_tok_work *w, lt_stage *
 
 /* --- Replace ------------------------------------------------------------------------------------------------------------------------ */
 
-/* The first match in text [bytes] at or after `at`. */
-static lt_status find(const replace *r, lt_tok_work *w, const char *text, int64_t bytes, int64_t at, bool *found, int64_t *begin,
-                      int64_t *end) {
-    if (r->re) return lt_regex_next(r->re, w, text, bytes, at, found, begin, end);
-    int64_t n = r->pattern_bytes;
-    *found = at <= bytes && n == 0;
-    for (const char *s = text + at, *last = text + bytes - n; !*found && n > 0 && s <= last; s++) {
-        s = memchr(s, r->pattern[0], (size_t)(last - s) + 1);
-        if (!s) break;
-        *found = memcmp(s, r->pattern, (size_t)n) == 0;
-        at = s - text;
-    }
-    *begin = at;
-    *end = at + n;
-    return LT_OK;
-}
-
 /* The first match at or after *at that is not an empty one right behind the last; *at becomes where to go on. */
 static lt_status next_match(const replace *r, lt_tok_work *w, const char *text, int64_t bytes, int64_t *at, int64_t last, bool *found,
                             int64_t *begin, int64_t *end) {
     for (*found = false; *at <= bytes;) {
         int32_t c;
-        LT_TRY(find(r, w, text, bytes, *at, found, begin, end));
+        LT_TRY(lt_regex_next(r->re, w, text, bytes, *at, found, begin, end));
         if (!*found) return LT_OK;
         if (*begin < *end || *end != last) {
             *at = *end;

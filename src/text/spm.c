@@ -17,7 +17,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-enum { MAX_BYTES = 1 << 30, VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
+enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 
 /* A message that is being read: bytes [at, end) of the file. */
 typedef struct reader {
@@ -195,19 +195,9 @@ static lt_status read_model(lt_spm *m, const char *path) {
 }
 
 lt_status lt_tok_impl_spm_open(const char *path, lt_spm *m) {
-    lt_status st = LT_OK;
     *m = (lt_spm){.model_type = LT_SPM_UNIGRAM};
-    FILE *f = fopen(path, "rb");
-    LT_CHECK(f, LT_ERR_IO, "cannot open %s: %m", path);
-    LT_CHECK_GOTO(fseek(f, 0, SEEK_END) == 0 && (m->bytes = ftell(f)) >= 0 && fseek(f, 0, SEEK_SET) == 0, st, done, LT_ERR_IO,
-                  "cannot read %s: %m", path);
-    LT_CHECK_GOTO(m->bytes <= MAX_BYTES, st, done, LT_ERR_FORMAT, "%s is %lld bytes long; a sentencepiece model has at most %d", path,
-                  (long long)m->bytes, MAX_BYTES);
-    LT_TRY_GOTO(lt_calloc(&m->data, m->bytes + 1, 1, "a sentencepiece model"), st, done);
-    LT_CHECK_GOTO(fread(m->data, 1, (size_t)m->bytes, f) == (size_t)m->bytes, st, done, LT_ERR_IO, "cannot read %s: %m", path);
-    st = read_model(m, path);
-done:
-    fclose(f);
+    LT_TRY(lt_tok_impl_read_file(path, (char **)&m->data, &m->bytes));
+    lt_status st = read_model(m, path);
     if (st != LT_OK) lt_tok_impl_spm_free(m);
     return st;
 }

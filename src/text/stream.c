@@ -8,10 +8,13 @@
 
 /* The token of an id; *text NULL: it is left out. */
 static lt_status token_of(const lt_tok *tok, int32_t id, bool skip_special, const char **text, size_t *bytes) {
+    const lt_vocab *v = &tok->tables->model->vocab;
     const lt_added *a = lt_tok_impl_added_of(tok->tables, id);
-    *text = a ? a->text : lt_vocab_text(&tok->tables->model->vocab, id, bytes);
+    *text = a ? a->text : lt_vocab_text(v, id, bytes);
     LT_CHECK(*text, LT_ERR_ARG, "token id %d is not in this vocabulary of %lld", id, (long long)lt_tok_vocab_size(tok));
     if (a) *bytes = strlen(a->text);
+    if (!a && skip_special && v->repeated)
+        a = lt_tok_impl_added_of(tok->tables, lt_vocab_find(v, *text, *bytes)); /* what is special is a text */
     if (a && a->special && skip_special) *text = NULL;
     return LT_OK;
 }

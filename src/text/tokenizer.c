@@ -178,6 +178,15 @@ static lt_status encode_piece(const lt_tok_tables *t, lt_tok_work *w, lt_piece p
     return LT_OK;
 }
 
+/* The span of an added token, piece i; spans has those before it.  One that lies in the white space that the one before it has taken ends with that
+ * one: of a million such tokens each must not go through a million characters. */
+static lt_span added_span(const lt_stage *s, int64_t i, const lt_spans *spans) {
+    lt_piece p = s->piece[i], before = s->piece[i > 0 ? i - 1 : 0];
+    if (i > 0 && before.id >= 0 && p.begin >= before.begin && p.begin < before.end && p.end == before.end)
+        return (lt_span){s->text.from[p.begin].begin, spans->at[spans->n - 1].end};
+    return lt_stage_span(s, p.begin, p.end);
+}
+
 /* Ids of a text, nothing around them. */
 static lt_status encode_plain(const lt_tok *tok, const char *text, size_t bytes, lt_ids *ids, lt_spans *spans) {
     lt_tok_work *w = tok->work;
@@ -193,7 +202,8 @@ static lt_status encode_plain(const lt_tok *tok, const char *text, size_t bytes,
         LT_TRY(lt_ids_push(ids, p.id));
         if (!spans) continue;
         LT_TRY(reserve_spans(spans, 1));
-        spans->at[spans->n++] = lt_stage_span(&w->stage, p.begin, p.end);
+        lt_span span = added_span(&w->stage, i, spans);
+        spans->at[spans->n++] = span;
     }
     return LT_OK;
 }

@@ -32,6 +32,7 @@ typedef struct lt_vocab {
     int64_t n, cap;
     uint64_t *slot; /* [mask + 1] upper half of the hash, id + 1; 0 = empty */
     uint64_t mask;
+    bool repeated; /* some text has several ids */
 } lt_vocab;
 /* Sets the text of an id, growing the table.  Errors: NOMEM, FORMAT (an id out of range or twice). */
 lt_status lt_vocab_put(lt_vocab *v, int64_t id, const char *text, size_t bytes);
@@ -142,8 +143,8 @@ void lt_stage_swap(lt_stage *s, lt_stage *spare);
 typedef struct lt_regex lt_regex;
 /* Errors: FORMAT (with the place and PCRE2's words; syntax that means something else in PCRE2 and is not translated), NOMEM. */
 lt_status lt_regex_open(const char *pattern, const char *where, lt_regex **re);
-/* The same for a plain text. */
-lt_status lt_regex_open_literal(const char *text, const char *where, lt_regex **re);
+/* The same for a plain text [bytes], which may hold zero bytes; an empty one is found everywhere. */
+lt_status lt_regex_open_literal(const char *text, size_t bytes, const char *where, lt_regex **re);
 void lt_regex_close(lt_regex **re);
 /* The next match in text [bytes] at or after `at`; looks around over the whole text.  *found false: there is none.
  * Errors: FORMAT (the expression needs more time or memory than it may have), NOMEM. */

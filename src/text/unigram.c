@@ -25,12 +25,12 @@ typedef struct unigram {
 /* The best way to a place of the word. */
 typedef struct way {
     double score;
-    int64_t from; /* where its last token begins; -1: no way yet */
+    int32_t from; /* where its last token begins; -1: no way yet */
     int32_t id;
 } way;
 
 static void offer(way *to, double score, int64_t from, int32_t id) {
-    if (to->from < 0 || score > to->score) *to = (way){score, from, id};
+    if (to->from < 0 || score > to->score) *to = (way){score, (int32_t)from, id};
 }
 
 static void search(const unigram *u, const char *word, int64_t bytes, way *best) {
@@ -71,7 +71,7 @@ static lt_status encode(const lt_tok_model *m, lt_tok_work *w, const char *word,
     int64_t first = -1;
     for (int64_t at = bytes; at > 0;) {
         int64_t from = best[at].from;
-        best[at].from = first;
+        best[at].from = (int32_t)first;
         first = at;
         at = from;
     }

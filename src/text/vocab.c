@@ -86,11 +86,13 @@ lt_status lt_vocab_index(lt_vocab *v) {
     v->slot = NULL;
     LT_TRY(lt_calloc(&v->slot, (int64_t)slots, sizeof *v->slot, "a vocabulary"));
     v->mask = slots - 1;
+    v->repeated = false;
     for (int64_t id = 0; id < v->n; id++) {
         if (v->begin[id] < 0) continue;
         const char *text = v->pool + v->begin[id];
         uint64_t h = lt_tok_impl_hash(text, (size_t)v->bytes[id]), at = h & v->mask;
         while (v->slot[at] && !is_text(v, (int32_t)(uint32_t)v->slot[at] - 1, text, (size_t)v->bytes[id])) at = (at + 1) & v->mask;
+        v->repeated |= v->slot[at] != 0;
         v->slot[at] = (h >> 32) << 32 | (uint64_t)(id + 1);
     }
     return LT_OK;

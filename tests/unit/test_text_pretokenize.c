@@ -123,7 +123,7 @@ static void test_refusals(void) {
         {"[{\"type\": \"Split\", \"pattern\": {\"Regex\": \"a\"}, \"behavior\": \"Removed\"}]", "invert"},
         {"[{\"type\": \"Split\", \"pattern\": \"a\", \"behavior\": \"Removed\", \"invert\": false}]", "pattern"},
         {"[{\"type\": \"Split\", \"pattern\": {\"Regex\": \"(a\"}, \"behavior\": \"Removed\", \"invert\": false}]", "x.json: component"},
-        {"[{\"type\": \"Split\", \"pattern\": {\"String\": \"a\\u0000b\"}, \"behavior\": \"Removed\", \"invert\": false}]", "U+0000"},
+        {"[{\"type\": \"Split\", \"pattern\": {\"Regex\": \"a\\u0000b\"}, \"behavior\": \"Removed\", \"invert\": false}]", "U+0000"},
     };
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         chain c;

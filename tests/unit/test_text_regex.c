@@ -165,7 +165,7 @@ static void test_refusals(void) {
     for (int i = 0; i < 300; i++) n += lt_tok_impl_put_char(0x4E00 + i, deep + n);
     deep[n] = 0;
     CHECK_FAILS(lt_regex_open(deep, "x.json", &re), LT_ERR_FORMAT, "more than 256 kinds");
-    CHECK_OK(lt_regex_open_literal(deep, "x.json", &re)); /* as a plain text it may have as many */
+    CHECK_OK(lt_regex_open_literal(deep, strlen(deep), "x.json", &re)); /* as a plain text it may have as many */
     lt_regex_close(&re);
     deep[200 * 3] = 0;
     CHECK_OK(lt_regex_open(deep, "x.json", &re));
@@ -177,7 +177,7 @@ static void test_literal(lt_tok_work *w) {
     static const regex_case one = {"", "a.b\303\251.\303\251", 8, 2, {1, 2, 5, 6}};
     lt_regex *re;
     int64_t place[64];
-    CHECK_OK(lt_regex_open_literal(".", "x.json", &re));
+    CHECK_OK(lt_regex_open_literal(".", 1, "x.json", &re));
     CHECK(is_as(place, find(re, w, one.text, one.bytes, place, 32), &one));
     lt_regex_close(&re);
     lt_regex_close(&re);
