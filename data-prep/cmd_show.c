@@ -19,7 +19,7 @@ static lt_status show(const prep_show *o, hid_t file, const char *kind) {
              o->path, kind);
     LT_TRY(lt_h5_get_i64(file, LT_ATTR_VERSION, &version));
     printf("%s: %s (%s, version %lld)\n", o->path, what, kind, (long long)version);
-    if (!strcmp(kind, LT_KIND_DATASET)) return prep_show_dataset(o);
+    if (!strcmp(kind, LT_KIND_DATASET)) return prep_show_dataset(o, file);
     if (!strcmp(kind, LT_KIND_RUN)) return prep_show_run(o);
     return prep_show_tree(o, file, 0);
 }

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const format_names[] = {[PREP_DETECT] = "detect", [PREP_TSV] = "tsv",     [PREP_CSV] = "csv",
                                            [PREP_JSONL] = "jsonl",   [PREP_CONLL] = "conll", [PREP_LINES] = "lines"};
@@ -134,6 +135,11 @@ lt_status prep_rows_next(prep_rows *r, prep_row *row, bool *more) {
 }
 
 const prep_rows_counts *prep_rows_count(const prep_rows *r) { return &r->counts; }
+int64_t prep_rows_bytes(const prep_rows *r) {
+    off_t at = r->source.fd >= 0 ? lseek(r->source.fd, 0, SEEK_CUR) : -1;
+    return at < 0 ? 0 : (int64_t)at;
+}
+
 const char *prep_rows_about(const prep_rows *r) { return r->about; }
 prep_scheme prep_rows_scheme(const prep_rows *r) { return r->layout.scheme; }
 

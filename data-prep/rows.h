@@ -144,6 +144,8 @@ lt_status prep_rows_open(const prep_layout *layout, const char *path, struct lt_
 /* The next row; *more is false at the end.  A file without any row is an error. */
 lt_status prep_rows_next(prep_rows *r, prep_row *row, bool *more);
 const prep_rows_counts *prep_rows_count(const prep_rows *r);
+/* Bytes of the file taken so far, as they are on disk; 0 where that cannot be known (a pipe). */
+int64_t prep_rows_bytes(const prep_rows *r);
 /* What was found out: how the file is read ("csv, header text,label; labels count from 0"), for the report; valid until close. */
 const char *prep_rows_about(const prep_rows *r);
 /* The tag scheme as given or detected.  The scheme of the first file may be put into the layout of those that follow, so that all are read alike. */

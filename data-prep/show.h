@@ -10,8 +10,8 @@ typedef struct prep_show {
     int64_t rows;                 /* samples of a split, values of a tensor */
 } prep_show;
 
-/* Labels, splits and the first samples, decoded where the tokenizer is at hand.  Errors: as lt_dataset_read; CONFIG (another tokenizer). */
-lt_status prep_show_dataset(const prep_show *o);
+/* The report, labels, splits and the first samples, decoded where the tokenizer is at hand.  Errors: as lt_dataset_read; CONFIG (another tokenizer). */
+lt_status prep_show_dataset(const prep_show *o, hid_t file);
 /* Facts, trials, last losses and best results of a run log. */
 lt_status prep_show_run(const prep_show *o);
 /* Attributes, groups and datasets with shapes and first values; attributes with long texts by their size. */

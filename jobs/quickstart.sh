@@ -160,7 +160,7 @@ if [[ $data != *.h5 ]]; then
     made_from=$(cat "$data" "$model"/config.json "${tokenizer[@]}" | sha256sum)
     if [ ! -f "$dir/data.h5" ] || [ "$(cat "$dir/data.from" 2>/dev/null)" != "$made_from" ]; then
         say "tokenising into $dir/data.h5"
-        ltune-prep data --format tsv --text 3 --label 2 --label-rule sign --hash-split 80,10,10 -t "$model" -o "$dir/data.h5" "$data"
+        ltune-prep data --format tsv --text 3 --label 2 --label-rule sign --hash-split 80,10,10 -t "$model" -o "$dir/data.h5" --force "$data"
         echo "$made_from" >"$dir/data.from"
     fi
     data=$dir/data.h5

@@ -1,7 +1,7 @@
 /* `ltune predict`: label and probability of texts under one saved trial.
  *
- * Input is one --text (with --pair), or a file: lines of TSV (text, or text TAB second text) or, when a line starts with '{', JSON objects with "text" and
- * "pair".  Every rank reads the same input; rank 0 prints. */
+ * Input is one --text (with --pair); or a file: lines of TSV (text, or text TAB second text) or, when a line starts with '{', JSON objects with "text" and
+ * "pair"; or a split of the run's data set, whose texts are decoded for the output.  Every rank reads the same input; rank 0 prints. */
 #include "app/app.h"
 
 #include "base/fault.h"
@@ -152,6 +152,26 @@ done:
     return st;
 }
 
+/* A split of the run's data set as samples, and its texts as the tokens tell them. */
+static lt_status read_split(lt_run *r, const char *name, input *in, lt_samples *s) {
+    lt_tok *tok = lt_run_tokenizer(r);
+    LT_TRY(lt_run_split(r, name, s));
+    LT_TRY(lt_calloc(&in->text, s->n, sizeof *in->text, "texts"));
+    LT_TRY(lt_calloc(&in->pair, s->n, sizeof *in->pair, "texts"));
+    in->n = in->cap = s->n;
+    for (int64_t i = 0; i < s->n; i++) {
+        int64_t from = s->offset[i], to = s->offset[i + 1], second = from + s->segment[i];
+        LT_TRY(lt_tok_decode(tok, s->tokens + from, second - from, true, &in->text[i], NULL));
+        if (second < to) LT_TRY(lt_tok_decode(tok, s->tokens + second, to - second, true, &in->pair[i], NULL));
+    }
+    return LT_OK;
+}
+
+/* On one line, in one column. */
+static void print_text(const char *text) {
+    for (; *text; text++) putchar(strchr("\t\n\r", *text) ? ' ' : *text);
+}
+
 static void print_one(const lt_run *r, const input *in, int64_t i, const double *score, bool json) {
     int K = lt_run_n_labels(r), best = 0;
     double sum = 0;
@@ -159,8 +179,10 @@ static void print_one(const lt_run *r, const input *in, int64_t i, const double 
         if (score[y] > score[best]) best = y;
     for (int y = 0; y < K; y++) sum += exp(score[y] - score[best]);
     if (!json) {
-        printf("%s\t%.6f\t%s%s%s\n", lt_run_label_name(r, best), 1 / sum, in->text[i], in->pair[i] ? "\t" : "",
-               in->pair[i] ? in->pair[i] : "");
+        printf("%s\t%.6f\t", lt_run_label_name(r, best), 1 / sum);
+        print_text(in->text[i]);
+        if (in->pair[i]) putchar('\t'), print_text(in->pair[i]);
+        putchar('\n');
         return;
     }
     json_t *all = json_object(), *o = json_object();
@@ -191,14 +213,16 @@ static lt_status find_trial(const lt_run *r, const char *name, int *which) {
                 : LT_FAIL(LT_ERR_ARG, "this run has %d trials: say which with --trial NAME; its trials: %s", lt_run_n_trials(r), list);
 }
 
-static bool from_stdin(const lt_app_args *a) { return !lt_cli_value(&a->cli, "text") && !strcmp(a->cli.word[1], "-"); }
+static bool from_stdin(const lt_app_args *a) { return a->cli.n_words == 2 && !strcmp(a->cli.word[1], "-"); }
 
 static lt_status read_input(const lt_app_args *a, input *in) {
-    const char *text = lt_cli_value(&a->cli, "text");
+    const char *text = lt_cli_value(&a->cli, "text"), *split = lt_cli_value(&a->cli, "split");
     LT_TRY(LT_FAULT_POINT("predict.input"));
     LT_CHECK(a->cli.n_words >= 1 && a->cli.n_words <= 2, LT_ERR_ARG, "expected RUN.yaml and at most one input file");
-    LT_CHECK((text != NULL) != (a->cli.n_words == 2), LT_ERR_ARG, "give either --text \"...\" or an input file (- for standard input)");
+    LT_CHECK((text != NULL) + (split != NULL) + (a->cli.n_words == 2) == 1, LT_ERR_ARG,
+             "give one of --text \"...\", --split NAME, and an input file (- for standard input)");
     if (text) return push(in, text, lt_cli_value(&a->cli, "pair"));
+    if (split) return LT_OK; /* read by the run */
     return from_stdin(a) ? LT_OK : read_file(in, a->cli.word[1]);
 }
 
@@ -232,7 +256,8 @@ static lt_status run(const lt_app_args *a) {
     if (st == LT_OK) st = lt_agree(a->world, find_trial(r, lt_cli_value(&a->cli, "trial"), &trial));
     if (st == LT_OK) st = lt_run_load(r, which ? which : "best", trial, 1, &loaded);
     if (st == LT_OK) {
-        st = tokenise(r, &in, &s);
+        const char *split = lt_cli_value(&a->cli, "split");
+        st = split ? read_split(r, split, &in, &s) : tokenise(r, &in, &s);
         if (st == LT_OK) st = lt_calloc(&score, in.n * lt_run_n_labels(r), sizeof *score, "scores");
         st = lt_agree(a->world, st);
     }
@@ -255,6 +280,7 @@ static lt_status run(const lt_app_args *a) {
 static const lt_cli_option options[] = {{"trial", "NAME", "the trial that judges (needed where the run has several)", 0},
                                         {"text", "TEXT", "one text", 0},
                                         {"pair", "TEXT", "its second text", 0},
+                                        {"split", "NAME", "a split of the run's data set, with labels or without", 0},
                                         {"checkpoint", "WHICH", "best (default), last, or a checkpoint file", 0},
                                         {"json", NULL, "one JSON object a line with the probability of every label", 0},
                                         {0}};
@@ -263,12 +289,14 @@ const lt_app_command lt_app_predict = {
     .cli = {.program = "ltune",
             .name = "predict",
             .summary = "label and probability of texts under a saved trial",
-            .usage = "RUN.yaml [--trial NAME] (--text TEXT [--pair TEXT] | FILE) [--checkpoint best|last|PATH] [--json] [key=value ...]",
+            .usage = "RUN.yaml [--trial NAME] (--text TEXT [--pair TEXT] | FILE | --split NAME) [--checkpoint best|last|PATH] [--json] "
+                     "[key=value ...]",
             .about = "FILE (- = standard input): a text a line, or text TAB second text, or JSON objects with \"text\" and \"pair\".\n"
-                     "Prints label TAB probability TAB text.\n",
+                     "Prints label TAB probability TAB text; the texts of a split are what its tokens decode to.\n",
             .option = options,
             .examples = "ltune predict demo.yaml --trial lt_prefix --text \"a gripping and beautiful film\"\n"
-                        "mpirun -n 4 ltune predict demo.yaml --trial a reviews.txt > labels.tsv\n",
+                        "mpirun -n 4 ltune predict demo.yaml --trial a reviews.txt > labels.tsv\n"
+                        "ltune predict demo.yaml --trial a --split test --json > test.jsonl\n",
             .settings = true,
             .mpi = true},
     .run = run};

@@ -38,8 +38,10 @@ static void methods(void) {
 static void formats(void) {
     printf(
         "Files, all HDF5 (drawn in full in docs/FORMATS.md; h5py, h5dump, HDFView, Julia and MATLAB open them):\n\n"
-        "  data set    /splits/<name>/{tokens int32 [T], offsets int64 [n+1], segment_offsets int64 [n+1], label int32 [n]}\n"
-        "              /labels/{name, words}; attributes kind, format_version, task, tokenizer_sha256, source_sha256, command\n"
+        "  data set    /splits/<name>/{tokens int32 [T], offsets int64 [n+1], segment_offsets int64 [n+1], label int32 [n]\n"
+        "              or token_label int32 [T]; of words word_offsets int64 [n+1], word_label, word_token int32 [W]}\n"
+        "              /report (what ltune-prep counted), /labels/{name, words}; attributes kind, format_version, task, tokenizer_sha256, "
+        "source_sha256, command\n"
         "  run log     run.dir/run.h5: /trials/<trial>/train/{step, loss, lr, grad_norm}, /trials/<trial>/eval/{step, split, loss, "
         "accuracy, mcc, f1},\n"
         "              /perf/{step, seconds, tokens, sentences, t_compute, t_comm, t_data, t_io, t_linear, t_attention},\n"

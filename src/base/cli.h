@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-enum { LT_CLI_MAX_WORDS = 256, LT_CLI_MAX_OPTIONS = 32, LT_CLI_EXIT_USAGE = 2 };
+enum { LT_CLI_MAX_WORDS = 256, LT_CLI_MAX_OPTIONS = 48, LT_CLI_EXIT_USAGE = 2 };
 
 typedef struct lt_cli_option {
     const char *name;  /* without dashes; a table ends with name NULL */

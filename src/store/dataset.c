@@ -5,10 +5,10 @@
  *     /labels/name, words       strings [K]
  *     /splits/<name>            sequences, tokens, longest, truncated, max_token (counts)
  *     /splits/<name>/tokens     i32 [T]        offsets, segment_offsets  i64 [n + 1]        label  i32 [n]  or  token_label  i32 [T]
+ *     /splits/<name>/word_offsets  i64 [n + 1]     word_label, word_token  i32 [W]            where labels come from words
  *
- * One function, check(), holds for what is written and for what is read: a file that another program made (h5py is enough) gets the same
- * scrutiny, and nothing behind this room looks at offsets or labels again. */
-#include "store/dataset.h"
+ * Reading; dataset_write.c writes, dataset_check.c has the rules. */
+#include "store/dataset_impl.h"
 
 #include "base/config.h"
 #include "base/fault.h"
@@ -19,103 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Holds a split against the rules of dataset.h and fills longest and max_token.  code: ARG when writing, FORMAT when reading. */
-static lt_status check(lt_dataset_split *s, int64_t n_labels, const char *path, lt_status code) {
-    const int64_t *at = s->offsets, *second = s->segment_offsets;
-    const int32_t *label = s->label ? s->label : s->token_label;
-    LT_CHECK(s->n > 0, code, "%s: split '%s' is empty: it has no sequences", path, s->name);
-    LT_CHECK((s->label == NULL) != (s->token_label == NULL), code, "%s: split '%s' must have either label or token_label", path, s->name);
-    LT_CHECK(at[0] == 0, code, "%s: split '%s': offsets[0] is %lld, expected 0", path, s->name, (long long)at[0]);
-    s->longest = 0;
-    for (int64_t i = 0; i < s->n; i++) {
-        LT_CHECK(at[i + 1] > at[i], code, "%s: split '%s': sequence %lld has offsets %lld to %lld, expected at least one token", path,
-                 s->name, (long long)i, (long long)at[i], (long long)at[i + 1]);
-        LT_CHECK(second[i] >= at[i] && second[i] <= at[i + 1], code,
-                 "%s: split '%s': sequence %lld has its second text at %lld, expected a position from %lld to %lld", path, s->name,
-                 (long long)i, (long long)second[i], (long long)at[i], (long long)at[i + 1]);
-        if (at[i + 1] - at[i] > s->longest) s->longest = at[i + 1] - at[i];
-    }
-    int64_t T = at[s->n], n_label = s->label ? s->n : T;
-    LT_CHECK(second[s->n] == T, code, "%s: split '%s': segment_offsets[%lld] is %lld, expected %lld (all tokens)", path, s->name,
-             (long long)s->n, (long long)second[s->n], (long long)T);
-    for (int64_t i = 0; i < n_label; i++) {
-        bool known = (label[i] >= 0 && label[i] < n_labels) || (s->token_label && label[i] == LT_IGNORED_LABEL);
-        LT_CHECK(known, code, "%s: split '%s': %s %lld has label %d, which is not in the label set 0..%lld", path, s->name,
-                 s->label ? "sequence" : "token", (long long)i, label[i], (long long)n_labels - 1);
-    }
-    s->max_token = 0;
-    for (int64_t i = 0; i < T; i++) {
-        LT_CHECK(s->tokens[i] >= 0, code, "%s: split '%s': token %lld has the negative id %d", path, s->name, (long long)i, s->tokens[i]);
-        if (s->tokens[i] > s->max_token) s->max_token = s->tokens[i];
-    }
-    return LT_OK;
-}
-
-/* --- writing -------------------------------------------------------------------------------------------------------------------------- */
-
-static lt_status write_split(hid_t file, const lt_dataset_split *s) {
-    char name[LT_NAME_BYTES + 16];
-    hid_t g = -1;
-    int64_t T = s->offsets[s->n], ends = s->n + 1;
-    lt_status st = LT_OK;
-    (void)snprintf(name, sizeof name, "splits/%s", s->name);
-    LT_TRY(lt_h5_group(file, name, &g));
-    LT_TRY_GOTO(lt_h5_write(g, "tokens", LT_I32, 1, &T, s->tokens, false), st, done);
-    LT_TRY_GOTO(lt_h5_write(g, "offsets", LT_I64, 1, &ends, s->offsets, false), st, done);
-    LT_TRY_GOTO(lt_h5_write(g, "segment_offsets", LT_I64, 1, &ends, s->segment_offsets, false), st, done);
-    if (s->label)
-        st = lt_h5_write(g, "label", LT_I32, 1, &s->n, s->label, false);
-    else
-        st = lt_h5_write(g, "token_label", LT_I32, 1, &T, s->token_label, false);
-    if (st != LT_OK) goto done;
-    LT_TRY_GOTO(lt_h5_put_i64(g, "sequences", s->n), st, done);
-    LT_TRY_GOTO(lt_h5_put_i64(g, "tokens", T), st, done);
-    LT_TRY_GOTO(lt_h5_put_i64(g, "longest", s->longest), st, done);
-    LT_TRY_GOTO(lt_h5_put_i64(g, "truncated", s->truncated), st, done);
-    st = lt_h5_put_i64(g, "max_token", s->max_token);
-done:
-    lt_h5_close(&g);
-    return st;
-}
-
-static lt_status write_all(hid_t file, const lt_dataset_info *info, const lt_dataset_split *split, int n_splits) {
-    hid_t g = -1;
-    lt_status st = LT_OK;
-    LT_TRY(lt_h5_put_str(file, "task", info->task));
-    LT_TRY(lt_h5_put_str(file, "command", info->command));
-    LT_TRY(lt_h5_put_str(file, "tokenizer_sha256", info->tokenizer_sha256));
-    LT_TRY(lt_h5_put_str(file, "source_sha256", info->source_sha256));
-    LT_TRY(lt_h5_group(file, "labels", &g));
-    LT_TRY_GOTO(lt_h5_put_i64(g, "count", info->n_labels), st, done);
-    LT_TRY_GOTO(lt_h5_write_strings(g, "name", info->n_labels, (const char *const *)info->label_name, false), st, done);
-    LT_TRY_GOTO(lt_h5_write_strings(g, "words", info->n_labels, (const char *const *)info->label_words, false), st, done);
-    for (int i = 0; i < n_splits; i++) LT_TRY_GOTO(write_split(file, &split[i]), st, done);
-done:
-    lt_h5_close(&g);
-    return st;
-}
-
-lt_status lt_dataset_write(const char *path, const lt_dataset_info *info, const lt_dataset_split *split, int n_splits) {
-    lt_h5_writer *w = NULL;
-    lt_dataset_split *checked = NULL;
-    lt_status st = LT_OK;
-    LT_CHECK(n_splits > 0, LT_ERR_ARG, "%s: there is no split to write", path);
-    LT_TRY(lt_calloc(&checked, n_splits, sizeof *checked, "splits"));
-    for (int i = 0; i < n_splits; i++) {
-        checked[i] = split[i];
-        LT_CHECK_GOTO(split[i].name[0] && !strchr(split[i].name, '/'), st, done, LT_ERR_ARG, "%s: \"%s\" cannot be the name of a split",
-                      path, split[i].name);
-        LT_TRY_GOTO(check(&checked[i], info->n_labels, path, LT_ERR_ARG), st, done);
-    }
-    LT_TRY_GOTO(lt_h5_write_begin(path, LT_KIND_DATASET, LT_DATASET_VERSION, &w), st, done);
-    LT_TRY_GOTO(write_all(lt_h5_writer_file(w), info, checked, n_splits), st, done);
-    st = lt_h5_write_commit(&w);
-done:
-    lt_h5_write_cancel(&w);
-    free(checked);
-    return st;
-}
 
 /* --- reading -------------------------------------------------------------------------------------------------------------------------- */
 
@@ -207,6 +110,17 @@ static lt_status find_split(const lt_dataset *d, const char *name) {
     return LT_FAIL(LT_ERR_CONFIG, "%s has no split '%s'; it has: %s", d->path, name, present[0] ? present : "none");
 }
 
+/* Labels of words; s has its sequences. */
+static lt_status read_words(const lt_dataset *d, hid_t g, lt_dataset_split *s) {
+    int64_t ends = s->n + 1, W = -1;
+    LT_TRY(lt_h5_read(g, "word_offsets", LT_I64, 1, &ends, &s->word_offsets));
+    LT_TRY(lt_h5_read(g, "word_label", LT_I32, 1, &W, &s->word_label));
+    LT_TRY(lt_h5_read(g, "word_token", LT_I32, 1, &W, &s->word_token));
+    LT_CHECK(s->word_offsets[s->n] == W, LT_ERR_FORMAT, "%s: split '%s': word_offsets end at %lld, but there are %lld words", d->path,
+             s->name, (long long)s->word_offsets[s->n], (long long)W);
+    return LT_OK;
+}
+
 lt_status lt_dataset_read(lt_dataset *d, const char *name, lt_dataset_split *out) {
     lt_dataset_split s = {0};
     char group[LT_NAME_BYTES + 16];
@@ -232,8 +146,13 @@ lt_status lt_dataset_read(lt_dataset *d, const char *name, lt_dataset_split *out
     else
         st = lt_h5_read(g, "label", LT_I32, 1, &s.n, &s.label);
     if (st != LT_OK) goto done;
+    if (lt_h5_has(g, "word_offsets")) LT_TRY_GOTO(read_words(d, g, &s), st, done);
     if (H5Aexists(g, "truncated") > 0) LT_TRY_GOTO(lt_h5_get_i64(g, "truncated", &s.truncated), st, done);
-    LT_TRY_GOTO(check(&s, d->info.n_labels, d->path, LT_ERR_FORMAT), st, done);
+    lt_dataset_place place = {.path = d->path, .n_labels = d->info.n_labels, .code = LT_ERR_FORMAT};
+    LT_TRY_GOTO(lt_dataset_impl_check(&s, &place), st, done);
+    s.longest = place.longest;
+    s.max_token = place.max_token;
+    s.unlabelled = !place.labelled;
     *out = s;
 done:
     lt_h5_close(&g);
@@ -247,5 +166,8 @@ void lt_dataset_split_fini(lt_dataset_split *s) {
     free(s->segment_offsets);
     free(s->label);
     free(s->token_label);
+    free(s->word_offsets);
+    free(s->word_label);
+    free(s->word_token);
     *s = (lt_dataset_split){0};
 }

@@ -121,6 +121,8 @@ lt_status lt_h5_write_strings(hid_t at, const char *name, int64_t n, const char 
 lt_status lt_h5_create(hid_t at, const char *name, lt_dtype dt, int n_dims, const int64_t *dim);
 lt_status lt_h5_write_part(hid_t at, const char *name, const int64_t *start, const int64_t *count, const void *data);
 lt_status lt_h5_seal(hid_t at, const char *name);
+/* Local.  Seals with the SHA-256 of the whole array that the caller has made: nothing is read back. */
+lt_status lt_h5_seal_digested(hid_t at, const char *name, const char *hex);
 
 /* Local.  Shape and type of a dataset; *dt is LT_DTYPE_COUNT for types that are not ours (strings).  Errors: FORMAT (absent), HDF5. */
 lt_status lt_h5_shape(hid_t at, const char *name, lt_dtype *dt, int *n_dims, int64_t dim[LT_H5_MAX_DIMS]);

@@ -255,6 +255,16 @@ lt_status lt_h5_seal(hid_t at, const char *name) {
     return st;
 }
 
+lt_status lt_h5_seal_digested(hid_t at, const char *name, const char *hex) {
+    char where[LT_H5_WHERE_BYTES];
+    hid_t dset = -1;
+    lt_h5_impl_where(at, name, where);
+    LT_TRY(open_dataset(at, name, where, &dset));
+    lt_status st = put_digest(dset, hex);
+    (void)H5Dclose(dset);
+    return st;
+}
+
 /* --- digests -------------------------------------------------------------------------------------------------------------------------- */
 
 /* What the file has stored for the dataset must be enough for its shape; a damaged shape would otherwise ask for any amount of memory.

@@ -1,7 +1,7 @@
 #pragma once
 /* Names and versions of our three HDF5 files; docs/FORMATS.md draws them in full.
  *
- *   ltune-dataset      /labels/{name, words}   /splits/<split>/{tokens, offsets, segment_offsets, label | token_label}
+ *   ltune-dataset      /labels/{name, words}   /splits/<split>/{tokens, offsets, segment_offsets, label | token_label, word_*}   /report
  *   ltune-checkpoint   /trials/<trial>/{params, adam_m, adam_v, label_states}/<tensor>
  *   ltune-run          /trials/<trial>/{train, eval}/<column>   /perf/<column>   /run   /run/start_0001 ...
  *

@@ -21,10 +21,18 @@ lt_status lt_run_impl_data_open(lt_run_data *d, const lt_config *cfg) {
     return LT_OK;
 }
 
-lt_status lt_run_impl_data_split(lt_run_data *d, const lt_config *cfg, int64_t vocab, const char *name, int64_t limit, lt_samples *s) {
+lt_status lt_run_impl_data_split(lt_run_data *d, const lt_config *cfg, int64_t vocab, const char *name, int64_t limit, bool labels,
+                                 lt_samples *s) {
     lt_dataset_split split = {0};
+    lt_status st = LT_OK;
     LT_TRY(lt_dataset_read(d->file, name, &split));
-    lt_status st = lt_samples_create(&split, cfg->data.max_length, limit, d->tok, vocab, s);
+    if (labels && split.unlabelled)
+        st = LT_FAIL(
+            LT_ERR_CONFIG,
+            "%s: split '%s' has no labels, so nothing can be learned from it or judged by it: name another split (data.train, data.eval, "
+            "--split); ltune predict RUN.yaml --split %s says what its labels would be",
+            cfg->data.path, name, name);
+    if (st == LT_OK) st = lt_samples_create(&split, cfg->data.max_length, limit, d->tok, vocab, s);
     if (st == LT_OK && s->truncated)
         lt_info("split %s: %lld of %lld samples are longer than data.max_length = %d tokens and were cut", name, (long long)s->truncated,
                 (long long)s->n, cfg->data.max_length);
@@ -55,6 +63,9 @@ static lt_status fingerprint_data(lt_run_data *d) {
         if (s->label) lt_sha_add(sha, s->label, (size_t)s->n * sizeof *s->label);
         if (s->token_label) lt_sha_add(sha, s->token_label, (size_t)s->total_tokens * sizeof *s->token_label);
         lt_sha_add(sha, s->tokens, (size_t)s->total_tokens * sizeof *s->tokens);
+        if (!s->word_offset) continue;
+        lt_sha_add(sha, s->word_offset, (size_t)(s->n + 1) * sizeof *s->word_offset);
+        lt_sha_add(sha, s->word_label, (size_t)s->word_offset[s->n] * sizeof *s->word_label);
     }
     for (int k = 0; k < d->K; k++) {
         lt_sha_add(sha, info->label_name[k], strlen(info->label_name[k]) + 1);
@@ -64,8 +75,8 @@ static lt_status fingerprint_data(lt_run_data *d) {
 }
 
 lt_status lt_run_impl_data_read(lt_run_data *d, const lt_config *cfg, int64_t vocab, bool fingerprint) {
-    LT_TRY(lt_run_impl_data_split(d, cfg, vocab, cfg->data.train, cfg->data.limit, &d->train));
-    LT_TRY(lt_run_impl_data_split(d, cfg, vocab, cfg->data.eval, 0, &d->eval));
+    LT_TRY(lt_run_impl_data_split(d, cfg, vocab, cfg->data.train, cfg->data.limit, true, &d->train));
+    LT_TRY(lt_run_impl_data_split(d, cfg, vocab, cfg->data.eval, 0, true, &d->eval));
     LT_CHECK(!d->train.token_label == !d->eval.token_label, LT_ERR_FORMAT,
              "%s: one of the splits \"%s\" and \"%s\" labels tokens, the other sequences: a run needs one kind", cfg->data.path,
              cfg->data.train, cfg->data.eval);

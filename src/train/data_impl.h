@@ -19,7 +19,8 @@ typedef struct lt_run_data {
 lt_status lt_run_impl_data_open(lt_run_data *d, const lt_config *cfg);
 /* Local.  Reads both splits for a model of vocab tokens; fingerprint: also d->sha.  Errors: CONFIG, IO, FORMAT, NOMEM. */
 lt_status lt_run_impl_data_read(lt_run_data *d, const lt_config *cfg, int64_t vocab, bool fingerprint);
-/* Local.  One split as samples (limit 0 = all), caller-owned.  Errors: CONFIG, IO, FORMAT, NOMEM. */
-lt_status lt_run_impl_data_split(lt_run_data *d, const lt_config *cfg, int64_t vocab, const char *name, int64_t limit, lt_samples *s);
+/* Local.  One split as samples (limit 0 = all), caller-owned.  labels: it must have some.  Errors: CONFIG, IO, FORMAT, NOMEM. */
+lt_status lt_run_impl_data_split(lt_run_data *d, const lt_config *cfg, int64_t vocab, const char *name, int64_t limit, bool labels,
+                                 lt_samples *s);
 /* Local.  Accepts a zeroed struct. */
 void lt_run_impl_data_close(lt_run_data *d);

@@ -190,7 +190,7 @@ lt_status lt_run_train(lt_run *r) {
 /* Local. */
 static lt_status read_split(lt_run *r, const char *split, lt_samples *samples, lt_features *features) {
     int64_t C = lt_model_arch(r->model)->C, heads = 0;
-    LT_TRY(lt_run_impl_data_split(&r->data, r->cfg, lt_model_arch(r->model)->V, split, 0, samples));
+    LT_TRY(lt_run_impl_data_split(&r->data, r->cfg, lt_model_arch(r->model)->V, split, 0, true, samples));
     LT_CHECK(!samples->token_label == !r->data.train.token_label, LT_ERR_FORMAT,
              "%s: split \"%s\" labels %s, but the run learns from labels of %s", r->cfg->data.path, split,
              samples->token_label ? "tokens" : "sequences", samples->token_label ? "sequences" : "tokens");
@@ -208,6 +208,10 @@ lt_status lt_run_eval(lt_run *r, const char *split, lt_metrics *out) {
     lt_run_impl_features_fini(&features);
     lt_samples_destroy(&samples);
     return st;
+}
+
+lt_status lt_run_split(lt_run *r, const char *split, lt_samples *samples) {
+    return lt_run_impl_data_split(&r->data, r->cfg, lt_model_arch(r->model)->V, split, 0, false, samples);
 }
 
 int lt_run_n_trials(const lt_run *r) { return r->n_trials; }

@@ -40,6 +40,8 @@ lt_status lt_run_train(lt_run *r);
 lt_status lt_run_load(lt_run *r, const char *which, int first, int count, bool *loaded);
 /* Collective(world).  Metrics of every trial that has values on a split; out [n_trials], all 0 for the others.  Errors: FORMAT, NOMEM, STOPPED (agreed). */
 lt_status lt_run_eval(lt_run *r, const char *split, lt_metrics *out);
+/* Local.  A split of the run's data set, with labels or without, cut as the run cuts; caller-owned.  Errors: CONFIG (no such split), FORMAT, NOMEM. */
+lt_status lt_run_split(lt_run *r, const char *split, lt_samples *samples);
 /* Collective(world).  K class scores of n samples under each of the trials: out [trial_count][n][K], log-probabilities up to a constant.
  * Errors: NOMEM, SHAPE, STOPPED, CONFIG (a run that labels tokens) (agreed). */
 lt_status lt_run_score(lt_run *r, const lt_samples *samples, int trial_first, int trial_count, double *out);

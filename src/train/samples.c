@@ -7,45 +7,80 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is left of a sample of n tokens cut to max: its first a and, from `second` on, b tokens, each part followed by its closing special token if it had
- * one.  Layout of an encoder sample: [CLS] a.. [SEP] (b.. [SEP]); of a decoder: (bos) a.. (b..). */
+/* What is left of a sample of n tokens: pieces [from, from + n) of it, one behind the other. */
 typedef struct cut {
-    int64_t a, second, b, n; /* n: what is left in all */
-    bool closed_a, closed_b;
+    struct {
+        int64_t from, n;
+    } piece[4];
+    int n_pieces;
+    int64_t n, segment; /* in all; where the second text begins (= n: none) */
 } cut;
 
-static cut cut_to(const int32_t *in, int64_t n, int64_t segment, int64_t max, int32_t sep) {
+static void keep(cut *c, int64_t from, int64_t n) {
+    if (n <= 0) return;
+    c->piece[c->n_pieces].from = from;
+    c->piece[c->n_pieces++].n = n;
+    c->n += n;
+}
+
+/* Cuts to max: texts lose tokens at their ends, the longer one first; the special tokens around them stay.  A sample that is shorter than its frame was made
+ * without it: then all of it is text. */
+static cut cut_to(int64_t n, int64_t segment, int64_t max, lt_tok_frame f) {
+    cut c = {0};
     bool pair = segment < n;
-    cut c = {
-        .second = segment, .closed_a = sep >= 0 && segment > 0 && in[segment - 1] == sep, .closed_b = pair && sep >= 0 && in[n - 1] == sep};
-    c.a = segment - c.closed_a;
-    c.b = n - segment - c.closed_b;
-    int64_t room = max - c.closed_a - c.closed_b;
-    if (pair)
-        lt_tok_longest_first(&c.a, &c.b, room);
-    else
-        c.a = room;
-    c.n = c.a + c.closed_a + c.b + c.closed_b;
+    if (segment < f.before + (pair ? f.between : f.after) || n - segment < (pair ? f.after : 0) || max < f.before + f.between + f.after)
+        f = (lt_tok_frame){0};
+    int64_t end = n - f.after, a = (pair ? segment - f.between : end) - f.before, b = pair ? end - segment : 0;
+    lt_tok_longest_first(&a, &b, max - f.before - f.between - f.after);
+    keep(&c, 0, f.before + a);
+    if (pair) keep(&c, segment - f.between, f.between);
+    c.segment = c.n;
+    keep(&c, segment, b);
+    keep(&c, end, f.after);
+    if (!pair) c.segment = c.n;
     return c;
 }
 
 /* The same for any array that has an element a token. */
-static void take(const cut *c, const int32_t *in, int64_t n, int64_t segment, int32_t *out) {
-    memcpy(out, in, (size_t)c->a * sizeof *out);
-    out += c->a;
-    if (c->closed_a) *out++ = in[segment - 1];
-    memcpy(out, in + c->second, (size_t)c->b * sizeof *out);
-    if (c->closed_b) out[c->b] = in[n - 1];
+static void take(const cut *c, const int32_t *in, int32_t *out) {
+    for (int i = 0; i < c->n_pieces; i++) {
+        memcpy(out, in + c->piece[i].from, (size_t)c->piece[i].n * sizeof *out);
+        out += c->piece[i].n;
+    }
 }
 
-static lt_status create(const lt_dataset_split *split, int64_t max_length, const lt_tok *tok, int64_t vocab, lt_samples *s) {
+/* Where a token is after the cut. */
+static int32_t place_of(const cut *c, int32_t token) {
+    int64_t at = 0;
+    for (int i = 0; i < c->n_pieces; at += c->piece[i++].n)
+        if (token >= c->piece[i].from && token < c->piece[i].from + c->piece[i].n) return (int32_t)(at + token - c->piece[i].from);
+    return LT_NO_TOKEN;
+}
+
+static void take_words(const lt_dataset_split *split, int64_t i, const cut *c, lt_samples *s) {
+    int64_t end = split->word_offsets[i + 1];
+    for (int64_t w = split->word_offsets[i]; w < end; w++) {
+        s->word_label[w] = split->word_label[w];
+        s->word_token[w] = place_of(c, split->word_token[w]);
+    }
+    s->word_offset[i + 1] = end;
+}
+
+static lt_status alloc(const lt_dataset_split *split, lt_samples *s) {
     LT_TRY(lt_calloc(&s->tokens, split->offsets[s->n], sizeof *s->tokens, "samples"));
     LT_TRY(lt_calloc(&s->offset, s->n + 1, sizeof *s->offset, "samples"));
     LT_TRY(lt_calloc(&s->segment, s->n, sizeof *s->segment, "samples"));
-    if (split->token_label)
-        LT_TRY(lt_calloc(&s->token_label, split->offsets[s->n], sizeof *s->token_label, "samples"));
-    else
-        LT_TRY(lt_calloc(&s->label, s->n, sizeof *s->label, "samples"));
+    if (!split->token_label) return lt_calloc(&s->label, s->n, sizeof *s->label, "samples");
+    LT_TRY(lt_calloc(&s->token_label, split->offsets[s->n], sizeof *s->token_label, "samples"));
+    if (!split->word_offsets) return LT_OK;
+    LT_TRY(lt_calloc(&s->word_offset, s->n + 1, sizeof *s->word_offset, "samples"));
+    LT_TRY(lt_calloc(&s->word_label, split->word_offsets[s->n], sizeof *s->word_label, "samples"));
+    return lt_calloc(&s->word_token, split->word_offsets[s->n], sizeof *s->word_token, "samples");
+}
+
+static lt_status create(const lt_dataset_split *split, int64_t max_length, const lt_tok *tok, int64_t vocab, lt_samples *s) {
+    lt_tok_frame frame[2] = {lt_tok_frame_of(tok, false), lt_tok_frame_of(tok, true)};
+    LT_TRY(alloc(split, s));
     for (int64_t i = 0; i < s->n; i++) {
         int64_t from = split->offsets[i], n = split->offsets[i + 1] - from, segment = split->segment_offsets[i] - from;
         for (int64_t t = 0; t < n; t++)
@@ -53,20 +88,20 @@ static lt_status create(const lt_dataset_split *split, int64_t max_length, const
                 split->tokens[from + t] >= 0 && split->tokens[from + t] < vocab, LT_ERR_FORMAT,
                 "split \"%s\", sample %lld: token id %d is outside the model's vocabulary of %lld: the data set was made for another model",
                 split->name, (long long)i, split->tokens[from + t], (long long)vocab);
-        cut c = {.a = n, .second = n, .n = n};
-        if (max_length > 0 && n > max_length) {
-            c = cut_to(split->tokens + from, n, segment, max_length, lt_tok_sep(tok));
-            s->truncated++;
-        }
-        take(&c, split->tokens + from, n, segment, s->tokens + s->offset[i]);
-        if (s->token_label) take(&c, split->token_label + from, n, segment, s->token_label + s->offset[i]);
+        bool over = max_length > 0 && n > max_length;
+        cut c = cut_to(n, segment, over ? max_length : n, frame[segment < n]);
+        s->truncated += over;
+        take(&c, split->tokens + from, s->tokens + s->offset[i]);
+        if (s->token_label) take(&c, split->token_label + from, s->token_label + s->offset[i]);
         if (s->label) s->label[i] = split->label[i];
-        s->segment[i] = c.n == n ? segment : c.a + c.closed_a;
+        if (s->word_offset) take_words(split, i, &c, s);
+        s->segment[i] = c.segment;
         s->offset[i + 1] = s->offset[i] + c.n;
         if (c.n > s->max_len) s->max_len = c.n;
         if (i == 0 || c.n < s->min_len) s->min_len = c.n;
     }
     s->total_tokens = s->offset[s->n];
+    s->unlabelled = split->unlabelled;
     return LT_OK;
 }
 
@@ -84,6 +119,9 @@ void lt_samples_destroy(lt_samples *s) {
     free(s->segment);
     free(s->label);
     free(s->token_label);
+    free(s->word_offset);
+    free(s->word_label);
+    free(s->word_token);
     *s = (lt_samples){0};
 }
 

@@ -17,9 +17,14 @@ typedef struct lt_samples {
     int64_t *segment;     /* [n] index within the sample where type 1 starts (= length: none) */
     int32_t *label;       /* [n]; NULL with token_label */
     int32_t *token_label; /* [total_tokens], a class or LT_IGNORED_LABEL; NULL with label */
+    int64_t *word_offset; /* [n + 1] words of sample i, as the data set has them; NULL where it has none, with the next two */
+    int32_t *word_label;  /* [word_offset[n]] a class or LT_IGNORED_LABEL */
+    int32_t *word_token;  /* the word's first token in the sample, or LT_NO_TOKEN: it has none, or the cut took it */
+    bool unlabelled;      /* no sample, no token has a label */
 } lt_samples;
 
-/* Local.  Copies a split, cutting samples longer than max_length: the longer text loses tokens at its end, the closing special tokens stay.
+/* Local.  Copies a split, cutting samples longer than max_length as lt_tok_encode_pair does: the longer text loses tokens at its end, the special tokens around
+ * the texts stay.
  *   limit  most samples taken (0 = all).   Errors: FORMAT (empty split, token outside the vocabulary), NOMEM. */
 lt_status lt_samples_create(const lt_dataset_split *split, int64_t max_length, int64_t limit, const lt_tok *tok, int64_t vocab,
                             lt_samples *s);

@@ -100,7 +100,8 @@ bad_data "one byte changed" $FORMAT "$tmp/d.h5 is damaged" "SHA-256"
 cp "$tmp/fine/run.h5" "$tmp/d.h5"; bad_data "a run log instead of a data set" $FORMAT "$tmp/d.h5" ltune-run ltune-dataset
 cp "$tmp/fine/ck/last" "$tmp/d.h5"; bad_data "a checkpoint instead of a data set" $FORMAT "$tmp/d.h5" ltune-checkpoint ltune-dataset
 cp -r "$bert" "$tmp/tok2"; sed -i 's/^film$/flim/' "$tmp/tok2/vocab.txt"
-"$bin/ltune-prep" data --format tsv --text 3 --label 2 --label-rule sign --hash-split 70,20,10 -t "$tmp/tok2" -o "$tmp/d.h5" "$tmp/text.tsv" >"$tmp/out" 2>&1
+"$bin/ltune-prep" data --format tsv --text 3 --label 2 --label-rule sign --hash-split 70,20,10 -t "$tmp/tok2" -o "$tmp/d.h5" --force \
+    "$tmp/text.tsv" >"$tmp/out" 2>&1
 bad_data "data set of another tokenizer" $CONFIG "$tmp/d.h5 was made with another tokenizer" "run ltune-prep data with -t $bert"
 unsealed; train data.path="$tmp/d.h5" run.dir="$tmp/unused-but-fine"; expect "control: without its last line the data set is read" $rc 0
 train data.eval=val; refused "unknown split" $CONFIG "$tmp/data.h5 has no split 'val'" "dev, test, train"

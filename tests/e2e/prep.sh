@@ -1,45 +1,9 @@
 #!/usr/bin/env bash
 # TEST labels: e2e timeout: 60
 # ltune-prep by its command line: what lands in the data set (ids, labels, splits, words), what is counted, and what every kind of bad
-# input is answered.  The vocabulary of tests/golden/tiny-bert is small enough to write ids by hand: [CLS] 2, [SEP] 3, [UNK] 1.
-set -euo pipefail
-source_dir=${LT_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
-prep=${LT_BIN:-$source_dir/build/release/bin}/ltune-prep
-bert=$source_dir/tests/golden/tiny-bert
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
-cd "$tmp"
-passed=0 failed=0
-
-expect() { # expect WHAT FOUND WANTED
-    if [ "$2" = "$3" ]; then passed=$((passed + 1)); else
-        failed=$((failed + 1))
-        printf "FAILED: %s: found '%s', expected '%s'\n" "$1" "$2" "$3"
-        sed 's/^/  | /' out err 2>/dev/null || true
-    fi
-}
-prep() { # output in out and err, exit code in rc
-    rc=0
-    "$prep" "$@" >out 2>err </dev/null || rc=$?
-}
-says() { grep -qF -- "$1" out err && echo yes || echo no; }
-refuses() { # refuses WHAT CODE WORDS... -- ARGS...: exit code and every word in the message, and no output file
-    local what=$1 code=$2 words=()
-    shift 2
-    while [ "$1" != -- ]; do words+=("$1"); shift; done
-    shift
-    rm -f bad.h5
-    prep "$@"
-    expect "$what: exit code" "$rc" "$code"
-    for w in "${words[@]}"; do expect "$what: says '$w'" "$(says "$w")" yes; done
-    expect "$what: no file left" "$(find . -name 'bad.h5*' | wc -l)" 0
-}
-id() { awk -v w="$1" '$0 == w { print NR - 1 }' "$bert/vocab.txt"; }
-values() { # values FILE DATASET: its numbers on one line
-    # (awk reads to the end: leaving early would end h5dump by SIGPIPE, and pipefail this script)
-    h5dump -y -w 0 -d "$2" "$1" | awk '/DATA \{/ && !done { on = 1; next } /\}/ && on { on = 0; done = 1 } on' |
-        sed 's/\\000//g' | tr -s ', "\n' ' ' | sed 's/^ //; s/ $//'
-}
+# input is answered.
+# shellcheck source=tests/e2e/prep.bash
+. "$(dirname "$0")/prep.bash"
 tsv=(--format tsv --text 2 --label 1 -t "$bert")
 
 # ---- what lands in the file
@@ -60,7 +24,7 @@ source_sha=$(cat train.tsv dev.tsv | sha256sum | cut -d' ' -f1)
 expect "source hash" "$(h5dump -a /source_sha256 a.h5 | grep -c "$source_sha")" 1
 tokenizer_sha=$(sha256sum <"$bert/vocab.txt" | cut -d' ' -f1)
 expect "tokenizer hash" "$(h5dump -a /tokenizer_sha256 a.h5 | grep -c "$tokenizer_sha")" 1
-cp a.h5 first.h5
+mv a.h5 first.h5
 prep data "${tsv[@]}" train.tsv dev.tsv --words pos=great,neg=bad -o a.h5
 expect "the same again gives the same bytes" "$(cmp a.h5 first.h5 && echo same)" same
 prep data "${tsv[@]}" train=dev.tsv later=train.tsv --labels pos,neg -o b.h5
@@ -70,7 +34,7 @@ expect "negative control: another label order differs" "$(cmp -s a.h5 b.h5 && ec
 for name in training-set my_train.2 valid.v1 x-validation 2test; do cp dev.tsv "$name.tsv"; done
 prep data "${tsv[@]}" my_train.2.tsv x-validation.tsv 2test.tsv -o n.h5
 expect "splits by the words of a name" "$rc $(awk '/^(train|dev|test) / { print $1, $2 }' out | sort | tr '\n' ' ')" "0 dev 2 test 2 train 2 "
-prep data "${tsv[@]}" training-set.tsv valid.v1.tsv -o n.h5
+prep data "${tsv[@]}" training-set.tsv valid.v1.tsv -o n.h5 --force
 expect "other words for them" "$rc $(awk '/^(train|dev|test) / { print $1, $2 }' out | sort | tr '\n' ' ')" "0 dev 2 train 2 "
 for name in latest invalid devices retrained contest train_dev; do
     cp dev.tsv "$name.tsv"
@@ -107,7 +71,7 @@ expect "hash split: dev" "$(sequences dev)" $((upto_dev - train))
 expect "hash split: test" "$(sequences test)" $((100 - upto_dev))
 tac rated.tsv >reversed.tsv
 cp s.h5 forth.h5
-prep data --format tsv --text 3 --label 2 --label-rule sign --hash-split 80,10,10 -t "$bert" reversed.tsv -o s.h5
+prep data --format tsv --text 3 --label 2 --label-rule sign --hash-split 80,10,10 -t "$bert" reversed.tsv -o s.h5 --force
 expect "hash split: order of lines does not matter" "$(sequences dev)" $((upto_dev - train))
 
 # ---- show
@@ -208,7 +172,7 @@ refuses "a split gets nothing" 16 'got no samples' -- data "${tsv[@]}" --hash-sp
 # ---- nothing half-written: a failure at the last step leaves the old file as it was
 cp a.h5 old.h5
 rc=0
-(trap '' XFSZ && ulimit -f 1 && "$prep" data "${tsv[@]}" rated.tsv -o old.h5 --text 3) >out 2>err || rc=$?
+(trap '' XFSZ && ulimit -f 1 && "$prep" data "${tsv[@]}" rated.tsv -o old.h5 --force --text 3) >out 2>err || rc=$?
 expect "no room on the disk: fails" "$rc $(says 'old.h5')" "15 yes"
 expect "no room on the disk: nothing left over" "$(find . -name 'old.h5.*' | wc -l)" 0
 expect "no room on the disk: the old file stays" "$(cmp a.h5 old.h5 && echo same)" same
@@ -229,7 +193,7 @@ expect "made-up sst2" "$rc $(values sst2.h5 /splits/train/tokens), $(values sst2
 expect "made-up sst2: label first, BOM, CRLF" "$(values sst2.h5 /splits/dev/tokens), $(values sst2.h5 /splits/dev/label)" "2 $bad $film 3 2 $good 3, 0 1"
 expect "made-up sst2: words" "$(values sst2.h5 /labels/name), $(values sst2.h5 /labels/words)" "negative positive, negative positive"
 printf 'content\tlabel\r\nthe story\t0\r\ngood\t1' >train.sst.tsv
-prep data --task sst2 train.sst.tsv -t "$bert" -o sst2.h5
+prep data --task sst2 train.sst.tsv -t "$bert" -o sst2.h5 --force
 expect "made-up sst2: column 'content', no last line end" "$rc $(values sst2.h5 /splits/train/tokens), $(values sst2.h5 /splits/train/label)" \
     "0 2 $the $story 3 2 $good 3, 0 1"
 printf '\xef\xbb\xbfgj04\t1\t\tthe film\r\ngj04\t0\t*\tstory the bad\r\n' >cola_/in_domain_train.tsv
@@ -250,7 +214,7 @@ refuses "made-up sst2: a label that is none" 16 'train.sst.tsv:2:' '"great"' 'ne
 shared=$source_dir/../shared/data
 if [ -d "$shared/sst2" ]; then
     for task in sst2 cola rte; do
-        prep data --task $task "$shared/$task" -t "$bert" -o $task.h5 --json
+        prep data --task $task "$shared/$task" -t "$bert" -o $task.h5 --json --force
         expect "$task: exit code" "$rc" 0
         lines=$(cat "$shared/$task"/*train.tsv | wc -l)
         [ $task = cola ] || lines=$((lines - 1))
@@ -266,5 +230,4 @@ else
     echo "the real data sets are not beside this tree: presets were checked on made-up files only"
 fi
 
-echo "$passed passed, $failed failed"
-[ $failed -eq 0 ]
+verdict

@@ -4,21 +4,32 @@
 #include "store/dataset.h"
 #include "store/layout.h"
 
-const char *const fuzz_words[] = {"tokens",           "offsets",          "label",  "token_label", "splits",
-                                  "\xFF\xFF\xFF\x7F", "\x9C\xFF\xFF\xFF", FUZZ_CUT, NULL};
+const char *const fuzz_words[] = {"tokens",           "offsets",          "label",      "token_label",
+                                  "splits",           "word_offsets",     "word_label", "word_token",
+                                  "\xFF\xFF\xFF\x7F", "\x9C\xFF\xFF\xFF", FUZZ_CUT,     NULL};
 
 static void make(const char *path) {
     static int32_t tokens[9] = {101, 7, 102, 101, 8, 102, 9, 102, 30521}, label[3] = {1, 0, 1};
     static int32_t token_label[9] = {-100, 1, -100, -100, 0, 1, -100, 0, 0};
-    static int64_t offsets[4] = {0, 3, 8, 9}, segments[4] = {3, 6, 9, 9};
+    static int64_t offsets[4] = {0, 3, 8, 9}, segments[4] = {3, 6, 9, 9}, word_offsets[4] = {0, 2, 5, 7};
+    static int32_t word_label[7] = {1, 0, 0, 1, 0, 0, 1}, word_token[7] = {1, -1, 1, 2, 4, 0, -1};
     static char *names[2] = {"0", "1"}, *words[2] = {"negative", "positive"};
     lt_dataset_info info = {.task = "tsv", .command = "ltune-prep data", .n_labels = 2, .label_name = names, .label_words = words};
-    lt_dataset_split split[2] = {
+    lt_dataset_split split[3] = {
         {.name = "train", .n = 3, .tokens = tokens, .offsets = offsets, .segment_offsets = segments, .label = label, .truncated = 1},
-        {.name = "dev", .n = 3, .tokens = tokens, .offsets = offsets, .segment_offsets = segments, .token_label = token_label}};
+        {.name = "dev", .n = 3, .tokens = tokens, .offsets = offsets, .segment_offsets = segments, .token_label = token_label},
+        {.name = "words",
+         .n = 3,
+         .tokens = tokens,
+         .offsets = offsets,
+         .segment_offsets = segments,
+         .token_label = token_label,
+         .word_offsets = word_offsets,
+         .word_label = word_label,
+         .word_token = word_token}};
     memset(info.tokenizer_sha256, 'a', 64);
     memset(info.source_sha256, 'b', 64);
-    FUZZ_OK(lt_dataset_write(path, &info, split, 2));
+    FUZZ_OK(lt_dataset_write(path, &info, split, 3));
 }
 
 static uint64_t read_split(const lt_dataset_split *s, int64_t K, uint64_t h) {
@@ -27,7 +38,13 @@ static uint64_t read_split(const lt_dataset_split *s, int64_t K, uint64_t h) {
     for (int64_t i = 0; i < s->n; i++) {
         FUZZ_REQUIRE(s->offsets[i] < s->offsets[i + 1] && s->offsets[i + 1] - s->offsets[i] <= s->longest);
         FUZZ_REQUIRE(s->segment_offsets[i] >= s->offsets[i] && s->segment_offsets[i] <= s->offsets[i + 1]);
-        FUZZ_REQUIRE(!s->label || (s->label[i] >= 0 && s->label[i] < K));
+        FUZZ_REQUIRE(!s->label || (s->label[i] >= 0 && s->label[i] < K) || (s->unlabelled && s->label[i] == LT_IGNORED_LABEL));
+        for (int64_t w = s->word_offsets ? s->word_offsets[i] : 0; s->word_offsets && w < s->word_offsets[i + 1]; w++) {
+            int32_t y = s->word_label[w], at = s->word_token[w];
+            FUZZ_REQUIRE(y == LT_IGNORED_LABEL || (y >= 0 && y < K));
+            FUZZ_REQUIRE(at == LT_NO_TOKEN ||
+                         (at >= 0 && at < s->offsets[i + 1] - s->offsets[i] && s->token_label[s->offsets[i] + at] == y));
+        }
     }
     for (int64_t i = 0; i < T; i++) {
         FUZZ_REQUIRE(s->tokens[i] >= 0 && s->tokens[i] <= s->max_token);

@@ -72,7 +72,8 @@ static void test_refused(void) {
         undo;                                                                                                                              \
     } while (0)
     REFUSED(label[1] = 2, label[1] = 0, "sequence 1 has label 2, which is not in the label set 0..1");
-    REFUSED(label[1] = -100, label[1] = 0, "sequence 1 has label -100");
+    REFUSED(label[1] = -100, label[1] = 0, "sequence 1 has label -100, others have one");
+    REFUSED(label[0] = -100, label[0] = 1, "sequence 1 has label 0, others have none");
     REFUSED(offsets[1] = 9, offsets[1] = 3, "split 'train': sequence 1 has offsets 9 to 8");
     REFUSED(offsets[2] = 3, offsets[2] = 8, "expected at least one token");
     REFUSED(offsets[0] = 1, offsets[0] = 0, "offsets[0] is 1");
@@ -87,6 +88,171 @@ static void test_refused(void) {
     CHECK(n == 3 && !memcmp(old, "old", 3));
     free(old);
     CHECK(!dir_has(scratch_dir, ".tmp"));
+}
+
+/* --- words -------------------------------------------------------------------------------------------------------------------------- */
+
+/* Words of the three sequences behind token_label {-100, 1, -100 | -100, 0, 1, -100, 0 | 0}; the second word of the first and the last of all have no token. */
+static int64_t word_offsets[4] = {0, 2, 5, 7};
+static int32_t word_label[7] = {1, 0, 0, 1, 0, 0, 1}, word_token[7] = {1, -1, 1, 2, 4, 0, -1};
+
+static lt_dataset_split with_words(void) {
+    lt_dataset_split s = split("train");
+    s.label = NULL;
+    s.token_label = token_label;
+    s.word_offsets = word_offsets;
+    s.word_label = word_label;
+    s.word_token = word_token;
+    return s;
+}
+
+static void test_words(void) {
+    const char *path = in_scratch("words.h5");
+    lt_dataset_info about = info();
+    lt_dataset_split s = with_words(), got;
+    lt_dataset *d = NULL;
+    CHECK_OK(lt_dataset_write(path, &about, &s, 1));
+    CHECK_OK(lt_dataset_open(path, &d));
+    CHECK_OK(lt_dataset_read(d, "train", &got));
+    CHECK(!memcmp(got.word_offsets, word_offsets, sizeof word_offsets) && !memcmp(got.word_label, word_label, sizeof word_label));
+    CHECK(!memcmp(got.word_token, word_token, sizeof word_token) && !got.unlabelled);
+    lt_dataset_split_fini(&got);
+    lt_dataset_close(&d);
+    REFUSED(word_label[2] = 2, word_label[2] = 0, "word 2 has label 2, which is not in the label set 0..1");
+    REFUSED(word_label[3] = 0, word_label[3] = 1, "token 5 has label 1, but the words of sequence 1 give it 0");
+    REFUSED(word_token[3] = 1, word_token[3] = 2, "word 3 has token 1, expected one of 2 to 4, or -1");
+    REFUSED(word_token[4] = 5, word_token[4] = 4, "word 4 has token 5");
+    REFUSED(word_token[4] = -1, word_token[4] = 4, "token 7 has label 0, but the words of sequence 1 give it none");
+    REFUSED(word_token[2] = -2, word_token[2] = 1, "word 2 has token -2");
+    REFUSED(word_offsets[2] = 1, word_offsets[2] = 5, "sequence 1 has words 2 to 1");
+    REFUSED(word_offsets[0] = 1, word_offsets[0] = 0, "word_offsets[0] is 1");
+    REFUSED(s.word_token = NULL, s.word_token = word_token, "go together");
+    REFUSED((s.token_label = NULL, s.label = label), (s.token_label = token_label, s.label = NULL), "");
+}
+
+/* Splits without labels are told from others. */
+static void test_unlabelled(void) {
+    const char *path = in_scratch("unlabelled.h5");
+    static int32_t none[9] = {-100, -100, -100, -100, -100, -100, -100, -100, -100};
+    lt_dataset_info about = info();
+    lt_dataset_split three[3] = {split("train"), split("test"), split("words")}, got;
+    lt_dataset *d = NULL;
+    static const bool unlabelled[3] = {false, true, true};
+    three[1].label = none;
+    three[2].label = NULL;
+    three[2].token_label = none;
+    CHECK_OK(lt_dataset_write(path, &about, three, 3));
+    CHECK_OK(lt_dataset_open(path, &d));
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(lt_dataset_read(d, three[i].name, &got));
+        CHECK_INT(got.unlabelled, unlabelled[i]);
+        lt_dataset_split_fini(&got);
+    }
+    lt_dataset_close(&d);
+}
+
+/* --- parts -------------------------------------------------------------------------------------------------------------------------- */
+
+/* Sequences [from, to) of a split as a part, in its own arrays. */
+typedef struct piece {
+    lt_dataset_split s;
+    int64_t offsets[4], segments[4], words[4];
+} piece;
+
+static lt_status add_piece(lt_dataset_writer *w, const lt_dataset_split *whole, int64_t from, int64_t to) {
+    piece p = {.s = *whole};
+    int64_t base = whole->offsets[from], word = whole->word_offsets ? whole->word_offsets[from] : 0;
+    for (int64_t i = from; i <= to; i++) {
+        p.offsets[i - from] = whole->offsets[i] - base;
+        p.segments[i - from] = (i < to ? whole->segment_offsets[i] : whole->offsets[to]) - base;
+        if (whole->word_offsets) p.words[i - from] = whole->word_offsets[i] - word;
+    }
+    p.s.n = to - from;
+    p.s.tokens += base;
+    p.s.offsets = p.offsets;
+    p.s.segment_offsets = p.segments;
+    if (p.s.label) p.s.label += from;
+    if (p.s.token_label) p.s.token_label += base;
+    if (p.s.word_offsets) {
+        p.s.word_offsets = p.words;
+        p.s.word_label += word;
+        p.s.word_token += word;
+    }
+    return lt_dataset_writer_add(w, &p.s);
+}
+
+/* A file written in parts is the file written whole, byte by byte, however it is cut. */
+static void test_parts(void) {
+    lt_dataset_info about = info();
+    lt_dataset_split whole[2] = {split("train"), with_words()};
+    static const int64_t cut[][4] = {{0, 3}, {0, 1, 3}, {0, 2, 3}, {0, 1, 2, 3}};
+    size_t n, m;
+    strcpy(whole[1].name, "words");
+    CHECK_OK(lt_dataset_write(in_scratch("whole.h5"), &about, whole, 2));
+    unsigned char *a = file_load(in_scratch("whole.h5"), &n);
+    for (size_t c = 0; c < sizeof cut / sizeof *cut; c++) {
+        lt_dataset_writer *w = NULL;
+        CHECK_OK(lt_dataset_writer_create(in_scratch("parts.h5"), &about, &w));
+        for (int i = 0; i < 2; i++) {
+            lt_dataset_size size = {.n = 3, .tokens = 9, .words = i ? 7 : -1, .token_labels = i == 1, .truncated = 2};
+            strcpy(size.name, whole[i].name);
+            CHECK_OK(lt_dataset_writer_begin(w, &size));
+            for (int k = 0; cut[c][k] < 3; k++) CHECK_OK(add_piece(w, &whole[i], cut[c][k], cut[c][k + 1]));
+        }
+        CHECK_OK(lt_dataset_writer_commit(&w));
+        CHECK_OK(lt_h5_verify(in_scratch("parts.h5")));
+        unsigned char *b = file_load(in_scratch("parts.h5"), &m);
+        TEST_REPORT(n == m && !memcmp(a, b, n), "cut %zu: the file differs from the one written whole", c);
+        free(b);
+    }
+    free(a);
+    /* control: another value gives other bytes */
+    tokens[4]++;
+    CHECK_OK(lt_dataset_write(in_scratch("other.h5"), &about, whole, 2));
+    tokens[4]--;
+    unsigned char *b = file_load(in_scratch("other.h5"), &m);
+    a = file_load(in_scratch("whole.h5"), &n);
+    CHECK(n == m && memcmp(a, b, n) != 0);
+    free(a);
+    free(b);
+}
+
+static void test_parts_refused(void) {
+    lt_dataset_info about = info();
+    lt_dataset_split whole = split("train");
+    lt_dataset_writer *w = NULL;
+    const char *path = in_scratch("part.h5");
+    lt_dataset_size size = {.name = "train", .n = 3, .tokens = 9, .words = -1};
+    CHECK_OK(lt_dataset_writer_create(path, &about, &w));
+    CHECK_FAILS(add_piece(w, &whole, 0, 1), LT_ERR_ARG, "a part of no split");
+    CHECK_OK(lt_dataset_writer_begin(w, &size));
+    CHECK_OK(add_piece(w, &whole, 0, 2));
+    CHECK_FAILS(lt_dataset_writer_begin(w, &size), LT_ERR_ARG, "tokens has 8 of the 9 values announced");
+    CHECK_FAILS(add_piece(w, &whole, 1, 3), LT_ERR_ARG, "tokens gets more than the 9 values announced");
+    lt_dataset_writer_cancel(&w);
+    CHECK_OK(lt_dataset_writer_create(path, &about, &w));
+    CHECK_OK(lt_dataset_writer_begin(w, &size));
+    CHECK_OK(add_piece(w, &whole, 0, 1));
+    label[2] = 7;
+    CHECK_FAILS(add_piece(w, &whole, 1, 3), LT_ERR_ARG, "sequence 2 has label 7");
+    label[2] = 1;
+    lt_dataset_writer_cancel(&w);
+    CHECK_OK(lt_dataset_writer_create(path, &about, &w));
+    CHECK_OK(lt_dataset_writer_begin(w, &size));
+    CHECK_OK(add_piece(w, &whole, 0, 1));
+    CHECK_FAILS(lt_dataset_writer_commit(&w), LT_ERR_ARG, "announced");
+    CHECK(w == NULL && !file_exists(path) && !dir_has(scratch_dir, "part.h5.tmp"));
+    size.token_labels = true;
+    CHECK_OK(lt_dataset_writer_create(path, &about, &w));
+    CHECK_OK(lt_dataset_writer_begin(w, &size));
+    CHECK_FAILS(add_piece(w, &whole, 0, 1), LT_ERR_ARG, "labels of tokens were announced");
+    lt_dataset_writer_cancel(&w);
+    size.token_labels = false;
+    CHECK_OK(lt_dataset_writer_create(path, &about, &w));
+    CHECK_OK(lt_dataset_writer_begin(w, &size));
+    CHECK_OK(add_piece(w, &whole, 0, 3));
+    CHECK_FAILS(lt_dataset_writer_begin(w, &size), LT_ERR_ARG, "split 'train' is there twice");
+    lt_dataset_writer_cancel(&w);
 }
 
 /* Files that another program wrote or changed: one thing wrong in each. */
@@ -263,6 +429,10 @@ int main(void) {
     scratch_make();
     test_round_trip();
     test_refused();
+    test_words();
+    test_unlabelled();
+    test_parts();
+    test_parts_refused();
     test_foreign();
     test_damage();
     test_h5py();

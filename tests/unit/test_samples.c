@@ -1,12 +1,15 @@
 // TEST np: 0  rooms: train  labels: unit  timeout: 60
-/* The order of samples and the candidate labels of L-Tuning's pairs: functions of seed, epoch and position alone, half true and half wrong whatever
+/* Samples cut to a length are what the tokenizer gives when it cuts, whatever special tokens stand around the texts, and their labels and words go along.
+ * The order of samples and the candidate labels of L-Tuning's pairs: functions of seed, epoch and position alone, half true and half wrong whatever
  * the batch, wrong ones uniform over the other labels; and methods that need a wrong label refuse a data set of one. */
 #include "lt_test.h"
 
 #include "kernels/ops.h"
 #include "train/samples.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { N = 1000, EPOCHS = 6, K = 4 };
 
@@ -70,7 +73,116 @@ static void test_one_label(void) {
     lt_tuner_destroy(&t);
 }
 
+/* --- cutting ------------------------------------------------------------------------------------------------------------------------ */
+
+/* A tokenizer of a few words, with a template of special tokens around texts. */
+static lt_tok *tokenizer(const char *single, const char *pair) {
+    char path[] = "/tmp/lt-samples-XXXXXX.json";
+    lt_tok *tok = NULL;
+    int fd = mkstemps(path, 5);
+    FILE *f = fdopen(fd, "w");
+    fprintf(
+        f,
+        "{\"added_tokens\":[{\"id\":0,\"content\":\"<s>\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,"
+        "\"special\":true},{\"id\":1,\"content\":\"</s>\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,"
+        "\"special\":true}],\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"WhitespaceSplit\"},\"post_processor\":{\"type\":"
+        "\"TemplateProcessing\",\"single\":[%s],\"pair\":[%s],\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[0],\"tokens\":[\"<s>\"]}"
+        ","
+        "\"</s>\":{\"id\":\"</s>\",\"ids\":[1],\"tokens\":[\"</s>\"]}}},\"decoder\":null,\"model\":{\"type\":\"WordPiece\","
+        "\"unk_token\":\"u\",\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100,\"vocab\":{\"<s>\":0,\"</s>\":1,\"u\":2,"
+        "\"a\":3,\"b\":4,\"c\":5,\"d\":6}}}",
+        single, pair);
+    fclose(f);
+    CHECK_OK(lt_tok_open(path, &tok));
+    unlink(path);
+    return tok;
+}
+
+#define A "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}"
+#define B "{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}"
+#define S "{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}}"
+#define E "{\"SpecialToken\":{\"id\":\"</s>\",\"type_id\":0}}"
+
+static void cut_all(const lt_tok *tok, const char *what) {
+    static const char *const text[] = {"a", "a b", "a b c d a b", "d c b a d c b a d c b a d", "", "b b b b b b b"};
+    enum { TEXTS = sizeof text / sizeof *text };
+    for (int i = 0; i < TEXTS; i++)
+        for (int j = -1; j < TEXTS; j++)
+            for (int64_t max = 4; max < 24; max++) {
+                const char *b = j < 0 ? NULL : text[j];
+                lt_ids whole = {0}, cut = {0};
+                int64_t at[2] = {0, 0}, second[2] = {0, 0}, expected;
+                bool truncated;
+                int32_t label = 0;
+                lt_samples s;
+                CHECK_OK(lt_tok_encode_pair(tok, text[i], strlen(text[i]), b, b ? strlen(b) : 0, 0, LT_LONGEST_FIRST, &whole, NULL,
+                                            &second[0], &truncated));
+                CHECK_OK(lt_tok_encode_pair(tok, text[i], strlen(text[i]), b, b ? strlen(b) : 0, max, LT_LONGEST_FIRST, &cut, NULL,
+                                            &expected, &truncated));
+                at[1] = second[1] = whole.n;
+                lt_dataset_split split = {.n = 1, .tokens = whole.id, .offsets = at, .segment_offsets = second, .label = &label};
+                /* (an empty second text with nothing behind it leaves no trace in a data set) */
+                if (whole.n > 0 && cut.n > 0 && !(b && second[0] == whole.n)) {
+                    CHECK_OK(lt_samples_create(&split, max, 0, tok, 7, &s));
+                    TEST_REPORT(s.total_tokens == cut.n && !memcmp(s.tokens, cut.id, (size_t)cut.n * sizeof *cut.id) &&
+                                    s.truncated == truncated && s.segment[0] == expected,
+                                "%s: \"%s\" and \"%s\" cut to %d: %d tokens, second text at %d, expected %d and %d", what, text[i],
+                                b ? b : "-", (int)max, (int)s.total_tokens, (int)s.segment[0], (int)cut.n, (int)expected);
+                    lt_samples_destroy(&s);
+                }
+                lt_ids_free(&whole);
+                lt_ids_free(&cut);
+            }
+}
+
+static void test_cut(void) {
+    static const struct {
+        const char *what, *single, *pair;
+    } form[] = {{"BERT", S "," A "," E, S "," A "," E "," B "," E},
+                {"RoBERTa", S "," A "," E, S "," A "," E "," E "," B "," E},
+                {"Llama", S "," A, S "," A "," S "," B},
+                {"T5", A "," E, A "," E "," B "," E},
+                {"none", A, A "," B},
+                {"three before", S "," S "," S "," A, S "," S "," S "," A "," B}};
+    for (size_t i = 0; i < sizeof form / sizeof *form; i++) {
+        lt_tok *tok = tokenizer(form[i].single, form[i].pair);
+        cut_all(tok, form[i].what);
+        lt_tok_close(&tok);
+    }
+}
+
+/* Labels of tokens and words of a sample that is cut. */
+static void test_cut_words(void) {
+    lt_tok *tok = tokenizer(S "," A "," E, S "," A "," E "," B "," E);
+    int32_t tokens[] = {0, 3, 4, 5, 6, 3, 1, 0, 3, 1}, label[] = {-100, 1, -100, 0, 1, 0, -100, -100, 1, -100};
+    int64_t at[] = {0, 7, 10}, words[] = {0, 6, 8};
+    int32_t word_label[] = {1, 0, 0, 1, 0, 1, 1, 0}, word_token[] = {1, LT_NO_TOKEN, 3, 4, 5, LT_NO_TOKEN, 1, LT_NO_TOKEN};
+    static const int32_t cut_label[] = {-100, 1, -100, 0, -100, -100, 1, -100};
+    static const int32_t cut_words[] = {1, LT_NO_TOKEN, 3, LT_NO_TOKEN, LT_NO_TOKEN, LT_NO_TOKEN, 1, LT_NO_TOKEN};
+    lt_dataset_split split = {.n = 2,
+                              .tokens = tokens,
+                              .offsets = at,
+                              .segment_offsets = (int64_t[]){7, 10, 10},
+                              .token_label = label,
+                              .word_offsets = words,
+                              .word_label = word_label,
+                              .word_token = word_token};
+    lt_samples s;
+    CHECK_OK(lt_samples_create(&split, 5, 0, tok, 7, &s));
+    CHECK(s.total_tokens == 8 && s.tokens[4] == 1 && !memcmp(s.token_label, cut_label, sizeof cut_label));
+    CHECK(s.word_offset[2] == 8 && !memcmp(s.word_label, word_label, sizeof word_label) &&
+          !memcmp(s.word_token, cut_words, sizeof cut_words));
+    lt_samples_destroy(&s);
+    CHECK_OK(lt_samples_create(&split, 0, 1, tok, 7, &s)); /* control: nothing is cut */
+    CHECK(s.n == 1 && s.total_tokens == 7 && !memcmp(s.word_token, word_token, 6 * sizeof *word_token));
+    lt_samples_destroy(&s);
+    CHECK_FAILS(lt_samples_create(&split, 5, 0, tok, 6, &s), LT_ERR_FORMAT, "token id 6 is outside");
+    lt_tok_close(&tok);
+}
+
 int main(void) {
+    test_cut();
+    test_cut_words();
     test_order();
     test_candidates();
     test_one_label();
