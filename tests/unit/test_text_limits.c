@@ -56,7 +56,7 @@ static void slow_expressions(void) {
         double begin = seconds();
         CHECK_FAILS(lt_tok_encode(t, many, LONG, false, &ids, NULL), LT_ERR_FORMAT, "asks too much");
         CHECK_INT(ids.n, 0);
-        CHECK(seconds() - begin < 5); /* under a sanitizer; a second without */
+        CHECK(seconds() - begin < 30); /* without a limit: hours.  A second, and far more under a sanitizer on a busy machine */
         CHECK_OK(lt_tok_encode(t, many, 12, false, &ids, NULL));
         CHECK_INT(ids.n, 12);
         lt_ids_free(&ids);
@@ -104,7 +104,7 @@ static void growing(void) {
         CHECK_FAILS(lt_tok_encode(t, many, 1, false, &ids, NULL), LT_ERR_FORMAT, "blow a text up");
         CHECK_FAILS(lt_tok_encode(t, many, LONG, false, &ids, &spans), LT_ERR_FORMAT, "blow a text up");
         CHECK(ids.n == 0 && spans.n == 0);
-        CHECK(seconds() - begin < 5);
+        CHECK(seconds() - begin < 30);
     }
     lt_tok_close(&t);
     t = open_part("pre_tokenizer", "pretokenizers", /* what is not ASCII becomes twice as long */
@@ -123,7 +123,7 @@ static void growing(void) {
     if (t) {
         double begin = seconds();
         CHECK_FAILS(lt_tok_decode(t, &(int32_t){0}, 1, false, &text, NULL), LT_ERR_FORMAT, "blow a text up");
-        CHECK(seconds() - begin < 5);
+        CHECK(seconds() - begin < 30);
     }
     lt_tok_close(&t);
     t = open_part("decoder", "decoders", twice, 10);
@@ -192,7 +192,7 @@ static void large_ids(void) {
             CHECK_FAILS(open_json(cases[i].json, cases[i].config, &t), LT_ERR_FORMAT, cases[i].refused);
         else
             CHECK_OK(open_json(cases[i].json, cases[i].config, &t));
-        CHECK(seconds() - begin < 2);
+        CHECK(seconds() - begin < 20);
         lt_tok_close(&t);
     }
 }
