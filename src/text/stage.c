@@ -19,7 +19,7 @@ void lt_stage_clear(lt_stage *s) {
 }
 
 int64_t lt_stage_limit(int64_t bytes) {
-    enum { FREE = 1 << 20, RATE = 64 };
+    enum { FREE = 1 << 16, RATE = 64 };
     return bytes < (INT32_MAX - FREE) / RATE ? FREE + RATE * bytes : INT32_MAX;
 }
 
