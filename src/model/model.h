@@ -133,7 +133,7 @@ void lt_model_states(lt_model *m, int64_t n, const int32_t *tokens, const int64_
  * `init: text`).
  * Needs a plan with backward = true. */
 void lt_model_text_kv(lt_model *m, const int32_t *tokens, int64_t n, float *out);
-/* Collective(tp).  Rows of the word embedding table: out host [n, C], caller-owned.  n at most the planned tokens. */
+/* Collective(tp).  Rows of the word embedding table, scaled as the model reads them: out host [n, C], caller-owned.  n at most the planned tokens. */
 void lt_model_token_rows(lt_model *m, const int32_t *tokens, int64_t n, float *out);
 
 /* Local. */
