@@ -331,7 +331,6 @@ static lt_status place_in_stream(lt_st_source *src, const lt_st_pickle *pk) {
     const char *path = src->f->path;
     lt_st_pickle keys = {0};
     lt_keyed *by = NULL;
-    const unsigned char *p = NULL;
     char shown[80];
     int64_t next;
     lt_status rc = LT_OK;
@@ -349,10 +348,15 @@ static lt_status place_in_stream(lt_st_source *src, const lt_st_pickle *pk) {
         lt_keyed *at = pk->n_storages ? bsearch(&want, by, (size_t)pk->n_storages, sizeof want, by_key) : NULL;
         LT_CHECK_GOTO(at && at->s->place < 0, rc, done, LT_ERR_FORMAT, "%s: storage %s %s: the file is damaged; " AGAIN, path, shown,
                       at ? "is listed twice" : "belongs to no tensor");
-        LT_TRY_GOTO(lt_st_impl_take(src, 8, &p), rc, done);
+        unsigned char count[8];
         uint64_t n = 0;
-        for (int i = 7; i >= 0; i--) n = n << 8 | p[i];
         int64_t bytes = storage_bytes(at->s);
+        LT_CHECK_GOTO(src->end - src->at >= 8, rc, done, LT_ERR_FORMAT, "%s is truncated: it ends at byte %lld, before storage %s; " AGAIN,
+                      path, (long long)src->end, shown);
+        LT_TRY_GOTO(lt_st_impl_pread(src->st, src->f, count, 8, src->at), rc,
+                    done); /* a window of the source would be filled with weights */
+        src->at += 8;
+        for (int i = 7; i >= 0; i--) n = n << 8 | count[i];
         LT_CHECK_GOTO(n == (uint64_t)at->s->numel, rc, done, LT_ERR_FORMAT,
                       "%s: storage %s at byte %lld has %llu elements, the pickle says %lld: the file is damaged; " AGAIN, path, shown,
                       (long long)src->at, (unsigned long long)n, (long long)at->s->numel);

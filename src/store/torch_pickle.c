@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum {
-    BLOCK = 64 << 10,
+    BLOCK = 16 << 10,
     MAX_PICKLE = 64 << 20, /* bytes; 100,000 tensors take 15 MB */
     MAX_ITEMS = 4 << 20,   /* of each table, the memo included */
     MAX_LINE = 256         /* of a module or a name */

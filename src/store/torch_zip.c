@@ -104,33 +104,42 @@ static lt_status read_end64(lt_st *st, const lt_st_file *f, int64_t end, lt_dire
     return LT_OK;
 }
 
-/* The last end record whose comment reaches just to the end of the file. */
-static lt_status find_end(lt_st *st, const lt_st_file *f, lt_directory *d) {
-    int64_t n = f->size < END_BYTES + MAX_COMMENT ? f->size : END_BYTES + MAX_COMMENT, at = n - END_BYTES;
+/* The end record, if it is among the last n bytes: the last one whose comment reaches just to the end of the file.  *end stays 0 without one. */
+static lt_status look_for_end(lt_st *st, const lt_st_file *f, int64_t n, int64_t *end, unsigned char record[END_BYTES]) {
     unsigned char *tail = NULL;
+    int64_t at = n - END_BYTES;
     lt_status rc = LT_OK;
+    if (at < 0) return LT_OK;
     LT_TRY(lt_calloc(&tail, n, 1, "the end of a zip archive"));
     LT_TRY_GOTO(lt_st_impl_pread(st, f, tail, n, f->size - n), rc, done);
     while (at >= 0 && !(number(tail + at, 4) == 0x06054B50 && at + END_BYTES + (int64_t)number(tail + at + 20, 2) == n)) at--;
-    LT_CHECK_GOTO(at >= 0, rc, done, LT_ERR_FORMAT, "%s begins as a zip archive, but has no end record: it is truncated; " AGAIN, f->path);
-    const unsigned char *e = tail + at;
-    int64_t end = f->size - n + at;
-    LT_CHECK_GOTO((number(e + 4, 2) == 0 || number(e + 4, 2) == 0xFFFF) && (number(e + 6, 2) == 0 || number(e + 6, 2) == 0xFFFF) &&
-                      number(e + 8, 2) == number(e + 10, 2),
-                  rc, done, LT_ERR_FORMAT, "%s is one part of a zip archive on several disks", f->path);
-    *d = (lt_directory){.at = (int64_t)number(e + 16, 4), .bytes = (int64_t)number(e + 12, 4), .entries = (int64_t)number(e + 10, 2)};
-    LT_TRY_GOTO(read_end64(st, f, end, d), rc, done);
-    LT_CHECK_GOTO(d->at <= end && d->bytes <= end - d->at, rc, done, LT_ERR_FORMAT,
-                  "%s: the zip directory is said to be bytes [%lld, +%lld), past its end record at %lld: " AGAIN, f->path, (long long)d->at,
-                  (long long)d->bytes, (long long)end);
-    LT_CHECK_GOTO(d->bytes <= MAX_DIRECTORY, rc, done, LT_ERR_FORMAT, "%s: the zip directory has %lld bytes, at most %d are read", f->path,
-                  (long long)d->bytes, MAX_DIRECTORY);
-    LT_CHECK_GOTO(d->entries <= d->bytes / CENTRAL_BYTES, rc, done, LT_ERR_FORMAT,
-                  "%s: %lld entries do not fit into a zip directory of %lld bytes: " AGAIN, f->path, (long long)d->entries,
-                  (long long)d->bytes);
+    if (at < 0) goto done;
+    *end = f->size - n + at;
+    memcpy(record, tail + at, END_BYTES);
 done:
     free(tail);
     return rc;
+}
+
+static lt_status find_directory(lt_st *st, const lt_st_file *f, lt_directory *d) {
+    unsigned char e[END_BYTES] = {0};
+    int64_t end = 0;
+    LT_TRY(look_for_end(st, f, f->size < END_BYTES ? f->size : END_BYTES, &end, e)); /* torch leaves no comment */
+    if (!end) LT_TRY(look_for_end(st, f, f->size < END_BYTES + MAX_COMMENT ? f->size : END_BYTES + MAX_COMMENT, &end, e));
+    LT_CHECK(end > 0, LT_ERR_FORMAT, "%s begins as a zip archive, but has no end record: it is truncated; " AGAIN, f->path);
+    LT_CHECK((number(e + 4, 2) == 0 || number(e + 4, 2) == 0xFFFF) && (number(e + 6, 2) == 0 || number(e + 6, 2) == 0xFFFF) &&
+                 number(e + 8, 2) == number(e + 10, 2),
+             LT_ERR_FORMAT, "%s is one part of a zip archive on several disks", f->path);
+    *d = (lt_directory){.at = (int64_t)number(e + 16, 4), .bytes = (int64_t)number(e + 12, 4), .entries = (int64_t)number(e + 10, 2)};
+    LT_TRY(read_end64(st, f, end, d));
+    LT_CHECK(d->at <= end && d->bytes <= end - d->at, LT_ERR_FORMAT,
+             "%s: the zip directory is said to be bytes [%lld, +%lld), past its end record at %lld: " AGAIN, f->path, (long long)d->at,
+             (long long)d->bytes, (long long)end);
+    LT_CHECK(d->bytes <= MAX_DIRECTORY, LT_ERR_FORMAT, "%s: the zip directory has %lld bytes, at most %d are read", f->path,
+             (long long)d->bytes, MAX_DIRECTORY);
+    LT_CHECK(d->entries <= d->bytes / CENTRAL_BYTES, LT_ERR_FORMAT,
+             "%s: %lld entries do not fit into a zip directory of %lld bytes: " AGAIN, f->path, (long long)d->entries, (long long)d->bytes);
+    return LT_OK;
 }
 
 /* --- entries ---------------------------------------------------------------------------------------------------------------------------- */
@@ -234,7 +243,7 @@ lt_status lt_st_impl_zip_open(lt_st *st, const lt_st_file *f, lt_st_zip *zip) {
     unsigned char *dir = NULL;
     int64_t at = 0, used = 0, text = 0, total = 0;
     lt_status rc = LT_OK;
-    LT_TRY(find_end(st, f, &d));
+    LT_TRY(find_directory(st, f, &d));
     LT_TRY(lt_calloc(&dir, d.bytes, 1, "a zip directory"));
     LT_TRY_GOTO(lt_st_impl_pread(st, f, dir, d.bytes, d.at), rc, done);
     LT_TRY_GOTO(lt_calloc(&zip->entry, d.entries, sizeof *zip->entry, "zip entries"), rc, done);
