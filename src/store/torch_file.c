@@ -1,8 +1,8 @@
-/* One pytorch_model.bin -> tensors of lt_st, in the two formats that torch.save has written.
+/* One pytorch_model.bin -> tensors of lt_st.  Since torch 1.6 it is a zip archive:
  *
- *     since torch 1.6   a zip archive: ROOT/data.pkl (the state dict), ROOT/data/KEY (bytes of a storage), ROOT/byteorder, ROOT/version
- *     before            five pickles (magic number, protocol 1001, facts of the machine, the state dict, a list of keys), then for each key
- *                       u64 number of elements | elements
+ *     ROOT/data.pkl (the state dict)   ROOT/data/KEY (bytes of a storage)   ROOT/byteorder   ROOT/version
+ *
+ * The format before is in torch_stream.c.
  *
  * Only pickles and directories are read here.  What comes out is, for each tensor, a range of the file, so that reading it is what reading safetensors
  * is.  A tensor must lie within its storage, and a storage fill its entry; tensors may share a storage (tied weights).  A matrix that lies
@@ -23,47 +23,36 @@ enum { NEWEST_VERSION = 10, MAX_NAME = 4096 };
 
 /* --- storages: where each lies ---------------------------------------------------------------------------------------------------------- */
 
-/* Texts of one pickle compared, for sorting: the machine keeps them in one block. */
-typedef struct lt_keyed {
-    const char *key;
-    int64_t bytes;
-    lt_st_storage *s;
-} lt_keyed;
-
-static int by_key(const void *a, const void *b) {
-    const lt_keyed *x = a, *y = b;
+int lt_st_impl_by_key(const void *a, const void *b) {
+    const lt_st_keyed *x = a, *y = b;
     int c = memcmp(x->key, y->key, (size_t)(x->bytes < y->bytes ? x->bytes : y->bytes));
     return c ? c : (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
-/* All storages of a pickle in order of key; those of one key must agree.  *by: released by free(). */
-static lt_status sort_storages(const lt_st_pickle *pk, lt_keyed **by) {
+lt_status lt_st_impl_sort_storages(const lt_st_pickle *pk, lt_st_keyed **by) {
     const char *path = pk->src->f->path;
     char shown[80];
     LT_TRY(lt_calloc(by, pk->n_storages, sizeof **by, "storages by key"));
     for (int64_t i = 0; i < pk->n_storages; i++) {
         lt_st_storage *s = &pk->storage[i];
-        (*by)[i] = (lt_keyed){.key = pk->text + s->key, .bytes = s->key_bytes, .s = s};
+        (*by)[i] = (lt_st_keyed){.key = pk->text + s->key, .bytes = s->key_bytes, .s = s};
     }
-    if (pk->n_storages > 0) qsort(*by, (size_t)pk->n_storages, sizeof **by, by_key);
+    if (pk->n_storages > 0) qsort(*by, (size_t)pk->n_storages, sizeof **by, lt_st_impl_by_key);
     for (int64_t i = 1; i < pk->n_storages; i++) {
-        const lt_keyed *a = &(*by)[i - 1], *b = &(*by)[i];
-        LT_CHECK(by_key(a, b) != 0 || (a->s->type == b->s->type && a->s->raw == b->s->raw && a->s->numel == b->s->numel), LT_ERR_FORMAT,
-                 "%s: the pickle says of storage %s both %lld elements of %s and %lld of %s", path,
+        const lt_st_keyed *a = &(*by)[i - 1], *b = &(*by)[i];
+        LT_CHECK(lt_st_impl_by_key(a, b) != 0 || (a->s->type == b->s->type && a->s->raw == b->s->raw && a->s->numel == b->s->numel),
+                 LT_ERR_FORMAT, "%s: the pickle says of storage %s both %lld elements of %s and %lld of %s", path,
                  lt_st_impl_shown(a->key, a->bytes, shown), (long long)a->s->numel, a->s->type->name, (long long)b->s->numel,
                  b->s->type->name);
     }
     return LT_OK;
 }
 
-/* Gives all storages of the key of by[i] their place; *next: the first of the next key. */
-static void set_place(lt_keyed *by, int64_t n, int64_t i, int64_t place, int64_t *next) {
+void lt_st_impl_set_place(lt_st_keyed *by, int64_t n, int64_t i, int64_t place, int64_t *next) {
     int64_t k = i;
-    for (; k < n && by_key(&by[k], &by[i]) == 0; k++) by[k].s->place = place;
+    for (; k < n && lt_st_impl_by_key(&by[k], &by[i]) == 0; k++) by[k].s->place = place;
     *next = k;
 }
-
-static int64_t storage_bytes(const lt_st_storage *s) { return s->numel * s->type->bits / 8; }
 
 /* --- from the pickle to tensors ---------------------------------------------------------------------------------------------------------- */
 
@@ -71,19 +60,21 @@ static int64_t storage_bytes(const lt_st_storage *s) { return s->numel * s->type
 static bool dense(const lt_st_ptensor *t, int64_t elems, bool *turned) {
     int64_t step = 1;
     bool plain = true;
+    *turned = false;
+    if (elems == 0) return true;
     for (int i = t->n_dims - 1; i >= 0; i--) {
         if (t->dim[i] != 1 && t->stride[i] != step) plain = false;
-        step *= t->dim[i]; /* at most elems, which is not 0 */
+        step *= t->dim[i]; /* at most elems */
     }
     *turned = !plain && t->n_dims == 2 && t->stride[0] == 1 && t->stride[1] == t->dim[0];
-    return plain || *turned || elems == 0;
+    return plain || *turned;
 }
 
 static lt_status add_tensor(lt_st *st, int k, const lt_st_pickle *pk, const char *name, const lt_st_ptensor *p) {
     const lt_st_file *f = &st->file[k];
     const lt_st_storage *s = &pk->storage[p->storage];
     lt_st_tensor t = {.dtype = p->type->dtype, .dtype_name = p->type->name, .n_dims = p->n_dims, .file = k};
-    int64_t elems = 1, elem = p->type->bits / 8, have = s->view_numel * s->type->bits / 8, at;
+    int64_t elems = 1, elem = p->type->bits / 8, have = s->view_numel * (s->type->bits / 8), at;
     for (int i = 0; i < p->n_dims; i++) {
         t.dim[i] = p->dim[i];
         LT_CHECK(!__builtin_mul_overflow(elems, p->dim[i], &elems), LT_ERR_FORMAT, "%s: tensor %s: the shape overflows", f->path, name);
@@ -96,7 +87,7 @@ static lt_status add_tensor(lt_st *st, int k, const lt_st_pickle *pk, const char
     LT_CHECK(dense(p, elems, &t.turned), LT_ERR_FORMAT,
              "%s: tensor %s does not lie in the file row by row: in Python, save it after tensor.contiguous()", f->path, name);
     LT_CHECK(s->place >= 0, LT_ERR_INTERNAL, "storage of tensor %s has no place", name);
-    t.offset = s->place + s->view_at * s->type->bits / 8 + at;
+    t.offset = s->place + s->view_at * (s->type->bits / 8) + at;
     return lt_st_impl_append(st, name, &t);
 }
 
@@ -148,8 +139,7 @@ done:
     return rc;
 }
 
-/* Tensors of the pickle, whose storages have their places. */
-static lt_status add_tensors(lt_st *st, int k, const lt_st_pickle *pk) {
+lt_status lt_st_impl_add_tensors(lt_st *st, int k, const lt_st_pickle *pk) {
     lt_st_file *f = &st->file[k];
     const lt_st_value *dict = NULL;
     char shown[80], name[MAX_NAME + 1];
@@ -243,14 +233,14 @@ static lt_status check_facts(lt_st *st, const lt_st_file *f, const lt_st_zip *zi
 /* Finds the entry of every storage. */
 static lt_status place_in_zip(const lt_st_pickle *pk, const lt_st_zip *zip, const char *root, int root_n) {
     const char *path = pk->src->f->path;
-    lt_keyed *by = NULL;
+    lt_st_keyed *by = NULL;
     char shown[80], *name = NULL;
     lt_status rc = LT_OK;
-    LT_TRY_GOTO(sort_storages(pk, &by), rc, done);
+    LT_TRY_GOTO(lt_st_impl_sort_storages(pk, &by), rc, done);
     for (int64_t i = 0; i < pk->n_storages;) {
         const lt_st_storage *s = by[i].s;
         const lt_st_entry *e;
-        int64_t want = storage_bytes(s);
+        int64_t want = lt_st_impl_storage_bytes(s);
         LT_TRY_GOTO(lt_calloc(&name, 5 + by[i].bytes, 1, "the name of a storage"), rc, done);
         memcpy(name, "data/", 5);
         memcpy(name + 5, by[i].key, (size_t)by[i].bytes);
@@ -262,7 +252,7 @@ static lt_status place_in_zip(const lt_st_pickle *pk, const lt_st_zip *zip, cons
         LT_CHECK_GOTO(e->bytes >= want && e->bytes - want < s->type->bits / 8, rc, done, LT_ERR_FORMAT,
                       "%s: zip entry %s has %lld bytes, but the pickle says %lld elements of %s, %lld bytes: it is damaged; " AGAIN, path,
                       shown, (long long)e->bytes, (long long)s->numel, s->raw ? "one byte" : s->type->name, (long long)want);
-        set_place(by, pk->n_storages, i, e->data, &i);
+        lt_st_impl_set_place(by, pk->n_storages, i, e->data, &i);
         free(name);
         name = NULL;
     }
@@ -292,7 +282,7 @@ static lt_status add_zip(lt_st *st, int k) {
     LT_CHECK_GOTO(src.at == src.end, rc, done, LT_ERR_FORMAT, "%s: data.pkl has %lld bytes behind its pickle: it is damaged; " AGAIN,
                   f->path, (long long)(src.end - src.at));
     LT_TRY_GOTO(place_in_zip(&pk, &zip, root, root_n), rc, done);
-    LT_TRY_GOTO(add_tensors(st, k, &pk), rc, done);
+    LT_TRY_GOTO(lt_st_impl_add_tensors(st, k, &pk), rc, done);
 done:
     free(src.buf);
     lt_st_impl_pickle_free(&pk);
@@ -300,98 +290,7 @@ done:
     return rc;
 }
 
-/* --- the format before zip ---------------------------------------------------------------------------------------------------------------- */
-
-/* The three pickles before the state dict. */
-static lt_status check_head(lt_st_source *src) {
-    static const unsigned char magic[] = {0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19};
-    const char *path = src->f->path;
-    lt_st_pickle pk = {0};
-    lt_status rc = LT_OK;
-    for (int i = 0; i < 3; i++) {
-        LT_TRY_GOTO(lt_st_impl_unpickle(src, &pk), rc, done);
-        const lt_st_value *v = &pk.value[pk.result];
-        if (i == 0)
-            LT_CHECK_GOTO(v->kind == LT_PK_LONG && v->n == sizeof magic && !memcmp(pk.text + v->at, magic, sizeof magic), rc, done,
-                          LT_ERR_FORMAT, "%s is a pickle, but not one of torch.save: it does not begin with torch's magic number", path);
-        if (i == 1)
-            LT_CHECK_GOTO(v->kind == LT_PK_INT && v->n == 1001, rc, done, LT_ERR_FORMAT, "%s: the protocol of the file is not 1001", path);
-        for (int32_t c = i == 2 && v->kind == LT_PK_DICT ? v->at : -1; c >= 0; c = pk.cell[c].next)
-            LT_CHECK_GOTO(!lt_st_impl_is_text(&pk, &pk.value[pk.cell[c].key], "little_endian") || pk.value[pk.cell[c].value].n == 1, rc,
-                          done, LT_ERR_FORMAT, "%s was written by a big-endian machine, only little-endian files are read", path);
-        lt_st_impl_pickle_free(&pk);
-    }
-done:
-    lt_st_impl_pickle_free(&pk);
-    return rc;
-}
-
-/* Walks the storages behind the list of keys, which says their order; pk is the state dict's pickle. */
-static lt_status place_in_stream(lt_st_source *src, const lt_st_pickle *pk) {
-    const char *path = src->f->path;
-    lt_st_pickle keys = {0};
-    lt_keyed *by = NULL;
-    char shown[80];
-    int64_t next;
-    lt_status rc = LT_OK;
-    LT_TRY_GOTO(sort_storages(pk, &by), rc, done);
-    LT_TRY_GOTO(lt_st_impl_unpickle(src, &keys), rc, done);
-    const lt_st_value *list = &keys.value[keys.result];
-    LT_CHECK_GOTO(list->kind == LT_PK_LIST, rc, done, LT_ERR_FORMAT, "%s: no list of storages behind the state dict: it is damaged; " AGAIN,
-                  path);
-    for (int32_t c = list->at; c >= 0; c = keys.cell[c].next) {
-        const lt_st_value *v = &keys.value[keys.cell[c].value];
-        lt_keyed want = {.key = keys.text ? keys.text + v->at : "", .bytes = v->n};
-        LT_CHECK_GOTO(v->kind == LT_PK_TEXT, rc, done, LT_ERR_FORMAT,
-                      "%s: the list of storages holds what is no key: it is damaged; " AGAIN, path);
-        (void)lt_st_impl_shown(want.key, want.bytes, shown);
-        lt_keyed *at = pk->n_storages ? bsearch(&want, by, (size_t)pk->n_storages, sizeof want, by_key) : NULL;
-        LT_CHECK_GOTO(at && at->s->place < 0, rc, done, LT_ERR_FORMAT, "%s: storage %s %s: the file is damaged; " AGAIN, path, shown,
-                      at ? "is listed twice" : "belongs to no tensor");
-        unsigned char count[8];
-        uint64_t n = 0;
-        int64_t bytes = storage_bytes(at->s);
-        LT_CHECK_GOTO(src->end - src->at >= 8, rc, done, LT_ERR_FORMAT, "%s is truncated: it ends at byte %lld, before storage %s; " AGAIN,
-                      path, (long long)src->end, shown);
-        LT_TRY_GOTO(lt_st_impl_pread(src->st, src->f, count, 8, src->at), rc,
-                    done); /* a window of the source would be filled with weights */
-        src->at += 8;
-        for (int i = 7; i >= 0; i--) n = n << 8 | count[i];
-        LT_CHECK_GOTO(n == (uint64_t)at->s->numel, rc, done, LT_ERR_FORMAT,
-                      "%s: storage %s at byte %lld has %llu elements, the pickle says %lld: the file is damaged; " AGAIN, path, shown,
-                      (long long)src->at, (unsigned long long)n, (long long)at->s->numel);
-        LT_CHECK_GOTO(bytes <= src->end - src->at, rc, done, LT_ERR_FORMAT,
-                      "%s is truncated: storage %s needs %lld bytes at byte %lld, the file has %lld; " AGAIN, path, shown, (long long)bytes,
-                      (long long)src->at, (long long)src->end);
-        while (at > by && by_key(at - 1, at) == 0) at--;
-        set_place(by, pk->n_storages, at - by, src->at, &next);
-        src->at += bytes;
-    }
-    for (int64_t i = 0; i < pk->n_storages; i++)
-        LT_CHECK_GOTO(by[i].s->place >= 0, rc, done, LT_ERR_FORMAT,
-                      "%s: storage %s, which the pickle names, is not in the file: it is damaged; " AGAIN, path,
-                      lt_st_impl_shown(by[i].key, by[i].bytes, shown));
-    LT_CHECK_GOTO(src->at == src->end, rc, done, LT_ERR_FORMAT, "%s has %lld bytes behind its last storage: it is damaged; " AGAIN, path,
-                  (long long)(src->end - src->at));
-done:
-    free(by);
-    lt_st_impl_pickle_free(&keys);
-    return rc;
-}
-
-static lt_status add_stream(lt_st *st, int k) {
-    lt_st_pickle pk = {0};
-    lt_st_source src = {.st = st, .f = &st->file[k], .end = st->file[k].size};
-    lt_status rc = LT_OK;
-    LT_TRY_GOTO(check_head(&src), rc, done);
-    LT_TRY_GOTO(lt_st_impl_unpickle(&src, &pk), rc, done);
-    LT_TRY_GOTO(place_in_stream(&src, &pk), rc, done);
-    LT_TRY_GOTO(add_tensors(st, k, &pk), rc, done);
-done:
-    free(src.buf);
-    lt_st_impl_pickle_free(&pk);
-    return rc;
-}
+/* --- either ----------------------------------------------------------------------------------------------------------------------------- */
 
 lt_status lt_st_impl_add_torch(lt_st *st, int k) {
     const lt_st_file *f = &st->file[k];
@@ -399,7 +298,7 @@ lt_status lt_st_impl_add_torch(lt_st *st, int k) {
     char tar[6] = "";
     LT_TRY(lt_st_impl_pread(st, f, b, f->size < 4 ? f->size : 4, 0));
     if (b[0] == 'P' && b[1] == 'K') return add_zip(st, k);
-    if (b[0] == 0x80) return add_stream(st, k);
+    if (b[0] == 0x80) return lt_st_impl_add_stream(st, k);
     if (f->size > 262) LT_TRY(lt_st_impl_pread(st, f, tar, 5, 257));
     LT_CHECK(strcmp(tar, "ustar") != 0, LT_ERR_FORMAT,
              "%s is a tar archive, as torch before 0.1.11 wrote them: save the weights again in Python", f->path);

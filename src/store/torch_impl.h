@@ -1,8 +1,10 @@
 #pragma once
 /* Private to torch_*.c: the directory of a zip archive, and a pickle read into values.
  *
- *     torch_file.c     one pytorch_model.bin, in either format -> tensors
- *     torch_zip.c      the archive around it (torch >= 1.6): which entry lies where
+ *     torch_file.c     one pytorch_model.bin -> tensors
+ *     torch_stream.c   the same in the format before torch 1.6
+ *     torch_zip.c      the archive around it since then: which entry lies where
+ *     torch_source.c   bytes of a file, taken one after the other
  *     torch_pickle.c   the machine that follows a pickle's opcodes
  *     torch_rebuild.c  the few Python objects that it may name, and what calling them means */
 
@@ -132,3 +134,24 @@ const char *lt_st_impl_shown(const void *text, int64_t n, char out[80]);
 lt_status lt_st_impl_find_global(lt_st_pickle *pk, const char *module, int64_t module_n, const char *name, int64_t name_n, int32_t *id);
 lt_status lt_st_impl_reduce(lt_st_pickle *pk, int32_t fn, int32_t args, int32_t *id);
 lt_status lt_st_impl_persistent(lt_st_pickle *pk, int32_t pid, int32_t *id);
+
+/* --- from pickles to tensors ------------------------------------------------------------------------------------------------------------- */
+
+/* A storage of a pickle by its key: text of the pickle. */
+typedef struct lt_st_keyed {
+    const char *key;
+    int64_t bytes;
+    lt_st_storage *s;
+} lt_st_keyed;
+
+/* For qsort and bsearch of lt_st_keyed. */
+int lt_st_impl_by_key(const void *a, const void *b);
+/* All storages of a pickle in order of key; those of one key must agree.  *by: released by free().  Errors: FORMAT, NOMEM. */
+lt_status lt_st_impl_sort_storages(const lt_st_pickle *pk, lt_st_keyed **by);
+/* Gives all storages of the key of by[i] their place; *next: the first of the next key. */
+void lt_st_impl_set_place(lt_st_keyed *by, int64_t n, int64_t i, int64_t place, int64_t *next);
+static inline int64_t lt_st_impl_storage_bytes(const lt_st_storage *s) { return s->numel * (s->type->bits / 8); }
+/* Adds the tensors of the pickle of st->file[k], whose storages have their places.  Errors: FORMAT, NOMEM. */
+lt_status lt_st_impl_add_tensors(lt_st *st, int k, const lt_st_pickle *pk);
+/* The tensors of a file in the format before torch 1.6.  Errors: as lt_st_open. */
+lt_status lt_st_impl_add_stream(lt_st *st, int k);

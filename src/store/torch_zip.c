@@ -104,7 +104,7 @@ static lt_status read_end64(lt_st *st, const lt_st_file *f, int64_t end, lt_dire
     return LT_OK;
 }
 
-/* The end record, if it is among the last n bytes: the last one whose comment reaches just to the end of the file.  *end stays 0 without one. */
+/* The end record, if it is among the last n bytes: the last one whose comment reaches just to the end of the file.  *end stays as it is without one. */
 static lt_status look_for_end(lt_st *st, const lt_st_file *f, int64_t n, int64_t *end, unsigned char record[END_BYTES]) {
     unsigned char *tail = NULL;
     int64_t at = n - END_BYTES;
@@ -123,10 +123,10 @@ done:
 
 static lt_status find_directory(lt_st *st, const lt_st_file *f, lt_directory *d) {
     unsigned char e[END_BYTES] = {0};
-    int64_t end = 0;
+    int64_t end = -1;
     LT_TRY(look_for_end(st, f, f->size < END_BYTES ? f->size : END_BYTES, &end, e)); /* torch leaves no comment */
-    if (!end) LT_TRY(look_for_end(st, f, f->size < END_BYTES + MAX_COMMENT ? f->size : END_BYTES + MAX_COMMENT, &end, e));
-    LT_CHECK(end > 0, LT_ERR_FORMAT, "%s begins as a zip archive, but has no end record: it is truncated; " AGAIN, f->path);
+    if (end < 0) LT_TRY(look_for_end(st, f, f->size < END_BYTES + MAX_COMMENT ? f->size : END_BYTES + MAX_COMMENT, &end, e));
+    LT_CHECK(end >= 0, LT_ERR_FORMAT, "%s begins as a zip archive, but has no end record: it is truncated; " AGAIN, f->path);
     LT_CHECK((number(e + 4, 2) == 0 || number(e + 4, 2) == 0xFFFF) && (number(e + 6, 2) == 0 || number(e + 6, 2) == 0xFFFF) &&
                  number(e + 8, 2) == number(e + 10, 2),
              LT_ERR_FORMAT, "%s is one part of a zip archive on several disks", f->path);
