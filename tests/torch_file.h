@@ -22,7 +22,7 @@ static inline void tf_put(tf_bytes *b, const void *data, size_t n) {
     b->n += n;
 }
 static inline void tf_number(tf_bytes *b, uint64_t v, int bytes) {
-    for (int i = 0; i < bytes; i++) tf_put(b, &(unsigned char){(unsigned char)(v >> 8 * i)}, 1);
+    for (int i = 0; i < bytes; i++) tf_put(b, &(unsigned char){(unsigned char)(i < 8 ? v >> 8 * i : 0)}, 1);
 }
 static inline void tf_text(tf_bytes *b, const char *s) { tf_put(b, s, strlen(s)); }
 static inline void tf_set(unsigned char *p, uint64_t v, int bytes) {
