@@ -45,6 +45,9 @@ static inline void pk_int(tf_bytes *b, int64_t v) {
     if (v >= 0 && v < 256) {
         tf_text(b, "K");
         tf_number(b, (uint64_t)v, 1);
+    } else if (v == (int32_t)v) {
+        tf_text(b, "J");
+        tf_number(b, (uint64_t)v, 4);
     } else {
         tf_put(b, "\x8a\x08", 2);
         tf_number(b, (uint64_t)v, 8);

@@ -301,7 +301,7 @@ lt_status lt_st_impl_add_torch(lt_st *st, int k) {
     if (b[0] == 0x80) return lt_st_impl_add_stream(st, k);
     if (f->size > 262) LT_TRY(lt_st_impl_pread(st, f, tar, 5, 257));
     LT_CHECK(strcmp(tar, "ustar") != 0, LT_ERR_FORMAT,
-             "%s is a tar archive, as torch before 0.1.11 wrote them: save the weights again in Python", f->path);
+             "%s is a tar archive, as the first versions of torch wrote them: save the weights again in Python", f->path);
     return LT_FAIL(LT_ERR_FORMAT,
                    "%s begins with bytes %02x %02x %02x %02x: neither a zip archive nor a pickle, so none of torch.save; " AGAIN, f->path,
                    b[0], b[1], b[2], b[3]);

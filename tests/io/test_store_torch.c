@@ -1,6 +1,6 @@
 // TEST rooms: store  labels: io  timeout: 60  omp: 2
 /* pytorch_model.bin: files of torch itself against the same tensors as safetensors, bit by bit; own files of both formats; matrices that lie turned; which
- * file of a folder is read; caches of links; folders of something else.  Ill files are in test_store_torch_bad.c. */
+ * file of a folder is read; caches of links; folders of something else.  Ill files are in test_store_torch_bad.c and test_store_torch_zip.c. */
 #include "io/store_test.h"
 #include "torch_file.h"
 
