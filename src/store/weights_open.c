@@ -193,13 +193,16 @@ static lt_status is_there(const char *dir, const char *name, bool *there) {
 }
 
 static lt_status make_note(lt_st *st, const char *dir, int which) {
-    bool there = false;
-    for (int i = which + 1; i < N_FORMS && !there; i++) {
-        LT_TRY(is_there(dir, form[i].name, &there));
+    for (int i = which + 1; i < N_FORMS && !st->note; i++) {
+        char *path;
+        LT_TRY(lt_fs_path(&path, "%s/%s", dir, form[i].name));
+        bool there = access(path, F_OK) == 0; /* what is not read may be a link to nothing */
+        free(path);
         if (there) LT_TRY(lt_fs_path(&st->note, "%s ignored: %s is there", form[i].name, form[which].name));
     }
     if (!st->note && st->n_others > 0)
-        LT_TRY(lt_fs_path(&st->note, "%s holds %lld values that are not tensors: ignored", form[which].name, (long long)st->n_others));
+        LT_TRY(lt_fs_path(&st->note, "%s%s %lld values that are not tensors: ignored", form[which].name,
+                          form[which].index ? ": the shards hold" : " holds", (long long)st->n_others));
     return LT_OK;
 }
 

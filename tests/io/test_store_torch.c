@@ -246,6 +246,17 @@ static void test_choice(void) {
     CHECK_FAILS(lt_st_open(dir, &st), LT_ERR_IO, "choice/model.safetensors is a link to a file that is not there");
     CHECK(unlink(in_scratch("choice/model.safetensors")) == 0);
 
+    /* One that would not be read does not matter. */
+    CHECK(rename(in_scratch("choice/%s", bin), in_scratch("choice/kept")) == 0);
+    CHECK(symlink("../blobs/none", in_scratch("choice/%s", bin)) == 0);
+    copy_golden("whole", "model.safetensors", in_scratch("choice/model.safetensors"));
+    CHECK_OK(lt_st_open(dir, &st));
+    CHECK(lt_st_note(st) == NULL);
+    lt_st_close(&st);
+    CHECK(unlink(in_scratch("choice/model.safetensors")) == 0);
+    CHECK_FAILS(lt_st_open(dir, &st), LT_ERR_IO, "choice/pytorch_model.bin is a link to a file that is not there");
+    CHECK(rename(in_scratch("choice/kept"), in_scratch("choice/%s", bin)) == 0);
+
     /* Shards, one of them absent. */
     CHECK(unlink(in_scratch("choice/%s", bin)) == 0);
     copy_golden("shards", "pytorch_model.bin.index.json", in_scratch("choice/pytorch_model.bin.index.json"));
