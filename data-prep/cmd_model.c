@@ -40,7 +40,7 @@ const prep_command prep_cmd_model = {
             .summary = "what is this Hugging Face folder, and can it be used?",
             .usage = "DIR",
             .about =
-                "Reads config.json, the headers of the safetensors files and the tokenizer, and checks every tensor that the architecture "
+                "Reads config.json, the headers of the weight files and the tokenizer, and checks every tensor that the architecture "
                 "needs;\n"
                 "reads no weights.  Prints architecture, sizes, type, memory, the parallel.tp that work, and tensors that are not used.\n"
                 "Exit code 0: `ltune` can use the folder (without a tokenizer: for `ltune features --ids` only).\n",

@@ -40,6 +40,7 @@ lt_status lt_model_inspect(const char *dir, FILE *out) {
         fprintf(out, "weights: %s, %lld tensors in %d file(s), %s as %s\n", lt_st_path(m->st), (long long)lt_st_count(m->st),
                 lt_st_files(m->st), lt_bytes_str(size, (double)lt_st_total_bytes(m->st)),
                 m->n_weights ? lt_st_at(m->st, 0)->dtype_name : "?");
+        if (lt_st_note(m->st)) fprintf(out, "note: %s\n", lt_st_note(m->st));
     }
     if (st == LT_OK) st = lt_model_impl_match(m);
     if (st == LT_OK) {

@@ -1,8 +1,9 @@
 #pragma once
-/* Reader of safetensors: a Hugging Face folder's weights, by name and by rectangle.
+/* Reader of weights: a Hugging Face folder's tensors, by name and by rectangle.
  *
- * A folder holds model.safetensors, or model.safetensors.index.json and its shards.  Opening reads and checks the headers only; lt_st_read
- * then reads what is asked for and no more, so that each rank of a tensor-parallel group reads its own part of each matrix.
+ * A folder holds model.safetensors, or model.safetensors.index.json and its shards, or else pytorch_model.bin or its index and shards, which
+ * are read without executing what they hold.  Opening reads and checks the headers only; lt_st_read then reads what is asked for and no more, so
+ * that each rank of a tensor-parallel group reads its own part of each matrix.
  *
  * Threads: after lt_st_open everything here may be called by several threads at once. */
 
@@ -26,11 +27,12 @@ typedef struct lt_st_tensor {
     int file;                    /* which of the files, 0 .. lt_st_files-1 */
     int64_t offset;              /* of the first byte, from the start of the file */
     int64_t bytes;
+    bool turned; /* the file holds this matrix column by column, as [dim[1], dim[0]]; lt_st_read turns it */
 } lt_st_tensor;
 
-/* Local.  Opens the weights of a folder.  Errors: IO (folder, file or shard missing or unreadable; also when there is only
- * pytorch_model.bin), FORMAT (empty, truncated, header too large or not JSON, tensors outside the file, overlapping, or of a size that is not
- * shape x dtype: file, field, expected and found are named), NOMEM. */
+/* Local.  Opens the weights of a folder.  Errors: IO (folder, file or shard missing or unreadable; a folder of something else: what is there is
+ * named), FORMAT (empty, truncated, header too large or not JSON, tensors outside the file, overlapping, or of a size that is not shape x
+ * dtype; a pickle that asks for more than a state dict needs: file, field, expected and found are named), NOMEM. */
 lt_status lt_st_open(const char *dir, lt_st **st);
 /* Local.  Closes the files and sets *st to NULL; accepts NULL inside. */
 void lt_st_close(lt_st **st);
@@ -42,6 +44,8 @@ int64_t lt_st_count(const lt_st *st);
 const lt_st_tensor *lt_st_at(const lt_st *st, int64_t i);
 /* Local.  What was opened, for messages: the path of the single file or of the index. */
 const char *lt_st_path(const lt_st *st);
+/* Local.  What a user might want to know of the choice of files ("pytorch_model.bin ignored: model.safetensors is there"), or NULL. */
+const char *lt_st_note(const lt_st *st);
 /* Local.  Number of files, path of one, and bytes of all tensors. */
 int lt_st_files(const lt_st *st);
 const char *lt_st_file_path(const lt_st *st, int file);

@@ -1,9 +1,10 @@
-/* Reading tensors of safetensors files by rectangle, and their fingerprint; see safetensors.h.
+/* Reading tensors by rectangle, and the fingerprint of weights; see safetensors.h.
  *
  * pread, not mmap: a truncated or vanished file is an error code instead of a SIGBUS, network file systems get requests of a useful size, and the
  * bytes asked for can be counted.  Whole rows of the same type go straight into dst.  What must be converted passes through a piece small
  * enough to stay in a core's cache.  A column slice is one pread a row: at the widths of real models (kilobytes a slice) the call costs less
- * than the copy, and reading the gaps as well would read the whole matrix on every rank. */
+ * than the copy, and reading the gaps as well would read the whole matrix on every rank.  Of a matrix that lies turned a row slice is what a
+ * column slice is of another. */
 #include "store/safetensors_impl.h"
 
 #include "base/fault.h"
@@ -48,6 +49,55 @@ static lt_status read_run(lt_st *st, const lt_st_tensor *t, int64_t n, int64_t o
     return LT_OK;
 }
 
+#define TURN(bytes)                                                                                                                        \
+    for (int64_t i = 0; i < h; i++)                                                                                                        \
+        for (int64_t k = 0; k < w; k++) memcpy(dst + (i * ld + k) * (bytes), src + (k * h + i) * (bytes), bytes)
+
+/* [w, h] at src into [h, w] at dst, whose rows are ld elements apart. */
+static void turn(unsigned char *dst, int64_t ld, const unsigned char *src, int64_t h, int64_t w, size_t bytes) {
+    switch (bytes) {
+    case 1:
+        TURN(1);
+        break;
+    case 2:
+        TURN(2);
+        break;
+    case 4:
+        TURN(4);
+        break;
+    default:
+        TURN(8);
+    }
+}
+
+/* A rectangle of a matrix [R, C] that the file holds as [C, R]: pieces of whole columns where they fit, turned in cache. */
+static lt_status read_turned(lt_st *st, const lt_st_tensor *t, int64_t row0, int64_t rows, int64_t col0, int64_t cols, unsigned char *dst,
+                             lt_dtype dst_dtype) {
+    const lt_st_file *f = &st->file[t->file];
+    int64_t R = t->dim[0], elem = (int64_t)lt_dtype_bytes(t->dtype), dst_elem = (int64_t)lt_dtype_bytes(dst_dtype),
+            room = PIECE_BYTES / elem, high = rows < room ? rows : room, wide = room / high < cols ? room / high : cols;
+    unsigned char *piece = NULL, *as = NULL;
+    lt_status rc = LT_OK;
+    LT_TRY_GOTO(lt_calloc(&piece, high * wide, (size_t)elem, "a piece of a turned tensor"), rc, done);
+    LT_TRY_GOTO(lt_calloc(&as, t->dtype == dst_dtype ? 0 : high * wide, (size_t)dst_elem, "a piece of a turned tensor"), rc, done);
+    for (int64_t r = 0; r < rows; r += high) {
+        int64_t h = rows - r < high ? rows - r : high;
+        for (int64_t c = 0; c < cols; c += wide) {
+            int64_t w = cols - c < wide ? cols - c : wide, each = h == R ? w : 1; /* columns a read */
+            for (int64_t k = 0; k < w; k += each)
+                LT_TRY_GOTO(
+                    lt_st_impl_pread(st, f, piece + k * h * elem, each * h * elem, t->offset + ((col0 + c + k) * R + row0 + r) * elem), rc,
+                    done);
+            if (t->dtype != dst_dtype) LT_TRY_GOTO(lt_convert(as, dst_dtype, piece, t->dtype, h * w), rc, done);
+            turn(dst + (r * cols + c) * dst_elem, cols, t->dtype == dst_dtype ? piece : as, h, w, (size_t)dst_elem);
+        }
+    }
+done:
+    free(piece);
+    free(as);
+    return rc;
+}
+
 lt_status lt_st_read(lt_st *st, const lt_st_tensor *t, int64_t row0, int64_t rows, int64_t col0, int64_t cols, void *dst,
                      lt_dtype dst_dtype) {
     int64_t R = t->n_dims > 0 ? t->dim[0] : 1, C = 1;
@@ -65,6 +115,7 @@ lt_status lt_st_read(lt_st *st, const lt_st_tensor *t, int64_t row0, int64_t row
              LT_ERR_FORMAT, "tensor %s in %s has dtype %s, which cannot be read as %s: F32, F16 and BF16 weights can", t->name,
              st->file[t->file].path, t->dtype_name, lt_dtype_name(dst_dtype));
     if (rows == 0 || cols == 0) return LT_OK;
+    if (t->turned) return read_turned(st, t, row0, rows, col0, cols, dst, dst_dtype);
     int64_t elem = (int64_t)lt_dtype_bytes(t->dtype), dst_row = cols * (int64_t)lt_dtype_bytes(dst_dtype);
     if (t->dtype != dst_dtype) {
         int64_t run = (cols == C ? rows * cols : cols) * elem;
@@ -94,6 +145,7 @@ lt_status lt_st_fingerprint(lt_st *st, char hex[LT_SHA_HEX_BYTES]) {
         for (int d = 0; d < t->n_dims; d++) n += snprintf(line + n, sizeof line - (size_t)n, " %lld", (long long)t->dim[d]);
         lt_sha_add(sha, t->name, strlen(t->name) + 1);
         lt_sha_add(sha, st->file[t->file].name, strlen(st->file[t->file].name) + 1);
+        if (t->turned) n += snprintf(line + n, sizeof line - (size_t)n, " turned");
         lt_sha_add(sha, line, (size_t)n + 1);
     }
     for (int k = 0; k < st->n_files; k++) {

@@ -86,7 +86,10 @@ folder; rm "$tmp/m/config.json"; bad_model "config.json missing" $IO "$tmp/m/con
 folder; sed -i '/hidden_size/d' "$tmp/m/config.json"; bad_model "a field missing" $FORMAT '"hidden_size" is missing'
 folder; rm "$tmp"/m/vocab.txt; bad_model "no tokenizer" $IO "no tokenizer in $tmp/m" vocab.txt
 folder; rm "$weights"; echo '{"weight_map": {"a": "gone.safetensors"}}' >"$weights.index.json"; bad_model "a shard missing" $IO "gone.safetensors" incomplete
-folder; rm "$weights"; echo x >"$tmp/m/pytorch_model.bin"; bad_model "pickled weights" $IO pytorch_model.bin "save_pretrained"
+folder; rm "$weights"; echo x >"$tmp/m/pytorch_model.bin"; bad_model "no pickled weights" $FORMAT pytorch_model.bin "neither a zip archive nor a pickle"
+folder; mv "$weights" "$tmp/m/adapter_model.safetensors"; echo '{"base_model_name_or_path": "some/base"}' >"$tmp/m/adapter_config.json"
+bad_model "an adapter and no model" $IO "PEFT adapter" '"some/base"'
+folder; mv "$weights" "$tmp/m/tf_model.h5"; bad_model "weights of another program" $IO "but tf_model.h5"
 
 # ---- the data set ----
 bad_data() { train data.path="$tmp/d.h5" run.dir="$tmp/unused"; refused "$@"; }

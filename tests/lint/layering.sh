@@ -30,7 +30,7 @@ yaml.h: base
 utf8proc.h: text
 pcre2.h: text
 openssl/evp.h: base text
-zlib.h: data-prep
+zlib.h: data-prep store
 '
 
 scan() {
