@@ -1,7 +1,7 @@
 /* Fuzzes lt_arch_read: an input is a config.json. */
 #include "fuzz.h"
 
-#include "model/arch.h"
+#include "model/cut.h"
 
 #include <math.h>
 

@@ -1,8 +1,9 @@
-// TEST np: 1 2 4  rooms: model  labels: mpi  timeout: 300  ops: guard ref
+// TEST np: 1 2 3 4  rooms: model  labels: mpi  timeout: 300  ops: guard ref
 /* Every switch of lt_arch, and everything that is trained inside or in front of a block, against a forward in f64 that shares no code with the model
  * (toy_model.h) and its differences: shapes of known families and shapes that nobody has, tensor parallel over all ranks of the test.
  *
  * One pack holds trials of every kind: plain, prefix, prompt rows, LoRA with dropout on all seven matrices, LoRA of another rank beside a prefix.
+ * Several ranks cut every shape, evenly or not (three ranks: none evenly); their gradients are also compared with those of the same model on one rank.
  * Limits: states 2e-5 absolute, as for goldens; gradients 2e-5 of the largest of their array.  In bf16 (8 bits a number, some thirty roundings in a row)
  * 0.06 shows that types and places are right, no more.  LT_TEST_VERBOSE=1 prints what was seen. */
 #define LT_TEST_MPI
@@ -103,10 +104,11 @@ static void gather(bench *b, param *p) {
 static void add_adapter(bench *b, int trial, int rank, double scale, double dropout) {
     static const int part[LT_TARGET_COUNT] = {LT_PART_Q, LT_PART_K, LT_PART_V, LT_PART_O, LT_PART_UP, LT_PART_GATE, LT_PART_DOWN};
     const lt_arch *a = &b->t.arch;
+    lt_cut c = lt_arch_cut(a, b->grid->tp_size, b->grid->tp_rank);
     toy_adapter *t = &b->adapter[trial];
     *t = (toy_adapter){.rank = rank, .scale = scale, .dropout = dropout};
     for (int k = 0; k < LT_TARGET_COUNT; k++) {
-        int64_t N, K, tp = b->grid->tp_size, r = b->grid->tp_rank;
+        int64_t N, K;
         char name[32];
         if (k == LT_TARGET_GATE && !a->glu) continue;
         toy_shape(a, part[k], &N, &K);
@@ -117,16 +119,14 @@ static void add_adapter(bench *b, int trial, int rank, double scale, double drop
         t->A[k] = A->value;
         t->B[k] = B->value;
         if (k == LT_TARGET_O || k == LT_TARGET_DOWN) {
-            A->n_cols = K / tp;
-            A->col0 = r * A->n_cols;
-        } else if (k == LT_TARGET_K || k == LT_TARGET_V) {
-            int first, count;
-            lt_model_kv_heads(b->m, &first, &count);
-            B->row0 = (int64_t)first * a->D;
-            B->n_rows = (int64_t)count * a->D;
+            A->col0 = k == LT_TARGET_O ? (int64_t)c.h0 * a->D : c.f0;
+            A->n_cols = k == LT_TARGET_O ? (int64_t)c.H * a->D : c.F;
+        } else if (k == LT_TARGET_UP || k == LT_TARGET_GATE) {
+            B->row0 = c.f0;
+            B->n_rows = c.F;
         } else {
-            B->n_rows = N / tp;
-            B->row0 = r * B->n_rows;
+            B->row0 = (int64_t)(k == LT_TARGET_Q ? c.h0 : c.kv0) * a->D;
+            B->n_rows = (int64_t)(k == LT_TARGET_Q ? c.H : c.Hkv) * a->D;
         }
     }
 }
@@ -370,60 +370,109 @@ static void check_nothing(bench *b, lt_pack *pack) {
     CHECK(lt_model_get_times(b->m).linear == before);
 }
 
-static void run(const shape *s, lt_grid *grid, const char *dir, lt_dtype compute) {
-    static bench b;
-    lt_pack pack = {0};
+/* Gradients of all rows of one pack -> got. */
+static void find_gradients(bench *b, lt_pack *pack) {
+    int order[N_SEQS];
+    lt_readout_rows rows;
+    fill_pack(b, false, pack, order);
+    lt_forward_args args = {.pack = pack, .bank = &b->bank, .readout = LT_READ_TOKENS, .backward = true};
+    lt_model_forward(b->m, &args, &rows);
+    float *d_out = make_d_out(b, pack, order, LT_READ_TOKENS, rows.n);
+    lt_model_backward(b->m, &args, d_out);
+    b->ctx->ops->free(b->ctx, d_out);
+    for (int i = 0; i < b->n; i++) gather(b, &b->p[i]);
+}
+
+/* Every element of every gradient, as a group of ranks found it and as one rank does alone: sums in another order, no more. */
+static void check_same(bench *b, bench *one, const shape *s, lt_pack *pack) {
+    const double most = 1e-5;
+    double worst = 0;
+    find_gradients(b, pack);
+    find_gradients(one, pack);
+    for (int i = 0; i < b->n; i++) {
+        param *p = &b->p[i];
+        int64_t n = p->outer * p->rows * p->cols;
+        double top = 1e-30;
+        for (int64_t k = 0; k < n; k++) top = fmax(top, fabs(one->p[i].got[k]));
+        double error = worst_of(p->got, one->p[i].got, n) / top;
+        TEST_REPORT(error <= most, "%s tp %d: gradient of %s is off one rank's by %.3g of its largest", s->name, b->grid->tp_size, p->name,
+                    error);
+        worst = fmax(worst, error);
+        p->got[n - 1] += 4 * most * top; /* negative control */
+        CHECK(worst_of(p->got, one->p[i].got, n) / top > most);
+    }
+    if (getenv("LT_TEST_VERBOSE") && b->grid->rank == 0) printf("%-28s tp %d against one rank %.1e\n", s->name, b->grid->tp_size, worst);
+}
+
+static bool begin(bench *b, const shape *s, lt_grid *grid, const char *dir, lt_dtype compute, bool write) {
     lt_model_options opt = {.compute = compute, .threads = 1};
     lt_model_limits limits = {
         .tokens = 64, .seqs = 8, .max_len = 16, .P_max = 3, .slots = 2, .backward = true, .adapters = true, .max_rank = 3};
-    limit = compute == LT_F32 ? limit_f32 : limit_bf16;
-    b = (bench){.grid = grid};
-    make_toy(s, b.rows, &b.t);
-    if (grid->rank == 0) toy_write(&b.t, dir);
+    *b = (bench){.grid = grid};
+    make_toy(s, b->rows, &b->t);
+    if (write && grid->rank == 0) toy_write(&b->t, dir);
     lt_barrier(grid->world);
-    lt_status st = lt_model_impl_create(dir, grid, &opt, &b.t.arch, &b.m);
-    if (st == LT_OK) st = lt_model_plan(b.m, &limits);
-    if (st == LT_OK) st = lt_model_load(b.m);
+    lt_status st = lt_model_impl_create(dir, grid, &opt, &b->t.arch, &b->m);
+    if (st == LT_OK) st = lt_model_plan(b->m, &limits);
+    if (st == LT_OK) st = lt_model_load(b->m);
     CHECK_OK(st);
-    if (st != LT_OK) return;
-    b.ctx = lt_model_ctx(b.m);
-    make_trained(&b);
-    make_seqs(&b);
+    if (st != LT_OK) return false;
+    b->ctx = lt_model_ctx(b->m);
+    make_trained(b);
+    make_seqs(b);
+    return true;
+}
+
+static void end(bench *b) {
+    for (int i = 0; i < b->n; i++) {
+        b->ctx->ops->free(b->ctx, b->p[i].d);
+        b->ctx->ops->free(b->ctx, b->p[i].g);
+        free(b->p[i].value);
+        free(b->p[i].want);
+        free(b->p[i].got);
+    }
+    free(b->coef);
+    lt_model_destroy(&b->m);
+    toy_free(&b->t);
+}
+
+static void run(const shape *s, lt_grid *grid, lt_grid *alone, const char *dir, lt_dtype compute) {
+    static bench b, one;
+    lt_pack pack = {0};
+    limit = compute == LT_F32 ? limit_f32 : limit_bf16;
+    if (!begin(&b, s, grid, dir, compute, true)) return;
     CHECK_OK(lt_pack_create(64, N_SEQS, &pack));
     check_states(&b, s, &pack);
     check_gradients(&b, s, &pack, LT_READ_LAST);
     check_gradients(&b, s, &pack, LT_READ_TOKENS);
     if (s == shapes) check_gradients(&b, s, &pack, LT_READ_MEAN);
     check_nothing(&b, &pack);
-    for (int i = 0; i < b.n; i++) {
-        b.ctx->ops->free(b.ctx, b.p[i].d);
-        b.ctx->ops->free(b.ctx, b.p[i].g);
-        free(b.p[i].value);
-        free(b.p[i].want);
-        free(b.p[i].got);
+    if (compute == LT_F32 && grid->tp_size > 1 && begin(&one, s, alone, dir, compute, false)) {
+        check_same(&b, &one, s, &pack);
+        end(&one);
     }
-    free(b.coef);
     lt_pack_destroy(&pack);
-    lt_model_destroy(&b.m);
-    toy_free(&b.t);
+    end(&b);
 }
 
 int main(void) {
     lt_comm *world = NULL;
-    lt_grid grid = {0};
+    lt_grid grid = {0}, alone = {0};
     char dir[64] = "/tmp/test_block-XXXXXX", path[128];
     CHECK_OK(lt_comm_init(NULL, NULL, &world));
     CHECK_OK(lt_grid_create(world, lt_comm_size(world), &grid));
+    CHECK_OK(lt_grid_create(world, 1, &alone));
     if (lt_comm_rank(world) == 0) CHECK(mkdtemp(dir) != NULL);
     lt_bcast_host(world, dir, sizeof dir, 0);
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) run(&shapes[i], &grid, dir, LT_F32);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) run(&shapes[i], &grid, &alone, dir, LT_F32);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        if (shapes[i].bf16) run(&shapes[i], &grid, dir, LT_BF16);
+        if (shapes[i].bf16) run(&shapes[i], &grid, &alone, dir, LT_BF16);
     if (lt_comm_rank(world) == 0) {
         (void)snprintf(path, sizeof path, "%s/model.safetensors", dir);
         (void)unlink(path);
         (void)rmdir(dir);
     }
+    lt_grid_destroy(&alone);
     lt_grid_destroy(&grid);
     int rc = test_end();
     lt_comm_fini(&world);
