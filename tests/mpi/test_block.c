@@ -404,6 +404,21 @@ static void check_same(bench *b, bench *one, const shape *s, lt_pack *pack) {
     if (getenv("LT_TEST_VERBOSE") && b->grid->rank == 0) printf("%-28s tp %d against one rank %.1e\n", s->name, b->grid->tp_size, worst);
 }
 
+/* Keys and values of a text, all heads, on every rank. */
+static void check_text_kv(bench *b, bench *one, const shape *s) {
+    const lt_arch *a = &b->t.arch;
+    int64_t n = seq_len[1], count = (int64_t)a->m * 2 * n * a->Hkv * a->D;
+    float *kv = calloc((size_t)count, sizeof *kv), *want = calloc((size_t)count, sizeof *want);
+    lt_model_text_kv(b->m, b->ids[1], n, kv);
+    lt_model_text_kv(one->m, b->ids[1], n, want);
+    double error = test_max_diff(kv, want, count);
+    TEST_REPORT(error <= limit, "%s tp %d: keys and values of a text off one rank's by %.3g", s->name, b->grid->tp_size, error);
+    kv[count - 1] += 1; /* negative control */
+    CHECK(test_max_diff(kv, want, count) > limit);
+    free(want);
+    free(kv);
+}
+
 static bool begin(bench *b, const shape *s, lt_grid *grid, const char *dir, lt_dtype compute, bool write) {
     lt_model_options opt = {.compute = compute, .threads = 1};
     lt_model_limits limits = {
@@ -449,6 +464,7 @@ static void run(const shape *s, lt_grid *grid, lt_grid *alone, const char *dir, 
     check_nothing(&b, &pack);
     if (compute == LT_F32 && grid->tp_size > 1 && begin(&one, s, alone, dir, compute, false)) {
         check_same(&b, &one, s, &pack);
+        check_text_kv(&b, &one, s);
         end(&one);
     }
     lt_pack_destroy(&pack);
