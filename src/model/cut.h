@@ -1,5 +1,5 @@
 #pragma once
-/* Which part of a model a tensor-parallel rank holds: the one place that says so.  Everything that is cut (the shard plan, the bank, adapters, slopes) asks here.
+/* Which part of a model a tensor-parallel rank holds: the one place that says so.  What is cut (the shard plan, the bank, adapters, slopes) asks here.
  *
  * Query heads go with the key/value heads that they read.  With at least as many key/value heads as ranks, a rank holds some of them and all their query
  * heads; with fewer, ranks share a key/value head (each has a copy of it) and divide its query heads.  So on every rank the query heads divide evenly among
