@@ -13,7 +13,7 @@ extern "C" {
 
 typedef struct lt_cut {
     int h0, H;      /* query heads [h0, h0 + H) */
-    int kv0, Hkv;   /* key/value heads; a rank before may hold the first of them too */
+    int kv0, Hkv;   /* key/value heads; with fewer than ranks, one that others may hold too */
     int64_t f0, F;  /* feed-forward columns */
     int64_t v0, v1; /* vocabulary rows [v0, v1) */
 } lt_cut;
