@@ -30,6 +30,10 @@ static void set_random(lt_arch *a) {
     a->m = LAYERS;
     a->Hkv = 1 + (int)below(heads ? 9 : 6);
     a->H = a->Hkv * group;
+    if (number == 0) { /* as in Falcon-7B */
+        a->H = 71;
+        a->Hkv = 1;
+    }
     a->D = 2 * (1 + (int)below(3));
     a->C = 2 + below(30);
     a->F = below(4) ? 8 + below(60) : 100 + below(900); /* small ones are cut by the column, large ones in units */
@@ -245,6 +249,7 @@ int main(void) {
                       .qkv = (lt_layout)below(3),
                       .turned = below(2),
                       .fused_up = below(2)};
+        if (number == 0) now.fused = true, now.qkv = LT_LAYOUT_GROUPS;
         make_toy(&now, rows, &t);
         check_arch(&t, &world, dir, counts);
         toy_free(&t);
