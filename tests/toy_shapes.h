@@ -116,6 +116,40 @@ static void odder(lt_arch *a) {
     a->final_norm = false;
 }
 
+/* Heads and columns that no number of ranks divides. */
+static void falcon5(lt_arch *a) {
+    falcon(a);
+    a->H = 5;
+    a->F = 50;
+}
+
+static void groups6(lt_arch *a) {
+    llama(a);
+    a->biases = LT_BIAS_ALL;
+    a->H = 6;
+    a->Hkv = 3;
+    a->F = 50;
+}
+
+static void starcoder7(lt_arch *a) {
+    gpt2(a);
+    a->H = 7;
+    a->Hkv = 1;
+    a->F = 50;
+}
+
+static void bloom5(lt_arch *a) {
+    bloom(a);
+    a->C = 20;
+    a->H = a->Hkv = 5;
+    a->F = 40; /* two ranks have C columns each */
+}
+
+static void gemma8(lt_arch *a) {
+    gemma3(a);
+    a->H = 8;
+}
+
 static void flip_act(lt_arch *a) { a->act = a->act == LT_ACT_SILU ? LT_ACT_RELU : LT_ACT_SILU; }
 static void flip_causal(lt_arch *a) {
     for (int l = 0; l < a->m; l++) a->layer[l].causal = !a->layer[l].causal;
@@ -156,6 +190,11 @@ static const shape shapes[] = {
     {"olmo2", olmo2, .flip = {flip_out, flip_biases}},
     {"roberta", roberta, .flip = {flip_offset}},
     {"odd", odd, .turned = true, .flip = {flip_window, flip_in, flip_after}},
+    {"falcon, 5 heads on one", falcon5, LT_LAYOUT_GROUPS, true, .flip = {flip_parallel}},
+    {"6 heads on 3", groups6, LT_LAYOUT_GROUPS, true, .bf16 = true, .fused_up = true, .flip = {flip_biases}},
+    {"7 heads on one", starcoder7, LT_LAYOUT_PLAIN, true, true, .bf16 = true, .flip = {flip_biases}},
+    {"bloom, 5 heads", bloom5, LT_LAYOUT_HEADS, true, .flip = {flip_alibi}},
+    {"gemma3, 8 heads on 2", gemma8, .flip = {flip_qk_norm}},
     {"odder", odder, LT_LAYOUT_HEADS, true, true, .flip = {flip_after, flip_embed_norm}},
 };
 

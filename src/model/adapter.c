@@ -7,9 +7,14 @@
  * joins the one that is on its way.  On o and down (split by input) A is this rank's columns, B mirrored and its gradient a partial sum. */
 #include "model/model_impl.h"
 
-/* Rows that go in and out of a target on this rank. */
+/* Columns that go in and out of a target on this rank. */
 static int64_t width_in(const lt_model *m, lt_target t) {
     return t == LT_TARGET_O ? (int64_t)m->Hl * m->arch.D : t == LT_TARGET_DOWN ? m->Fl : m->arch.C;
+}
+
+/* Where these stand among those of all ranks. */
+static int64_t first_in(const lt_model *m, lt_target t) {
+    return t == LT_TARGET_O ? (int64_t)m->h_first * m->arch.D : t == LT_TARGET_DOWN ? m->f_first : 0;
 }
 
 static int64_t width_out(const lt_model *m, lt_target t) {
@@ -99,7 +104,7 @@ static bool drop(const lora *l, lt_arr x, lt_arr y, bool accumulate) {
                                             .index = plan->q_index,
                                             .key = l->m->dev.key,
                                             .stream = (uint32_t)(l->layer * LT_TARGET_COUNT + (int)l->target),
-                                            .c0 = l->K == l->m->arch.C && l->target != LT_TARGET_O ? 0 : l->m->grid->tp_rank * l->K,
+                                            .c0 = first_in(l->m, l->target),
                                             .p = a->dropout,
                                             .x = x,
                                             .y = y,

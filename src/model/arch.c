@@ -122,22 +122,6 @@ int64_t lt_arch_block_weights(const lt_arch *a) {
     return a->m * (attn + a->C * a->F * (a->glu ? 3 : 2));
 }
 
-bool lt_arch_tp_works(const lt_arch *a, int tp) { return a->H % tp == 0 && (a->Hkv % tp == 0 || tp % a->Hkv == 0) && a->F % tp == 0; }
-
-lt_status lt_arch_check_tp(const lt_arch *a, int tp) {
-    char works[256] = "";
-    if (lt_arch_tp_works(a, tp)) return LT_OK;
-    for (int t = 1; t <= a->H; t++)
-        if (lt_arch_tp_works(a, t)) {
-            size_t at = strlen(works);
-            (void)snprintf(works + at, sizeof works - at, "%s%d", at ? ", " : "", t);
-        }
-    return LT_FAIL(
-        LT_ERR_SHAPE,
-        "parallel.tp = %d does not divide this model: %d attention heads, %d key/value heads, feed-forward width %lld; tp that work: %s",
-        tp, a->H, a->Hkv, (long long)a->F, works);
-}
-
 void lt_arch_describe(const lt_arch *a, char *buf, size_t bytes) {
     static const char *const position_names[] = {"none", "learned", "rotary", "ALiBi"};
     (void)snprintf(

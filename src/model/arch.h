@@ -96,11 +96,6 @@ typedef struct lt_arch {
 lt_status lt_arch_read(const char *dir, lt_arch *arch);
 /* Local.  N of the 4N rule: weights of all linear layers inside the blocks. */
 int64_t lt_arch_block_weights(const lt_arch *arch);
-/* Local.  SHAPE unless heads, key/value heads and F divide by tp (key/value heads may also be replicated when tp is a multiple of them); the
- * message lists the tp that work. */
-lt_status lt_arch_check_tp(const lt_arch *arch, int tp);
-/* Local.  True if this tp fits. */
-bool lt_arch_tp_works(const lt_arch *arch, int tp);
 /* Local.  One paragraph for people. */
 void lt_arch_describe(const lt_arch *arch, char *buf, size_t bytes);
 /* Local.  Element type of the rows between blocks: f32 where they are a running sum that an input norm reads, else the compute type. */

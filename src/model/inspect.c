@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { LISTED_TP = 64 };
+
 static lt_status open_whole(const char *dir, lt_grid *grid, lt_model *m) {
     LT_TRY(lt_arch_read(dir, &m->arch));
     LT_TRY(lt_st_open(dir, &m->st));
@@ -27,10 +29,24 @@ static void print_unused(const lt_model *m, FILE *out) {
     if (unused > 10) fprintf(out, "  unused: and %lld more\n", (long long)(unused - 10));
 }
 
+/* Memory, and the tp that work: all up to some number, and which of them give every rank the same. */
+static void print_memory(const lt_model *m, FILE *out) {
+    char size[32], cut[512];
+    int most = 1;
+    fprintf(out, "memory for the weights in f32 on one rank: %s; parallel.tp that give even parts: 1",
+            lt_bytes_str(size, (double)m->weights_bytes));
+    for (int tp = 2; lt_arch_tp_works(&m->arch, tp); most = tp++) {
+        if (tp > LISTED_TP) continue;
+        lt_arch_describe_cut(&m->arch, tp, cut, sizeof cut);
+        if (!cut[0]) fprintf(out, ", %d", tp);
+    }
+    fprintf(out, "; others up to %d work too\n", most);
+}
+
 lt_status lt_model_inspect(const char *dir, FILE *out) {
     lt_grid grid = {.size = 1, .tp_size = 1, .dp_size = 1};
     lt_model *m = NULL;
-    char text[512], size[32], works[128] = "";
+    char text[512], size[32];
     LT_TRY(lt_cpu_check());
     LT_TRY(lt_calloc(&m, 1, sizeof *m, "a model"));
     lt_status st = open_whole(dir, &grid, m);
@@ -44,12 +60,7 @@ lt_status lt_model_inspect(const char *dir, FILE *out) {
     }
     if (st == LT_OK) st = lt_model_impl_match(m);
     if (st == LT_OK) {
-        for (int tp = 1; tp <= 16; tp++) {
-            size_t at = strlen(works);
-            if (lt_arch_tp_works(&m->arch, tp)) (void)snprintf(works + at, sizeof works - at, "%s%d", at ? ", " : "", tp);
-        }
-        fprintf(out, "memory for the weights in f32 on one rank: %s; parallel.tp that work: %s\n",
-                lt_bytes_str(size, (double)m->weights_bytes), works);
+        print_memory(m, out);
         fprintf(out, "all tensors that %s needs are there with the right shapes%s\n", m->arch.model_type,
                 m->has_pooler ? ", pooler included" : "");
         print_unused(m, out);

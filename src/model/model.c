@@ -9,14 +9,16 @@
 
 lt_status lt_model_impl_prepare(lt_model *m) {
     const lt_arch *a = &m->arch;
-    int64_t t = m->grid->tp_size, r = m->grid->tp_rank;
+    lt_cut cut = lt_arch_cut(a, m->grid->tp_size, m->grid->tp_rank);
     LT_CHECK(!a->parallel || a->norms == LT_NORM_IN, LT_ERR_INTERNAL, "%s: a parallel block has input norms and no others", a->model_type);
-    m->Hl = a->H / (int)t;
-    m->Hkvl = a->Hkv >= t ? a->Hkv / (int)t : 1;
-    m->kv_first = (int)(r * a->Hkv / t);
-    m->Fl = a->F / t;
-    m->v0 = a->V * r / t;
-    m->v1 = a->V * (r + 1) / t;
+    m->Hl = cut.H;
+    m->Hkvl = cut.Hkv;
+    m->h_first = cut.h0;
+    m->kv_first = cut.kv0;
+    m->Fl = cut.F;
+    m->f_first = cut.f0;
+    m->v0 = cut.v0;
+    m->v1 = cut.v1;
     m->has_pooler = lt_model_impl_in_file(m, LT_PART_POOLER);
     LT_TRY(lt_calloc(&m->block, a->m, sizeof *m->block, "the blocks"));
     LT_TRY(lt_calloc(&m->saved, a->m, sizeof *m->saved, "the blocks"));

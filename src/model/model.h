@@ -14,7 +14,7 @@
  * Life: create (reads config and tensor headers) -> plan (memory known) -> load (weights) -> forward / backward ... -> destroy.  Steps are Collective
  * over the tp group: every rank of it passes the same pack.  Failures inside forward and backward are our bugs and fatal (comm.h). */
 
-#include "model/arch.h"
+#include "model/cut.h"
 #include "model/pack.h"
 
 #include <stdio.h>

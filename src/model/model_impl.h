@@ -81,8 +81,8 @@ struct lt_model {
     lt_ctx ctx;
     lt_st *st;
     char fingerprint[LT_SHA_HEX_BYTES];
-    int Hl, Hkvl, kv_first; /* heads of this rank */
-    int64_t Fl, v0, v1;     /* feed-forward columns, vocabulary rows of this rank */
+    int Hl, Hkvl, h_first, kv_first; /* heads of this rank (cut.h) */
+    int64_t Fl, f_first, v0, v1;     /* feed-forward columns, vocabulary rows of this rank */
     /* weights */
     lt_arena weights;
     size_t weights_bytes;

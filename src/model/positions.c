@@ -46,7 +46,7 @@ static lt_status fill_slopes(lt_model *m) {
     while (2 * n <= H) n *= 2;
     LT_TRY(lt_calloc(&slope, m->Hl, sizeof *slope, "ALiBi slopes"));
     for (int i = 0; i < m->Hl; i++) {
-        int h = m->grid->tp_rank * m->Hl + i;
+        int h = m->h_first + i;
         double s = h < n ? exp2(-8.0 * (h + 1) / n) : exp2(-4.0 * (2 * (h - n) + 1) / n);
         slope[i] = (float)s * m->arch.alibi_scale;
     }

@@ -4,8 +4,8 @@
  * walked, each once or once a layer, and put rectangles on those places; a place that no row fills is an error.  The same walk runs over a measuring
  * arena (sizes) and over the real one (places), so the printed memory is the memory.
  *
- * tp rank r of t holds heads [r*H/t, (r+1)*H/t), the kv heads these read (replicated when t > Hkv), feed-forward columns [r*F/t, (r+1)*F/t) and
- * vocabulary rows [r*V/t, (r+1)*V/t); norms, positions and the pooler are mirrored. */
+ * A tp rank holds query heads, the kv heads that these read (replicated when there are more ranks than kv heads), feed-forward columns and vocabulary rows as
+ * cut.h says; norms, positions and the pooler are mirrored. */
 #include "model/model_impl.h"
 
 #include <stdlib.h>
@@ -140,8 +140,8 @@ static lt_status add_fused(lt_model *m, const lt_row *row, int layer, lt_part pa
 static lt_status add_layer_row(lt_model *m, const lt_row *row, int l) {
     const lt_arch *a = &m->arch;
     lt_block *b = &m->block[l];
-    int64_t C = a->C, D = a->D, r = m->grid->tp_rank, hd = m->Hl * D, kd = m->Hkvl * D, whole_q = a->H * D, whole_kv = a->Hkv * D;
-    int64_t q0 = r * hd, k0 = m->kv_first * D, f0 = r * m->Fl, up_at = a->glu ? m->Fl : 0;
+    int64_t C = a->C, D = a->D, hd = m->Hl * D, kd = m->Hkvl * D, whole_q = a->H * D, whole_kv = a->Hkv * D;
+    int64_t q0 = m->h_first * D, k0 = m->kv_first * D, f0 = m->f_first, up_at = a->glu ? m->Fl : 0;
     if (row->part >= LT_PART_NORM) {
         int which = (int)row->part - LT_PART_NORM, branch = which / 3, place = which % 3;
         if (!lt_model_impl_has_norm(a, branch, place)) return LT_OK;
@@ -155,7 +155,7 @@ static lt_status add_layer_row(lt_model *m, const lt_row *row, int l) {
     case LT_PART_V:
         return add_matrix(m, row, l, whole_kv, C, k0, kd, 0, C, &b->kv, kd, a->biases & LT_BIAS_V);
     case LT_PART_QKV:
-        LT_TRY(add_fused(m, row, l, LT_PART_Q, r * m->Hl, m->Hl, &b->q, 0));
+        LT_TRY(add_fused(m, row, l, LT_PART_Q, m->h_first, m->Hl, &b->q, 0));
         LT_TRY(add_fused(m, row, l, LT_PART_K, m->kv_first, m->Hkvl, &b->kv, 0));
         return add_fused(m, row, l, LT_PART_V, m->kv_first, m->Hkvl, &b->kv, kd);
     case LT_PART_O:

@@ -64,7 +64,8 @@ void lt_model_text_kv(lt_model *m, const int32_t *tokens, int64_t n, float *out)
     fatal_unless_ok(m, lt_calloc(&sum, count, sizeof *sum, "keys and values of a text"));
     fatal_unless_ok(m, lt_calloc(&raw, n * 2 * local, sizeof *raw, "keys and values of a text"));
     /* A kv head that several ranks hold is given by the first of them. */
-    bool mine = a->Hkv >= m->grid->tp_size || m->grid->tp_rank % (m->grid->tp_size / a->Hkv) == 0;
+    int rank = m->grid->tp_rank;
+    bool mine = rank == 0 || a->Hkv >= m->grid->tp_size || lt_arch_cut(a, m->grid->tp_size, rank - 1).kv0 != m->kv_first;
     for (int64_t l = 0; mine && l < a->m; l++) {
         download_kv(m, l, n, raw);
         for (int64_t kv = 0; kv < 2; kv++)

@@ -14,7 +14,8 @@ static lt_status measure(lt_run *r, bool known) {
     lt_arch arch;
     double f32 = 0, bf16 = 0;
     LT_TRY(lt_arch_read(r->cfg->model.path, &arch));
-    int64_t N = arch.F / r->cfg->parallel.tp;
+    LT_TRY(lt_arch_check_tp(&arch, r->cfg->parallel.tp));
+    int64_t N = lt_arch_cut(&arch, r->cfg->parallel.tp, 0).F;
     if (known) return lt_cpu_probe_speed(r->threads, PROBE_ROWS, N, arch.C, r->dtype, &r->estimate.gflops);
     LT_TRY(lt_cpu_probe_dtype(r->threads, PROBE_ROWS, N, arch.C, &r->dtype, &f32, &bf16));
     r->estimate.gflops = r->dtype == LT_BF16 ? bf16 : f32;

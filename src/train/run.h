@@ -55,6 +55,7 @@ typedef struct lt_run_estimate {
     size_t node, node_shared;                   /* all ranks on one node: bytes together, and the shared ones (in /dev/shm) among them */
     double tokens_per_step, sentences_per_step; /* all ranks, all trials */
     double flops_per_token;                     /* 4N of the linear layers, forward and backward to the input */
+    double uneven;                              /* matrices of the tp rank that has most over their mean; 1 = an even cut */
     double gflops;                              /* measured here, one rank's threads */
     int64_t steps;
 } lt_run_estimate;

@@ -27,6 +27,9 @@ static lt_status open_model(lt_run *r) {
                 both[l] = 1;
         }
     }
+    if (st == LT_OK) st = lt_arch_check_tp(&arch, r->grid.tp_size);
+    /* what a plan foretells is the rank that has most */
+    if (st == LT_OK && r->purpose == LT_RUN_PLAN) (void)lt_arch_widest(&arch, r->grid.tp_size, &r->grid.tp_rank);
     st = lt_agree(r->grid.world, st);
     if (st == LT_OK)
         st = lt_model_create(c->model.path, &r->grid,
@@ -68,6 +71,8 @@ lt_status lt_run_impl_setup(lt_run *r) {
     LT_TRY(lt_agree(world, lt_run_impl_sizes(r, &limits)));
     lt_arch_describe(lt_model_arch(r->model), text, sizeof text);
     lt_info("model %s: %s", r->cfg->model.path, text);
+    lt_arch_describe_cut(lt_model_arch(r->model), r->grid.tp_size, text, sizeof text);
+    if (text[0] && r->purpose != LT_RUN_PLAN) lt_info("tensor parallel, uneven: %s", text);
     LT_TRY(lt_agree(world, lt_model_measure(r->model, &limits)));
     lt_run_impl_estimate(r);
     if (r->purpose == LT_RUN_PLAN) return LT_OK;

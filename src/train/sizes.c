@@ -94,6 +94,7 @@ void lt_run_impl_estimate(lt_run *r) {
     e->trials += (size_t)((r->work.train.cap + r->work.eval.cap) * lt_model_arch(r->model)->C) * sizeof(float);
     lt_mem_resident(&e->process, &peak);
     e->tokens_per_step = rows_of_step(r);
+    e->uneven = lt_arch_widest(lt_model_arch(r->model), r->grid.tp_size, NULL);
     e->flops_per_token = 4 * (double)lt_arch_block_weights(lt_model_arch(r->model));
     for (int i = 0; i < r->n_trials; i++) {
         const lt_trial *t = &r->trial[i];
@@ -110,8 +111,8 @@ void lt_run_impl_estimate(lt_run *r) {
 void lt_run_impl_print_memory(const lt_run *r) {
     const lt_run_estimate *e = &r->estimate;
     char p[32], w[32], a[32], c[32], t[32], all[32];
-    lt_info("memory per rank: process %s, weights %s%s, activations %s, trials %s, communication %s, together %s",
-            lt_bytes_str(p, (double)e->process), lt_bytes_str(w, (double)e->weights),
+    lt_info("memory %s: process %s, weights %s%s, activations %s, trials %s, communication %s, together %s",
+            e->uneven > 1 ? "of rank 0" : "per rank", lt_bytes_str(p, (double)e->process), lt_bytes_str(w, (double)e->weights),
             e->weights_shared ? " (once for the data-parallel ranks of a node)" : "", lt_bytes_str(a, (double)e->activations),
             lt_bytes_str(t, (double)e->trials), lt_bytes_str(c, (double)e->comm), lt_bytes_str(all, (double)e->total));
 }

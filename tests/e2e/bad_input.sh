@@ -213,7 +213,7 @@ run 2 train "$tmp/a.yaml" run.dir="$tmp/unused" parallel.tp=4; refused "ranks no
 folder
 sed -i 's/"num_attention_heads": 4/"num_attention_heads": 1/' "$tmp/m/config.json"
 run 2 train "$tmp/a.yaml" run.dir="$tmp/unused" model.path="$tmp/m" parallel.tp=2
-refused "heads not divisible by tp" $SHAPE "parallel.tp = 2" "tp that work: 1"
+refused "more ranks than heads" $SHAPE "parallel.tp = 2" "1 attention heads" "tp that work: 1 to 1"
 run 2 train "$tmp/a.yaml" run.dir="$tmp/unused" model.path=/nowhere; refused "two ranks, one message" $IO "/nowhere"
 head -n 3 "$tmp/out" | grep -q '^ltune train: IO: ' || count no "on two ranks the message does not come first"
 

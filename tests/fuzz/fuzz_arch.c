@@ -1,7 +1,7 @@
 /* Fuzzes lt_arch_read: an input is a config.json. */
 #include "fuzz.h"
 
-#include "model/arch.h"
+#include "model/cut.h"
 
 #include <math.h>
 
@@ -85,6 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     FUZZ_REQUIRE(lt_arch_block_weights(&a) > 0);
     FUZZ_OK(lt_arch_check_tp(&a, 1));
     for (int tp = 2; tp <= 64; tp++) FUZZ_REQUIRE((lt_arch_check_tp(&a, tp) == LT_OK) == lt_arch_tp_works(&a, tp));
+    for (int tp = 1; tp <= 64 && lt_arch_tp_works(&a, tp); tp++) lt_arch_describe_cut(&a, tp, text, sizeof text);
     lt_arch_describe(&a, text, sizeof text);
     return 0;
 }

@@ -1,172 +1,17 @@
-// TEST np: 1 2 4  rooms: model  labels: mpi  timeout: 300  ops: guard ref
+// TEST np: 1 2 3 4  rooms: model  labels: mpi  timeout: 300  ops: guard ref
 /* Every switch of lt_arch, and everything that is trained inside or in front of a block, against a forward in f64 that shares no code with the model
  * (toy_model.h) and its differences: shapes of known families and shapes that nobody has, tensor parallel over all ranks of the test.
  *
  * One pack holds trials of every kind: plain, prefix, prompt rows, LoRA with dropout on all seven matrices, LoRA of another rank beside a prefix.
+ * Several ranks cut every shape, evenly or not (three ranks: none evenly); their gradients are also compared with those of the same model on one rank.
  * Limits: states 2e-5 absolute, as for goldens; gradients 2e-5 of the largest of their array.  In bf16 (8 bits a number, some thirty roundings in a row)
  * 0.06 shows that types and places are right, no more.  LT_TEST_VERBOSE=1 prints what was seen. */
 #define LT_TEST_MPI
-#include "toy_shapes.h"
+#include "toy_trained.h"
 
 static double limit; /* as compute is */
 static const double limit_f32 = 2e-5, limit_bf16 = 0.06;
-enum { N_SEQS = 6, N_TRIALS = 5, PROMPT = 2, STRIDE = 5 };
-
-/* ---- what is trained, whole and on this rank ---- */
-
-/* One trained array: its place in a larger one decides what of it this rank has. */
-typedef struct param {
-    double *value, *want, *got; /* whole [outer, rows, cols]; gradient by differences, and as found */
-    int64_t outer, rows, cols;  /* this rank has of each outer piece rows [row0, row0 + n_rows) x columns [col0, col0 + n_cols) */
-    int64_t row0, n_rows, col0, n_cols;
-    bool equal;   /* the gradient is the same on all ranks, not a share of a sum */
-    float *d, *g; /* device */
-    int trial;    /* whose */
-    char name[32];
-} param;
-
-enum { MAX_PARAMS = 4 + 2 * 2 * LT_TARGET_COUNT };
-
-typedef struct bench {
-    toy t;
-    lt_row rows[32];
-    lt_grid *grid;
-    lt_model *m;
-    const lt_ctx *ctx;
-    param p[MAX_PARAMS];
-    int n;
-    int32_t ids[N_SEQS][16];
-    toy_seq seq[N_SEQS];
-    toy_adapter adapter[N_TRIALS];
-    lt_adapter device_adapter[N_TRIALS];
-    lt_bank bank;
-    int32_t slot_len[2];
-    double *coef; /* [N_SEQS][TOY_ROWS][C]: the loss is the sum of coef times what is read out */
-} bench;
-
-static const int seq_trial[N_SEQS] = {0, 1, 2, 3, 3, 4}, seq_len[N_SEQS] = {5, 7, 4, 6, 3, 8}, seq_prefix[N_SEQS] = {0, 3, 0, 0, 0, 2};
-
-static double *numbers(int64_t n, double std, uint32_t stream) {
-    double *x = malloc((size_t)n * sizeof *x);
-    lt_rng r = {.seed = 5, .purpose = LT_RNG_TEST, .a = stream};
-    for (int64_t i = 0; i < n; i++) x[i] = rint(512 * std * lt_rng_normal(&r, (uint64_t)i, 0)) / 512;
-    return x;
-}
-
-static param *add(bench *b, const char *name, int trial, int64_t outer, int64_t rows, int64_t cols, double std) {
-    param *p = &b->p[b->n];
-    int64_t n = outer * rows * cols;
-    *p = (param){.value = numbers(n, std, 1000 + (uint32_t)b->n),
-                 .want = calloc((size_t)n, sizeof(double)),
-                 .got = calloc((size_t)n, sizeof(double)),
-                 .outer = outer,
-                 .rows = rows,
-                 .cols = cols,
-                 .n_rows = rows,
-                 .n_cols = cols,
-                 .trial = trial};
-    (void)snprintf(p->name, sizeof p->name, "%s", name);
-    b->n++;
-    return p;
-}
-
-static lt_status to_device(bench *b, param *p) {
-    int64_t n = p->outer * p->n_rows * p->n_cols, at = 0;
-    float *local = calloc((size_t)n, sizeof *local);
-    for (int64_t o = 0; o < p->outer; o++)
-        for (int64_t r = 0; r < p->n_rows; r++)
-            for (int64_t c = 0; c < p->n_cols; c++) local[at++] = (float)p->value[(o * p->rows + p->row0 + r) * p->cols + p->col0 + c];
-    LT_TRY(b->ctx->ops->alloc(b->ctx, (size_t)n * sizeof *local, "a trained array", (void **)&p->d));
-    LT_TRY(b->ctx->ops->alloc(b->ctx, (size_t)n * sizeof *local, "its gradient", (void **)&p->g));
-    LT_TRY(lt_ctx_upload(b->ctx, p->d, local, (size_t)n * sizeof *local));
-    LT_TRY(b->ctx->ops->wait(b->ctx, NULL));
-    free(local);
-    return LT_OK;
-}
-
-/* The whole gradient from the ranks' shares. */
-static void gather(bench *b, param *p) {
-    int64_t n = p->outer * p->n_rows * p->n_cols, at = 0, whole = p->outer * p->rows * p->cols;
-    float *local = calloc((size_t)n, sizeof *local);
-    CHECK_OK(lt_ctx_download(b->ctx, local, p->g, (size_t)n * sizeof *local));
-    memset(p->got, 0, (size_t)whole * sizeof *p->got);
-    for (int64_t o = 0; o < p->outer; o++)
-        for (int64_t r = 0; r < p->n_rows; r++)
-            for (int64_t c = 0; c < p->n_cols; c++, at++)
-                if (!p->equal || b->grid->tp_rank == 0) p->got[(o * p->rows + p->row0 + r) * p->cols + p->col0 + c] = (double)local[at];
-    lt_sum_host(b->grid->tp, p->got, whole);
-    CHECK_OK(b->ctx->ops->fill(b->ctx, p->g, 0, (size_t)n * sizeof *local));
-    free(local);
-}
-
-/* An adapter on all seven matrices: the pairs of arrays, with this rank's cuts (model.h). */
-static void add_adapter(bench *b, int trial, int rank, double scale, double dropout) {
-    static const int part[LT_TARGET_COUNT] = {LT_PART_Q, LT_PART_K, LT_PART_V, LT_PART_O, LT_PART_UP, LT_PART_GATE, LT_PART_DOWN};
-    const lt_arch *a = &b->t.arch;
-    toy_adapter *t = &b->adapter[trial];
-    *t = (toy_adapter){.rank = rank, .scale = scale, .dropout = dropout};
-    for (int k = 0; k < LT_TARGET_COUNT; k++) {
-        int64_t N, K, tp = b->grid->tp_size, r = b->grid->tp_rank;
-        char name[32];
-        if (k == LT_TARGET_GATE && !a->glu) continue;
-        toy_shape(a, part[k], &N, &K);
-        (void)snprintf(name, sizeof name, "trial %d A[%d]", trial, k);
-        param *A = add(b, name, trial, a->m, rank, K, 0.3);
-        (void)snprintf(name, sizeof name, "trial %d B[%d]", trial, k);
-        param *B = add(b, name, trial, a->m, N, rank, 0.3);
-        t->A[k] = A->value;
-        t->B[k] = B->value;
-        if (k == LT_TARGET_O || k == LT_TARGET_DOWN) {
-            A->n_cols = K / tp;
-            A->col0 = r * A->n_cols;
-        } else if (k == LT_TARGET_K || k == LT_TARGET_V) {
-            int first, count;
-            lt_model_kv_heads(b->m, &first, &count);
-            B->row0 = (int64_t)first * a->D;
-            B->n_rows = (int64_t)count * a->D;
-        } else {
-            B->n_rows = N / tp;
-            B->row0 = r * B->n_rows;
-        }
-    }
-}
-
-static void make_trained(bench *b) {
-    const lt_arch *a = &b->t.arch;
-    int first, count, P_max = 3;
-    lt_model_kv_heads(b->m, &first, &count);
-    /* the bank's slots as [2 slots * m * 2 * P_max, Hkv, D] */
-    param *kv = add(b, "bank", 1, 2LL * a->m * 2 * P_max, a->Hkv, a->D, 0.7);
-    kv->row0 = first;
-    kv->n_rows = count;
-    param *prompt = add(b, "prompt", 2, 1, PROMPT, a->C, 0.5);
-    prompt->equal = true;
-    add_adapter(b, 3, 3, 0.7, 0.25);
-    add_adapter(b, 4, 2, 1.5, 0);
-    for (int i = 0; i < b->n; i++) CHECK_OK(to_device(b, &b->p[i]));
-    b->slot_len[0] = 3;
-    b->slot_len[1] = 2;
-    b->bank = (lt_bank){.S = 2,
-                        .P_max = P_max,
-                        .slot_len = b->slot_len,
-                        .kv = kv->d,
-                        .d_kv = kv->g,
-                        .prompt_rows = PROMPT,
-                        .prompt = prompt->d,
-                        .d_prompt = prompt->g,
-                        .adapter = b->device_adapter,
-                        .n_adapters = N_TRIALS};
-    for (int i = 0; i < N_TRIALS; i++) {
-        toy_adapter *t = &b->adapter[i];
-        lt_adapter *d = &b->device_adapter[i];
-        *d = (lt_adapter){.rank = t->rank, .scale = (float)t->scale, .dropout = (float)t->dropout};
-        for (int k = 0; k < LT_TARGET_COUNT; k++)
-            for (int j = 0; j < b->n; j++) {
-                if (t->A[k] && b->p[j].value == t->A[k]) d->A[k] = b->p[j].d, d->dA[k] = b->p[j].g;
-                if (t->B[k] && b->p[j].value == t->B[k]) d->B[k] = b->p[j].d, d->dB[k] = b->p[j].g;
-            }
-    }
-}
+enum { STRIDE = 5 };
 
 /* ---- the truth ---- */
 
@@ -370,60 +215,125 @@ static void check_nothing(bench *b, lt_pack *pack) {
     CHECK(lt_model_get_times(b->m).linear == before);
 }
 
-static void run(const shape *s, lt_grid *grid, const char *dir, lt_dtype compute) {
-    static bench b;
-    lt_pack pack = {0};
+/* Gradients of all rows of one pack -> got. */
+static void find_gradients(bench *b, lt_pack *pack) {
+    int order[N_SEQS];
+    lt_readout_rows rows;
+    fill_pack(b, false, pack, order);
+    lt_forward_args args = {.pack = pack, .bank = &b->bank, .readout = LT_READ_TOKENS, .backward = true};
+    lt_model_forward(b->m, &args, &rows);
+    float *d_out = make_d_out(b, pack, order, LT_READ_TOKENS, rows.n);
+    lt_model_backward(b->m, &args, d_out);
+    b->ctx->ops->free(b->ctx, d_out);
+    for (int i = 0; i < b->n; i++) gather(b, &b->p[i]);
+}
+
+/* Every element of every gradient, as a group of ranks found it and as one rank does alone: sums in another order, no more. */
+static void check_same(bench *b, bench *one, const shape *s, lt_pack *pack) {
+    const double most = 1e-5;
+    double worst = 0;
+    find_gradients(b, pack);
+    find_gradients(one, pack);
+    for (int i = 0; i < b->n; i++) {
+        param *p = &b->p[i];
+        int64_t n = p->outer * p->rows * p->cols;
+        double top = 1e-30;
+        for (int64_t k = 0; k < n; k++) top = fmax(top, fabs(one->p[i].got[k]));
+        double error = worst_of(p->got, one->p[i].got, n) / top;
+        TEST_REPORT(error <= most, "%s tp %d: gradient of %s is off one rank's by %.3g of its largest", s->name, b->grid->tp_size, p->name,
+                    error);
+        worst = fmax(worst, error);
+        p->got[n - 1] += 4 * most * top; /* negative control */
+        CHECK(worst_of(p->got, one->p[i].got, n) / top > most);
+    }
+    if (getenv("LT_TEST_VERBOSE") && b->grid->rank == 0) printf("%-28s tp %d against one rank %.1e\n", s->name, b->grid->tp_size, worst);
+}
+
+/* Keys and values of a text, all heads, on every rank. */
+static void check_text_kv(bench *b, bench *one, const shape *s) {
+    const lt_arch *a = &b->t.arch;
+    int64_t n = seq_len[1], count = (int64_t)a->m * 2 * n * a->Hkv * a->D;
+    float *kv = calloc((size_t)count, sizeof *kv), *want = calloc((size_t)count, sizeof *want);
+    lt_model_text_kv(b->m, b->ids[1], n, kv);
+    lt_model_text_kv(one->m, b->ids[1], n, want);
+    double error = test_max_diff(kv, want, count);
+    TEST_REPORT(error <= limit, "%s tp %d: keys and values of a text off one rank's by %.3g", s->name, b->grid->tp_size, error);
+    kv[count - 1] += 1; /* negative control */
+    CHECK(test_max_diff(kv, want, count) > limit);
+    free(want);
+    free(kv);
+}
+
+static bool begin(bench *b, const shape *s, lt_grid *grid, const char *dir, lt_dtype compute, bool write) {
     lt_model_options opt = {.compute = compute, .threads = 1};
     lt_model_limits limits = {
         .tokens = 64, .seqs = 8, .max_len = 16, .P_max = 3, .slots = 2, .backward = true, .adapters = true, .max_rank = 3};
-    limit = compute == LT_F32 ? limit_f32 : limit_bf16;
-    b = (bench){.grid = grid};
-    make_toy(s, b.rows, &b.t);
-    if (grid->rank == 0) toy_write(&b.t, dir);
+    *b = (bench){.grid = grid};
+    make_toy(s, b->rows, &b->t);
+    if (write && grid->rank == 0) toy_write(&b->t, dir);
     lt_barrier(grid->world);
-    lt_status st = lt_model_impl_create(dir, grid, &opt, &b.t.arch, &b.m);
-    if (st == LT_OK) st = lt_model_plan(b.m, &limits);
-    if (st == LT_OK) st = lt_model_load(b.m);
+    lt_status st = lt_model_impl_create(dir, grid, &opt, &b->t.arch, &b->m);
+    if (st == LT_OK) st = lt_model_plan(b->m, &limits);
+    if (st == LT_OK) st = lt_model_load(b->m);
     CHECK_OK(st);
-    if (st != LT_OK) return;
-    b.ctx = lt_model_ctx(b.m);
-    make_trained(&b);
-    make_seqs(&b);
+    if (st != LT_OK) return false;
+    b->ctx = lt_model_ctx(b->m);
+    make_trained(b);
+    make_seqs(b);
+    return true;
+}
+
+static void end(bench *b) {
+    for (int i = 0; i < b->n; i++) {
+        b->ctx->ops->free(b->ctx, b->p[i].d);
+        b->ctx->ops->free(b->ctx, b->p[i].g);
+        free(b->p[i].value);
+        free(b->p[i].want);
+        free(b->p[i].got);
+    }
+    free(b->coef);
+    lt_model_destroy(&b->m);
+    toy_free(&b->t);
+}
+
+static void run(const shape *s, lt_grid *grid, lt_grid *alone, const char *dir, lt_dtype compute) {
+    static bench b, one;
+    lt_pack pack = {0};
+    limit = compute == LT_F32 ? limit_f32 : limit_bf16;
+    if (!begin(&b, s, grid, dir, compute, true)) return;
     CHECK_OK(lt_pack_create(64, N_SEQS, &pack));
     check_states(&b, s, &pack);
     check_gradients(&b, s, &pack, LT_READ_LAST);
     check_gradients(&b, s, &pack, LT_READ_TOKENS);
     if (s == shapes) check_gradients(&b, s, &pack, LT_READ_MEAN);
     check_nothing(&b, &pack);
-    for (int i = 0; i < b.n; i++) {
-        b.ctx->ops->free(b.ctx, b.p[i].d);
-        b.ctx->ops->free(b.ctx, b.p[i].g);
-        free(b.p[i].value);
-        free(b.p[i].want);
-        free(b.p[i].got);
+    if (compute == LT_F32 && grid->tp_size > 1 && begin(&one, s, alone, dir, compute, false)) {
+        check_same(&b, &one, s, &pack);
+        check_text_kv(&b, &one, s);
+        end(&one);
     }
-    free(b.coef);
     lt_pack_destroy(&pack);
-    lt_model_destroy(&b.m);
-    toy_free(&b.t);
+    end(&b);
 }
 
 int main(void) {
     lt_comm *world = NULL;
-    lt_grid grid = {0};
+    lt_grid grid = {0}, alone = {0};
     char dir[64] = "/tmp/test_block-XXXXXX", path[128];
     CHECK_OK(lt_comm_init(NULL, NULL, &world));
     CHECK_OK(lt_grid_create(world, lt_comm_size(world), &grid));
+    CHECK_OK(lt_grid_create(world, 1, &alone));
     if (lt_comm_rank(world) == 0) CHECK(mkdtemp(dir) != NULL);
     lt_bcast_host(world, dir, sizeof dir, 0);
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) run(&shapes[i], &grid, dir, LT_F32);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) run(&shapes[i], &grid, &alone, dir, LT_F32);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        if (shapes[i].bf16) run(&shapes[i], &grid, dir, LT_BF16);
+        if (shapes[i].bf16) run(&shapes[i], &grid, &alone, dir, LT_BF16);
     if (lt_comm_rank(world) == 0) {
         (void)snprintf(path, sizeof path, "%s/model.safetensors", dir);
         (void)unlink(path);
         (void)rmdir(dir);
     }
+    lt_grid_destroy(&alone);
     lt_grid_destroy(&grid);
     int rc = test_end();
     lt_comm_fini(&world);
