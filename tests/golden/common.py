@@ -59,9 +59,11 @@ def folder_of(name):
 
 
 def load(folder, cls=AutoModel, **more):
-    """A transformers model in float32, attention 'eager', no dropout."""
-    more |= {"attn_implementation": "eager", "dtype": torch.float32, "output_loading_info": True}
-    gemma = cls is AutoModel and config_of(folder)["model_type"] == "gemma3_text"  # its bare model does not find its names in a file of the whole
+    """A transformers model in float32, no dropout, attention 'eager' (Falcon with ALiBi: 'sdpa', because 'eager' of 4.57.1 adds the slopes twice, in
+    the mask and to the scores; the model was trained with one)."""
+    config = config_of(folder)
+    more |= {"attn_implementation": "sdpa" if config.get("alibi") else "eager", "dtype": torch.float32, "output_loading_info": True}
+    gemma = cls is AutoModel and config["model_type"] == "gemma3_text"  # its bare model does not find its names in a file of the whole
     model, about = (AutoModelForCausalLM if gemma else cls).from_pretrained(folder, **more)
     made_up = [key for key in about["missing_keys"] if not key.startswith(("pooler.", "classifier.", "score."))]
     assert not made_up and not about["mismatched_keys"], about
