@@ -267,12 +267,12 @@ static inline void toy_linear(toy *t, const toy_seq *s, int part, lt_target targ
 }
 
 static inline void toy_rotate(const lt_arch *a, int layer, int64_t rows, int heads, int64_t pos0, double *x) {
-    int half = a->D / 2;
+    int half = a->rot / 2;
     for (int64_t r = 0; r < rows; r++)
         for (int h = 0; h < heads; h++)
             for (int i = 0; i < half; i++) {
                 double *p = x + (r * heads + h) * a->D + i, *q = p + half;
-                double angle = (double)(pos0 + r) * pow(a->rope_theta[a->layer[layer].rope], -2.0 * i / a->D), c = cos(angle),
+                double angle = (double)(pos0 + r) * pow(a->rope[a->layer[layer].rope].theta, -2.0 * i / a->rot), c = cos(angle),
                        n = sin(angle);
                 double low = *p * c - *q * n, high = *q * c + *p * n;
                 *p = low;
@@ -315,7 +315,7 @@ static inline void toy_attention(toy *t, const toy_seq *s, int layer, int64_t ro
                 bool seen = j < 0 || ((!k->causal || j <= i) && (!k->window || llabs(i - j) < k->window));
                 for (int64_t d = 0; d < D; d++) dot += q[i * hd + h * D + d] * kj[d];
                 dot *= (double)a->attn_scale;
-                if (a->positions == LT_POS_ALIBI) dot += toy_slope(h, a->H) * (double)(j - i);
+                if (a->positions == LT_POS_ALIBI) dot += (double)a->alibi_scale * toy_slope(h, a->H) * (double)(j - i);
                 sum += p[s->prefix + j] = seen ? exp(dot) : 0;
             }
             for (int64_t j = -s->prefix; j < rows; j++) {

@@ -101,7 +101,7 @@ void lt_model_impl_carve(lt_model *m) {
         else
             m->saved[l] = m->saved[0];
     }
-    for (int r = 0; r < a->n_ropes; r++) m->cos_sin[r] = take_f32(m, lim->max_len + lim->P_max, a->D);
+    for (int r = 0; r < a->n_ropes; r++) m->cos_sin[r] = take_f32(m, lim->max_len + lim->P_max, a->rot);
     if (a->positions == LT_POS_ALIBI) m->slopes = take_f32(m, m->Hl, 1);
     carve_norm(m, &m->embed_saved, a->embed_norm, false);
     carve_norm(m, &m->final_saved, a->final_norm, m->stream_dt == LT_F32);

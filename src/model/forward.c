@@ -68,7 +68,7 @@ static const float *read_out(lt_model *m, const lt_forward_args *a, int64_t n) {
         LT_OP_TIMED(m, linear, linear_fwd,
                     &(struct lt_linear_args){.lin = &m->pooler, .rows = n, .x = lt_arr_f32(m->rows_out), .y = lt_arr_f32(m->pool_u)});
         LT_OP(m, act_fwd,
-              &(struct lt_act_args){.act = LT_ACT_TANH, .rows = n, .F = C, .u = lt_arr_f32(m->pool_u), .h = lt_arr_f32(m->pooled)});
+              &(struct lt_act_args){.act = m->arch.pool_act, .rows = n, .F = C, .u = lt_arr_f32(m->pool_u), .h = lt_arr_f32(m->pooled)});
         return m->pooled;
     }
     if (a->readout != LT_READ_MEAN && a->readout != LT_READ_MAX) return m->rows_out;
@@ -117,7 +117,7 @@ void lt_model_forward(lt_model *m, const lt_forward_args *a, lt_readout_rows *ou
 static const float *backward_readout(lt_model *m, const lt_forward_args *a, const float *d_out, int64_t n) {
     lt_arr u = lt_arr_f32(m->pool_u), d = lt_arr_f32((float *)(uintptr_t)d_out);
     if (uses_pooler(m, a->readout)) {
-        LT_OP(m, act_bwd, &(struct lt_act_args){.act = LT_ACT_TANH, .rows = n, .F = m->arch.C, .u = u, .dh = d, .du = u});
+        LT_OP(m, act_bwd, &(struct lt_act_args){.act = m->arch.pool_act, .rows = n, .F = m->arch.C, .u = u, .dh = d, .du = u});
         LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = &m->pooler, .rows = n, .x = lt_arr_f32(m->d_rows), .y = u});
         return m->d_rows;
     }
