@@ -1,8 +1,8 @@
 """What the golden generators share: reproducible numbers, exact (float64) transformers models, and HDF5 files with the same bytes every time."""
+import functools
 import json
 import pathlib
 import tempfile
-import types
 
 import h5py
 import numpy as np
@@ -58,11 +58,11 @@ def folder_of(name):
     return folder
 
 
-def load(folder, cls=AutoModel, **more):
+def load(folder, cls=AutoModel, attention=None, **more):
     """A transformers model in float32, no dropout, attention 'eager' (Falcon with ALiBi: 'sdpa', because 'eager' of 4.57.1 adds the slopes twice, in
     the mask and to the scores; the model was trained with one)."""
     config = config_of(folder)
-    more |= {"attn_implementation": "sdpa" if config.get("alibi") else "eager", "dtype": torch.float32, "output_loading_info": True}
+    more |= {"attn_implementation": attention or ("sdpa" if config.get("alibi") else "eager"), "dtype": torch.float32, "output_loading_info": True}
     gemma = cls is AutoModel and config["model_type"] == "gemma3_text"  # its bare model does not find its names in a file of the whole
     model, about = (AutoModelForCausalLM if gemma else cls).from_pretrained(folder, **more)
     made_up = [key for key in about["missing_keys"] if not key.startswith(("pooler.", "classifier.", "score."))]
@@ -92,11 +92,12 @@ def exact(model):
                 module.embed_scale = torch.tensor(model.config.hidden_size**0.5, dtype=torch.float64)
     forward = model.forward
 
-    def wide(self, *args, **more):
+    @functools.wraps(forward)  # PEFT asks for its arguments' names
+    def wide(*args, **more):
         with _NoFloat32():
             return forward(*args, **more)
 
-    model.forward = types.MethodType(wide, model)
+    model.forward = wide
     return model
 
 
@@ -109,9 +110,10 @@ def _window_behind_prefix(config, input_embeds, attention_mask, cache_position, 
 
 
 def prefix_outside_window():
-    """Mistral with what stands in its cache (a tuned prefix) seen by every row, and the window over the rows of the text alone.  Stock transformers counts
+    """Models with windows, with what stands in its cache (a tuned prefix) seen by every row, and the window over the rows of the text alone.  Stock transformers counts
     the prefix as text that slides out of the window: far rows would then not see what was trained for them."""
-    modeling_mistral.create_sliding_window_causal_mask = _window_behind_prefix
+    for code in (modeling_mistral, modeling_qwen2, modeling_gemma3):
+        code.create_sliding_window_causal_mask = _window_behind_prefix
 
 
 def largest(a, b):
