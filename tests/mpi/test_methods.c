@@ -293,7 +293,7 @@ static void step(const golden *g, const run_case *c, fixture *f, const char *mod
         int64_t n = lt_param_elems(p);
         float *v = calloc((size_t)n + 1, sizeof *v);
         CHECK_OK(lt_ctx_download(lt_model_ctx(f->model), v, p->value.data, (size_t)n * sizeof *v));
-        for (int64_t k = 0; k < n; k++) v[k] *= 1.05f;
+        for (int64_t k = 0; k < n; k += 2) v[k] *= 1.05f; /* all of them: a norm of the embeddings would hide it */
         CHECK_OK(upload(&b.run, p->value.data, v, n));
         free(v);
     }
