@@ -1,6 +1,7 @@
 """What the golden generators share: reproducible numbers, exact (float64) transformers models, and HDF5 files with the same bytes every time."""
 import functools
 import json
+import os
 import pathlib
 import tempfile
 
@@ -43,8 +44,11 @@ def config_of(folder):
 
 
 def folder_of(name):
-    """The folder of a model; of a variant a temporary one with its config.json, in words that transformers 4 knows, and links to the weights."""
+    """The folder of a model; of a variant a temporary one with its config.json, in words that transformers 4 knows, and links to the weights.  Models that do
+    not lie here are looked for in the shared folder."""
     base, _, variant = name.partition(".")
+    if not (HERE / base).exists():
+        return pathlib.Path(os.environ.get("LT_SHARED", HERE.parents[2] / "shared")) / "models" / name
     config = json.loads((HERE / base / (f"config.{variant}.json" if variant else "config.json")).read_text())
     if not variant:
         return HERE / base

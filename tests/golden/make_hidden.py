@@ -9,7 +9,7 @@
   greedy/logits                 [2, V] scores of the first step
 Prompts are taken so that the best token leads by MARGIN in every step: float32 cannot choose another.
 
-usage: make_hidden.py [MODEL ...]"""
+usage: make_hidden.py [MODEL ...]          models of the shared folder only if named"""
 import sys
 
 import numpy as np

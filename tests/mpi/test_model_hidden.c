@@ -131,6 +131,22 @@ static bool find_minilm(char path[4096]) {
     return access(path, R_OK) == 0;
 }
 
+/* Small models of other people, of the shared folder. */
+static void compare_shared(fixture *f, int tp) {
+    static const char *const names[] = {"tiny-random-BertForSequenceClassification", "tiny-random-BloomForCausalLM"};
+    const char *shared = fixture_shared();
+    for (int i = 0; i < 2; i++) {
+        char dir[4300], file[256];
+        (void)snprintf(dir, sizeof dir, "%s/models/%s", shared ? shared : "", names[i]);
+        (void)snprintf(file, sizeof file, "hidden_%s.h5", names[i]);
+        if (!shared || access(dir, R_OK) != 0) {
+            if (lt_comm_rank(f->world) == 0) printf("left out: no models/%s in the shared folder (LT_SHARED)\n", names[i]);
+        } else if (golden_model_fits(dir, tp)) {
+            compare(f, dir, names[i], file, "hidden", NULL, tp);
+        }
+    }
+}
+
 int main(void) {
     char minilm[4096];
     fixture f = {0};
@@ -151,6 +167,7 @@ int main(void) {
     }
     CHECK(compared > 0);
     check_variants_differ();
+    compare_shared(&f, tp);
     if (find_minilm(minilm))
         compare(&f, minilm, "MiniLM", "hidden_minilm.h5", "hidden", NULL, tp);
     else if (lt_comm_rank(f.world) == 0)
