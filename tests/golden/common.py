@@ -1,17 +1,28 @@
 """What the golden generators share: reproducible numbers, exact (float64) transformers models, and HDF5 files with the same bytes every time."""
+import functools
 import json
+import os
 import pathlib
+import tempfile
 
 import h5py
 import numpy as np
 import torch
 import transformers
-from transformers import AutoModel
-from transformers.models.llama import modeling_llama
+from torch.overrides import TorchFunctionMode
+from transformers import AutoModel, AutoModelForCausalLM
+from transformers.models.gemma3 import modeling_gemma3
 from transformers.models.mistral import modeling_mistral
+from transformers.models.qwen2 import modeling_qwen2
 
 HERE = pathlib.Path(__file__).resolve().parent
-MODELS = ("tiny-bert", "tiny-llama", "tiny-mistral", "tiny-gpt2")
+# FOLDER or FOLDER.VARIANT, the variant's config.VARIANT.json in place of config.json
+MODELS = ("tiny-bert", "tiny-llama", "tiny-mistral", "tiny-gpt2", "tiny-bert-old", "tiny-roberta", "tiny-xlm-roberta", "tiny-distilbert", "tiny-bloom",
+          "tiny-falcon-7b", "tiny-falcon-40b", "tiny-falcon-rw", "tiny-gpt-neox", "tiny-gpt-neox.serial", "tiny-gqa", "tiny-gqa.llama3",
+          "tiny-gqa.linear", "tiny-qwen2", "tiny-qwen2.window", "tiny-qwen3", "tiny-gemma3", "tiny-gemma3.scaled")
+# Variants that say the same in other words: they share the golden of the model behind them
+SAME = {"tiny-gqa.v5": "tiny-gqa.llama3", "tiny-gemma3.pattern": "tiny-gemma3"}
+ENCODERS = ("bert", "roberta", "xlm-roberta", "distilbert")
 F32_LIMIT = 2e-5  # largest difference that stock transformers in float32 may show from the float64 golden
 
 torch.set_num_threads(1)
@@ -32,45 +43,65 @@ def config_of(folder):
     return json.loads((pathlib.Path(folder) / "config.json").read_text())
 
 
-def load(folder, cls=AutoModel, **more):
-    """A transformers model in float32, attention 'eager', no dropout."""
-    model = cls.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32, **more)
-    return model.eval().requires_grad_(False)
+def folder_of(name):
+    """The folder of a model; of a variant a temporary one with its config.json, in words that transformers 4 knows, and links to the weights.  Models that do
+    not lie here are looked for in the shared folder."""
+    base, _, variant = name.partition(".")
+    if not (HERE / base).exists():
+        return pathlib.Path(os.environ.get("LT_SHARED", HERE.parents[2] / "shared")) / "models" / name
+    config = json.loads((HERE / base / (f"config.{variant}.json" if variant else "config.json")).read_text())
+    if not variant:
+        return HERE / base
+    if "rope_parameters" in config:
+        scaling = config.pop("rope_parameters")
+        config |= {"rope_theta": scaling.pop("rope_theta"), "rope_scaling": scaling}
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="golden-"))
+    (folder / "config.json").write_text(json.dumps(config))
+    for file in (HERE / base).glob("*model*"):
+        (folder / file.name).symlink_to(file)
+    return folder
 
 
-class _ExactRotary(torch.nn.Module):
-    def __init__(self, config):
-        super().__init__()
-        width = config.hidden_size // config.num_attention_heads
-        self.frequency = config.rope_theta ** -(torch.arange(0, width, 2, dtype=torch.float64) / width)
-
-    def forward(self, x, position_ids):
-        angle = position_ids[..., None].double() * self.frequency
-        angle = torch.cat((angle, angle), dim=-1)
-        return angle.cos(), angle.sin()
-
-
-def _exact_norm(self, x):
-    return self.weight * (x / torch.sqrt(x.square().mean(-1, keepdim=True) + self.variance_epsilon))
+def load(folder, cls=AutoModel, attention=None, **more):
+    """A transformers model in float32, no dropout, attention 'eager' (Falcon with ALiBi: 'sdpa', because 'eager' of 4.57.1 adds the slopes twice, in
+    the mask and to the scores; the model was trained with one)."""
+    config = config_of(folder)
+    more |= {"attn_implementation": attention or ("sdpa" if config.get("alibi") else "eager"), "dtype": torch.float32, "output_loading_info": True}
+    gemma = cls is AutoModel and config["model_type"] == "gemma3_text"  # its bare model does not find its names in a file of the whole
+    model, about = (AutoModelForCausalLM if gemma else cls).from_pretrained(folder, **more)
+    made_up = [key for key in about["missing_keys"] if not key.startswith(("pooler.", "classifier.", "score."))]
+    assert not made_up and not about["mismatched_keys"], about
+    return (model.model if gemma else model).eval().requires_grad_(False)
 
 
-def _exact_attention(module, query, key, value, mask, scaling, dropout=0.0, **_):
-    group = module.num_key_value_groups
-    score = query @ key.repeat_interleave(group, dim=1).mT * scaling
-    weight = torch.softmax(score if mask is None else score + mask, dim=-1)
-    return (weight @ value.repeat_interleave(group, dim=1)).transpose(1, 2).contiguous(), weight
+class _NoFloat32(TorchFunctionMode):
+    """Whatever asks for float32 gets float64."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is torch.Tensor.float:
+            func = torch.Tensor.double
+        wide = [torch.float64 if a is torch.float32 else a for a in args]
+        return func(*wide, **{k: torch.float64 if v is torch.float32 else v for k, v in (kwargs or {}).items()})
 
 
 def exact(model):
-    """The model in float64.  transformers rounds LLaMA's and Mistral's norms, rotary angles and softmax to float32 even then; these three are lifted,
-    for good: load and use float32 models first."""
+    """The model in float64.  transformers rounds norms, rotary angles, ALiBi's slopes and softmax to float32 even then, and keeps frequencies in it:
+    these are made anew, and its forward runs where float32 does not exist."""
     model = model.double()
-    for module in list(model.modules()):
-        for code, name in ((modeling_llama, "Llama"), (modeling_mistral, "Mistral")):
-            if isinstance(getattr(module, "rotary_emb", None), getattr(code, name + "RotaryEmbedding")):
-                module.rotary_emb = _ExactRotary(model.config)
-                getattr(code, name + "RMSNorm").forward = _exact_norm
-                code.eager_attention_forward = _exact_attention
+    with _NoFloat32():
+        for module in model.modules():
+            if hasattr(module, "rope_init_fn"):
+                module.inv_freq, module.attention_scaling = module.rope_init_fn(module.config, None)
+            if isinstance(module, modeling_gemma3.Gemma3TextScaledWordEmbedding):
+                module.embed_scale = torch.tensor(model.config.hidden_size**0.5, dtype=torch.float64)
+    forward = model.forward
+
+    @functools.wraps(forward)  # PEFT asks for its arguments' names
+    def wide(*args, **more):
+        with _NoFloat32():
+            return forward(*args, **more)
+
+    model.forward = wide
     return model
 
 
@@ -83,9 +114,10 @@ def _window_behind_prefix(config, input_embeds, attention_mask, cache_position, 
 
 
 def prefix_outside_window():
-    """Mistral with what stands in its cache (a tuned prefix) seen by every row, and the window over the rows of the text alone.  Stock transformers counts
+    """Models with windows, with what stands in its cache (a tuned prefix) seen by every row, and the window over the rows of the text alone.  Stock transformers counts
     the prefix as text that slides out of the window: far rows would then not see what was trained for them."""
-    modeling_mistral.create_sliding_window_causal_mask = _window_behind_prefix
+    for code in (modeling_mistral, modeling_qwen2, modeling_gemma3):
+        code.create_sliding_window_causal_mask = _window_behind_prefix
 
 
 def largest(a, b):

@@ -2,7 +2,12 @@
 """Losses and gradients of every method on the small models: methods_MODEL.h5, one group a case.
 
 Each number is computed in float64 by two routes that must agree to 1e-10 (PEFT or transformers, and our own forward); L-Tuning's gradients also
-against central differences.  Float32 PEFT is run for the record: its distance to the golden says what float32 can reach."""
+against central differences.  Float32 PEFT is run for the record: its distance to the golden says what float32 can reach.  Encoders other than BERT do
+not go through PEFT (their classifiers are more than one matrix) but through transformers' models with the same rows and keys.
+
+usage: make_methods.py [MODEL ...]"""
+import sys
+
 import numpy as np
 import peft
 import torch
@@ -10,7 +15,7 @@ from transformers import AutoModel, BertTokenizer
 
 import methods_lt
 import methods_peft
-from common import HERE, MODELS, Golden, config_of, exact, largest, load, prefix_outside_window, relative, require, rng
+from common import HERE, MODELS, Golden, config_of, exact, folder_of, largest, load, prefix_outside_window, relative, require, rng
 from reference import Reference
 
 LENGTHS = (9, 4, 16, 1, 20, 11)
@@ -37,7 +42,7 @@ def sequences(vocabulary, bert):
 
 def label_tokens(folder, bert):
     """Tokens [K, P] of the labels: words without specials, padded with "." to the longest, then wrapped in [CLS] ... [SEP] (BERT)."""
-    if not bert:
+    if not (folder / "vocab.txt").exists():
         words, dot = LLAMA_LABELS, LLAMA_DOT
     else:
         tokenizer = BertTokenizer(str(folder / "vocab.txt"))
@@ -67,18 +72,23 @@ def compare(what, got, want, limit):
     require(f"{what}: loss, logits, gradients", max(abs(got[0] - want[0]), largest(got[1], want[1]), worst), limit)
 
 
-def peft_cases(golden, folder, ref, texts, float32):
+def peft_cases(golden, folder, ref, texts, stock, model=None):
+    """model: transformers' in float64, for families that PEFT is not asked for.  golden None: the float32 run, into `stock`."""
     data = [(ids, types, label) for (ids, types), label in zip(texts, CLASS)]
     for number, case in enumerate(methods_peft.cases(ref)):
         values = methods_peft.parameters(case, ref, rng(41, number))
-        if float32:  # before exact() changes transformers for good
-            golden[case] = methods_peft.loss_and_gradients(case, folder, values, data, torch.float32)
+        if golden is None:  # before exact() changes transformers for good
+            stock[case] = methods_peft.loss_and_gradients(case, folder, values, data, torch.float32)
             continue
-        result = methods_peft.loss_and_gradients(case, folder, values, data, torch.float64)
+        if case in stock:
+            result = methods_peft.loss_and_gradients(case, folder, values, data, torch.float64)
+            compare(f"{case}, PEFT in float32", stock[case], result, 1e-4)
+        else:
+            result = methods_peft.reference(case, ref, values, data, lambda *a: methods_lt.features_transformers(ref, model, *a))
         compare(f"{case}, own forward", methods_peft.reference(case, ref, values, data), result, 1e-10)
-        compare(f"{case}, PEFT in float32", stock[case], result, 1e-4)
         readout = "last" if not ref.bert else "first" if case == "prompt" else "cls"
-        store(golden, case, values, *result, by="peft", readout=readout, length=0 if case == "head" else methods_peft.P)
+        store(golden, case, values, *result, by="peft" if case in stock else "transformers", readout=readout,
+              length=0 if case == "head" else methods_peft.P)
 
 
 def lt_cases(golden, ref, model, texts, states):
@@ -91,7 +101,7 @@ def lt_cases(golden, ref, model, texts, states):
             return methods_lt.loss_and_gradients(features, case, ref, p, data, states)
 
         result = evaluate(values)
-        compare(f"{case}, transformers", evaluate(values, lambda *a: methods_lt.features_transformers(model, *a)), result, 1e-10)
+        compare(f"{case}, transformers", evaluate(values, lambda *a: methods_lt.features_transformers(ref, model, *a)), result, 1e-10)
         for name in values:
             direction = torch.from_numpy(r.standard_normal(values[name].shape))
             numeric, exactly = central_difference(lambda p: evaluate(p)[0], values, name, direction), (result[2][name] * direction).sum().item()
@@ -100,14 +110,20 @@ def lt_cases(golden, ref, model, texts, states):
         store(golden, case, values, *result, by="own autograd", readout="cls" if ref.bert else "last", length=states.shape[1])
 
 
+LEFT_OUT = ("tiny-bert-old", "tiny-gpt-neox.serial", "tiny-gqa", "tiny-gqa.linear", "tiny-qwen2", "tiny-gemma3.scaled")  # nothing new in them
 prefix_outside_window()
-for name in MODELS:
+for name in sys.argv[1:] or [m for m in MODELS if m not in LEFT_OUT]:
     print(name)
-    folder, config = HERE / name, config_of(HERE / name)
+    folder = folder_of(name)
+    config = config_of(folder)
     ref, stock = Reference(folder), {}
     texts = sequences(config["vocab_size"], ref.bert)
-    peft_cases(stock, folder, ref, texts, float32=True)
-    model = exact(load(folder, AutoModel))
+    if ref.kind != "bert":
+        texts = [(ids, torch.zeros_like(types)) for ids, types in texts]
+    if ref.kind in methods_peft.KINDS and not (ref.kind == "falcon" and ref.Hkv < ref.H):  # PEFT counts all heads of Falcon
+        peft_cases(None, folder, ref, texts, stock)
+    # DistilBERT's 'eager' has a mask of the text's length, which keys put before it do not fit
+    model = exact(load(folder, AutoModel, attention="sdpa" if ref.kind == "distilbert" else None))
     tokens, dot = label_tokens(folder, ref.bert)
     states = torch.stack([ref.hidden(row)[-1] for row in tokens])
     with torch.no_grad():
@@ -118,14 +134,14 @@ for name in MODELS:
                     layouts=methods_peft.__doc__ + "\n\n" + methods_lt.__doc__, seeds="texts 31; parameters 41 (PEFT), 51 (L-Tuning) and case")
     golden.put("texts/ids", np.concatenate([ids for ids, _ in texts]).astype(np.int32), "[T] token ids, specials included")
     golden.put("texts/offsets", np.cumsum([0, *(len(ids) for ids, _ in texts)]).astype(np.int64), "[n+1]")
-    if ref.bert:
+    if ref.kind == "bert":
         golden.put("texts/types", np.concatenate([types for _, types in texts]).astype(np.int32), "[T] token types")
     golden.put("texts/class", np.array(CLASS, np.int32), "[n] label of the K-way cases")
     golden.put("texts/candidate", np.array(CANDIDATE, np.int32), "[n] label offered in the L-Tuning cases")
     golden.put("texts/target", np.array(TARGET, np.int32), "[n] 1 if the label offered is true")
-    golden.attribute("labels", dot=dot, **({"words": ", ".join(WORDS)} if ref.bert else {}))
-    golden.put("labels/ids", tokens.astype(np.int32), "[K, P] padded with the token dot; wrapped in [CLS] [SEP] for BERT")
+    golden.attribute("labels", dot=dot, **({"words": ", ".join(WORDS)} if name == "tiny-bert" else {}))
+    golden.put("labels/ids", tokens.astype(np.int32), "[K, P] padded with the token dot; wrapped in [CLS] [SEP] for encoders")
     golden.put("labels/states", states.numpy(), "[K, P, C] h_y: last hidden states of each label alone")
-    peft_cases(golden, folder, ref, texts, float32=False)
+    peft_cases(golden, folder, ref, texts, stock, model)
     lt_cases(golden, ref, model, texts, states)
     golden.save()

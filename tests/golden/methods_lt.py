@@ -50,25 +50,46 @@ def soft_input(case, ref, p, h):
 
 
 def features_reference(ref, ids, types, soft):
-    """Pooled feature of one text: the pooler over the text's first row (BERT) or the last row."""
+    """What the head reads of one text: its first row (encoders) or the last one, after the file's dense layer if there is one."""
     states = ref.hidden(ids, types, **soft)
     return ref.pooled(states, len(soft.get("prompt", ())) if ref.bert else -1)
 
 
-def features_transformers(model, ids, types, soft):
-    bert, more = model.config.model_type == "bert", {}
+def _prefixed_distilbert(model, ids, prefix):
+    """DistilBERT takes no past keys: they are put before those that its layers make, and positions are moved as BERT's are."""
+    hooks, P = [], prefix.shape[2]
+    for layer, kv in zip(model.transformer.layer, prefix):
+        for linear, rows in zip((layer.attention.k_lin, layer.attention.v_lin), kv):
+            hooks.append(linear.register_forward_hook(lambda _, __, out, rows=rows: torch.cat((rows.reshape(1, P, -1), out), dim=1)))
+    positions = model.embeddings.position_ids
+    model.embeddings.position_ids = positions[:, P:]
+    out = model(input_ids=ids[None]).last_hidden_state
+    model.embeddings.position_ids = positions
+    for hook in hooks:
+        hook.remove()
+    return out
+
+
+def features_transformers(ref, model, ids, types, soft, row=None):
+    """The same through transformers' model; only the dense layer in front of the head is ours."""
+    more = {}
     rows = len(soft.get("prompt", ()))
+    if ref.kind == "bert":
+        more["token_type_ids"] = torch.cat((torch.zeros(rows, dtype=torch.long), types))[None]
     if rows:
-        embeds = torch.cat((soft["prompt"], model.get_input_embeddings()(ids)))
-        more["inputs_embeds"] = embeds[None]
+        more["inputs_embeds"] = torch.cat((soft["prompt"], model.get_input_embeddings()(ids)))[None]
+    elif "prefix" in soft and ref.kind == "distilbert":
+        last = _prefixed_distilbert(model, ids, soft["prefix"])
     else:
         more["input_ids"] = ids[None]
-        more["past_key_values"] = DynamicCache([tuple(kv.transpose(0, 1)[None] for kv in layer) for layer in soft["prefix"]])
-    if bert:
-        more["token_type_ids"] = torch.cat((torch.zeros(rows, dtype=torch.long), types))[None]
-    last = model(**more).last_hidden_state
-    # BertPooler reads row 0 of what it is given
-    return model.pooler(last[:, rows:])[0] if bert else last[0, -1]
+        if "prefix" in soft:
+            # Falcon keeps keys and values of groups once for every query head
+            copies = ref.H // ref.Hkv if ref.config.get("new_decoder_architecture") else 1
+            more["past_key_values"] = DynamicCache([tuple(kv.transpose(0, 1).repeat_interleave(copies, 0)[None] for kv in layer)
+                                                    for layer in soft["prefix"]])
+    if more:
+        last = model(**more).last_hidden_state
+    return ref.pooled([last[0]], row if row is not None else rows if ref.bert else -1)
 
 
 def loss_and_gradients(features, case, ref, values, data, states):

@@ -18,12 +18,13 @@ from transformers import AutoModelForSequenceClassification
 from common import exact, grid_normal, load
 
 K, P, MLP = 3, 4, 6
+KINDS = ("bert", "llama", "mistral", "gpt2", "bloom", "gpt_neox", "qwen2", "qwen3", "gemma3_text", "falcon")  # that PEFT is asked for
 STEP = 2.0**-9
 
 
 def cases(ref):
     every = ("head", "prompt", "prefix", "prefix_mlp", "prefix_mlp_narrow")
-    return every if ref.Hkv < ref.H else every[:-1]
+    return every if ref.kind in ("llama", "mistral") else every[:-1]
 
 
 def parameters(case, ref, r):
@@ -91,9 +92,11 @@ def loss_and_gradients(case, folder, values, data, dtype):
     return total, torch.stack(logits), {name: t.grad for name, t in found.items()}
 
 
-def reference(case, ref, values, data):
-    """The same over our own forward.  BERT's pooler reads row 0 of the concatenation: the first prompt row where there is one."""
+def reference(case, ref, values, data, features=None):
+    """The same over our own forward, or over `features` (ids, types, soft, row).  PEFT's encoders read row 0 of the concatenation: the first prompt row where
+    there is one."""
     p = {k: v.clone().requires_grad_(True) for k, v in values.items()}
+    features = features or (lambda ids, types, soft, row: ref.pooled(ref.hidden(ids, types, **soft), row))
     soft = {}
     if case == "prompt":
         soft = {"prompt": p["prompt.rows"]}
@@ -105,8 +108,7 @@ def reference(case, ref, values, data):
         soft = {"prefix": rows.view(P, ref.m, 2, ref.Hkv, ref.D).permute(1, 2, 0, 3, 4)}
     logits = []
     for ids, types, _ in data:
-        feature = ref.pooled(ref.hidden(ids, types, **soft), 0 if ref.bert else -1)
-        logits.append(p["head.weight"] @ feature + p["head.bias"])
+        logits.append(p["head.weight"] @ features(ids, types, soft, 0 if ref.bert else -1) + p["head.bias"])
     logits = torch.stack(logits)
     loss = torch.nn.functional.cross_entropy(logits, torch.tensor([label for *_, label in data]))
     loss.backward()

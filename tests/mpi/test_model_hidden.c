@@ -1,8 +1,9 @@
 // TEST np: 1 2 3 4  rooms: model  labels: mpi  timeout: 120  ops: guard
-/* Hidden states of every layer against transformers (goldens from tests/golden/make_hidden.py and make_minilm.py), tensor parallel over all ranks of the test.
+/* Hidden states of every layer, and what a head reads, against transformers (goldens from tests/golden/make_hidden.py and make_minilm.py), for every family,
+ * tensor parallel over all ranks of the test where a model divides among them.
  * Limit 2e-5 absolute in f32: the goldens are f64 rounded to f32; states are of order 1 to 5. */
 #define LT_TEST_MPI
-#include "model_fixture.h"
+#include "golden_models.h"
 
 #include "store/h5.h"
 
@@ -11,7 +12,7 @@ static const double limit = 2e-5;
 typedef struct golden {
     int32_t *ids, *types;
     int64_t *offsets;
-    float *hidden;
+    float *hidden, *pooled; /* pooled: NULL = the golden has none */
     int64_t T, n, layers, C;
 } golden;
 
@@ -26,6 +27,7 @@ static bool golden_read(golden *g, const char *file, const char *hidden) {
     if (st == LT_OK) st = lt_h5_read(h, "offsets", LT_I64, 1, n, &g->offsets);
     if (st == LT_OK && lt_h5_has(h, "types")) st = lt_h5_read(h, "types", LT_I32, 1, t, &g->types);
     if (st == LT_OK) st = lt_h5_read(h, hidden, LT_F32, 3, d, &g->hidden);
+    if (st == LT_OK && lt_h5_has(h, "pooled")) st = lt_h5_read(h, "pooled", LT_F32, 2, (int64_t[]){-1, -1}, &g->pooled);
     lt_h5_close(&h);
     CHECK_OK(st);
     g->T = t[0];
@@ -40,6 +42,7 @@ static void golden_free(golden *g) {
     free(g->types);
     free(g->offsets);
     free(g->hidden);
+    free(g->pooled);
 }
 
 /* The golden's sequences as one pack. */
@@ -56,25 +59,38 @@ static void fill(const golden *g, lt_pack *p) {
     }
 }
 
-static void compare(fixture *f, const char *model, const char *file, const char *hidden, const int *bidirectional, int tp) {
+static lt_readout_rows forward(fixture *f, const lt_pack *pack, lt_readout readout, int64_t n, int64_t C, float *rows, float *hidden) {
+    lt_readout_rows out;
+    lt_model_forward(f->model, &(lt_forward_args){.pack = pack, .readout = readout, .hidden = hidden}, &out);
+    CHECK_INT(out.n, n);
+    CHECK_OK(lt_ctx_download(lt_model_ctx(f->model), rows, out.rows, (size_t)(n * C) * sizeof *rows));
+    return out;
+}
+
+static void compare(fixture *f, const char *dir, const char *name, const char *file, const char *hidden, const int *bidirectional, int tp) {
     golden g;
     lt_pack pack = {0};
-    char dir[4096];
-    (void)snprintf(dir, sizeof dir, "%s%s%s", *model == '/' ? "" : LT_GOLDEN, *model == '/' ? "" : "/", model);
     if (!golden_read(&g, file, hidden)) return;
     fill(&g, &pack);
     lt_model_limits limits = {.tokens = g.T, .seqs = g.n, .max_len = pack.max_len};
     if (fixture_open(f, dir, tp, bidirectional, LT_F32, limits)) {
         float *all = calloc((size_t)(g.layers * g.T * g.C), sizeof *all);
-        lt_readout_rows out;
         float *rows = calloc((size_t)(g.T * g.C), sizeof *rows);
-        lt_model_forward(f->model, &(lt_forward_args){.pack = &pack, .readout = LT_READ_TOKENS, .hidden = all}, &out);
-        CHECK_OK(lt_ctx_download(lt_model_ctx(f->model), rows, out.rows, (size_t)(g.T * g.C) * sizeof *rows));
+        double most = 0;
+        (void)forward(f, &pack, LT_READ_TOKENS, g.T, g.C, rows, all);
         for (int64_t l = 0; l < g.layers; l++) {
             double worst = test_max_diff(all + l * g.T * g.C, g.hidden + l * g.T * g.C, g.T * g.C);
-            TEST_REPORT(worst <= limit, "%s tp %d layer %lld: largest difference %.3g, limit %.1g", hidden, tp, (long long)l, worst, limit);
+            TEST_REPORT(worst <= limit, "%s %s tp %d layer %lld: largest difference %.3g, limit %.1g", name, hidden, tp, (long long)l,
+                        worst, limit);
+            most = worst > most ? worst : most;
         }
         CHECK_NEAR(test_max_diff(rows, g.hidden + (g.layers - 1) * g.T * g.C, g.T * g.C), 0, limit);
+        if (g.pooled) {
+            (void)forward(f, &pack, LT_READ_CLS, g.n, g.C, rows, NULL);
+            double worst = test_max_diff(rows, g.pooled, g.n * g.C);
+            TEST_REPORT(worst <= limit, "%s tp %d read-out: largest difference %.3g, limit %.1g", name, tp, worst, limit);
+        }
+        if (getenv("LT_TEST_VERBOSE") && f->grid.rank == 0) printf("%-22s tp %d: %.1e\n", name, tp, most);
         /* negative control: one value off by ten limits must be seen */
         all[g.C + 1] += (float)(10 * limit);
         CHECK(test_max_diff(all, g.hidden, g.T * g.C) > limit);
@@ -84,6 +100,23 @@ static void compare(fixture *f, const char *model, const char *file, const char 
     fixture_close(f);
     lt_pack_destroy(&pack);
     golden_free(&g);
+}
+
+/* Variants on the same weights must be seen as different: the fields that make them reach the numbers. */
+static void check_variants_differ(void) {
+    for (int i = 0; i < N_GOLDEN_MODELS; i++) {
+        const golden_model *v = &golden_models[i];
+        char a[256], b[256];
+        golden plain, other;
+        if (!v->variant || !strcmp(v->golden, v->folder)) continue;
+        (void)snprintf(a, sizeof a, "hidden_%s.h5", v->golden);
+        (void)snprintf(b, sizeof b, "hidden_%s.h5", v->folder);
+        if (golden_read(&other, a, "hidden") && golden_read(&plain, b, "hidden")) {
+            CHECK(test_max_diff(plain.hidden, other.hidden, plain.layers * plain.T * plain.C) > 100 * limit);
+            golden_free(&plain);
+            golden_free(&other);
+        }
+    }
 }
 
 /* The real model: in LT_MINILM, or where jobs/quickstart.sh keeps it. */
@@ -98,19 +131,45 @@ static bool find_minilm(char path[4096]) {
     return access(path, R_OK) == 0;
 }
 
+/* Small models of other people, of the shared folder. */
+static void compare_shared(fixture *f, int tp) {
+    static const char *const names[] = {"tiny-random-BertForSequenceClassification", "tiny-random-BloomForCausalLM"};
+    const char *shared = fixture_shared();
+    for (int i = 0; i < 2; i++) {
+        char dir[4300], file[256];
+        (void)snprintf(dir, sizeof dir, "%s/models/%s", shared ? shared : "", names[i]);
+        (void)snprintf(file, sizeof file, "hidden_%s.h5", names[i]);
+        if (!shared || access(dir, R_OK) != 0) {
+            if (lt_comm_rank(f->world) == 0) printf("left out: no models/%s in the shared folder (LT_SHARED)\n", names[i]);
+        } else if (golden_model_fits(dir, tp)) {
+            compare(f, dir, names[i], file, "hidden", NULL, tp);
+        }
+    }
+}
+
 int main(void) {
     char minilm[4096];
     fixture f = {0};
     static const int both[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     CHECK_OK(lt_comm_init(NULL, NULL, &f.world));
-    int tp = lt_comm_size(f.world);
-    compare(&f, "tiny-bert", "hidden_tiny-bert.h5", "hidden", NULL, tp);
-    compare(&f, "tiny-llama", "hidden_tiny-llama.h5", "hidden", NULL, tp);
-    compare(&f, "tiny-llama", "hidden_tiny-llama.h5", "hidden_bidirectional", both, tp);
-    compare(&f, "tiny-mistral", "hidden_tiny-mistral.h5", "hidden", NULL, tp);
-    compare(&f, "tiny-gpt2", "hidden_tiny-gpt2.h5", "hidden", NULL, tp);
+    int tp = lt_comm_size(f.world), compared = 0;
+    for (int i = 0; i < N_GOLDEN_MODELS; i++) {
+        const golden_model *g = &golden_models[i];
+        char dir[4096], file[256];
+        (void)snprintf(file, sizeof file, "hidden_%s.h5", g->golden);
+        golden_model_open(f.world, g, dir);
+        if (golden_model_fits(dir, tp)) {
+            compared++;
+            compare(&f, dir, g->golden, file, "hidden", NULL, tp);
+            if (!strcmp(g->golden, "tiny-llama")) compare(&f, dir, g->golden, file, "hidden_bidirectional", both, tp);
+        }
+        golden_model_close(f.world, g, dir);
+    }
+    CHECK(compared > 0);
+    check_variants_differ();
+    compare_shared(&f, tp);
     if (find_minilm(minilm))
-        compare(&f, minilm, "hidden_minilm.h5", "hidden", NULL, tp);
+        compare(&f, minilm, "MiniLM", "hidden_minilm.h5", "hidden", NULL, tp);
     else if (lt_comm_rank(f.world) == 0)
         printf("left out: MiniLM is not in %s (jobs/quickstart.sh fetches it; or set LT_MINILM)\n", minilm);
     int rc = test_end();
