@@ -39,7 +39,8 @@ typedef struct workspace {
 
 /* The arrays of a thread, in a block of floats at base (NULL: only counts them).  Returns their number. */
 static int64_t carve_scratch(float *base, int64_t keys, int64_t D, lt_attn_scratch *w) {
-    int64_t Dp = lt_attn_round(D), used = 0;
+    enum { LINE = LT_ALIGN / (int)sizeof(float) };
+    int64_t Dp = lt_attn_round(D), ld = LT_ATTN_QT + LT_VL, used = 0;
     const struct {
         float **at;
         int64_t n;
@@ -52,17 +53,21 @@ static int64_t carve_scratch(float *base, int64_t keys, int64_t D, lt_attn_scrat
                  {&w->acc, LT_ATTN_QT * Dp},
                  {&w->qt, LT_ATTN_QT * D},
                  {&w->dot, LT_ATTN_QT * D},
-                 {&w->s, LT_ATTN_KT * LT_ATTN_QT},
-                 {&w->ds, LT_ATTN_KT * LT_ATTN_QT},
+                 {&w->s, LINE + LT_ATTN_KT * ld},
+                 {&w->ds, LINE + (LT_ATTN_KT + 2 * LT_ATTN_MARGIN) * ld},
+                 {&w->band, (LT_ATTN_KT + LT_ATTN_QT) * LT_ATTN_QT},
                  {&w->top, LT_ATTN_QT},
                  {&w->sum, LT_ATTN_QT},
                  {&w->place, LT_ATTN_QT},
                  {&w->low, LT_ATTN_QT},
                  {&w->high, LT_ATTN_QT}};
-    enum { LINE = LT_ALIGN / (int)sizeof(float) };
     for (size_t i = 0; i < sizeof array / sizeof array[0]; i++) {
         *array[i].at = base ? base + used : NULL;
         used += (array[i].n + LINE - 1) / LINE * LINE;
+    }
+    if (base) {
+        w->s += LINE;
+        w->ds += LINE + LT_ATTN_MARGIN * ld;
     }
     return used;
 }
@@ -99,13 +104,10 @@ size_t lt_cpu_attn_ws_bytes(const lt_ctx *c, const lt_dims *d) {
 static int32_t slot_of(const struct lt_attn_args *a, int64_t seq) { return a->bank ? a->plan->slot[seq] : -1; }
 static int64_t prefix_of(const struct lt_attn_args *a, int64_t seq) { return slot_of(a, seq) < 0 ? 0 : a->plan->slot_len[slot_of(a, seq)]; }
 
-/* p2c's gradient has one row for all queries of a head: no two units may share it. */
-static bool by_heads(const struct lt_attn_args *a) { return a->rel && a->rel->p2c.p; }
-
 static int chunks_at(const struct lt_attn_args *a, int64_t seq) {
     const lt_attn_plan *p = a->plan;
     int most = most_chunks(a->kv_heads, p->k_len[seq] + prefix_of(a, seq));
-    int64_t n = (a->heads / a->kv_heads) * (by_heads(a) ? 1 : lt_attn_tiles(p->cu_q[seq + 1] - p->cu_q[seq]));
+    int64_t n = (a->heads / a->kv_heads) * lt_attn_tiles(p->cu_q[seq + 1] - p->cu_q[seq]);
     return n < 1 ? 1 : n < most ? (int)n : most;
 }
 
@@ -186,7 +188,6 @@ static lt_attn_unit unit_at(const walk *k, const struct lt_attn_args *a, const w
     u.head1 = u.head0 + group;
     u.chunk = chunk;
     u.chunks = k->chunks;
-    u.whole_heads = by_heads(a);
     if (u.P > 0) u.bank = a->bank + slot_of(a, seq) * a->slot_stride + column;
     if (k->chunks > 1 && w->long_rows > 0) {
         u.dk = sums_at(a, w, seq, chunk, kv, 0);
