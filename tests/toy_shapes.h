@@ -187,7 +187,7 @@ static void make_toy(const shape *s, lt_row rows[32], toy *t) {
     if (a->embed_norm) put(rows, &n, "embed_norm", LT_PART_EMBED_NORM, false);
     if (a->final_norm) put(rows, &n, "final_norm", LT_PART_FINAL_NORM, false);
     if (s->fused) {
-        rows[n++] = (lt_row){"l.%d.qkv", LT_PART_QKV, s->qkv, s->turned};
+        rows[n++] = (lt_row){.name = "l.%d.qkv", .part = LT_PART_QKV, .layout = s->qkv, .transposed = s->turned};
     } else {
         put(rows, &n, "l.%d.q", LT_PART_Q, s->turned);
         put(rows, &n, "l.%d.k", LT_PART_K, s->turned);

@@ -91,7 +91,8 @@ void lt_reader_rope(lt_reader *r, lt_arch *a) {
 /* All weights, also the embeddings; in floating point, which does not overflow. */
 static double weights_of(const lt_arch *a) {
     double C = (double)a->C, heads = 2.0 * a->H + 2.0 * a->Hkv, blocks = a->m * (C * heads * a->D + C * (double)a->F * (a->glu ? 3 : 2));
-    return blocks + C * ((double)a->V + (double)a->max_pos + (double)a->types);
+    double relative = 2 * (double)a->relative.span + (a->relative.shared ? 0 : 2.0 * a->m * a->H * a->D);
+    return blocks + C * ((double)a->V + (double)a->max_pos + (double)a->types + relative + C * a->conv_kernel);
 }
 
 /* The fields that every family has, under its names for them. */
@@ -113,6 +114,7 @@ static void read_common(lt_reader *r, const lt_family *f, lt_arch *a) {
     a->Hkv = a->H;
     a->D = (int)(a->C / a->H);
     a->embed_scale = 1;
+    a->pool_act = LT_ACT_TANH;
 }
 
 /* What follows from the fields, and what they must satisfy. */
@@ -184,12 +186,13 @@ lt_status lt_arch_check_tp(const lt_arch *a, int tp) {
 }
 
 void lt_arch_describe(const lt_arch *a, char *buf, size_t bytes) {
-    static const char *const position_names[] = {"none", "learned", "rotary", "ALiBi"};
+    static const char *const position_names[] = {"none", "learned", "rotary", "ALiBi", "relative"};
     (void)snprintf(
         buf, bytes,
-        "%s: %d layers, width %lld, %d heads (%d key/value) of %d, feed-forward %lld%s, vocabulary %lld, positions %lld (%s), %s, "
+        "%s: %d layers, width %lld, %d heads (%d key/value) of %d, feed-forward %lld%s, vocabulary %lld, positions %lld (%s%s), %s, "
         "%.1f M weights in linear layers",
         a->model_type, a->m, (long long)a->C, a->H, a->Hkv, a->D, (long long)a->F, a->glu ? " gated" : "", (long long)a->V,
-        (long long)a->max_pos, position_names[a->positions], a->causal ? "causal" : "bidirectional",
+        (long long)a->max_pos, position_names[a->positions],
+        a->positions != LT_POS_RELATIVE && lt_arch_is_relative(a) ? " and relative" : "", a->causal ? "causal" : "bidirectional",
         1e-6 * (double)lt_arch_block_weights(a));
 }

@@ -123,6 +123,8 @@ static const lt_family families[] = {
      .read = read_gpt2,
      .keys = {"n_embd", "n_inner", "vocab_size", "n_head", "n_layer", "n_positions"},
      .rows = gpt2_rows},
+    {.model_type = "deberta", .prefix = "deberta.", .read = lt_family_impl_read_deberta, .rows = lt_family_impl_deberta_rows},
+    {.model_type = "deberta-v2", .prefix = "deberta.", .read = lt_family_impl_read_deberta_v2, .rows = lt_family_impl_deberta_v2_rows},
 };
 
 const lt_family *lt_families(size_t *n) {

@@ -34,10 +34,18 @@ typedef enum lt_part {
     LT_PART_EMBED_NORM,
     LT_PART_FINAL_NORM,
     LT_PART_POOLER, /* optional */
+    LT_PART_REL_TABLE,
+    LT_PART_REL_NORM,
+    LT_PART_CONV, /* [out, in, kernel] */
+    LT_PART_CONV_NORM,
     LT_PART_Q,
     LT_PART_K,
     LT_PART_V,
-    LT_PART_QKV, /* the three in one tensor, cut as the layout says */
+    LT_PART_QKV,    /* the three in one tensor, cut as the layout says */
+    LT_PART_Q_BIAS, /* biases that are tensors of their own, without a suffix: the row of the matrix is bare */
+    LT_PART_V_BIAS,
+    LT_PART_POS_K, /* makes relative keys and queries, where the architecture does not share */
+    LT_PART_POS_Q,
     LT_PART_O,
     LT_PART_GATE,
     LT_PART_UP,
@@ -63,6 +71,7 @@ typedef struct lt_row {
     lt_part part;
     lt_layout layout;
     bool transposed; /* the file has [in, out] */
+    bool bare;       /* QKV: without biases of this name */
 } lt_row;
 
 struct lt_family {
@@ -73,6 +82,12 @@ struct lt_family {
     const char *keys[6]; /* config.json's names of C, F, V, H, m, max_pos; NULL = the usual ones */
     const lt_row *rows;  /* up to LT_PART_END */
 };
+
+/* ---- families in files of their own ---- */
+/* family_deberta.c */
+void lt_family_impl_read_deberta(lt_reader *r, lt_arch *a);
+void lt_family_impl_read_deberta_v2(lt_reader *r, lt_arch *a);
+extern const lt_row lt_family_impl_deberta_rows[], lt_family_impl_deberta_v2_rows[];
 
 /* families.c.  All families; *n: how many. */
 const lt_family *lt_families(size_t *n);

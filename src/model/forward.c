@@ -68,7 +68,7 @@ static const float *read_out(lt_model *m, const lt_forward_args *a, int64_t n) {
         LT_OP_TIMED(m, linear, linear_fwd,
                     &(struct lt_linear_args){.lin = &m->pooler, .rows = n, .x = lt_arr_f32(m->rows_out), .y = lt_arr_f32(m->pool_u)});
         LT_OP(m, act_fwd,
-              &(struct lt_act_args){.act = LT_ACT_TANH, .rows = n, .F = C, .u = lt_arr_f32(m->pool_u), .h = lt_arr_f32(m->pooled)});
+              &(struct lt_act_args){.act = m->arch.pool_act, .rows = n, .F = C, .u = lt_arr_f32(m->pool_u), .h = lt_arr_f32(m->pooled)});
         return m->pooled;
     }
     if (a->readout != LT_READ_MEAN && a->readout != LT_READ_MAX) return m->rows_out;
@@ -99,9 +99,11 @@ void lt_model_forward(lt_model *m, const lt_forward_args *a, lt_readout_rows *ou
     m->targets = lt_model_impl_targets(a);
     lt_model_impl_upload(m, a);
     lt_arr x = embed(m, a);
+    if (arch->conv_kernel) lt_model_impl_conv_fwd(m, a->pack, x);
     for (int l = 0; l < arch->m; l++) {
         if (a->hidden) download(m, x, T, a->hidden + l * T * C);
         x = lt_model_impl_block_fwd(m, a->pack, l, a->bank, pick && l == arch->m - 1, x);
+        if (arch->conv_kernel && l == 0) lt_model_impl_conv_join(m, a->pack, x);
     }
     finish_rows(m, n, x);
     if (a->hidden) download(m, lt_arr_f32(m->rows_out), T, a->hidden + arch->m * T * C);
@@ -117,7 +119,7 @@ void lt_model_forward(lt_model *m, const lt_forward_args *a, lt_readout_rows *ou
 static const float *backward_readout(lt_model *m, const lt_forward_args *a, const float *d_out, int64_t n) {
     lt_arr u = lt_arr_f32(m->pool_u), d = lt_arr_f32((float *)(uintptr_t)d_out);
     if (uses_pooler(m, a->readout)) {
-        LT_OP(m, act_bwd, &(struct lt_act_args){.act = LT_ACT_TANH, .rows = n, .F = m->arch.C, .u = u, .dh = d, .du = u});
+        LT_OP(m, act_bwd, &(struct lt_act_args){.act = m->arch.pool_act, .rows = n, .F = m->arch.C, .u = u, .dh = d, .du = u});
         LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = &m->pooler, .rows = n, .x = lt_arr_f32(m->d_rows), .y = u});
         return m->d_rows;
     }
@@ -152,9 +154,13 @@ void lt_model_backward(lt_model *m, const lt_forward_args *a, const float *d_out
         lt_model_impl_norm_bwd(m, &m->final_norm, &m->final_saved, n, grad, NULL, m->g_x[LT_FFN]);
         grad = m->g_x[LT_FFN];
     }
-    for (int l = arch->m - 1; l >= 0; l--)
-        grad = lt_model_impl_block_bwd(m, a->pack, l, a->bank, pick && l == arch->m - 1, l > 0 || in_prompt, grad);
+    float *below = NULL;
+    for (int l = arch->m - 1; l >= 0; l--) {
+        if (arch->conv_kernel && l == 0) grad = lt_model_impl_conv_split(m, a->pack, in_prompt, grad);
+        grad = below = lt_model_impl_block_bwd(m, a->pack, l, a->bank, pick && l == arch->m - 1, l > 0 || in_prompt, grad);
+    }
     if (!in_prompt) return;
+    if (arch->conv_kernel) lt_model_impl_conv_bwd(m, a->pack, below);
     if (arch->embed_norm) {
         lt_model_impl_norm_bwd(m, &m->embed_norm, &m->embed_saved, a->pack->n_tok, grad, NULL, m->g_x[LT_FFN]);
         grad = m->g_x[LT_FFN];

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # TEST labels: lint timeout: 60
-# Code of a step names no family: in src/model only families.c (rows of the table) and comments may. A new family is a row; a new shape a switch of lt_arch.
+# Code of a step names no family: in src/model only families.c and family_*.c (rows of the table) and comments may. A new family is a row; a new shape a switch of lt_arch.
 # shellcheck source=tests/lint/lint.bash
 . "$(dirname "$0")/lint.bash"
 
-family_words='bert|roberta|llama|mistral|mixtral|qwen|gpt_?2|gpt_?neox|bloom|falcon|gemma|olmo'
+family_words='bert|roberta|llama|mistral|mixtral|qwen|gpt_?2|gpt_?neox|bloom|falcon|gemma|olmo|deberta'
 
 # Comments are taken out, then words of identifiers and strings are looked at.
 scan() {
     local file
     while read -r file; do
-        case $file in src/model/families.c | '') continue ;; esac
+        case $file in src/model/families.c | src/model/family_*.[ch] | '') continue ;; esac
         awk -v file="$file" -v names="$family_words" '
             {
                 line = $0
@@ -33,5 +33,6 @@ caught "code behind a comment" src/model/plan.c <<<'/* BERT */ int is_llama;'
 accepted "a comment" src/model/block.c <<<'/* A block as in LLaMA
  * and BERT. */ int x; // as GPT-2'
 accepted "the table of families" src/model/families.c <<<'{.model_type = "bert"},'
+accepted "a family in a file of its own" src/model/family_deberta.c <<<'void read_deberta(void);'
 accepted "other words" src/model/block.c <<<'int albertine, options, adapt_opts;'
 verdict

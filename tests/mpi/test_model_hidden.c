@@ -1,5 +1,5 @@
 // TEST np: 1 2 4  rooms: model  labels: mpi  timeout: 120  ops: guard
-/* Hidden states of every layer against transformers (goldens from tests/golden/make_hidden.py and make_minilm.py), tensor parallel over all ranks of the test.
+/* Hidden states of every layer against transformers (goldens from tests/golden/make_hidden.py, make_deberta.py and make_minilm.py), tensor parallel over all ranks of the test.
  * Limit 2e-5 absolute in f32: the goldens are f64 rounded to f32; states are of order 1 to 5. */
 #define LT_TEST_MPI
 #include "model_fixture.h"
@@ -109,6 +109,9 @@ int main(void) {
     compare(&f, "tiny-llama", "hidden_tiny-llama.h5", "hidden_bidirectional", both, tp);
     compare(&f, "tiny-mistral", "hidden_tiny-mistral.h5", "hidden", NULL, tp);
     compare(&f, "tiny-gpt2", "hidden_tiny-gpt2.h5", "hidden", NULL, tp);
+    compare(&f, "tiny-deberta", "hidden_tiny-deberta.h5", "hidden", NULL, tp);
+    compare(&f, "tiny-deberta-v2", "hidden_tiny-deberta-v2.h5", "hidden", NULL, tp);
+    compare(&f, "tiny-deberta-v2-conv", "hidden_tiny-deberta-v2-conv.h5", "hidden", NULL, tp);
     if (find_minilm(minilm))
         compare(&f, minilm, "hidden_minilm.h5", "hidden", NULL, tp);
     else if (lt_comm_rank(f.world) == 0)
