@@ -1,5 +1,6 @@
 #pragma once
-/* Private to the kernels room: memory, marks and layout of constants of back ends whose arrays lie in plain host memory (ref, cpu).  Entries of lt_ops; meaning: ops.h. */
+/* Private to the kernels room: memory, marks and layout of constants of back ends whose arrays lie in plain host memory (ref, cpu).  Entries of lt_ops;
+ * meaning: ops.h. */
 
 #include "kernels/ops.h"
 

@@ -36,8 +36,8 @@ typedef enum lt_positions {
     LT_POS_RELATIVE /* scores know the distance (lt_relative), the embeddings nothing */
 } lt_positions;
 
-/* Scores that know the distance of query and key (He et al. 2021); beside LT_POS_TABLE or alone.  A table has an embedding for each distance, or for each bucket
- * of far ones; every layer makes relative keys and queries of them, with matrices of its own or with those of its keys and queries. */
+/* Scores that know the distance of query and key (He et al. 2021); beside LT_POS_TABLE or alone.  A table has an embedding for each distance, or for each
+ * bucket of far ones; every layer makes relative keys and queries of them, with matrices of its own or with those of its keys and queries. */
 typedef struct lt_relative {
     bool c2p, p2c;   /* queries meet relative keys; keys meet relative queries; neither: no relative positions */
     bool shared;     /* made by the layer's key and query matrices */

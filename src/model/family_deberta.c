@@ -1,11 +1,12 @@
-/* DeBERTa (He et al. 2021a) and its second and third versions (He et al. 2021b), model types deberta and deberta-v2: how config.json is read, what the tensors are
- * called.
+/* DeBERTa (He et al. 2021a) and its second and third versions (He et al. 2021b), model types deberta and deberta-v2: how config.json is read, and what the
+ * tensors are called.
  *
- * Both are encoders with norms behind the branches whose scores know the distance of query and key (lt_relative).  The first keeps q, k and v head by head in
- * one matrix, with biases of q and v that are tensors of their own, has an embedding for every distance, and makes relative keys without a bias.  The second has
- * three matrices, may bucket far distances, norm the embeddings of distances, make relative keys and queries with the matrices of keys and queries, and
- * put a convolution beside the first block.  All scores are divided by sqrt(D (1 + number of relative terms)), whether relative attention is on or not.
- * What their code allows and no published model has (talking heads, embeddings of another width, grouped convolutions) is an error that names it. */
+ * Both are encoders with norms behind the branches whose scores know the distance of query and key (lt_relative).  The first keeps q, k and v head by
+ * head in one matrix, with biases of q and v that are tensors of their own, has an embedding for every distance, and makes relative keys without a bias.  The
+ * second has three matrices, may bucket far distances, norm the embeddings of distances, make relative keys and queries with the matrices of keys and
+ * queries, and put a convolution beside the first block.  All scores are divided by sqrt(D (1 + number of relative terms)), whether relative attention is
+ * on or not.  What their code allows and no published model has (talking heads, embeddings of another width, grouped convolutions) is an error that
+ * names it. */
 #include "model/family_impl.h"
 
 #include <math.h>

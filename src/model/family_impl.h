@@ -34,18 +34,10 @@ typedef enum lt_part {
     LT_PART_EMBED_NORM,
     LT_PART_FINAL_NORM,
     LT_PART_POOLER, /* optional */
-    LT_PART_REL_TABLE,
-    LT_PART_REL_NORM,
-    LT_PART_CONV, /* [out, in, kernel] */
-    LT_PART_CONV_NORM,
     LT_PART_Q,
     LT_PART_K,
     LT_PART_V,
-    LT_PART_QKV,    /* the three in one tensor, cut as the layout says */
-    LT_PART_Q_BIAS, /* biases that are tensors of their own, without a suffix: the row of the matrix is bare */
-    LT_PART_V_BIAS,
-    LT_PART_POS_K, /* makes relative keys and queries, where the architecture does not share */
-    LT_PART_POS_Q,
+    LT_PART_QKV, /* the three in one tensor, cut as the layout says */
     LT_PART_O,
     LT_PART_GATE,
     LT_PART_UP,
@@ -53,7 +45,16 @@ typedef enum lt_part {
     LT_PART_DOWN,
     LT_PART_Q_NORM,
     LT_PART_K_NORM,
-    LT_PART_NORM /* + 3 * branch + place: see LT_NORM_PART */
+    LT_PART_NORM,                         /* + 3 * branch + place: see LT_NORM_PART */
+    LT_PART_REL_TABLE = LT_PART_NORM + 6, /* relative positions: the table, its norm, */
+    LT_PART_REL_NORM,
+    LT_PART_POS_K, /* what makes relative keys and queries of it where the architecture does not share */
+    LT_PART_POS_Q,
+    LT_PART_CONV, /* [out, in, kernel] */
+    LT_PART_CONV_NORM,
+    LT_PART_Q_BIAS, /* biases that are tensors of their own, without a suffix: the row of the matrix is bare */
+    LT_PART_V_BIAS,
+    LT_PARTS
 } lt_part;
 /* branch 0 attention, 1 feed-forward; place 0 in, 1 out, 2 after. */
 #define LT_NORM_PART(branch, place) (LT_PART_NORM + 3 * (branch) + (place))

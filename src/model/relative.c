@@ -2,10 +2,10 @@
  *
  *     score = scale (q_i . k_j + q_i . K[i - j] + k_j . Q[i - j])        K = W_pos_k E, Q = W_pos_q E;  E: embeddings of distances, normed or not
  *
- * W, E and so K and Q are frozen, so every layer's K and Q are made once, when loading ends: for this rank's heads, and for the distances that sequences of
- * the planned length reach.  They are kept by distance, not by bucket: what a bucket saves in products it would cost in gathers, up to the lengths that
- * models with such positions have.  A step makes the products with them inside attention and keeps nothing; the constants count as activations, for the plan sets
- * their size.
+ * W, E and so K and Q are frozen, so every layer's K and Q are made once, when loading ends: for this rank's heads, and for the distances that
+ * sequences of the planned length reach.  They are kept by distance, not by bucket: what a bucket saves in products it would cost in gathers, up to the
+ * lengths that models with such positions have.  A step makes the products with them inside attention and keeps nothing; the constants count as activations,
+ * for the plan sets their size.
  *
  * What is trained.  Keys of a prefix stand nowhere in the text: they meet queries by content alone, and the text keeps its places, so a prefix changes
  * what rows see and not where they are; to count it as text would make every distance to it a term that no position of it asked for.  Prompt rows are rows

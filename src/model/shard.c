@@ -164,7 +164,7 @@ static lt_status add_layer_row(lt_model *m, const lt_row *row, int l) {
     lt_block *b = &m->block[l];
     int64_t C = a->C, D = a->D, r = m->grid->tp_rank, hd = m->Hl * D, kd = m->Hkvl * D, whole_q = a->H * D, whole_kv = a->Hkv * D;
     int64_t q0 = r * hd, k0 = m->kv_first * D, f0 = r * m->Fl, up_at = a->glu ? m->Fl : 0;
-    if (row->part >= LT_PART_NORM) {
+    if (row->part >= LT_PART_NORM && (int)row->part < LT_NORM_PARTS) {
         int which = (int)row->part - LT_PART_NORM, branch = which / 3, place = which % 3;
         if (!lt_model_impl_has_norm(a, branch, place)) return LT_OK;
         return add_norm(m, row, l, C, b->norm[branch][place].w, b->norm[branch][place].b);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # TEST labels: lint timeout: 60
-# Code of a step names no family: in src/model only families.c and family_*.c (rows of the table) and comments may. A new family is a row; a new shape a switch of lt_arch.
+# Code of a step names no family: in src/model only families.c and family_*.c (rows of the table) and comments may. A new family is a row; a new shape a
+# switch of lt_arch.
 # shellcheck source=tests/lint/lint.bash
 . "$(dirname "$0")/lint.bash"
 

@@ -1,6 +1,6 @@
 // TEST np: 1 2 4  rooms: model  labels: mpi  timeout: 120  ops: guard
-/* Hidden states of every layer against transformers (goldens from tests/golden/make_hidden.py, make_deberta.py and make_minilm.py), tensor parallel over all ranks of the test.
- * Limit 2e-5 absolute in f32: the goldens are f64 rounded to f32; states are of order 1 to 5. */
+/* Hidden states of every layer against transformers (goldens: make_hidden.py, make_deberta.py and make_minilm.py of tests/golden), tensor parallel over all
+ * ranks of the test.  Limit 2e-5 absolute in f32: the goldens are f64 rounded to f32; states are of order 1 to 5. */
 #define LT_TEST_MPI
 #include "model_fixture.h"
 
