@@ -63,6 +63,7 @@ typedef struct lt_dims {
     int64_t max_prefix;            /* longest bank slot P */
     int64_t slots;                 /* bank slots */
     int heads, kv_heads, head_dim; /* of this rank */
+    bool relative;                 /* attention with lt_attn_rel */
 } lt_dims;
 
 /* ---- frozen linear layer ---- */

@@ -90,7 +90,8 @@ void lt_model_impl_carve(lt_model *m) {
                     .slots = lim->slots,
                     .heads = m->Hl,
                     .kv_heads = m->Hkvl,
-                    .head_dim = a->D};
+                    .head_dim = a->D,
+                    .relative = lt_arch_is_relative(a)};
     m->stream_dt = lt_arch_stream_dtype(a, m->ctx.compute);
     if (lt_model_impl_has_in(m)) { /* with an input norm, both are read before the other is written */
         m->in[LT_ATTN] = take(m, T, C);

@@ -179,7 +179,8 @@ static rig *rig_new(const setting *s, int threads, int layers) {
                     .slots = s->slots,
                     .heads = s->heads,
                     .kv_heads = s->kv,
-                    .head_dim = s->D};
+                    .head_dim = s->D,
+                    .relative = s->relative};
     g->ctx.ws_bytes = lt_ops_cpu()->ws_bytes(&g->ctx, &dims);
     CHECK_OK(lt_calloc(&g->ctx.ws, (int64_t)g->ctx.ws_bytes, 1, "workspace"));
     return g;

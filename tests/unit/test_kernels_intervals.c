@@ -314,7 +314,8 @@ static void call(problem *b, const lt_ops *ops, int threads, bool backward) {
                  .slots = p->n_slots,
                  .heads = b->l->heads,
                  .kv_heads = b->l->kv,
-                 .head_dim = b->l->D};
+                 .head_dim = b->l->D,
+                 .relative = b->l->c2p || b->l->p2c};
     lt_ctx c = {.ops = ops, .threads = threads};
     c.ws_bytes = ops->ws_bytes(&c, &d);
     c.ws = test_new((int64_t)c.ws_bytes, LT_U8).p;

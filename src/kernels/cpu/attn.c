@@ -38,9 +38,10 @@ typedef struct workspace {
 } workspace;
 
 /* The arrays of a thread, in a block of floats at base (NULL: only counts them).  Returns their number. */
-static int64_t carve_scratch(float *base, int64_t keys, int64_t D, lt_attn_scratch *w) {
+static int64_t carve_scratch(float *base, int64_t keys, int64_t D, bool relative, lt_attn_scratch *w) {
     enum { LINE = LT_ALIGN / (int)sizeof(float) };
-    int64_t Dp = lt_attn_round(D), ld = LT_ATTN_QT + LT_VL, used = 0;
+    int64_t Dp = lt_attn_round(D), ld = LT_ATTN_QT + (relative ? LT_VL : 0), used = 0, lead = relative ? LINE : 0;
+    int64_t margin = relative ? LT_ATTN_MARGIN * ld : 0;
     const struct {
         float **at;
         int64_t n;
@@ -53,9 +54,9 @@ static int64_t carve_scratch(float *base, int64_t keys, int64_t D, lt_attn_scrat
                  {&w->acc, LT_ATTN_QT * Dp},
                  {&w->qt, LT_ATTN_QT * D},
                  {&w->dot, LT_ATTN_QT * D},
-                 {&w->s, LINE + LT_ATTN_KT * ld},
-                 {&w->ds, LINE + (LT_ATTN_KT + 2 * LT_ATTN_MARGIN) * ld},
-                 {&w->band, (LT_ATTN_KT + LT_ATTN_QT) * LT_ATTN_QT},
+                 {&w->s, lead + LT_ATTN_KT * ld},
+                 {&w->ds, lead + LT_ATTN_KT * ld + 2 * margin},
+                 {&w->band, relative ? (LT_ATTN_KT + LT_ATTN_QT) * LT_ATTN_QT : 0},
                  {&w->top, LT_ATTN_QT},
                  {&w->sum, LT_ATTN_QT},
                  {&w->place, LT_ATTN_QT},
@@ -66,8 +67,8 @@ static int64_t carve_scratch(float *base, int64_t keys, int64_t D, lt_attn_scrat
         used += (array[i].n + LINE - 1) / LINE * LINE;
     }
     if (base) {
-        w->s += LINE;
-        w->ds += LINE + LT_ATTN_MARGIN * ld;
+        w->s += lead;
+        w->ds += lead + margin;
     }
     return used;
 }
@@ -82,7 +83,7 @@ static workspace carve(lt_arena *arena, int threads, const lt_dims *d) {
     lt_attn_scratch unused;
     workspace w = {.part_elems = 2 * d->max_prefix * d->kv_heads * d->head_dim, .keys = d->max_prefix + d->max_len};
     int chunks = most_chunks(d->kv_heads, w.keys);
-    w.scratch_elems = carve_scratch(NULL, w.keys, d->head_dim, &unused);
+    w.scratch_elems = carve_scratch(NULL, w.keys, d->head_dim, d->relative, &unused);
     w.long_rows = chunks > 1 ? d->rows : 0;
     w.order = lt_arena_take(arena, d->seqs, sizeof *w.order);
     w.long_at = lt_arena_take(arena, d->seqs, sizeof *w.long_at);
@@ -121,7 +122,7 @@ static int64_t cost_of(const struct lt_attn_args *a, int64_t seq) {
 /* Checks the plan against the workspace, carves it and sorts the sequences by slot (counting sort, none first).  Chunk sums: backward only. */
 static lt_status prepare(const lt_ctx *c, const struct lt_attn_args *a, bool backward, workspace *w) {
     const lt_attn_plan *p = a->plan;
-    lt_dims d = {.seqs = p->n_seq, .heads = a->heads, .kv_heads = a->kv_heads, .head_dim = a->head_dim};
+    lt_dims d = {.seqs = p->n_seq, .heads = a->heads, .kv_heads = a->kv_heads, .head_dim = a->head_dim, .relative = a->rel != NULL};
     LT_ASSERT(a->heads % a->kv_heads == 0 && (uintptr_t)c->ws % LT_ALIGN == 0);
     if (a->bank) {
         d.max_prefix = p->P_max;
@@ -130,6 +131,7 @@ static lt_status prepare(const lt_ctx *c, const struct lt_attn_args *a, bool bac
     for (int64_t i = 0; i < p->n_seq; i++) {
         LT_ASSERT(slot_of(a, i) < (int32_t)d.slots && prefix_of(a, i) <= d.max_prefix);
         LT_ASSERT(p->k_row0[i] >= 0 && p->k_len[i] >= 0 && p->k_row0[i] + (int64_t)p->k_len[i] <= p->n_k);
+        LT_ASSERT(!a->rel || p->k_len[i] <= a->rel->reach);
         if (p->k_len[i] > d.max_len) d.max_len = p->k_len[i];
         if (backward && chunks_at(a, i) > 1) d.rows += p->k_len[i];
     }
@@ -212,7 +214,7 @@ typedef void unit_fn(const lt_attn_unit *u, const lt_attn_scratch *w);
 static void work_share(const lt_ctx *c, const struct lt_attn_args *a, const workspace *w, int64_t total, int t, unit_fn *work,
                        bool backward) {
     lt_attn_scratch scratch;
-    carve_scratch(w->scratch + t * w->scratch_elems, w->keys, a->head_dim, &scratch);
+    carve_scratch(w->scratch + t * w->scratch_elems, w->keys, a->head_dim, a->rel != NULL, &scratch);
     float *part = w->part + 2 * t * w->part_elems;
     int32_t *edge = w->edge + 2 * t;
     edge[0] = edge[1] = -1;
