@@ -85,7 +85,7 @@ static void settle_positions(lt_reader *r, lt_arch *a, int terms) {
     if (!lt_reader_bool(r, "relative_attention", false)) *rel = (lt_relative){0};
     a->positions = lt_reader_bool(r, "position_biased_input", true) ? LT_POS_TABLE : lt_arch_is_relative(a) ? LT_POS_RELATIVE : LT_POS_NONE;
     a->attn_scale = 1.0f / sqrtf((float)a->D * (float)(1 + terms));
-    if (r->st == LT_OK && rel->buckets && rel->max_relative - 1 <= rel->buckets / 2)
+    if (r->st == LT_OK && (rel->buckets == 1 || (rel->buckets && rel->max_relative - 1 <= rel->buckets / 2)))
         r->st = LT_FAIL(LT_ERR_FORMAT, "%s: position_buckets: %lld leave no far distances below max_relative_positions: %lld", r->path,
                         (long long)rel->buckets, (long long)rel->max_relative);
 }
