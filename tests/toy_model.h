@@ -291,12 +291,12 @@ static inline void toy_linear(toy *t, const toy_seq *s, int part, lt_target targ
 }
 
 static inline void toy_rotate(const lt_arch *a, int layer, int64_t rows, int heads, int64_t pos0, double *x) {
-    int half = a->D / 2;
+    int half = a->rot / 2;
     for (int64_t r = 0; r < rows; r++)
         for (int h = 0; h < heads; h++)
             for (int i = 0; i < half; i++) {
                 double *p = x + (r * heads + h) * a->D + i, *q = p + half;
-                double angle = (double)(pos0 + r) * pow(a->rope_theta[a->layer[layer].rope], -2.0 * i / a->D), c = cos(angle),
+                double angle = (double)(pos0 + r) * pow(a->rope[a->layer[layer].rope].theta, -2.0 * i / a->rot), c = cos(angle),
                        n = sin(angle);
                 double low = *p * c - *q * n, high = *q * c + *p * n;
                 *p = low;
@@ -371,7 +371,7 @@ static inline void toy_attention(toy *t, const toy_seq *s, int layer, int64_t ro
                     if (a->relative.p2c) dot += kj[d] * pos_q[at + d];
                 }
                 dot *= (double)a->attn_scale;
-                if (a->positions == LT_POS_ALIBI) dot += toy_slope(h, a->H) * (double)(j - i);
+                if (a->positions == LT_POS_ALIBI) dot += (double)a->alibi_scale * toy_slope(h, a->H) * (double)(j - i);
                 sum += p[s->prefix + j] = seen ? exp(dot) : 0;
             }
             for (int64_t j = -s->prefix; j < rows; j++) {

@@ -56,6 +56,7 @@ static void neox(lt_arch *a) {
     a->parallel = a->norm_bias = a->causal = a->final_norm = true;
     a->biases = LT_BIAS_ALL;
     a->positions = LT_POS_ROTARY;
+    a->rot = 2;
 }
 
 static void bloom(lt_arch *a) {
@@ -64,6 +65,7 @@ static void bloom(lt_arch *a) {
     a->biases = LT_BIAS_ALL;
     a->act = LT_ACT_GELU_TANH;
     a->positions = LT_POS_ALIBI;
+    a->alibi_scale = 0.5f;
 }
 
 static void gemma3(lt_arch *a) {
@@ -169,6 +171,8 @@ static void flip_attn_scale(lt_arch *a) { a->attn_scale *= 1.01f; }
 static void flip_biases(lt_arch *a) { a->biases = 0; }
 static void flip_offset(lt_arch *a) { a->pos_offset = 0; }
 static void flip_types(lt_arch *a) { a->types = 0; }
+static void flip_rot(lt_arch *a) { a->rot = 4; }
+static void flip_slopes(lt_arch *a) { a->alibi_scale = 1; }
 static void flip_final(lt_arch *a) { a->final_norm = !a->final_norm; }
 
 static const shape shapes[] = {
@@ -177,8 +181,8 @@ static const shape shapes[] = {
     {"gpt2", gpt2, LT_LAYOUT_PLAIN, true, true, .flip = {flip_act, flip_biases}},
     {"falcon", falcon, LT_LAYOUT_GROUPS, true, .flip = {flip_parallel}},
     {"falcon, groups", falcon_groups, LT_LAYOUT_GROUPS, true, .flip = {flip_shared}},
-    {"neox", neox, LT_LAYOUT_HEADS, true, .bf16 = true, .flip = {flip_parallel, flip_shared, flip_biases}},
-    {"bloom", bloom, LT_LAYOUT_HEADS, true, .flip = {flip_alibi, flip_embed_norm}},
+    {"neox", neox, LT_LAYOUT_HEADS, true, .bf16 = true, .flip = {flip_parallel, flip_shared, flip_biases, flip_rot}},
+    {"bloom", bloom, LT_LAYOUT_HEADS, true, .flip = {flip_alibi, flip_embed_norm, flip_slopes}},
     {"gemma3", gemma3, .bf16 = true, .flip = {flip_out, flip_plus_one, flip_qk_norm, flip_embed_scale, flip_rope, flip_window}},
     {"gemma3, gate and up in one", gemma3, .fused_up = true, .flip = {flip_attn_scale}},
     {"qwen2", qwen2, .flip = {flip_biases}},
@@ -209,11 +213,13 @@ static void make_toy(const shape *s, lt_row rows[32], toy *t) {
                         .act = LT_ACT_GELU_ERF,
                         .embed_scale = 1,
                         .n_ropes = 0,
-                        .rope_theta = {10000, 100}}};
+                        .rope = {{.theta = 10000}, {.theta = 100}},
+                        .alibi_scale = 1}};
     lt_arch *a = &t->arch;
     (void)snprintf(a->model_type, sizeof a->model_type, "toy");
     s->set(a);
     if (a->positions == LT_POS_ROTARY && !a->n_ropes) a->n_ropes = 1;
+    if (!a->rot) a->rot = a->D;
     if (a->attn_scale == 0) a->attn_scale = 1 / sqrtf((float)a->D);
     for (int l = 0; l < a->m; l++) a->layer[l].causal = a->causal;
     int n = 0;

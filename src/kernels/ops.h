@@ -124,14 +124,15 @@ struct lt_act_args {
     lt_arr du; /* bwd out, shape of u; may alias u */
 };
 
-/* ---- rotary embedding, HF "rotate half" layout: pairs (d, d + D/2) ---- */
+/* ---- rotary embedding of the first R numbers of a head, HF "rotate half" layout: pairs (d, d + R/2) ---- */
 struct lt_rope_args {
     int64_t rows;
     int heads, head_dim;
+    int rot;  /* R <= head_dim, even; the rest of a head stays */
     lt_arr x; /* in place: [rows, heads * D] with row stride ld_x */
     int64_t ld_x;
     const int32_t *pos;   /* [rows] */
-    const float *cos_sin; /* [max_pos][D]: D/2 cosines then D/2 sines */
+    const float *cos_sin; /* [max_pos][R]: R/2 cosines then R/2 sines */
     int inverse;          /* 1: rotate by -angle (backward) */
 };
 

@@ -103,7 +103,7 @@ void lt_model_impl_carve(lt_model *m) {
         else
             m->saved[l] = m->saved[0];
     }
-    for (int r = 0; r < a->n_ropes; r++) m->cos_sin[r] = take_f32(m, lim->max_len + lim->P_max, a->D);
+    for (int r = 0; r < a->n_ropes; r++) m->cos_sin[r] = take_f32(m, lim->max_len + lim->P_max, a->rot);
     lt_model_impl_carve_relative(m);
     lt_model_impl_carve_conv(m);
     if (a->positions == LT_POS_ALIBI) m->slopes = take_f32(m, m->Hl, 1);

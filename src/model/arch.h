@@ -2,14 +2,14 @@
 /* What a Hugging Face config.json says about a transformer, as data.
  *
  * The passes (forward.c, block.c, block_bwd.c, attention.c) read this struct and no family's name; tests/lint/families.sh checks it.  A family is a
- * row of families.c: how its config.json fills this struct, and its tensors' names and cuts.
+ * row of families.c: how its config.json fills this struct, and its tensors' names and cuts (family_*.c).
  *
  * A block is two branches, attention and feed-forward, each
  *
  *     y = after(x + out(body(in(x))))        in, out, after: optional norms
  *
- *   BERT: after.   LLaMA, Mistral, GPT-2: in.   Gemma 3: in and out.   Falcon, GPT-NeoX: parallel, both branches read the block's x and their sum is
- *   added to it at once.
+ *   BERT, DeBERTa: after.   LLaMA, Mistral, Qwen, GPT-2, BLOOM: in.   Gemma 3: in and out.   Falcon, GPT-NeoX: parallel, both branches read the block's x
+ *   and their sum is added to it at once.
  * Letters: see tensor.h. */
 
 #include "kernels/ops.h"
@@ -20,7 +20,7 @@ extern "C" {
 
 enum { LT_MAX_LAYERS = 4096, LT_MAX_ROPES = 2 };
 
-typedef struct lt_family lt_family; /* a row of families.c */
+typedef struct lt_family lt_family; /* a row of the table in families.c */
 
 /* Norms of a branch, as bits of lt_arch.norms. */
 enum { LT_NORM_IN = 1, LT_NORM_OUT = 2, LT_NORM_AFTER = 4 };
@@ -46,6 +46,19 @@ typedef struct lt_relative {
     int64_t buckets; /* 0: every distance is its own; else up to buckets / 2 they are, and beyond they grow like logarithms up to ... */
     int64_t max_relative; /* ... this distance */
 } lt_relative;
+
+/* How rotary frequencies are stretched for sequences longer than those of pre-training. */
+typedef enum lt_rope_kind {
+    LT_ROPE_PLAIN,
+    LT_ROPE_LINEAR, /* all by `factor` (Chen et al. 2023) */
+    LT_ROPE_BANDS   /* slow ones by `factor`, fast ones not at all, those between gradually (LLaMA 3.1) */
+} lt_rope_kind;
+
+typedef struct lt_rope {
+    lt_rope_kind kind;
+    double theta, factor;
+    double low, high, original; /* BANDS: wavelengths above original / low are slow, below original / high fast */
+} lt_rope;
 
 /* What may differ from layer to layer. */
 typedef struct lt_layer {
@@ -79,14 +92,16 @@ typedef struct lt_arch {
     lt_positions positions;
     int64_t pos_offset; /* position 0 is row pos_offset of the table */
     int n_ropes;
-    double rope_theta[LT_MAX_ROPES];
+    lt_rope rope[LT_MAX_ROPES];
+    int rot;           /* numbers of a head that are rotated, from the first on */
+    float alibi_scale; /* factor of the slopes */
     lt_relative relative;
     int conv_kernel; /* width of a convolution of the embeddings along the sequence, which joins behind the first block; odd, 0 = none */
     lt_act conv_act;
-    lt_act pool_act;   /* of the pooler */
     float embed_scale; /* of token rows */
     bool embed_norm;   /* norm of the sum of the embeddings */
     bool final_norm;   /* norm of the last block's output */
+    lt_act pool_act;   /* of the pooler: a dense layer on the row that is read out, where the file has one */
     bool causal;       /* as pre-trained: decides the default read-out */
     bool tied;         /* output embedding = input embedding */
 } lt_arch;

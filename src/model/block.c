@@ -16,6 +16,7 @@ void lt_model_impl_rotate(lt_model *m, int layer, lt_arr x, int64_t ld, int head
           &(struct lt_rope_args){.rows = rows,
                                  .heads = heads,
                                  .head_dim = m->arch.D,
+                                 .rot = m->arch.rot,
                                  .x = x,
                                  .ld_x = ld,
                                  .pos = pos,

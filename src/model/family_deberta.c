@@ -90,7 +90,7 @@ static void settle_positions(lt_reader *r, lt_arch *a, int terms) {
                         (long long)rel->buckets, (long long)rel->max_relative);
 }
 
-void lt_family_impl_read_deberta(lt_reader *r, lt_arch *a) {
+static void read_deberta(lt_reader *r, lt_arch *a) {
     read_common(r, a);
     a->biases = (LT_BIAS_ALL & ~LT_BIAS_K) | LT_BIAS_POS_Q;
     lt_reader_expect(r, "talking_head", false);
@@ -112,7 +112,7 @@ static void read_conv(lt_reader *r, lt_arch *a) {
         lt_reader_act(r, "conv_act", "tanh", &a->conv_act);
 }
 
-void lt_family_impl_read_deberta_v2(lt_reader *r, lt_arch *a) {
+static void read_deberta_v2(lt_reader *r, lt_arch *a) {
     lt_relative *rel = &a->relative;
     read_common(r, a);
     a->biases = LT_BIAS_ALL | LT_BIAS_POS_K | LT_BIAS_POS_Q;
@@ -126,33 +126,34 @@ void lt_family_impl_read_deberta_v2(lt_reader *r, lt_arch *a) {
     read_conv(r, a);
 }
 
-#define ROW(tensor, where)                                                                                                                 \
-    { .name = (tensor), .part = (where) }
 #define AT "encoder.layer.%d."
 /* Around attention. */
 #define FRAME                                                                                                                              \
-    ROW("embeddings.word_embeddings", LT_PART_TOKENS), ROW("embeddings.position_embeddings", LT_PART_POSITIONS),                           \
-        ROW("embeddings.token_type_embeddings", LT_PART_TYPES), ROW("embeddings.LayerNorm", LT_PART_EMBED_NORM),                           \
-        ROW("encoder.rel_embeddings", LT_PART_REL_TABLE), ROW("pooler.dense", LT_PART_POOLER),                                             \
-        ROW(AT "attention.output.dense", LT_PART_O), ROW(AT "intermediate.dense", LT_PART_UP), ROW(AT "output.dense", LT_PART_DOWN),       \
-        ROW(AT "attention.output.LayerNorm", LT_NORM_PART(0, 2)), ROW(AT "output.LayerNorm", LT_NORM_PART(1, 2))
+    LT_ROW_PLAIN("embeddings.word_embeddings", LT_PART_TOKENS), LT_ROW_PLAIN("embeddings.position_embeddings", LT_PART_POSITIONS),         \
+        LT_ROW_PLAIN("embeddings.token_type_embeddings", LT_PART_TYPES), LT_ROW_PLAIN("embeddings.LayerNorm", LT_PART_EMBED_NORM),         \
+        LT_ROW_PLAIN("encoder.rel_embeddings", LT_PART_REL_TABLE), LT_ROW_PLAIN("pooler.dense", LT_PART_POOLER),                           \
+        LT_ROW_PLAIN(AT "attention.output.dense", LT_PART_O), LT_ROW_PLAIN(AT "intermediate.dense", LT_PART_UP),                           \
+        LT_ROW_PLAIN(AT "output.dense", LT_PART_DOWN), LT_ROW_PLAIN(AT "attention.output.LayerNorm", LT_NORM_PART(0, 2)),                  \
+        LT_ROW_PLAIN(AT "output.LayerNorm", LT_NORM_PART(1, 2))
 
-const lt_row lt_family_impl_deberta_rows[] = {
-    FRAME,
-    {.name = AT "attention.self.in_proj", .part = LT_PART_QKV, .layout = LT_LAYOUT_HEADS, .bare = true},
-    ROW(AT "attention.self.q_bias", LT_PART_Q_BIAS),
-    ROW(AT "attention.self.v_bias", LT_PART_V_BIAS),
-    ROW(AT "attention.self.pos_proj", LT_PART_POS_K),
-    ROW(AT "attention.self.pos_q_proj", LT_PART_POS_Q),
-    {.part = LT_PART_END}};
+static const lt_row deberta_rows[] = {FRAME,
+                                      {.name = AT "attention.self.in_proj", .part = LT_PART_QKV, .layout = LT_LAYOUT_HEADS, .bare = true},
+                                      LT_ROW_PLAIN(AT "attention.self.q_bias", LT_PART_Q_BIAS),
+                                      LT_ROW_PLAIN(AT "attention.self.v_bias", LT_PART_V_BIAS),
+                                      LT_ROW_PLAIN(AT "attention.self.pos_proj", LT_PART_POS_K),
+                                      LT_ROW_PLAIN(AT "attention.self.pos_q_proj", LT_PART_POS_Q),
+                                      LT_ROW_END};
 
-const lt_row lt_family_impl_deberta_v2_rows[] = {FRAME,
-                                                 ROW("encoder.LayerNorm", LT_PART_REL_NORM),
-                                                 ROW("encoder.conv.conv", LT_PART_CONV),
-                                                 ROW("encoder.conv.LayerNorm", LT_PART_CONV_NORM),
-                                                 ROW(AT "attention.self.query_proj", LT_PART_Q),
-                                                 ROW(AT "attention.self.key_proj", LT_PART_K),
-                                                 ROW(AT "attention.self.value_proj", LT_PART_V),
-                                                 ROW(AT "attention.self.pos_key_proj", LT_PART_POS_K),
-                                                 ROW(AT "attention.self.pos_query_proj", LT_PART_POS_Q),
-                                                 {.part = LT_PART_END}};
+static const lt_row deberta_v2_rows[] = {FRAME,
+                                         LT_ROW_PLAIN("encoder.LayerNorm", LT_PART_REL_NORM),
+                                         LT_ROW_PLAIN("encoder.conv.conv", LT_PART_CONV),
+                                         LT_ROW_PLAIN("encoder.conv.LayerNorm", LT_PART_CONV_NORM),
+                                         LT_ROW_PLAIN(AT "attention.self.query_proj", LT_PART_Q),
+                                         LT_ROW_PLAIN(AT "attention.self.key_proj", LT_PART_K),
+                                         LT_ROW_PLAIN(AT "attention.self.value_proj", LT_PART_V),
+                                         LT_ROW_PLAIN(AT "attention.self.pos_key_proj", LT_PART_POS_K),
+                                         LT_ROW_PLAIN(AT "attention.self.pos_query_proj", LT_PART_POS_Q),
+                                         LT_ROW_END};
+
+const lt_family lt_family_deberta = {.model_type = "deberta", .prefix = "deberta.", .read = read_deberta, .rows = deberta_rows};
+const lt_family lt_family_deberta_v2 = {.model_type = "deberta-v2", .prefix = "deberta.", .read = read_deberta_v2, .rows = deberta_v2_rows};

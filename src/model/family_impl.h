@@ -1,28 +1,36 @@
 #pragma once
-/* Private to the model room: families as rows, and reading of config.json for them. */
+/* Private to the model room: families as rows, and reading of config.json for them.  A file family_*.c holds relatives: for each how its config.json
+ * fills lt_arch, and the names of its tensors. */
 
 #include "model/arch.h"
 
 #include <jansson.h>
 
-/* ---- reading config.json (arch.c) ---- */
+/* ---- reading config.json (family_read.c) ---- */
 typedef struct lt_reader {
     const char *path;
     json_t *root;
     lt_status st; /* first failure; later reads do nothing */
 } lt_reader;
 
-/* A whole number from 1 on; fallback < 0: must be there. */
+/* All of these set the reader's status at the first field that cannot be used and name it; null is as absent. */
+/* A whole number from 1 on; fallback < 0: must be there.  key: spellings, by '|'; the first that is there counts. */
 int64_t lt_reader_int(lt_reader *r, const char *key, int64_t fallback);
 /* A number above 0 of an object that stands in the file. */
 double lt_reader_num(lt_reader *r, const json_t *object, const char *key, double fallback);
 const char *lt_reader_str(lt_reader *r, const char *key, const char *fallback);
 bool lt_reader_bool(lt_reader *r, const char *key, bool fallback);
 void lt_reader_act(lt_reader *r, const char *key, const char *fallback, lt_act *act);
-/* Plain rotary positions: theta of table 0; scaled variants fail by name. */
+/* Rotary positions of the whole head with one table: rope_theta, rope_scaling, and where transformers 5 has them, rope_parameters. */
 void lt_reader_rope(lt_reader *r, lt_arch *a);
+/* Table k from an object with rope_type and what belongs to it; NULL: plain. */
+void lt_reader_rope_table(lt_reader *r, lt_arch *a, int k, const json_t *scaling, double theta);
+/* Layers with a sliding window: those that layer_types names, else from layer `first` on all but every `every`-th (0: all).  window 0: none. */
+void lt_reader_windows(lt_reader *r, lt_arch *a, int64_t window, int64_t first, int64_t every);
 /* Fails unless a boolean field has the value (or is absent). */
 void lt_reader_expect(lt_reader *r, const char *key, bool value);
+/* Fails if a field is there (not null). */
+void lt_reader_refuse(lt_reader *r, const char *key);
 
 /* ---- tensors ---- */
 /* Where a tensor of the file goes. */
@@ -33,7 +41,7 @@ typedef enum lt_part {
     LT_PART_TYPES,
     LT_PART_EMBED_NORM,
     LT_PART_FINAL_NORM,
-    LT_PART_POOLER, /* optional */
+    LT_PART_POOLER, /* optional: the classifier's dense layer before the last */
     LT_PART_Q,
     LT_PART_K,
     LT_PART_V,
@@ -80,15 +88,27 @@ struct lt_family {
     const char *prefix; /* of every name; may be absent in the file */
     /* Fills what is the family's own; common fields (C, F, V, H, D = C / H, m, max_pos; Hkv = H; layers causal as a->causal) are there before or set after. */
     void (*read)(lt_reader *r, lt_arch *a);
-    const char *keys[6]; /* config.json's names of C, F, V, H, m, max_pos; NULL = the usual ones */
-    const lt_row *rows;  /* up to LT_PART_END */
+    const char *keys
+        [6]; /* config.json's names of C, F, V, H, m, max_pos, spellings by '|'; the first NULL = the usual ones; F or max_pos NULL = 4 C,
+                          * unlimited */
+    const lt_row *rows; /* up to LT_PART_END */
 };
 
-/* ---- families in files of their own ---- */
-/* family_deberta.c */
-void lt_family_impl_read_deberta(lt_reader *r, lt_arch *a);
-void lt_family_impl_read_deberta_v2(lt_reader *r, lt_arch *a);
-extern const lt_row lt_family_impl_deberta_rows[], lt_family_impl_deberta_v2_rows[];
+/* A tensor that lies as its part does; TURNED: the file has [in, out]; AS: rows lie as the layout says. */
+#define LT_ROW_PLAIN(tensor, where)                                                                                                        \
+    { .name = (tensor), .part = (where) }
+#define LT_ROW_TURNED(tensor, where)                                                                                                       \
+    { .name = (tensor), .part = (where), .transposed = true }
+#define LT_ROW_AS(tensor, where, how)                                                                                                      \
+    { .name = (tensor), .part = (where), .layout = (how) }
+#define LT_ROW_END                                                                                                                         \
+    { .part = LT_PART_END }
+
+/* Families, each in the file of its relatives. */
+extern const lt_family lt_family_bert, lt_family_roberta, lt_family_xlm_roberta, lt_family_distilbert;
+extern const lt_family lt_family_llama, lt_family_mistral, lt_family_qwen2, lt_family_qwen3, lt_family_gemma3;
+extern const lt_family lt_family_deberta, lt_family_deberta_v2;
+extern const lt_family lt_family_gpt2, lt_family_gpt_neox, lt_family_bloom, lt_family_falcon;
 
 /* families.c.  All families; *n: how many. */
-const lt_family *lt_families(size_t *n);
+const lt_family *const *lt_families(size_t *n);

@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/fault.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,40 +64,6 @@ lt_status lt_model_impl_create(const char *dir, lt_grid *grid, const lt_model_op
     return st;
 }
 
-/* Table r of rotary angles onto the device. */
-static lt_status fill_rotations(lt_model *m, int r) {
-    int64_t D = m->arch.D, half = D / 2, positions = m->limits.max_len + m->limits.P_max;
-    float *table = NULL;
-    LT_TRY(lt_calloc(&table, positions * D, sizeof *table, "rotary angles"));
-    for (int64_t p = 0; p < positions; p++)
-        for (int64_t i = 0; i < half; i++) {
-            /* transformers computes the angle in f32: the same rounding keeps long positions comparable */
-            float inv = (float)(1.0 / pow(m->arch.rope_theta[r], (double)(2 * i) / (double)D)), angle = (float)p * inv;
-            table[p * D + i] = cosf(angle);
-            table[p * D + half + i] = sinf(angle);
-        }
-    lt_status st = lt_ctx_upload(&m->ctx, m->cos_sin[r], table, (size_t)(positions * D) * sizeof *table);
-    if (st == LT_OK) st = m->ctx.ops->wait(&m->ctx, NULL);
-    free(table);
-    return st;
-}
-
-/* ALiBi's slopes of this rank's heads (Press et al. 2022): powers of 2^(-8 / n) for the largest power of two n <= H, then the odd powers of its root. */
-static lt_status fill_slopes(lt_model *m) {
-    float *slope = NULL;
-    int n = 1, H = m->arch.H;
-    while (2 * n <= H) n *= 2;
-    LT_TRY(lt_calloc(&slope, m->Hl, sizeof *slope, "ALiBi slopes"));
-    for (int i = 0; i < m->Hl; i++) {
-        int h = m->grid->tp_rank * m->Hl + i;
-        slope[i] = (float)(h < n ? exp2(-8.0 * (h + 1) / n) : exp2(-4.0 * (2 * (h - n) + 1) / n));
-    }
-    lt_status st = lt_ctx_upload(&m->ctx, m->slopes, slope, (size_t)m->Hl * sizeof *slope);
-    if (st == LT_OK) st = m->ctx.ops->wait(&m->ctx, NULL);
-    free(slope);
-    return st;
-}
-
 lt_status lt_model_measure(lt_model *m, const lt_model_limits *limits) {
     int64_t positions = limits->positions ? limits->positions : limits->max_len + limits->P_max;
     if (lt_arch_is_relative(&m->arch)) positions = limits->max_len; /* a prefix takes none */
@@ -123,8 +88,7 @@ static lt_status plan_local(lt_model *m, const lt_model_limits *limits) {
     LT_TRY(lt_arena_ok(&m->acts));
     LT_TRY(lt_calloc(&m->dev.host, m->dev.words, sizeof *m->dev.host, "a pack on its way"));
     LT_TRY(lt_calloc(&m->segment, limits->seqs, sizeof *m->segment, "segments of adapters"));
-    for (int r = 0; r < m->arch.n_ropes; r++) LT_TRY(fill_rotations(m, r));
-    return m->slopes ? fill_slopes(m) : LT_OK;
+    return lt_model_impl_fill_positions(m);
 }
 
 /* Comm's memory as the ops see it. */

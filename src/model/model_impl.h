@@ -110,7 +110,7 @@ struct lt_model {
     lt_dtype stream_dt;
     lt_device_pack dev;
     lt_saved *saved;              /* [m] */
-    float *cos_sin[LT_MAX_ROPES]; /* [positions][D] */
+    float *cos_sin[LT_MAX_ROPES]; /* [positions][rot] */
     float *slopes;                /* [Hl] ALiBi */
     lt_norm_saved embed_saved, final_saved, conv_saved;
     lt_arr conv_u, conv_y; /* [T, C * kernel] unfolded rows, forward and backward; [T, C] their product before the activation */
@@ -172,6 +172,8 @@ lt_status lt_model_impl_check_stop(void);
 void lt_model_impl_drop_weights(lt_model *m);
 /* acts.c: carves the activations from m->acts (measuring or real). */
 void lt_model_impl_carve(lt_model *m);
+/* positions.c: rotary angles and ALiBi's slopes onto the device. */
+lt_status lt_model_impl_fill_positions(lt_model *m);
 /* plan.c: the masks that the layers need. */
 lt_status lt_model_impl_find_masks(lt_model *m);
 /* plan.c: words of the block that the largest pack takes; uploads a pack with its plans. */

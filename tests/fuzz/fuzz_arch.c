@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     FUZZ_REQUIRE(a.H >= 1 && a.Hkv >= 1 && a.H % a.Hkv == 0);
     FUZZ_REQUIRE(isfinite(a.eps) && a.eps > 0);
     FUZZ_REQUIRE((a.positions == LT_POS_ROTARY) == (a.n_ropes > 0) && a.n_ropes <= LT_MAX_ROPES);
-    for (int i = 0; i < a.n_ropes; i++) FUZZ_REQUIRE(isfinite(a.rope_theta[i]) && a.rope_theta[i] > 0);
+    for (int i = 0; i < a.n_ropes; i++) FUZZ_REQUIRE(isfinite(a.rope[i].theta) && a.rope[i].theta > 0);
     for (int i = 0; i < a.m; i++) FUZZ_REQUIRE(a.layer[i].window >= 0 && (a.n_ropes == 0 || a.layer[i].rope < a.n_ropes));
     FUZZ_REQUIRE(lt_arch_block_weights(&a) > 0);
     FUZZ_OK(lt_arch_check_tp(&a, 1));

@@ -28,11 +28,11 @@ static lt_status read_llama(const char *more, lt_arch *a) {
 static void test_defaults(void) {
     lt_arch a;
     CHECK_OK(read_llama("", &a));
-    CHECK(a.D == 16 && a.Hkv == 4 && a.rope_theta[0] == 10000.0 && a.eps == 1e-6f && a.causal && a.glu);
+    CHECK(a.D == 16 && a.Hkv == 4 && a.rope[0].theta == 10000.0 && a.eps == 1e-6f && a.causal && a.glu);
     CHECK_OK(read_llama(", \"rope_theta\": 5e5, \"head_dim\": 8, \"num_key_value_heads\": 2, \"rms_norm_eps\": 1e-5", &a));
-    CHECK(a.D == 8 && a.Hkv == 2 && a.rope_theta[0] == 5e5 && a.eps == 1e-5f);
+    CHECK(a.D == 8 && a.Hkv == 2 && a.rope[0].theta == 5e5 && a.eps == 1e-5f);
     CHECK_OK(read_llama(", \"rope_parameters\": {\"rope_theta\": 2e4, \"rope_type\": \"default\"}", &a));
-    CHECK(a.rope_theta[0] == 2e4);
+    CHECK(a.rope[0].theta == 2e4);
     CHECK_INT(lt_arch_block_weights(&a), 2 * (64 * 4 * 64 + 3 * 64 * 128));
 }
 

@@ -1,25 +1,26 @@
 // TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
-/* Rotary embedding, token embedding, gather, scatter, neighbours of a convolution, pooling: cpu against ref, the same bits on one and two threads, and the cases by
- * hand that a common mistake of both would hide. */
+/* Rotary embedding, token embedding, gather, scatter, neighbours of a convolution, pooling: cpu against ref, the same bits on one and two threads, and the
+ * cases by hand that a common mistake of both would hide. */
 #include "kernels_util.h"
 
 static lt_ctx ctx_number(int i) { return test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1); } /* cpu 1, cpu 2 threads, ref */
 
-static void rope(int64_t rows, int heads, int D, lt_dtype dt) {
+static void rope(int64_t rows, int heads, int D, int R, lt_dtype dt) {
     int64_t ld = heads * D + 5, n = rows * ld, max_pos = 50;
-    lt_arr start = test_random(n, dt, 1), table = test_new(max_pos * D, LT_F32), x[3], back = {0};
+    lt_arr start = test_random(n, dt, 1), table = test_new(max_pos * R, LT_F32), x[3], back = {0};
     int32_t pos[64];
     for (int64_t p = 0; p < max_pos; p++)
-        for (int d = 0; d < D / 2; d++) {
-            double angle = (double)p * pow(10000, -2.0 * d / D);
-            test_set(table, p * D + d, cos(angle));
-            test_set(table, p * D + D / 2 + d, sin(angle));
+        for (int d = 0; d < R / 2; d++) {
+            double angle = (double)p * pow(10000, -2.0 * d / R);
+            test_set(table, p * R + d, cos(angle));
+            test_set(table, p * R + R / 2 + d, sin(angle));
         }
     for (int64_t t = 0; t < rows; t++) pos[t] = (int32_t)(t * 7 % max_pos);
     for (int i = 0; i < 3; i++) {
         lt_ctx c = ctx_number(i);
         x[i] = test_copy(start, n);
-        struct lt_rope_args a = {.rows = rows, .heads = heads, .head_dim = D, .x = x[i], .ld_x = ld, .pos = pos, .cos_sin = table.p};
+        struct lt_rope_args a = {
+            .rows = rows, .heads = heads, .head_dim = D, .rot = R, .x = x[i], .ld_x = ld, .pos = pos, .cos_sin = table.p};
         CHECK_OK(c.ops->rope(&c, &a));
         if (i) continue;
         back = a.x = test_copy(x[0], n);
@@ -29,6 +30,9 @@ static void rope(int64_t rows, int heads, int D, lt_dtype dt) {
     test_close("rope", x[0], x[2], n, "forward");
     CHECK(test_same_bits(x[0], x[1], n));
     if (dt == LT_F32) test_close("rope", back, start, n, "inverse undoes forward");
+    for (int64_t t = 0; t < rows; t++) /* what is not rotated of a head stays */
+        for (int h = 0; h < heads; h++)
+            CHECK(test_same_bits(lt_arr_at(x[0], t * ld + h * D + R), lt_arr_at(start, t * ld + h * D + R), D - R));
     for (int64_t t = 0; t < rows; t++) /* columns behind the heads stay */
         CHECK(test_same_bits(lt_arr_at(x[0], t * ld + heads * D), lt_arr_at(start, t * ld + heads * D), 5));
     tests_free();
@@ -39,8 +43,9 @@ static void rope_by_hand(void) {
     float x[4] = {1, 2, 3, 4}, table[8] = {1, 1, 0, 0, 0, 0, 1, 1};
     int32_t pos = 1;
     lt_ctx c = ctx_number(0);
-    CHECK_OK(c.ops->rope(
-        &c, &(struct lt_rope_args){.rows = 1, .heads = 1, .head_dim = 4, .x = lt_arr_f32(x), .ld_x = 4, .pos = &pos, .cos_sin = table}));
+    CHECK_OK(
+        c.ops->rope(&c, &(struct lt_rope_args){
+                            .rows = 1, .heads = 1, .head_dim = 4, .rot = 4, .x = lt_arr_f32(x), .ld_x = 4, .pos = &pos, .cos_sin = table}));
     CHECK(x[0] == -3 && x[1] == -4 && x[2] == 1 && x[3] == 2);
 }
 
@@ -225,9 +230,10 @@ static void pool(lt_pool_kind kind, int64_t C) {
 int main(void) {
     for (int dt = 0; dt < 2; dt++) {
         lt_dtype type = dt ? LT_BF16 : LT_F32;
-        rope(0, 2, 8, type);
-        rope(3, 1, 2, type);
-        rope(40, 6, 64, type);
+        rope(0, 2, 8, 8, type);
+        rope(3, 1, 2, 2, type);
+        rope(40, 6, 64, 64, type);
+        rope(40, 3, 24, 6, type);
         for (int v = 0; v < 4; v++) {
             embed(0, 8, type, v & 1, v & 2);
             embed(7, 9, type, v & 1, v & 2);

@@ -18,15 +18,15 @@ static void turn(int64_t n, const float *cosine, const float *sine, float sign, 
 }
 
 lt_status lt_cpu_rope(const lt_ctx *c, const struct lt_rope_args *a) {
-    int64_t D = a->head_dim, half = D / 2;
+    int64_t D = a->head_dim, R = a->rot, half = R / 2;
     float sign = a->inverse ? -1.0f : 1.0f;
-#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->heads * D))
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->heads * R))
     for (int64_t t = 0; t < a->rows; t++)
         for (int64_t h = 0; h < a->heads; h++)
             for (int64_t d = 0; d < half; d += LT_CPU_CHUNK) {
                 float buf_lo[LT_CPU_CHUNK], buf_hi[LT_CPU_CHUNK];
                 int64_t n = lt_cpu_min(LT_CPU_CHUNK, half - d), at = t * a->ld_x + h * D + d;
-                const float *angle = a->cos_sin + (int64_t)a->pos[t] * D + d;
+                const float *angle = a->cos_sin + (int64_t)a->pos[t] * R + d;
                 const float *lo = lt_cpu_load(a->x, at, n, buf_lo), *hi = lt_cpu_load(a->x, at + half, n, buf_hi);
                 float *out_lo = lt_cpu_target(a->x, at, buf_lo), *out_hi = lt_cpu_target(a->x, at + half, buf_hi);
                 turn(n, angle, angle + half, sign, lo, hi, out_lo, out_hi);
