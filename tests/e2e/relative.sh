@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # TEST labels: e2e timeout: 120
-# A model whose scores know distances, end to end: the same losses over ranks, packs and back ends, with prefixes, prompts and heads; a prefix takes no places of
-# the text.
+# Models whose scores know distances, end to end: the same losses over ranks, packs and back ends, with prefixes, prompts and heads; a prefix takes no places
+# of the text.
 # shellcheck source=tests/e2e/e2e.bash
 . "$(dirname "$0")/e2e.bash"
 prepare
