@@ -14,23 +14,7 @@
  * adapter then is a function of a row, and the constants need no gradient. */
 #include "model/model_impl.h"
 
-#include <math.h>
 #include <stdlib.h>
-
-/* Far distances in buckets.  In f32, operation by operation as the models were trained: the last bit decides at the edge of a bucket. */
-static int64_t bucket_of(int64_t distance, int64_t buckets, int64_t max) {
-    int64_t mid = buckets / 2, away = llabs(distance);
-    if (away <= mid) return distance;
-    float share = logf((float)away / (float)mid) / logf((float)((double)(max - 1) / (double)mid));
-    int64_t bucket = (int64_t)(ceilf(share * (float)(mid - 1)) + (float)mid);
-    return distance < 0 ? -bucket : bucket;
-}
-
-int64_t lt_arch_relative_row(const lt_arch *a, int64_t distance) {
-    const lt_relative *r = &a->relative;
-    int64_t row = r->span + (r->buckets ? bucket_of(distance, r->buckets, r->max_relative) : distance);
-    return row < 0 ? 0 : row < 2 * r->span ? row : 2 * r->span - 1;
-}
 
 void lt_model_impl_carve_relative(lt_model *m) {
     const lt_arch *a = &m->arch;
