@@ -35,11 +35,14 @@ static const golden_model golden_models[] = {
     {"tiny-gemma3", NULL, "tiny-gemma3", true},
     {"tiny-gemma3", "pattern", "tiny-gemma3", false}, /* the same without layer_types */
     {"tiny-gemma3", "scaled", "tiny-gemma3.scaled", false},
+    {"tiny-deberta", NULL, "tiny-deberta", false},
+    {"tiny-deberta-v2", NULL, "tiny-deberta-v2", false},
+    {"tiny-deberta-v2-conv", NULL, "tiny-deberta-v2-conv", false},
 };
 enum { N_GOLDEN_MODELS = sizeof golden_models / sizeof *golden_models };
 
 /* Weight files that a variant's folder links to. */
-static const char *const golden_files[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", false};
+static const char *const golden_files[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"};
 enum { N_GOLDEN_FILES = sizeof golden_files / sizeof *golden_files };
 
 /* Collective(world).  The model's folder; for a variant one of links in /tmp, which golden_model_close takes away. */

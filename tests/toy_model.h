@@ -10,7 +10,7 @@
 
 #include <unistd.h>
 
-enum { TOY_PARTS = LT_NORM_PARTS + 1, TOY_LAYERS = 4, TOY_ROWS = 32 };
+enum { TOY_PARTS = LT_PARTS, TOY_LAYERS = 4, TOY_ROWS = 32 };
 
 typedef struct toy {
     lt_arch arch;
@@ -60,6 +60,16 @@ static inline void toy_shape(const lt_arch *a, int part, int64_t *N, int64_t *K)
     case LT_PART_O:
         *K = q;
         break;
+    case LT_PART_REL_TABLE:
+        *N = 2 * a->relative.span;
+        break;
+    case LT_PART_POS_K:
+    case LT_PART_POS_Q:
+        *N = q;
+        break;
+    case LT_PART_CONV:
+        *K = a->C * a->conv_kernel;
+        break;
     case LT_PART_GATE:
     case LT_PART_UP:
         *N = a->F;
@@ -81,7 +91,7 @@ static inline void toy_shape(const lt_arch *a, int part, int64_t *N, int64_t *K)
 
 static inline bool toy_is_norm(int part) {
     return part == LT_PART_EMBED_NORM || part == LT_PART_FINAL_NORM || part == LT_PART_Q_NORM || part == LT_PART_K_NORM ||
-           part >= LT_PART_NORM;
+           part == LT_PART_REL_NORM || part == LT_PART_CONV_NORM || (part >= LT_PART_NORM && part < LT_NORM_PARTS);
 }
 
 /* The numbers of a part as the file has them: [N, K], or its bias [N]. */
@@ -93,7 +103,8 @@ static inline const double *toy_get(toy *t, int part, int layer, int bias) {
     if (bias) K = 1;
     *at = calloc((size_t)(N * K), sizeof **at);
     lt_rng r = {.seed = 99, .purpose = LT_RNG_TEST, .a = (uint32_t)((part * TOY_LAYERS + layer) * 2 + bias)};
-    bool norm = toy_is_norm(part), table = part == LT_PART_TOKENS || part == LT_PART_POSITIONS || part == LT_PART_TYPES;
+    bool norm = toy_is_norm(part),
+         table = part == LT_PART_REL_TABLE || part == LT_PART_TOKENS || part == LT_PART_POSITIONS || part == LT_PART_TYPES;
     double std = bias || norm ? 0.2 : table ? 0.4 : 1.0 / sqrt((double)K), mean = norm && !bias && !t->arch.norm_plus_one ? 1 : 0;
     for (int64_t i = 0; i < N * K; i++) (*at)[i] = rint(512 * (mean + std * lt_rng_normal(&r, (uint64_t)i, 0))) / 512; /* exact in f32 */
     return *at;
@@ -113,14 +124,18 @@ typedef struct toy_writer {
     char header[65536];
     size_t at;
     long long offset;
+    int kernel; /* not 0: the next [N, K] stands as [N, K / kernel, kernel] */
 } toy_writer;
 
-/* Tensor "name.suffix" of [N, K] numbers (K = 0: a vector); turned: written as [K, N]. */
+/* Tensor "name.suffix" of [N, K] numbers (K = 0: a vector); turned: written as [K, N]; suffix NULL: none. */
 static inline void toy_put(toy_writer *w, const char *name, const char *suffix, const double *x, int64_t N, int64_t K, bool turned) {
     int64_t cols = K ? K : 1, bytes = N * cols * 4;
-    w->at += (size_t)snprintf(w->header + w->at, sizeof w->header - w->at, "%s\"%s.%s\":{\"dtype\":\"F32\",\"shape\":[%lld",
-                              w->offset ? "," : "{", name, suffix, (long long)(turned ? K : N));
-    if (K) w->at += (size_t)snprintf(w->header + w->at, sizeof w->header - w->at, ",%lld", (long long)(turned ? N : K));
+    w->at += (size_t)snprintf(w->header + w->at, sizeof w->header - w->at, "%s\"%s%s%s\":{\"dtype\":\"F32\",\"shape\":[%lld",
+                              w->offset ? "," : "{", name, suffix ? "." : "", suffix ? suffix : "", (long long)(turned ? K : N));
+    if (w->kernel)
+        w->at += (size_t)snprintf(w->header + w->at, sizeof w->header - w->at, ",%lld,%d", (long long)(K / w->kernel), w->kernel);
+    else if (K)
+        w->at += (size_t)snprintf(w->header + w->at, sizeof w->header - w->at, ",%lld", (long long)(turned ? N : K));
     w->at += (size_t)snprintf(w->header + w->at, sizeof w->header - w->at, "],\"data_offsets\":[%lld,%lld]}", w->offset, w->offset + bytes);
     w->offset += bytes;
     for (int64_t i = 0; i < N * cols; i++) {
@@ -146,9 +161,9 @@ static inline int64_t toy_fused_row(const lt_arch *a, const lt_row *row, int64_t
 }
 
 static inline int toy_bias_bit(int part) {
-    static const int bit[][2] = {{LT_PART_Q, LT_BIAS_Q},      {LT_PART_K, LT_BIAS_K},   {LT_PART_V, LT_BIAS_V},
-                                 {LT_PART_O, LT_BIAS_O},      {LT_PART_UP, LT_BIAS_UP}, {LT_PART_GATE, LT_BIAS_GATE},
-                                 {LT_PART_DOWN, LT_BIAS_DOWN}};
+    static const int bit[][2] = {{LT_PART_Q, LT_BIAS_Q},       {LT_PART_K, LT_BIAS_K},         {LT_PART_V, LT_BIAS_V},
+                                 {LT_PART_O, LT_BIAS_O},       {LT_PART_UP, LT_BIAS_UP},       {LT_PART_GATE, LT_BIAS_GATE},
+                                 {LT_PART_DOWN, LT_BIAS_DOWN}, {LT_PART_POS_K, LT_BIAS_POS_K}, {LT_PART_POS_Q, LT_BIAS_POS_Q}};
     for (size_t i = 0; i < sizeof bit / sizeof *bit; i++)
         if (bit[i][0] == part) return bit[i][1];
     return 0;
@@ -176,15 +191,24 @@ static inline void toy_put_row(toy *t, toy_writer *w, const lt_row *row, int lay
             bias[i] = toy_get(t, part, layer, 1)[from];
         }
         toy_put(w, name, "weight", whole, N, K, row->transposed);
-        if (a->biases & toy_bias_bit(part)) toy_put(w, name, "bias", bias, N, 0, false);
+        if (a->biases & toy_bias_bit(part) && !row->bare) toy_put(w, name, "bias", bias, N, 0, false);
         free(whole);
         free(bias);
         return;
     }
+    if (part == LT_PART_Q_BIAS || part == LT_PART_V_BIAS) {
+        part = part == LT_PART_Q_BIAS ? LT_PART_Q : LT_PART_V;
+        toy_shape(a, part, &N, &K);
+        toy_put(w, name, NULL, toy_get(t, part, layer, 1), N, 0, false);
+        return;
+    }
     toy_shape(a, part, &N, &K);
+    w->kernel = part == LT_PART_CONV ? a->conv_kernel : 0;
     toy_put(w, name, "weight", toy_get(t, part, layer, 0), N, K > 1 ? K : 0, row->transposed);
-    bool bias = part == LT_PART_POOLER || (toy_is_norm(part) ? a->norm_bias && part != LT_PART_Q_NORM && part != LT_PART_K_NORM
-                                                             : (a->biases & toy_bias_bit(part)) != 0);
+    w->kernel = 0;
+    bool bias =
+        part == LT_PART_POOLER || part == LT_PART_CONV ||
+        (toy_is_norm(part) ? a->norm_bias && part != LT_PART_Q_NORM && part != LT_PART_K_NORM : (a->biases & toy_bias_bit(part)) != 0);
     if (bias) toy_put(w, name, "bias", toy_get(t, part, layer, 1), N, 0, false);
 }
 
@@ -287,6 +311,30 @@ static inline double toy_slope(int h, int H) {
     return h < n ? pow(2, -8.0 * (h + 1) / n) : pow(2, -4.0 * (2 * (h - n) + 1) / n);
 }
 
+/* Row of the table of relative positions. */
+static inline int64_t toy_relative_row(const lt_relative *r, int64_t distance) {
+    int64_t mid = r->buckets / 2, away = llabs(distance), row = distance;
+    if (r->buckets && away > mid) {
+        double share = log((double)away / (double)mid) / log((double)(r->max_relative - 1) / (double)mid);
+        row = (distance < 0 ? -1 : 1) * ((int64_t)ceil(share * (double)(mid - 1) - 1e-6) + mid);
+    }
+    row += r->span;
+    return row < 0 ? 0 : row < 2 * r->span ? row : 2 * r->span - 1;
+}
+
+/* Relative keys (or queries) of a layer: out [2 span][H * D]. */
+static inline void toy_relative(toy *t, int layer, bool queries, double *out) {
+    const lt_arch *a = &t->arch;
+    const lt_relative *r = &a->relative;
+    static const toy_seq nothing;
+    int part = queries ? (r->shared ? LT_PART_Q : LT_PART_POS_Q) : (r->shared ? LT_PART_K : LT_PART_POS_K);
+    double table[32 * 64];
+    CHECK(2 * r->span <= 32);
+    memcpy(table, toy_get(t, LT_PART_REL_TABLE, 0, 0), (size_t)(2 * r->span * a->C) * sizeof *table);
+    if (r->norm) toy_norm(t, LT_PART_REL_NORM, 0, a->norm, 2 * r->span, a->C, table, table);
+    toy_linear(t, &nothing, part, queries ? LT_TARGET_Q : LT_TARGET_K, layer, 2 * r->span, table, out); /* adapters leave them alone */
+}
+
 static inline void toy_attention(toy *t, const toy_seq *s, int layer, int64_t rows, const double *x, double *y) {
     const lt_arch *a = &t->arch;
     const lt_layer *k = &a->layer[layer];
@@ -304,6 +352,9 @@ static inline void toy_attention(toy *t, const toy_seq *s, int layer, int64_t ro
         toy_rotate(a, layer, rows, a->H, s->prefix, q);
         toy_rotate(a, layer, rows, a->Hkv, s->prefix, key);
     }
+    static double pos_k[32 * 64], pos_q[32 * 64];
+    if (a->relative.c2p) toy_relative(t, layer, false, pos_k);
+    if (a->relative.p2c) toy_relative(t, layer, true, pos_q);
     for (int64_t i = 0; i < rows; i++)
         for (int h = 0; h < a->H; h++) {
             int g = h / (a->H / a->Hkv);
@@ -314,6 +365,11 @@ static inline void toy_attention(toy *t, const toy_seq *s, int layer, int64_t ro
                 double dot = 0;
                 bool seen = j < 0 || ((!k->causal || j <= i) && (!k->window || llabs(i - j) < k->window));
                 for (int64_t d = 0; d < D; d++) dot += q[i * hd + h * D + d] * kj[d];
+                int64_t at = j < 0 || !lt_arch_is_relative(a) ? 0 : toy_relative_row(&a->relative, i - j) * hd + h * D;
+                for (int64_t d = 0; j >= 0 && d < D; d++) {
+                    if (a->relative.c2p) dot += q[i * hd + h * D + d] * pos_k[at + d];
+                    if (a->relative.p2c) dot += kj[d] * pos_q[at + d];
+                }
                 dot *= (double)a->attn_scale;
                 if (a->positions == LT_POS_ALIBI) dot += (double)a->alibi_scale * toy_slope(h, a->H) * (double)(j - i);
                 sum += p[s->prefix + j] = seen ? exp(dot) : 0;
@@ -338,6 +394,21 @@ static inline void toy_feed_forward(toy *t, const toy_seq *s, int layer, int64_t
     toy_linear(t, s, LT_PART_DOWN, LT_TARGET_DOWN, layer, rows, up, y);
 }
 
+/* y := norm(y + act(convolution of x)). */
+static inline void toy_conv(toy *t, int64_t rows, const double *x, double *y) {
+    int64_t C = t->arch.C, k = t->arch.conv_kernel;
+    const double *w = toy_get(t, LT_PART_CONV, 0, 0), *b = toy_get(t, LT_PART_CONV, 0, 1);
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t n = 0; n < C; n++) {
+            double sum = b[n];
+            for (int64_t s = 0; s < k; s++)
+                for (int64_t c = 0, from = r + s - k / 2; from >= 0 && from < rows && c < C; c++)
+                    sum += w[(n * C + c) * k + s] * x[from * C + c];
+            y[r * C + n] += toy_act(t->arch.conv_act, sum);
+        }
+    toy_norm(t, LT_PART_CONV_NORM, 0, t->arch.norm, rows, C, y, y);
+}
+
 /* States of layers 0 .. m of one sequence: out [m + 1][rows][C], rows = prompt_rows + n. */
 static inline void toy_forward(toy *t, const toy_seq *s, double *out) {
     const lt_arch *a = &t->arch;
@@ -347,7 +418,8 @@ static inline void toy_forward(toy *t, const toy_seq *s, double *out) {
         for (int64_t i = 0; i < C; i++) {
             int64_t at = r - s->prompt_rows;
             x[r * C + i] = at < 0 ? s->prompt[r * C + i] : (double)a->embed_scale * toy_get(t, LT_PART_TOKENS, 0, 0)[s->ids[at] * C + i];
-            if (a->positions == LT_POS_TABLE) x[r * C + i] += toy_get(t, LT_PART_POSITIONS, 0, 0)[(a->pos_offset + s->prefix + r) * C + i];
+            if (a->positions == LT_POS_TABLE)
+                x[r * C + i] += toy_get(t, LT_PART_POSITIONS, 0, 0)[(a->pos_offset + (lt_arch_is_relative(a) ? 0 : s->prefix) + r) * C + i];
             if (a->types) x[r * C + i] += toy_get(t, LT_PART_TYPES, 0, 0)[(at >= s->segment) * C + i];
         }
     if (a->embed_norm) toy_norm(t, LT_PART_EMBED_NORM, 0, a->norm, rows, C, x, x);
@@ -366,6 +438,7 @@ static inline void toy_forward(toy *t, const toy_seq *s, double *out) {
             for (int64_t i = 0; i < size; i++) y[i] += body[i];
             if (a->norms & LT_NORM_AFTER) toy_norm(t, LT_NORM_PART(b, 2), l, a->norm, rows, C, y, y);
         }
+        if (l == 0 && a->conv_kernel) toy_conv(t, rows, out, y);
         x = y;
     }
     if (a->final_norm) toy_norm(t, LT_PART_FINAL_NORM, 0, a->norm, rows, C, x, x);

@@ -8,7 +8,7 @@ typedef struct shape {
     const char *name;
     void (*set)(lt_arch *a);
     lt_layout qkv; /* used when fused */
-    bool fused, turned, fused_up;
+    bool fused, turned, fused_up, bare;
     bool bf16;                              /* tried in bf16 too */
     void (*flip[MAX_CONTROLS])(lt_arch *a); /* each must be noticed when the truth has it and the model has not */
 } shape;
@@ -150,6 +150,39 @@ static void gemma8(lt_arch *a) {
     a->H = 8;
 }
 
+/* Distances in the scores, clamped, and positions at the input. */
+static void deberta(lt_arch *a) {
+    bert(a);
+    a->biases = (LT_BIAS_ALL & ~LT_BIAS_K) | LT_BIAS_POS_Q;
+    a->relative = (lt_relative){.c2p = true, .p2c = true, .span = 3, .max_relative = 3};
+    a->attn_scale = 1 / sqrtf(3.0f * (float)a->D);
+}
+
+/* Buckets, the layers' own matrices, and a convolution. */
+static void deberta2(lt_arch *a) {
+    deberta(a);
+    a->types = 0;
+    a->positions = LT_POS_RELATIVE;
+    a->biases = LT_BIAS_ALL;
+    a->relative = (lt_relative){.c2p = true, .p2c = true, .shared = true, .norm = true, .span = 4, .buckets = 4, .max_relative = 20};
+    a->conv_kernel = 3;
+    a->conv_act = LT_ACT_TANH;
+}
+
+static void deberta2_p2c(lt_arch *a) {
+    deberta2(a);
+    a->biases |= LT_BIAS_POS_K | LT_BIAS_POS_Q;
+    a->relative.c2p = a->relative.shared = a->relative.norm = false;
+    a->conv_kernel = 5;
+    a->conv_act = LT_ACT_GELU_ERF;
+}
+
+static void flip_c2p(lt_arch *a) { a->relative.c2p = !a->relative.c2p; }
+static void flip_p2c(lt_arch *a) { a->relative.p2c = !a->relative.p2c; }
+static void flip_buckets(lt_arch *a) { a->relative.buckets = 0; }
+static void flip_table_norm(lt_arch *a) { a->relative.norm = !a->relative.norm; }
+static void flip_conv(lt_arch *a) { a->conv_kernel = 0; }
+static void flip_conv_act(lt_arch *a) { a->conv_act = LT_ACT_RELU; }
 static void flip_act(lt_arch *a) { a->act = a->act == LT_ACT_SILU ? LT_ACT_RELU : LT_ACT_SILU; }
 static void flip_causal(lt_arch *a) {
     for (int l = 0; l < a->m; l++) a->layer[l].causal = !a->layer[l].causal;
@@ -189,6 +222,9 @@ static const shape shapes[] = {
     {"qwen2", qwen2, .flip = {flip_biases}},
     {"olmo2", olmo2, .flip = {flip_out, flip_biases}},
     {"roberta", roberta, .flip = {flip_offset}},
+    {"deberta", deberta, LT_LAYOUT_HEADS, true, .bare = true, .bf16 = true, .flip = {flip_c2p, flip_p2c, flip_biases, flip_attn_scale}},
+    {"deberta v2", deberta2, .flip = {flip_c2p, flip_p2c, flip_buckets, flip_table_norm, flip_conv, flip_conv_act}},
+    {"deberta v2, p2c alone", deberta2_p2c, .flip = {flip_p2c, flip_conv}},
     {"odd", odd, .turned = true, .flip = {flip_window, flip_in, flip_after}},
     {"falcon, 5 heads on one", falcon5, LT_LAYOUT_GROUPS, true, .flip = {flip_parallel}},
     {"6 heads on 3", groups6, LT_LAYOUT_GROUPS, true, .bf16 = true, .fused_up = true, .flip = {flip_biases}},
@@ -232,7 +268,9 @@ static void make_toy(const shape *s, lt_row rows[32], toy *t) {
     if (a->embed_norm) put(rows, &n, "embed_norm", LT_PART_EMBED_NORM, false);
     if (a->final_norm) put(rows, &n, "final_norm", LT_PART_FINAL_NORM, false);
     if (s->fused) {
-        rows[n++] = (lt_row){"l.%d.qkv", LT_PART_QKV, s->qkv, s->turned};
+        rows[n++] = (lt_row){.name = "l.%d.qkv", .part = LT_PART_QKV, .layout = s->qkv, .transposed = s->turned, .bare = s->bare};
+        if (s->bare) put(rows, &n, "l.%d.q_bias", LT_PART_Q_BIAS, false);
+        if (s->bare) put(rows, &n, "l.%d.v_bias", LT_PART_V_BIAS, false);
     } else {
         put(rows, &n, "l.%d.q", LT_PART_Q, s->turned);
         put(rows, &n, "l.%d.k", LT_PART_K, s->turned);
@@ -248,6 +286,12 @@ static void make_toy(const shape *s, lt_row rows[32], toy *t) {
     put(rows, &n, "l.%d.down", LT_PART_DOWN, s->turned);
     if (a->qk_norm) put(rows, &n, "l.%d.q_norm", LT_PART_Q_NORM, false);
     if (a->qk_norm) put(rows, &n, "l.%d.k_norm", LT_PART_K_NORM, false);
+    if (lt_arch_is_relative(a)) put(rows, &n, "relative", LT_PART_REL_TABLE, false);
+    if (a->relative.norm) put(rows, &n, "relative_norm", LT_PART_REL_NORM, false);
+    if (a->relative.c2p && !a->relative.shared) put(rows, &n, "l.%d.pos_k", LT_PART_POS_K, false);
+    if (a->relative.p2c && !a->relative.shared) put(rows, &n, "l.%d.pos_q", LT_PART_POS_Q, false);
+    if (a->conv_kernel) put(rows, &n, "conv", LT_PART_CONV, false);
+    if (a->conv_kernel) put(rows, &n, "conv_norm", LT_PART_CONV_NORM, false);
     static const char *const names[2][3] = {{"l.%d.n00", "l.%d.n01", "l.%d.n02"}, {"l.%d.n10", "l.%d.n11", "l.%d.n12"}};
     for (int b = 0; b < 2; b++)
         for (int p = 0; p < 3; p++)

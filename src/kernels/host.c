@@ -68,3 +68,18 @@ void *lt_host_view(const lt_ctx *c, void *p, size_t bytes) {
     (void)c, (void)bytes;
     return p;
 }
+
+/* Once a layer at load time: plain loops. */
+lt_status lt_host_rel_pack(const lt_ctx *c, const struct lt_rel_pack_args *a) {
+    int64_t D = a->head_dim, wide = lt_rel_width(D), rows = lt_rel_rows(a->reach), cols = lt_rel_cols(a->reach);
+    (void)c;
+    memset(a->to, 0, (size_t)lt_rel_elems(a->heads, D, a->reach, a->p2c) * sizeof *a->to);
+    for (int64_t h = 0; h < a->heads; h++)
+        for (int64_t s = 0; s < rows; s++) {
+            const float *from = a->from + a->row[s] * a->ld + h * D;
+            memcpy(a->to + (h * rows + (a->p2c ? s : rows - 1 - s)) * wide, from, (size_t)D * sizeof *from);
+            float *turned = a->to + a->heads * rows * wide + h * D * cols + lt_rel_zero(a->reach) + s - (a->reach - 1);
+            for (int64_t d = 0; a->p2c && d < D; d++) turned[d * cols] = a->scale * from[d];
+        }
+    return LT_OK;
+}

@@ -1,5 +1,6 @@
 #pragma once
-/* Private to the kernels room: memory and marks of back ends whose arrays lie in plain host memory (ref, cpu).  Entries of lt_ops; meaning: ops.h. */
+/* Private to the kernels room: memory, marks and layout of constants of back ends whose arrays lie in plain host memory (ref, cpu).  Entries of lt_ops;
+ * meaning: ops.h. */
 
 #include "kernels/ops.h"
 
@@ -15,12 +16,13 @@ lt_status lt_host_attach(const lt_ctx *c, void *p, size_t bytes);
 void lt_host_detach(const lt_ctx *c, void *p);
 void lt_host_bracket(const lt_ctx *c);
 void *lt_host_view(const lt_ctx *c, void *p, size_t bytes);
+lt_status lt_host_rel_pack(const lt_ctx *c, const struct lt_rel_pack_args *a);
 
 /* The entries above as initialisers of a table. */
 #define LT_HOST_MEMORY                                                                                                                     \
     .alloc = lt_host_alloc, .free = lt_host_free, .copy = lt_host_copy, .fill = lt_host_fill, .record = lt_host_event,                     \
     .wait = lt_host_event, .event_fini = lt_host_event_fini, .attach = lt_host_attach, .detach = lt_host_detach,                           \
-    .host_begin = lt_host_bracket, .host_end = lt_host_bracket, .host_view = lt_host_view
+    .host_begin = lt_host_bracket, .host_end = lt_host_bracket, .host_view = lt_host_view, .rel_pack = lt_host_rel_pack
 
 /* Whether this update happens, and the factor of its gradient that clips the norm of all to a->clip. */
 static inline bool lt_adamw_scale(const struct lt_adamw_args *a, float *scale) {

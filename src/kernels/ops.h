@@ -63,6 +63,7 @@ typedef struct lt_dims {
     int64_t max_prefix;            /* longest bank slot P */
     int64_t slots;                 /* bank slots */
     int heads, kv_heads, head_dim; /* of this rank */
+    bool relative;                 /* attention with lt_attn_rel */
 } lt_dims;
 
 /* ---- frozen linear layer ---- */
@@ -118,6 +119,7 @@ struct lt_act_args {
     int64_t rows, F;
     lt_arr u;  /* act: [rows, F]; glu: [rows, 2F] as [gate | up] */
     lt_arr h;  /* fwd out [rows, F]: act(u), or act(gate) * up */
+    bool add;  /* act fwd: h += act(u) */
     lt_arr dh; /* bwd in  [rows, F] */
     lt_arr du; /* bwd out, shape of u; may alias u */
 };
@@ -151,15 +153,33 @@ typedef struct lt_attn_plan {
     int64_t n_slots, max_q, max_k, P_max; /* max_q, max_k: most query rows, most keys of a sequence */
 } lt_attn_plan;
 
-/* Scores that depend on the distance i - j of a query at place i and a text key j, beside q . k (T5's bias; DeBERTa's c2p and p2c, He et al. 2021):
- *   score += c2p[query row, head, c2p_bucket[i - j + max_rel]] + p2c[key row, head, p2c_bucket[i - j + max_rel]]
- * unscaled: whoever makes the tables scales them.  Prefix keys get none. */
+/* Keys and queries that stand for a distance (DeBERTa, He et al. 2021), constants of a layer.  For the query at place i and the text key at place j
+ *   score = scale * (q_i . k_j + q_i . c2p[i - j] + k_j . p2c[i - j])
+ * of the query's head; prefix keys get the first term alone.  The products are part of the op: no table of scores exists. */
 typedef struct lt_attn_rel {
-    lt_arr c2p, p2c;                        /* [n_q, heads, n_rel], [n_k, heads, n_rel]; p = NULL: absent */
-    const int32_t *c2p_bucket, *p2c_bucket; /* [2 * max_rel + 1] values 0 .. n_rel - 1; distances beyond max_rel count as max_rel */
-    int64_t n_rel, max_rel;
-    float *d_c2p, *d_p2c; /* bwd: NULL or += f32, shapes of c2p and p2c */
+    int64_t reach;          /* places of queries and keys are 0 .. reach - 1 */
+    const float *c2p, *p2c; /* NULL = absent; as rel_pack laid them out for the same heads, head_dim, reach and scale */
 } lt_attn_rel;
+
+/* Their layout.  Rows of a head follow each other, c2p by rising key (row s: distance reach - 1 - s), p2c by rising query (row s: distance s - reach + 1), D
+ * numbers and zeros up to the width.  Behind the rows of p2c lies a copy [heads][D][cols], times scale, distance d in column d + zero; other columns are 0. */
+static inline int64_t lt_rel_width(int64_t D) { return (D + 15) / 16 * 16; }
+static inline int64_t lt_rel_rows(int64_t reach) { return 2 * reach - 1; }
+static inline int64_t lt_rel_zero(int64_t reach) { return (reach + 30) / 16 * 16 - 1; } /* 15 modulo 16, at least reach + 14 */
+static inline int64_t lt_rel_cols(int64_t reach) { return (lt_rel_zero(reach) + reach + 47) / 16 * 16; }
+static inline int64_t lt_rel_elems(int heads, int64_t D, int64_t reach, bool p2c) {
+    return heads * (lt_rel_rows(reach) * lt_rel_width(D) + (p2c ? D * lt_rel_cols(reach) : 0));
+}
+struct lt_rel_pack_args {
+    int heads, head_dim;
+    int64_t reach;
+    float scale;
+    bool p2c;
+    const int32_t *row; /* host [2 * reach - 1] row of from for the distances 1 - reach .. reach - 1 */
+    const float *from;  /* [rows, heads * D] with row stride ld */
+    int64_t ld;
+    float *to; /* [lt_rel_elems] */
+};
 
 /* Bank of prefix keys and values, f32, [S][m][2 (k, v)][P_max][Hkvl][D], keys as used (after any rotation); row p >= slot_len is unused.
  * A query that sees no key at all gives o = 0, lse = -inf and no gradient. */
@@ -208,6 +228,16 @@ struct lt_rows_args {
     int64_t rows, C;      /* rows of the small array */
     const int32_t *index; /* [rows] row of the big array; distinct */
     lt_arr big, small;    /* gather: small[i] = big[index[i]];  scatter_add: big[index[i]] += small[i] */
+};
+/* Neighbours of every row side by side, so that a convolution along the sequence is a linear layer whose matrix lies as in the file, [out][in][kernel]:
+ *   y[t, c * kernel + s] = x[t + s - kernel / 2, c], 0 beyond the ends of the row's sequence */
+struct lt_unfold_args {
+    int64_t rows, n_seq, C;
+    int kernel;        /* odd */
+    const int32_t *cu; /* [n_seq + 1] rows of sequence i: [cu[i], cu[i + 1]), together all rows */
+    lt_arr x;          /* unfold: in [rows, C] */
+    lt_arr y;          /* unfold: out, fold: in [rows, C * kernel] */
+    float *dx;         /* fold: += [rows, C] the sums of what unfold spread */
 };
 typedef enum lt_pool_kind { LT_POOL_MEAN, LT_POOL_MAX } lt_pool_kind;
 struct lt_pool_args {
@@ -359,6 +389,7 @@ struct lt_ops {
     lt_status (*lin_alloc)(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *lin);
     lt_status (*lin_pack)(const lt_ctx *c, lt_lin *lin, bool reorder);
     void (*lin_fini)(lt_lin *lin);
+    lt_status (*rel_pack)(const lt_ctx *c, const struct lt_rel_pack_args *a);
     /* Step time. */
     lt_status (*linear_fwd)(const lt_ctx *c, const struct lt_linear_args *a);
     lt_status (*linear_bwd_x)(const lt_ctx *c, const struct lt_linear_args *a); /* dx = dy W + resid */
@@ -377,6 +408,8 @@ struct lt_ops {
     lt_status (*embed_bwd)(const lt_ctx *c, const struct lt_embed_args *a);
     lt_status (*gather_rows)(const lt_ctx *c, const struct lt_rows_args *a);
     lt_status (*scatter_add_rows)(const lt_ctx *c, const struct lt_rows_args *a);
+    lt_status (*unfold)(const lt_ctx *c, const struct lt_unfold_args *a);
+    lt_status (*fold)(const lt_ctx *c, const struct lt_unfold_args *a);
     lt_status (*pool_fwd)(const lt_ctx *c, const struct lt_pool_args *a);
     lt_status (*pool_bwd)(const lt_ctx *c, const struct lt_pool_args *a);
     lt_status (*segment_fwd)(const lt_ctx *c, const struct lt_segment_args *a);

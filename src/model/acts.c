@@ -47,7 +47,8 @@ static void carve_saved(lt_model *m, lt_saved *s) {
 /* Most rows or columns of a frozen matrix of this rank. */
 static int64_t widest(const lt_model *m) {
     const lt_arch *a = &m->arch;
-    const int64_t width[] = {a->C, (a->glu ? 2 : 1) * m->Fl, (int64_t)m->Hl * a->D, 2 * (int64_t)m->Hkvl * a->D};
+    const int64_t width[] = {a->C * (a->conv_kernel ? a->conv_kernel : 1), (a->glu ? 2 : 1) * m->Fl, (int64_t)m->Hl * a->D,
+                             2 * (int64_t)m->Hkvl * a->D};
     int64_t most = 0;
     for (size_t i = 0; i < sizeof width / sizeof *width; i++) most = width[i] > most ? width[i] : most;
     return most;
@@ -89,7 +90,8 @@ void lt_model_impl_carve(lt_model *m) {
                     .slots = lim->slots,
                     .heads = m->Hl,
                     .kv_heads = m->Hkvl,
-                    .head_dim = a->D};
+                    .head_dim = a->D,
+                    .relative = lt_arch_is_relative(a)};
     m->stream_dt = lt_arch_stream_dtype(a, m->ctx.compute);
     if (lt_model_impl_has_in(m)) { /* with an input norm, both are read before the other is written */
         m->in[LT_ATTN] = take(m, T, C);
@@ -102,6 +104,8 @@ void lt_model_impl_carve(lt_model *m) {
             m->saved[l] = m->saved[0];
     }
     for (int r = 0; r < a->n_ropes; r++) m->cos_sin[r] = take_f32(m, lim->max_len + lim->P_max, a->rot);
+    lt_model_impl_carve_relative(m);
+    lt_model_impl_carve_conv(m);
     if (a->positions == LT_POS_ALIBI) m->slopes = take_f32(m, m->Hl, 1);
     carve_norm(m, &m->embed_saved, a->embed_norm, false);
     carve_norm(m, &m->final_saved, a->final_norm, m->stream_dt == LT_F32);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,7 +16,9 @@ static const double max_weights = 1e15;
 /* All weights, also the embeddings; in floating point, which does not overflow. */
 static double weights_of(const lt_arch *a) {
     double C = (double)a->C, heads = 2.0 * a->H + 2.0 * a->Hkv, blocks = a->m * (C * heads * a->D + C * (double)a->F * (a->glu ? 3 : 2));
-    return blocks + C * ((double)a->V + (a->positions == LT_POS_TABLE ? (double)a->max_pos : 0) + (double)a->types);
+    double positions = a->positions == LT_POS_TABLE ? (double)a->max_pos : 0;
+    double relative = 2 * (double)a->relative.span + (a->relative.shared ? 0 : 2.0 * a->m * a->H * a->D);
+    return blocks + C * ((double)a->V + positions + (double)a->types + relative + C * a->conv_kernel);
 }
 
 /* The fields that every family has, under its names for them. */
@@ -50,7 +53,7 @@ static void finish(lt_reader *r, lt_arch *a) {
     if (r->st == LT_OK && a->positions == LT_POS_ROTARY && (a->rot % 2 != 0 || a->rot < 2))
         r->st = LT_FAIL(LT_ERR_FORMAT, "%s: %d of the %d numbers of a head would be rotated; it must be an even number from 2 on", r->path,
                         a->rot, a->D);
-    if (a->positions == LT_POS_ALIBI) a->max_pos = UNLIMITED;
+    if (a->positions == LT_POS_ALIBI || a->positions == LT_POS_RELATIVE) a->max_pos = UNLIMITED;
     double weights = weights_of(a);
     if (r->st == LT_OK && weights > max_weights)
         r->st = LT_FAIL(LT_ERR_FORMAT, "%s: its sizes make a model of %.3g weights; this version takes at most %.3g", r->path, weights,
@@ -117,18 +120,34 @@ lt_status lt_arch_read(const char *dir, lt_arch *arch) {
     return r.st;
 }
 
+/* Far distances in buckets.  In f32, operation by operation as the models were trained: the last bit decides at the edge of a bucket. */
+static int64_t bucket_of(int64_t distance, int64_t buckets, int64_t max) {
+    int64_t mid = buckets / 2, away = llabs(distance);
+    if (away <= mid) return distance;
+    float share = logf((float)away / (float)mid) / logf((float)((double)(max - 1) / (double)mid));
+    int64_t bucket = (int64_t)(ceilf(share * (float)(mid - 1)) + (float)mid);
+    return distance < 0 ? -bucket : bucket;
+}
+
+int64_t lt_arch_relative_row(const lt_arch *a, int64_t distance) {
+    const lt_relative *r = &a->relative;
+    int64_t row = r->span + (r->buckets ? bucket_of(distance, r->buckets, r->max_relative) : distance);
+    return row < 0 ? 0 : row < 2 * r->span ? row : 2 * r->span - 1;
+}
+
 int64_t lt_arch_block_weights(const lt_arch *a) {
     int64_t attn = (int64_t)a->C * (2 * a->H + 2 * a->Hkv) * a->D;
     return a->m * (attn + a->C * a->F * (a->glu ? 3 : 2));
 }
 
 void lt_arch_describe(const lt_arch *a, char *buf, size_t bytes) {
-    static const char *const position_names[] = {"none", "learned", "rotary", "ALiBi"};
+    static const char *const position_names[] = {"none", "learned", "rotary", "ALiBi", "relative"};
     (void)snprintf(
         buf, bytes,
-        "%s: %d layers, width %lld, %d heads (%d key/value) of %d, feed-forward %lld%s, vocabulary %lld, positions %lld (%s), %s, "
+        "%s: %d layers, width %lld, %d heads (%d key/value) of %d, feed-forward %lld%s, vocabulary %lld, positions %lld (%s%s), %s, "
         "%.1f M weights in linear layers",
         a->model_type, a->m, (long long)a->C, a->H, a->Hkv, a->D, (long long)a->F, a->glu ? " gated" : "", (long long)a->V,
-        (long long)a->max_pos, position_names[a->positions], a->causal ? "causal" : "bidirectional",
+        (long long)a->max_pos, position_names[a->positions],
+        a->positions != LT_POS_RELATIVE && lt_arch_is_relative(a) ? " and relative" : "", a->causal ? "causal" : "bidirectional",
         1e-6 * (double)lt_arch_block_weights(a));
 }

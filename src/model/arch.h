@@ -26,14 +26,26 @@ typedef struct lt_family lt_family; /* a row of the table in families.c */
 enum { LT_NORM_IN = 1, LT_NORM_OUT = 2, LT_NORM_AFTER = 4 };
 /* Matrices with a bias, as bits of lt_arch.biases. */
 enum { LT_BIAS_Q = 1, LT_BIAS_K = 2, LT_BIAS_V = 4, LT_BIAS_O = 8, LT_BIAS_UP = 16, LT_BIAS_GATE = 32, LT_BIAS_DOWN = 64 };
-enum { LT_BIAS_QKV = LT_BIAS_Q | LT_BIAS_K | LT_BIAS_V, LT_BIAS_ALL = 127 };
+enum { LT_BIAS_QKV = LT_BIAS_Q | LT_BIAS_K | LT_BIAS_V, LT_BIAS_ALL = 127, LT_BIAS_POS_K = 128, LT_BIAS_POS_Q = 256 };
 
 typedef enum lt_positions {
     LT_POS_NONE,
-    LT_POS_TABLE,  /* rows of a table are added to the embeddings */
-    LT_POS_ROTARY, /* q and k are rotated (Su et al. 2021), halves of a head as pairs */
-    LT_POS_ALIBI   /* scores fall with the distance (Press et al. 2022) */
+    LT_POS_TABLE,   /* rows of a table are added to the embeddings */
+    LT_POS_ROTARY,  /* q and k are rotated (Su et al. 2021), halves of a head as pairs */
+    LT_POS_ALIBI,   /* scores fall with the distance (Press et al. 2022) */
+    LT_POS_RELATIVE /* scores know the distance (lt_relative), the embeddings nothing */
 } lt_positions;
+
+/* Scores that know the distance of query and key (He et al. 2021); beside LT_POS_TABLE or alone.  A table has an embedding for each distance, or for each
+ * bucket of far ones; every layer makes relative keys and queries of them, with matrices of its own or with those of its keys and queries. */
+typedef struct lt_relative {
+    bool c2p, p2c;   /* queries meet relative keys; keys meet relative queries; neither: no relative positions */
+    bool shared;     /* made by the layer's key and query matrices */
+    bool norm;       /* the table is normed before */
+    int64_t span;    /* rows of the table: 2 span; distance (or bucket) d is row d + span, those outside the first or last */
+    int64_t buckets; /* 0: every distance is its own; else up to buckets / 2 they are, and beyond they grow like logarithms up to ... */
+    int64_t max_relative; /* ... this distance */
+} lt_relative;
 
 /* How rotary frequencies are stretched for sequences longer than those of pre-training. */
 typedef enum lt_rope_kind {
@@ -83,6 +95,9 @@ typedef struct lt_arch {
     lt_rope rope[LT_MAX_ROPES];
     int rot;           /* numbers of a head that are rotated, from the first on */
     float alibi_scale; /* factor of the slopes */
+    lt_relative relative;
+    int conv_kernel; /* width of a convolution of the embeddings along the sequence, which joins behind the first block; odd, 0 = none */
+    lt_act conv_act;
     float embed_scale; /* of token rows */
     bool embed_norm;   /* norm of the sum of the embeddings */
     bool final_norm;   /* norm of the last block's output */
@@ -96,6 +111,9 @@ typedef struct lt_arch {
 lt_status lt_arch_read(const char *dir, lt_arch *arch);
 /* Local.  N of the 4N rule: weights of all linear layers inside the blocks. */
 int64_t lt_arch_block_weights(const lt_arch *arch);
+/* Local.  Row of the table of relative positions for the distance query - key. */
+int64_t lt_arch_relative_row(const lt_arch *arch, int64_t distance);
+static inline bool lt_arch_is_relative(const lt_arch *a) { return a->relative.c2p || a->relative.p2c; }
 /* Local.  One paragraph for people. */
 void lt_arch_describe(const lt_arch *arch, char *buf, size_t bytes);
 /* Local.  Element type of the rows between blocks: f32 where they are a running sum that an input norm reads, else the compute type. */

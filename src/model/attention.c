@@ -12,6 +12,7 @@ static struct lt_attn_args arguments(lt_model *m, int layer, const lt_bank *bank
                                 .head_dim = a->D,
                                 .scale = a->attn_scale,
                                 .slopes = m->slopes,
+                                .rel = lt_arch_is_relative(a) ? &m->block[layer].rel : NULL,
                                 .q = s->q,
                                 .ld_q = hd,
                                 .k = s->kv,

@@ -53,7 +53,16 @@ typedef enum lt_part {
     LT_PART_DOWN,
     LT_PART_Q_NORM,
     LT_PART_K_NORM,
-    LT_PART_NORM /* + 3 * branch + place: see LT_NORM_PART */
+    LT_PART_NORM,                         /* + 3 * branch + place: see LT_NORM_PART */
+    LT_PART_REL_TABLE = LT_PART_NORM + 6, /* relative positions: the table, its norm, */
+    LT_PART_REL_NORM,
+    LT_PART_POS_K, /* what makes relative keys and queries of it where the architecture does not share */
+    LT_PART_POS_Q,
+    LT_PART_CONV, /* [out, in, kernel] */
+    LT_PART_CONV_NORM,
+    LT_PART_Q_BIAS, /* biases that are tensors of their own, without a suffix: the row of the matrix is bare */
+    LT_PART_V_BIAS,
+    LT_PARTS
 } lt_part;
 /* branch 0 attention, 1 feed-forward; place 0 in, 1 out, 2 after. */
 #define LT_NORM_PART(branch, place) (LT_PART_NORM + 3 * (branch) + (place))
@@ -71,6 +80,7 @@ typedef struct lt_row {
     lt_part part;
     lt_layout layout;
     bool transposed; /* the file has [in, out] */
+    bool bare;       /* QKV: without biases of this name */
 } lt_row;
 
 struct lt_family {
@@ -97,6 +107,7 @@ struct lt_family {
 /* Families, each in the file of its relatives. */
 extern const lt_family lt_family_bert, lt_family_roberta, lt_family_xlm_roberta, lt_family_distilbert;
 extern const lt_family lt_family_llama, lt_family_mistral, lt_family_qwen2, lt_family_qwen3, lt_family_gemma3;
+extern const lt_family lt_family_deberta, lt_family_deberta_v2;
 extern const lt_family lt_family_gpt2, lt_family_gpt_neox, lt_family_bloom, lt_family_falcon;
 
 /* families.c.  All families; *n: how many. */

@@ -99,9 +99,11 @@ void lt_model_forward(lt_model *m, const lt_forward_args *a, lt_readout_rows *ou
     m->targets = lt_model_impl_targets(a);
     lt_model_impl_upload(m, a);
     lt_arr x = embed(m, a);
+    if (arch->conv_kernel) lt_model_impl_conv_fwd(m, a->pack, x);
     for (int l = 0; l < arch->m; l++) {
         if (a->hidden) download(m, x, T, a->hidden + l * T * C);
         x = lt_model_impl_block_fwd(m, a->pack, l, a->bank, pick && l == arch->m - 1, x);
+        if (arch->conv_kernel && l == 0) lt_model_impl_conv_join(m, a->pack, x);
     }
     finish_rows(m, n, x);
     if (a->hidden) download(m, lt_arr_f32(m->rows_out), T, a->hidden + arch->m * T * C);
@@ -152,9 +154,13 @@ void lt_model_backward(lt_model *m, const lt_forward_args *a, const float *d_out
         lt_model_impl_norm_bwd(m, &m->final_norm, &m->final_saved, n, grad, NULL, m->g_x[LT_FFN]);
         grad = m->g_x[LT_FFN];
     }
-    for (int l = arch->m - 1; l >= 0; l--)
-        grad = lt_model_impl_block_bwd(m, a->pack, l, a->bank, pick && l == arch->m - 1, l > 0 || in_prompt, grad);
+    float *below = NULL;
+    for (int l = arch->m - 1; l >= 0; l--) {
+        if (arch->conv_kernel && l == 0) grad = lt_model_impl_conv_split(m, a->pack, in_prompt, grad);
+        grad = below = lt_model_impl_block_bwd(m, a->pack, l, a->bank, pick && l == arch->m - 1, l > 0 || in_prompt, grad);
+    }
     if (!in_prompt) return;
+    if (arch->conv_kernel) lt_model_impl_conv_bwd(m, a->pack, below);
     if (arch->embed_norm) {
         lt_model_impl_norm_bwd(m, &m->embed_norm, &m->embed_saved, a->pack->n_tok, grad, NULL, m->g_x[LT_FFN]);
         grad = m->g_x[LT_FFN];

@@ -4,7 +4,7 @@
  * bytes, in pieces (read.c), and brings its part of the matrices into the back end's form; the others only take note of that form, which is the same on
  * all as long as table, threads and types are: the ranks compare them before.  The copy is read-only afterwards.
  *
- *     agree | compare, share out memory, agree | places, agree | read, agree | pack, agree | protect
+ *     agree | compare, share out memory, agree | places, agree | read, agree | pack, agree | protect | constants of relative positions, agree
  *
  * All ranks of the world pass the same agreements, whether their group shares or not: no failure leaves a rank behind. */
 #include "model/model_impl.h"
@@ -76,7 +76,10 @@ static lt_status clear_bias(lt_model *m, const lt_lin *lin) {
 
 /* Matrix i of a block, NULL behind the last. */
 static lt_lin *lin_of(lt_block *b, int i) {
-    lt_lin *lin[] = {&b->q, &b->kv, &b->o, &b->up, &b->down, NULL};
+    lt_lin *lin[] = {&b->q, &b->kv, &b->o, &b->up, &b->down, NULL, NULL, NULL};
+    int n = 5;
+    if (b->pos_k.N) lin[n++] = &b->pos_k;
+    if (b->pos_q.N) lin[n++] = &b->pos_q;
     return lin[i];
 }
 
@@ -106,8 +109,8 @@ lt_status lt_model_impl_check_stop(void) {
 static size_t bytes_of(const lt_lin *lin) { return (size_t)(lin->N * lin->K) * lt_dtype_bytes(lin->dt); }
 
 static lt_status pack(lt_model *m) {
-    size_t total = m->has_pooler ? bytes_of(&m->pooler) : 0, at = 0;
-    lt_lin *lin;
+    lt_lin *lin, *single[] = {&m->pooler, &m->conv};
+    size_t total = bytes_of(&m->pooler) + bytes_of(&m->conv), at = 0;
     for (int l = 0; l < m->arch.m; l++)
         for (int i = 0; (lin = lin_of(&m->block[l], i)); i++) total += bytes_of(lin);
     for (int l = 0; l < m->arch.m; l++) {
@@ -118,7 +121,11 @@ static lt_status pack(lt_model *m) {
         }
         lt_comm_progress(m->grid->world);
     }
-    return m->has_pooler ? m->ctx.ops->lin_pack(&m->ctx, &m->pooler, lt_model_impl_is_mine(m, at, bytes_of(&m->pooler), total)) : LT_OK;
+    for (int i = 0; i < 2; i++) {
+        if (single[i]->N) LT_TRY(m->ctx.ops->lin_pack(&m->ctx, single[i], lt_model_impl_is_mine(m, at, bytes_of(single[i]), total)));
+        at += bytes_of(single[i]);
+    }
+    return LT_OK;
 }
 
 static void wait_for_node(lt_model *m) {
@@ -144,7 +151,7 @@ lt_status lt_model_load(lt_model *m) {
     if ((st = lt_agree(world, pack(m))) != LT_OK) return st;
     wait_for_node(m);
     if (m->shared) lt_shared_protect(m->shared);
-    return LT_OK;
+    return lt_agree(world, lt_model_impl_fill_relative(m));
 }
 
 void lt_model_impl_drop_weights(lt_model *m) {

@@ -68,6 +68,7 @@ lt_status lt_model_impl_create(const char *dir, lt_grid *grid, const lt_model_op
 
 lt_status lt_model_measure(lt_model *m, const lt_model_limits *limits) {
     int64_t positions = limits->positions ? limits->positions : limits->max_len + limits->P_max;
+    if (lt_arch_is_relative(&m->arch)) positions = limits->max_len; /* a prefix takes none */
     m->limits = *limits;
     LT_CHECK(positions <= m->arch.max_pos && limits->max_len <= m->arch.max_pos, LT_ERR_SHAPE,
              "sequences of %lld tokens with a prefix of %lld pass the %lld positions of this model: lower data.max_length or method.length",
@@ -114,10 +115,12 @@ void lt_model_destroy(lt_model **model) {
         lt_buffer_free(&m->buf[i]);
     }
     for (int l = 0; m->block && l < m->arch.m; l++) {
-        lt_lin *lin[] = {&m->block[l].q, &m->block[l].kv, &m->block[l].o, &m->block[l].up, &m->block[l].down};
-        for (int i = 0; i < 5; i++) m->ctx.ops->lin_fini(lin[i]);
+        lt_lin *lin[] = {&m->block[l].q,    &m->block[l].kv,    &m->block[l].o,    &m->block[l].up,
+                         &m->block[l].down, &m->block[l].pos_k, &m->block[l].pos_q};
+        for (size_t i = 0; i < sizeof lin / sizeof *lin; i++) m->ctx.ops->lin_fini(lin[i]);
     }
     if (m->has_pooler) m->ctx.ops->lin_fini(&m->pooler);
+    if (m->conv.N) m->ctx.ops->lin_fini(&m->conv);
     lt_st_close(&m->st);
     lt_ctx_arena_fini(&m->ctx, &m->acts);
     lt_model_impl_drop_weights(m);

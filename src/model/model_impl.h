@@ -23,6 +23,8 @@ typedef struct lt_block {
     lt_lin down;                /* [C, Fl] */
     lt_norm_weights norm[2][3]; /* by branch and place */
     float *q_norm, *k_norm;     /* [D] */
+    lt_lin pos_k, pos_q;        /* [Hl*D, C]; N = 0: none */
+    lt_attn_rel rel;            /* constants of the layer, planned with the activations, filled when loading ends */
     int plan;                   /* which of the model's masks */
 } lt_block;
 
@@ -49,7 +51,7 @@ typedef struct lt_saved {
 typedef struct lt_weight {
     char name[LT_NAME_BYTES];
     int n_dims;
-    int64_t dim[2];                 /* whole shape expected in the file */
+    int64_t dim[3];                 /* whole shape expected in the file */
     int64_t row0, rows, col0, cols; /* this rank's rectangle of [out, in]; vectors: cols = 1 */
     void *dst;                      /* [rows, cols] in dt */
     lt_dtype dt;
@@ -69,6 +71,7 @@ typedef struct lt_device_pack {
     int32_t *host, *device; /* [words] staging and block */
     int64_t words;
     const int32_t *id, *pos, *type, *text0, *row1; /* device: [T] x 3, [n_seq] x 2 (first text row, end) */
+    const int32_t *cu;                             /* device: [n_seq + 1] */
     const int32_t *pick_row, *pick_pos;            /* device: [n_seq] read-out row, its position */
     const int32_t *target;                         /* device: [read-out rows] */
     const float *weight;
@@ -92,6 +95,9 @@ struct lt_model {
     void *tok; /* [v1 - v0, C] in ctx.compute */
     float *pos_tab, *type_tab;
     lt_norm_weights embed_norm, final_norm;
+    float *rel_tab; /* [2 * span, C] */
+    lt_norm_weights rel_norm, conv_norm;
+    lt_lin conv;     /* [C, C * kernel] */
     lt_block *block; /* [m] */
     lt_lin pooler;
     bool has_pooler;
@@ -106,12 +112,14 @@ struct lt_model {
     lt_saved *saved;              /* [m] */
     float *cos_sin[LT_MAX_ROPES]; /* [positions][rot] */
     float *slopes;                /* [Hl] ALiBi */
-    lt_norm_saved embed_saved, final_saved;
-    lt_buffer *buf[2];                                 /* [T, C] f32: partial sums of the tp group, in turn */
-    int side;                                          /* which of them the next sum takes */
-    lt_arr in[2];                                      /* [T, C] inputs of branches that no block keeps for itself */
-    lt_arr h;                                          /* [T, Fl] activation */
-    lt_arr pick, pick_x;                               /* [B, C] gathered rows of the last layer: of the branch's input, of the stream */
+    lt_norm_saved embed_saved, final_saved, conv_saved;
+    lt_arr conv_u, conv_y; /* [T, C * kernel] unfolded rows, forward and backward; [T, C] their product before the activation */
+    float *conv_g;         /* [T, C] */
+    lt_buffer *buf[2];     /* [T, C] f32: partial sums of the tp group, in turn */
+    int side;              /* which of them the next sum takes */
+    lt_arr in[2];          /* [T, C] inputs of branches that no block keeps for itself */
+    lt_arr h;              /* [T, Fl] activation */
+    lt_arr pick, pick_x;   /* [B, C] gathered rows of the last layer: of the branch's input, of the stream */
     float *g_after, *g_out, *g_sum, *g_x[2], *g_small; /* [T, C] gradients; g_small [B, C] */
     lt_arr dh, d_o, dq, dkv;                           /* [T, Fl], [T, Hl*D] x 2, [T, 2*Hkvl*D] */
     float *rows_out, *pooled, *pool_u, *d_rows;        /* [T, C], [B, C] x 2, [T, C] */
@@ -189,6 +197,18 @@ float *lt_model_impl_block_bwd(lt_model *m, const lt_pack *pack, int layer, cons
 /* attention.c: attention of one block, forward into saved.o, backward from m->d_o into m->dq, m->dkv and the bank. */
 void lt_model_impl_attn_fwd(lt_model *m, int layer, const lt_bank *bank, bool pick);
 void lt_model_impl_attn_bwd(lt_model *m, int layer, const lt_bank *bank, bool pick);
+
+/* relative.c: takes room for the constants of all layers from m->acts; fills it (weights are there).  Errors: NOMEM, INTERNAL. */
+void lt_model_impl_carve_relative(lt_model *m);
+lt_status lt_model_impl_fill_relative(lt_model *m);
+
+/* conv.c: room; the convolution of the embeddings x [T, C]; its sum with the first block's rows y, normed, where y lies. */
+void lt_model_impl_carve_conv(lt_model *m);
+void lt_model_impl_conv_fwd(lt_model *m, const lt_pack *pack, lt_arr x);
+void lt_model_impl_conv_join(lt_model *m, const lt_pack *pack, lt_arr y);
+/* conv.c: from the gradient of the joined rows that of the first block's; then, wanted below only, adds to dx what reaches the embeddings. */
+const float *lt_model_impl_conv_split(lt_model *m, const lt_pack *pack, bool below, const float *grad);
+void lt_model_impl_conv_bwd(lt_model *m, const lt_pack *pack, float *dx);
 
 /* adapter.c: targets (bits) that some trial of the pack has adapters for. */
 unsigned lt_model_impl_targets(const lt_forward_args *args);

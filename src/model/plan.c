@@ -100,6 +100,7 @@ void lt_model_impl_upload(lt_model *m, const lt_forward_args *a) {
     put(&c, p->text0, B, &d->text0);
     put(&c, p->cu, B + 1, &cu);
     d->row1 = cu + 1;
+    d->cu = cu;
     put(&c, p->target, out, &d->target);
     put(&c, p->weight, out, &weight);
     d->weight = (const float *)(const void *)weight;
@@ -113,6 +114,7 @@ void lt_model_impl_upload(lt_model *m, const lt_forward_args *a) {
         len[i] = p->cu[i + 1] - p->cu[i];
         for (int32_t q = 0; q < len[i]; q++) index[p->cu[i] + q] = q;
     }
+    if (lt_arch_is_relative(&m->arch)) d->pos = plan.q_index; /* what stands in front of the text in a prefix has no place in it */
     put(&c, p->slot, B, &plan.slot);
     if (a->bank && a->bank->S > 0) {
         put(&c, a->bank->slot_len, a->bank->S, &plan.slot_len);

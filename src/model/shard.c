@@ -36,6 +36,8 @@ static lt_status make_block(lt_model *m, lt_block *b) {
     for (int branch = 0; branch < 2; branch++)
         for (int place = 0; place < 3; place++)
             if (lt_model_impl_has_norm(a, branch, place)) make_norm(m, a->C, &b->norm[branch][place]);
+    if (a->relative.c2p && !a->relative.shared) LT_TRY(make_lin(m, hd, a->C, a->biases & LT_BIAS_POS_K, &b->pos_k));
+    if (a->relative.p2c && !a->relative.shared) LT_TRY(make_lin(m, hd, a->C, a->biases & LT_BIAS_POS_Q, &b->pos_q));
     if (a->qk_norm) {
         b->q_norm = lt_arena_take(&m->weights, a->D, sizeof(float));
         b->k_norm = lt_arena_take(&m->weights, a->D, sizeof(float));
@@ -53,12 +55,18 @@ static lt_status carve_places(lt_model *m) {
     for (int l = 0; l < a->m; l++) LT_TRY(make_block(m, &m->block[l]));
     if (a->final_norm) make_norm(m, C, &m->final_norm);
     if (m->has_pooler) LT_TRY(make_lin(m, C, C, true, &m->pooler));
+    if (lt_arch_is_relative(a)) m->rel_tab = lt_arena_take(&m->weights, 2 * a->relative.span * C, sizeof(float));
+    if (lt_arch_is_relative(a) && a->relative.norm) make_norm(m, C, &m->rel_norm);
+    if (a->conv_kernel) {
+        LT_TRY(make_lin(m, C, C * a->conv_kernel, true, &m->conv));
+        make_norm(m, C, &m->conv_norm);
+    }
     return LT_OK;
 }
 
 /* ---- the list ---- */
 
-/* Adds one rectangle; the name is the row's, with its layer and suffix. */
+/* Adds one rectangle; the name is the row's, with its layer and suffix ("": none). */
 static lt_status add(lt_model *m, const lt_row *row, int layer, const char *suffix, lt_weight w) {
     if (m->n_weights == m->max_weights) {
         int64_t room = m->max_weights ? 2 * m->max_weights : 256;
@@ -69,9 +77,9 @@ static lt_status add(lt_model *m, const lt_row *row, int layer, const char *suff
     }
     const char *at = strstr(row->name, "%d"); /* the only conversion in a name is the layer number */
     if (at)
-        (void)snprintf(w.name, sizeof w.name, "%.*s%d%s.%s", (int)(at - row->name), row->name, layer, at + 2, suffix);
+        (void)snprintf(w.name, sizeof w.name, "%.*s%d%s%s%s", (int)(at - row->name), row->name, layer, at + 2, *suffix ? "." : "", suffix);
     else
-        (void)snprintf(w.name, sizeof w.name, "%s.%s", row->name, suffix);
+        (void)snprintf(w.name, sizeof w.name, "%s%s%s", row->name, *suffix ? "." : "", suffix);
     m->weight[m->n_weights++] = w;
     return LT_OK;
 }
@@ -131,9 +139,23 @@ static lt_status add_fused(lt_model *m, const lt_row *row, int layer, lt_part pa
     for (int64_t h = h0, run; h < h0 + n; h += run) {
         int64_t from = fused_row(a, row->layout, part, h);
         for (run = 1; h + run < h0 + n && fused_row(a, row->layout, part, h + run) == from + run * D; run++) {}
-        LT_TRY(add_matrix(m, row, layer, N, a->C, from, run * D, 0, a->C, lin, at + (h - h0) * D, a->biases & LT_BIAS_Q));
+        LT_TRY(add_matrix(m, row, layer, N, a->C, from, run * D, 0, a->C, lin, at + (h - h0) * D, a->biases & LT_BIAS_Q && !row->bare));
     }
     return LT_OK;
+}
+
+/* Elements [row0, row0 + rows) of a whole bias [N] that is a tensor of its own, to place `at` of lin's. */
+static lt_status add_bias(lt_model *m, const lt_row *row, int layer, int64_t N, int64_t row0, int64_t rows, const lt_lin *lin, int64_t at) {
+    float *dst = lin->bias ? (float *)(uintptr_t)lin->bias + at : NULL;
+    return add(m, row, layer, "", (lt_weight){.n_dims = 1, .dim = {N, 1}, .row0 = row0, .rows = rows, .cols = 1, .dst = dst, .dt = LT_F32});
+}
+
+/* A matrix [out, in, kernel], mirrored: a linear layer over unfolded rows as it lies. */
+static lt_status add_conv(lt_model *m, const lt_row *row) {
+    int64_t C = m->arch.C, k = m->arch.conv_kernel;
+    LT_TRY(add(m, row, -1, "weight",
+               (lt_weight){.n_dims = 3, .dim = {C, C, k}, .rows = C, .cols = C * k, .dst = m->conv.w, .dt = m->conv.dt}));
+    return add_vector(m, row, -1, "bias", C, m->conv.bias, false);
 }
 
 /* A row of the table that stands once a layer. */
@@ -142,7 +164,7 @@ static lt_status add_layer_row(lt_model *m, const lt_row *row, int l) {
     lt_block *b = &m->block[l];
     int64_t C = a->C, D = a->D, hd = m->Hl * D, kd = m->Hkvl * D, whole_q = a->H * D, whole_kv = a->Hkv * D;
     int64_t q0 = m->h_first * D, k0 = m->kv_first * D, f0 = m->f_first, up_at = a->glu ? m->Fl : 0;
-    if (row->part >= LT_PART_NORM) {
+    if (row->part >= LT_PART_NORM && (int)row->part < LT_NORM_PARTS) {
         int which = (int)row->part - LT_PART_NORM, branch = which / 3, place = which % 3;
         if (!lt_model_impl_has_norm(a, branch, place)) return LT_OK;
         return add_norm(m, row, l, C, b->norm[branch][place].w, b->norm[branch][place].b);
@@ -158,6 +180,14 @@ static lt_status add_layer_row(lt_model *m, const lt_row *row, int l) {
         LT_TRY(add_fused(m, row, l, LT_PART_Q, m->h_first, m->Hl, &b->q, 0));
         LT_TRY(add_fused(m, row, l, LT_PART_K, m->kv_first, m->Hkvl, &b->kv, 0));
         return add_fused(m, row, l, LT_PART_V, m->kv_first, m->Hkvl, &b->kv, kd);
+    case LT_PART_Q_BIAS:
+        return add_bias(m, row, l, whole_q, q0, hd, &b->q, 0);
+    case LT_PART_V_BIAS:
+        return add_bias(m, row, l, whole_kv, k0, kd, &b->kv, kd);
+    case LT_PART_POS_K:
+        return b->pos_k.N ? add_matrix(m, row, l, whole_q, C, q0, hd, 0, C, &b->pos_k, 0, a->biases & LT_BIAS_POS_K) : LT_OK;
+    case LT_PART_POS_Q:
+        return b->pos_q.N ? add_matrix(m, row, l, whole_q, C, q0, hd, 0, C, &b->pos_q, 0, a->biases & LT_BIAS_POS_Q) : LT_OK;
     case LT_PART_O:
         return add_matrix(m, row, l, C, whole_q, 0, C, q0, hd, &b->o, 0, a->biases & LT_BIAS_O);
     case LT_PART_GATE:
@@ -196,6 +226,14 @@ static lt_status add_row(lt_model *m, const lt_row *row) {
         return a->embed_norm ? add_norm(m, row, -1, C, m->embed_norm.w, m->embed_norm.b) : LT_OK;
     case LT_PART_FINAL_NORM:
         return a->final_norm ? add_norm(m, row, -1, C, m->final_norm.w, m->final_norm.b) : LT_OK;
+    case LT_PART_REL_TABLE:
+        return lt_arch_is_relative(a) ? add_table(m, row, 2 * a->relative.span, m->rel_tab) : LT_OK;
+    case LT_PART_REL_NORM:
+        return lt_arch_is_relative(a) && a->relative.norm ? add_norm(m, row, -1, C, m->rel_norm.w, m->rel_norm.b) : LT_OK;
+    case LT_PART_CONV:
+        return a->conv_kernel ? add_conv(m, row) : LT_OK;
+    case LT_PART_CONV_NORM:
+        return a->conv_kernel ? add_norm(m, row, -1, C, m->conv_norm.w, m->conv_norm.b) : LT_OK;
     case LT_PART_POOLER:
         return m->has_pooler ? add_matrix(m, row, -1, C, C, 0, C, 0, C, &m->pooler, 0, true) : LT_OK;
     default:

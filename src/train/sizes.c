@@ -54,10 +54,12 @@ lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
     int64_t prompt = 0, ahead = 0, other = 0, max_pos = lt_model_arch(r->model)->max_pos, tokens = r->cfg->parallel.tokens;
     int64_t text = r->data.train.max_len > r->data.eval.max_len ? r->data.train.max_len : r->data.eval.max_len;
     int64_t shortest = r->data.train.min_len < r->data.eval.min_len ? r->data.train.min_len : r->data.eval.min_len;
-    bool backward = false;
+    bool backward = false, relative = lt_arch_is_relative(lt_model_arch(r->model));
     for (int i = 0; i < r->n_trials; i++) {
         if (r->tuner[i]->n_prompts && r->tuner[i]->P > prompt) prompt = r->tuner[i]->P;
-        if ((r->tuner[i]->n_slots || r->tuner[i]->n_prompts) && r->tuner[i]->P > ahead) ahead = r->tuner[i]->P;
+        bool takes =
+            r->tuner[i]->n_prompts || (r->tuner[i]->n_slots && !relative); /* a prefix takes no places where scores know distances */
+        if (takes && r->tuner[i]->P > ahead) ahead = r->tuner[i]->P;
         if (r->labels[i].P > other) other = r->labels[i].P; /* label states run through the same buffers */
         if (r->tuner[i]->P > other) other = r->tuner[i]->P; /* and texts that initialise prefixes */
         backward = backward || lt_tuner_trains_input(r->tuner[i]);

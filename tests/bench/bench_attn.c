@@ -8,7 +8,8 @@
  * 10 D backward), and, for the MiniLM cases, the time of all 6 layers as a share of its matrix products (42.5 MFLOP a token, forward and backward to
  * the input) at 190 GFLOP/s.
  *
- * Then pairs of cases, run in turn: medians and their ratio.  One thread against all, where there is one sequence; a window against a full causal mask. */
+ * Then pairs of cases, run in turn: medians and their ratio.  One thread against all, where there is one sequence; a window against a full causal mask; plain
+ * scores against those with relative positions, whose products are two more forward and four more backward, all in the time. */
 #include "kernels/attn_impl.h"
 #include "lt_test.h"
 #include "base/mem.h"
@@ -23,18 +24,19 @@ typedef struct setting {
     int heads, kv, D, P, slots, causal, bf16, minilm;
     int64_t tokens, len; /* len 0: 8 to 40, 13 on average */
     int window;          /* 0 = none; causal only */
+    int relative;        /* with keys and queries of distances (c2p and p2c) */
 } setting;
 
 static const setting settings[] = {
-    {"MiniLM, 416 tokens, 2 slots", 12, 12, 32, 8, 2, 0, 0, 1, 416, 0, 0},
-    {"MiniLM, 4096 tokens, 2 slots", 12, 12, 32, 8, 2, 0, 0, 1, 4096, 0, 0},
-    {"MiniLM, 4096 tokens, 8 slots", 12, 12, 32, 8, 8, 0, 0, 1, 4096, 0, 0},
-    {"MiniLM, 4096 tokens, bf16", 12, 12, 32, 8, 2, 0, 1, 1, 4096, 0, 0},
-    {"MiniLM, no bank", 12, 12, 32, 0, 0, 0, 0, 1, 4096, 0, 0},
-    {"BERT, 128 long", 12, 12, 64, 16, 2, 0, 0, 0, 2048, 128, 0},
-    {"BERT, 512 long", 12, 12, 64, 16, 2, 0, 0, 0, 2048, 512, 0},
-    {"GQA 4:1, D 128, 80 long, causal", 16, 4, 128, 16, 2, 1, 0, 0, 640, 80, 0},
-    {"one sequence, 71:1, D 64, causal", 71, 1, 64, 16, 1, 1, 0, 0, 2048, 2048, 0},
+    {"MiniLM, 416 tokens, 2 slots", 12, 12, 32, 8, 2, 0, 0, 1, 416, 0, 0, 0},
+    {"MiniLM, 4096 tokens, 2 slots", 12, 12, 32, 8, 2, 0, 0, 1, 4096, 0, 0, 0},
+    {"MiniLM, 4096 tokens, 8 slots", 12, 12, 32, 8, 8, 0, 0, 1, 4096, 0, 0, 0},
+    {"MiniLM, 4096 tokens, bf16", 12, 12, 32, 8, 2, 0, 1, 1, 4096, 0, 0, 0},
+    {"MiniLM, no bank", 12, 12, 32, 0, 0, 0, 0, 1, 4096, 0, 0, 0},
+    {"BERT, 128 long", 12, 12, 64, 16, 2, 0, 0, 0, 2048, 128, 0, 0},
+    {"BERT, 512 long", 12, 12, 64, 16, 2, 0, 0, 0, 2048, 512, 0, 0},
+    {"GQA 4:1, D 128, 80 long, causal", 16, 4, 128, 16, 2, 1, 0, 0, 640, 80, 0, 0},
+    {"one sequence, 71:1, D 64, causal", 71, 1, 64, 16, 1, 1, 0, 0, 2048, 2048, 0, 0},
 };
 
 /* Pairs: one layer each; threads 0 = as asked for. */
@@ -42,9 +44,25 @@ static const struct {
     setting a, b;
     int threads_a, threads_b;
 } pairs[] = {
-#define LONG(heads, kv, window) "2048 long, causal, " #heads " heads, " #kv " kv", heads, kv, 64, 16, 1, 1, 0, 0, 2048, 2048, window
-    {{LONG(71, 1, 0)}, {LONG(71, 1, 0)}, 1, 0},     {{LONG(12, 12, 0)}, {LONG(12, 12, 0)}, 1, 0}, {{LONG(1, 1, 0)}, {LONG(1, 1, 0)}, 1, 0},
-    {{LONG(12, 12, 0)}, {LONG(12, 12, 256)}, 0, 0}, {{LONG(4, 1, 0)}, {LONG(4, 1, 256)}, 0, 0},
+#define LONG(heads, kv, window) "2048 long, causal, " #heads " heads, " #kv " kv", heads, kv, 64, 16, 1, 1, 0, 0, 2048, 2048, window, 0
+    {{LONG(71, 1, 0)}, {LONG(71, 1, 0)}, 1, 0},
+    {{LONG(12, 12, 0)}, {LONG(12, 12, 0)}, 1, 0},
+    {{LONG(1, 1, 0)}, {LONG(1, 1, 0)}, 1, 0},
+    {{LONG(12, 12, 0)}, {LONG(12, 12, 256)}, 0, 0},
+    {{LONG(4, 1, 0)}, {LONG(4, 1, 256)}, 0, 0},
+#define RELATIVE(D, len)                                                                                                                   \
+    {                                                                                                                                      \
+        {"relative, D " #D ", " #len " long", 12, 12, D, 8, 1, 0, 0, 0, 3072, len, 0, 0},                                                  \
+            {"relative", 12, 12, D, 8, 1, 0, 0, 0, 3072, len, 0, 1}, 0, 0                                                                  \
+    }
+    RELATIVE(64, 24),
+    RELATIVE(64, 64),
+    RELATIVE(64, 128),
+    RELATIVE(64, 256),
+    RELATIVE(32, 24),
+    RELATIVE(32, 64),
+    RELATIVE(32, 128),
+    RELATIVE(32, 256),
 };
 
 static double now(void) {
@@ -73,6 +91,7 @@ typedef struct rig {
     const setting *s;
     lt_attn_plan plan;
     lt_ctx ctx;
+    lt_attn_rel rel;
     int layers;
     int64_t seen; /* pairs of query and key */
     int32_t cu[MAX_SEQ + 1], k_len[MAX_SEQ], slot[MAX_SEQ], slot_len[MAX_SLOT], first[MAX_ROWS], end[MAX_ROWS], q_index[MAX_ROWS];
@@ -120,10 +139,16 @@ static rig *rig_new(const setting *s, int threads, int layers) {
     make_plan(g);
     lt_dtype dt = s->bf16 ? LT_BF16 : LT_F32;
     int64_t T = g->plan.n_q, width = s->heads * s->D, kv = s->kv * s->D, bank = s->slots * 2 * s->P * kv;
+    g->rel.reach = g->plan.max_k;
+    if (s->relative) { /* of all layers; any numbers do */
+        g->rel.c2p = make(lt_rel_elems(s->heads, s->D, g->rel.reach, false), 0);
+        g->rel.p2c = make(lt_rel_elems(s->heads, s->D, g->rel.reach, true), 0);
+    }
     void *d_o = make(T * width, s->bf16), *dq = make(T * width, s->bf16), *dkv = make(T * 2 * kv, s->bf16);
     for (int m = 0; m < layers; m++) {
         lt_arr q = {make(T * width, s->bf16), dt}, kvs = {make(T * 2 * kv, s->bf16), dt}, dkvs = {dkv, dt};
         g->layer[m] = (struct lt_attn_args){.plan = &g->plan,
+                                            .rel = s->relative ? &g->rel : NULL,
                                             .heads = s->heads,
                                             .kv_heads = s->kv,
                                             .head_dim = s->D,
@@ -154,7 +179,8 @@ static rig *rig_new(const setting *s, int threads, int layers) {
                     .slots = s->slots,
                     .heads = s->heads,
                     .kv_heads = s->kv,
-                    .head_dim = s->D};
+                    .head_dim = s->D,
+                    .relative = s->relative};
     g->ctx.ws_bytes = lt_ops_cpu()->ws_bytes(&g->ctx, &dims);
     CHECK_OK(lt_calloc(&g->ctx.ws, (int64_t)g->ctx.ws_bytes, 1, "workspace"));
     return g;
@@ -169,6 +195,8 @@ static void rig_free(rig *g) {
     free(g->layer[0].d_o.p);
     free(g->layer[0].dq.p);
     free(g->layer[0].dk.p);
+    free((void *)(uintptr_t)g->rel.c2p);
+    free((void *)(uintptr_t)g->rel.p2c);
     free(g->ctx.ws);
     free(g);
 }
@@ -210,13 +238,18 @@ static void compare(const setting *a, int threads_a, const setting *b, int threa
             pass(g[k], once);
             for (int i = 0; i < 2 && r >= 0; i++) t[k][i][r] = once[i];
         }
+    double mid[2][2];
     printf("%-32s", a->name);
     for (int i = 0; i < 2; i++) {
-        for (int k = 0; k < 2; k++) qsort(t[k][i], REPEATS, sizeof t[k][i][0], rising);
-        printf("  %s %7.2f and %7.2f ms, ratio %.2f", i ? "backward" : "forward", 1e3 * t[0][i][REPEATS / 2], 1e3 * t[1][i][REPEATS / 2],
-               t[0][i][REPEATS / 2] / t[1][i][REPEATS / 2]);
+        for (int k = 0; k < 2; k++) {
+            qsort(t[k][i], REPEATS, sizeof t[k][i][0], rising);
+            mid[k][i] = t[k][i][REPEATS / 2];
+        }
+        printf("  %s %7.2f and %7.2f ms, ratio %.2f", i ? "backward" : "forward", 1e3 * mid[0][i], 1e3 * mid[1][i], mid[0][i] / mid[1][i]);
     }
-    if (a->window != b->window)
+    if (b->relative)
+        printf("  of the speed of plain ones; of their flop/s %.2f and %.2f\n", 2 * mid[0][0] / mid[1][0], 9.0 / 5 * mid[0][1] / mid[1][1]);
+    else if (a->window != b->window)
         printf("  (window %d against none: %.2f times fewer pairs)\n", b->window, (double)g[0]->seen / (double)g[1]->seen);
     else
         printf("  (%d and %d threads)\n", threads_a, threads_b);

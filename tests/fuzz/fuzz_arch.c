@@ -36,6 +36,19 @@ const char *const fuzz_words[] = {"\"model_type\":",
                                   "\"attention_bias\":",
                                   "\"mistral\"",
                                   "\"gpt2\"",
+                                  "\"deberta\"",
+                                  "\"deberta-v2\"",
+                                  "\"relative_attention\":",
+                                  "\"max_relative_positions\":",
+                                  "\"position_buckets\":",
+                                  "\"position_biased_input\":",
+                                  "\"pos_att_type\":",
+                                  "\"c2p|p2c\"",
+                                  "\"share_att_key\":",
+                                  "\"norm_rel_ebd\":",
+                                  "\"layer_norm\"",
+                                  "\"conv_kernel_size\":",
+                                  "\"conv_act\":",
                                   "\"sliding_window\":",
                                   "\"layer_types\":",
                                   "\"n_embd\":",
@@ -54,8 +67,10 @@ const char *const fuzz_words[] = {"\"model_type\":",
                                   NULL};
 
 void fuzz_make_seeds(void) {
-    static const char *const golden[] = {LT_GOLDEN "/tiny-bert/config.json", LT_GOLDEN "/tiny-llama/config.json",
-                                         LT_GOLDEN "/tiny-mistral/config.json", LT_GOLDEN "/tiny-gpt2/config.json"};
+    static const char *const golden[] = {LT_GOLDEN "/tiny-bert/config.json",           LT_GOLDEN "/tiny-llama/config.json",
+                                         LT_GOLDEN "/tiny-mistral/config.json",        LT_GOLDEN "/tiny-gpt2/config.json",
+                                         LT_GOLDEN "/tiny-deberta/config.json",        LT_GOLDEN "/tiny-deberta-v2/config.json",
+                                         LT_GOLDEN "/tiny-deberta-v2-conv/config.json"};
     for (size_t i = 0; i < sizeof golden / sizeof *golden; i++) {
         size_t bytes;
         char *text = fuzz_load(golden[i], &bytes);
@@ -86,6 +101,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     FUZZ_OK(lt_arch_check_tp(&a, 1));
     for (int tp = 2; tp <= 64; tp++) FUZZ_REQUIRE((lt_arch_check_tp(&a, tp) == LT_OK) == lt_arch_tp_works(&a, tp));
     for (int tp = 1; tp <= 64 && lt_arch_tp_works(&a, tp); tp++) lt_arch_describe_cut(&a, tp, text, sizeof text);
+    FUZZ_REQUIRE(isfinite(a.attn_scale) && a.attn_scale > 0);
+    FUZZ_REQUIRE(a.positions != LT_POS_RELATIVE || lt_arch_is_relative(&a));
+    for (int64_t d = -40; lt_arch_is_relative(&a) && d <= 40; d++) {
+        int64_t row = lt_arch_relative_row(&a, d * d * d * 7), next = lt_arch_relative_row(&a, d * d * d * 7 + 1);
+        FUZZ_REQUIRE(row >= 0 && row <= next && next < 2 * a.relative.span);
+    }
+    FUZZ_REQUIRE(a.conv_kernel >= 0 && (a.conv_kernel == 0 || a.conv_kernel % 2 == 1));
     lt_arch_describe(&a, text, sizeof text);
     return 0;
 }

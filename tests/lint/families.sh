@@ -5,7 +5,7 @@
 # shellcheck source=tests/lint/lint.bash
 . "$(dirname "$0")/lint.bash"
 
-family_words='bert|roberta|llama|mistral|mixtral|qwen|gpt_?2|gpt_?neox|bloom|falcon|gemma|olmo'
+family_words='bert|roberta|llama|mistral|mixtral|qwen|gpt_?2|gpt_?neox|bloom|falcon|gemma|olmo|deberta'
 
 # Comments are taken out, then words of identifiers and strings are looked at.
 scan() {
@@ -34,5 +34,6 @@ caught "code behind a comment" src/model/plan.c <<<'/* BERT */ int is_llama;'
 accepted "a comment" src/model/block.c <<<'/* A block as in LLaMA
  * and BERT. */ int x; // as GPT-2'
 accepted "the table of families" src/model/families.c <<<'{.model_type = "bert"},'
+accepted "a family in a file of its own" src/model/family_deberta.c <<<'void read_deberta(void);'
 accepted "other words" src/model/block.c <<<'int albertine, options, adapt_opts;'
 verdict

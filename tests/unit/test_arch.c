@@ -1,5 +1,5 @@
 // TEST np: 0  rooms: model  labels: unit  timeout: 60
-/* config.json: the two families as read, and numbers that no model has: each is refused with the field's name, and a number just inside is not. */
+/* config.json: families as read, and numbers that no model has: each is refused with the field's name, and a number just inside is not. */
 #include "lt_test.h"
 
 #include "model/arch.h"
@@ -59,12 +59,61 @@ static void test_refused(void) {
     CHECK_FAILS(lt_arch_read(dir, &a), LT_ERR_FORMAT, "its sizes make a model of");
 }
 
+/* A DeBERTa configuration, of version 1 or 2, with a field more at its end. */
+static lt_status read_deberta(int version, const char *more, lt_arch *a) {
+    char text[1000];
+    (void)snprintf(text, sizeof text,
+                   "{\"model_type\": \"deberta%s\", \"hidden_size\": 64, \"intermediate_size\": 128, \"vocab_size\": 100, "
+                   "\"num_attention_heads\": 4, \"num_hidden_layers\": 2, \"max_position_embeddings\": 512%s}",
+                   version == 2 ? "-v2" : "", more);
+    write_config(text);
+    return lt_arch_read(dir, a);
+}
+
+static void test_relative(void) {
+    lt_arch a;
+    CHECK_OK(read_deberta(1, "", &a)); /* relative attention is off where nothing is said */
+    CHECK(!lt_arch_is_relative(&a) && a.positions == LT_POS_TABLE && a.types == 0 && a.eps == 1e-7f && a.pool_act == LT_ACT_GELU_ERF);
+    CHECK_OK(read_deberta(1, ", \"relative_attention\": true, \"position_biased_input\": false, \"pos_att_type\": \"c2p|p2c\"", &a));
+    CHECK(a.relative.c2p && a.relative.p2c && a.relative.span == 512 && a.positions == LT_POS_RELATIVE && !a.relative.shared);
+    CHECK_NEAR(a.attn_scale, 1 / sqrt(3 * 16), 1e-7);
+    CHECK(lt_arch_relative_row(&a, -511) == 1 && lt_arch_relative_row(&a, 0) == 512 && lt_arch_relative_row(&a, 511) == 1023);
+    CHECK(lt_arch_relative_row(&a, 600) == 1023 && lt_arch_relative_row(&a, -600) == 0);
+    CHECK_OK(read_deberta(
+        2, ", \"relative_attention\": true, \"pos_att_type\": [\"p2c\"], \"position_buckets\": 256, \"share_att_key\": true", &a));
+    CHECK(!a.relative.c2p && a.relative.p2c && a.relative.shared && a.relative.span == 256 && a.positions == LT_POS_TABLE);
+    CHECK_NEAR(a.attn_scale, 1 / sqrt(2 * 16), 1e-7);
+    static const int64_t row[][2] = {{0, 256},   {128, 384}, {-128, 128}, {129, 385}, {130, 386}, {131, 387},
+                                     {200, 425}, {-200, 87}, {400, 489},  {511, 511}, {-511, 1},  {512, 511}}; /* transformers' */
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) CHECK_INT(lt_arch_relative_row(&a, row[i][0]), row[i][1]);
+    CHECK_OK(read_deberta(2, ", \"conv_kernel_size\": 3, \"conv_act\": \"gelu\"", &a));
+    CHECK(a.conv_kernel == 3 && a.conv_act == LT_ACT_GELU_ERF);
+    static const struct {
+        int version;
+        const char *field, *message;
+    } bad[] = {{1, ", \"talking_head\": true", "talking_head"},
+               {1, ", \"pos_att_type\": [\"c2p\", \"p2p\"]", "pos_att_type \"p2p\" is not supported; known: c2p, p2c"},
+               {2, ", \"pos_att_type\": \"c2p|x\"", "pos_att_type \"x\""},
+               {2, ", \"pos_att_type\": [3]", "pos_att_type \"?\""},
+               {2, ", \"embedding_size\": 32", "embedding_size: 32 is not supported, only 64"},
+               {2, ", \"attention_head_size\": 32", "attention_head_size: 32"},
+               {2, ", \"conv_kernel_size\": 4", "conv_kernel_size: 4"},
+               {2, ", \"conv_kernel_size\": 3, \"conv_groups\": 2", "conv_groups: 2"},
+               {2, ", \"type_vocab_size\": -1", "type_vocab_size: -1"},
+               {2, ", \"position_buckets\": 1, \"relative_attention\": true", "position_buckets: 1"},
+               {2, ", \"position_buckets\": 1022, \"relative_attention\": true", "position_buckets: 1022"},
+               {2, ", \"position_buckets\": \"many\"", "\"position_buckets\" must be a whole number"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK_FAILS(read_deberta(bad[i].version, bad[i].field, &a), LT_ERR_FORMAT, bad[i].message);
+}
+
 int main(void) {
     (void)snprintf(dir, sizeof dir, "/tmp/lt-arch.XXXXXX");
     if (!mkdtemp(dir)) perror(dir);
     (void)snprintf(path, sizeof path, "%s/config.json", dir);
     test_defaults();
     test_refused();
+    test_relative();
     (void)unlink(path);
     CHECK(rmdir(dir) == 0);
     return test_end();

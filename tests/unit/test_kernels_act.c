@@ -10,13 +10,16 @@ typedef lt_status (*act_op)(const lt_ctx *, const struct lt_act_args *);
 
 static void one(lt_act act, bool gated, int64_t rows, int64_t F, lt_dtype dt) {
     int64_t n = rows * F, n_u = gated ? 2 * n : n;
-    lt_arr u = test_random(n_u, dt, 2), dh = test_random(n, dt, 1), h[3], du[3];
+    lt_arr u = test_random(n_u, dt, 2), dh = test_random(n, dt, 1), h[3], du[3], start = test_random(n, dt, 1), sum[3];
     for (int i = 0; i < 3; i++) { /* cpu on 1 and 2 threads, ref */
         lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1);
         h[i] = test_new(n, dt);
         du[i] = test_copy(u, n_u); /* backward in place */
         struct lt_act_args a = {.act = act, .rows = rows, .F = F, .u = u, .h = h[i], .dh = dh, .du = du[i]};
         CHECK_OK((gated ? c.ops->glu_fwd : c.ops->act_fwd)(&c, &a));
+        a.h = sum[i] = test_copy(start, n);
+        a.add = true;
+        if (!gated) CHECK_OK(c.ops->act_fwd(&c, &a));
         a.u = du[i];
         CHECK_OK((gated ? c.ops->glu_bwd : c.ops->act_bwd)(&c, &a));
     }
@@ -25,6 +28,11 @@ static void one(lt_act act, bool gated, int64_t rows, int64_t F, lt_dtype dt) {
              lt_dtype_name(dt));
     test_close("act", h[0], h[2], n, what);
     test_close("act", du[0], du[2], n_u, what);
+    test_close("act", sum[0], sum[2], n, what);
+    CHECK(test_same_bits(sum[0], sum[1], n));
+    CHECK(n < 2 || gated == test_same_bits(sum[2], start, n)); /* negative control: something was added */
+    if (dt == LT_F32 && !gated)
+        for (int64_t i = 0; i < n; i++) CHECK_NEAR(test_get(sum[2], i), test_get(start, i) + test_get(h[2], i), 1e-5);
     CHECK(test_same_bits(h[0], h[1], n) && test_same_bits(du[0], du[1], n_u));
     tests_free();
 }

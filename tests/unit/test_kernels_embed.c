@@ -1,6 +1,6 @@
 // TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
-/* Rotary embedding, token embedding, gather, scatter, pooling: cpu against ref, the same bits on one and two threads, and the cases by
- * hand that a common mistake of both would hide. */
+/* Rotary embedding, token embedding, gather, scatter, neighbours of a convolution, pooling: cpu against ref, the same bits on one and two threads, and the
+ * cases by hand that a common mistake of both would hide. */
 #include "kernels_util.h"
 
 static lt_ctx ctx_number(int i) { return test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1); } /* cpu 1, cpu 2 threads, ref */
@@ -151,6 +151,46 @@ static double pool_loss(void *user) {
     return sum;
 }
 
+/* Unfolded rows and the way back, which is its transpose: <unfold(x), y> = <x, fold(y)>. */
+static void unfold(int64_t C, int kernel, lt_dtype dt) {
+    static const int32_t cu[] = {0, 7, 7, 8, 10, 31};
+    int64_t rows = 31, n = rows * C, wide = n * kernel;
+    lt_arr x = test_random(n, dt, 1), y[3], g = test_random(wide, dt, 1), start = test_random(n, LT_F32, 1), dx[3];
+    for (int i = 0; i < 3; i++) {
+        lt_ctx c = ctx_number(i);
+        y[i] = test_new(wide, dt);
+        dx[i] = test_copy(start, n);
+        struct lt_unfold_args a = {.rows = rows, .n_seq = 5, .C = C, .kernel = kernel, .cu = cu, .x = x, .y = y[i], .dx = dx[i].p};
+        CHECK_OK(c.ops->unfold(&c, &a));
+        a.y = g;
+        CHECK_OK(c.ops->fold(&c, &a));
+    }
+    CHECK(test_same_bits(y[0], y[2], wide) && test_same_bits(y[0], y[1], wide));
+    test_close("rows", dx[0], dx[2], n, "fold");
+    CHECK(test_same_bits(dx[0], dx[1], n));
+    double there = 0, back = 0;
+    for (int64_t e = 0; e < wide; e++) there += (double)test_get(y[2], e) * (double)test_get(g, e);
+    for (int64_t e = 0; e < n; e++) back += (double)test_get(x, e) * ((double)test_get(dx[2], e) - (double)test_get(start, e));
+    CHECK_NEAR(there, back, 1e-4);
+    CHECK(fabs(there) > 1e-3 && fabs(1.01 * there - back) > 1e-4); /* negative control */
+    tests_free();
+}
+
+/* Sequences of 3 and 2 rows of one number, kernel 3. */
+static void unfold_by_hand(void) {
+    static const int32_t cu[] = {0, 3, 5};
+    static const float want[] = {0, 1, 2, 1, 2, 3, 2, 3, 0, 0, 4, 5, 4, 5, 0};
+    float x[] = {1, 2, 3, 4, 5}, y[15], dx[5] = {100, 0, 0, 0, 0};
+    for (int i = 0; i < 3; i++) {
+        lt_ctx c = ctx_number(i);
+        struct lt_unfold_args a = {.rows = 5, .n_seq = 2, .C = 1, .kernel = 3, .cu = cu, .x = lt_arr_f32(x), .y = lt_arr_f32(y), .dx = dx};
+        CHECK_OK(c.ops->unfold(&c, &a));
+        for (int e = 0; e < 15; e++) CHECK(y[e] == want[e]);
+        if (i == 0) CHECK_OK(c.ops->fold(&c, &a));
+    }
+    CHECK(dx[0] == 102 && dx[1] == 6 && dx[2] == 6 && dx[3] == 8 && dx[4] == 10); /* each as often as it stands there */
+}
+
 static void pool(lt_pool_kind kind, int64_t C) {
     enum { SEQS = 4, T = 30 };
     const int32_t row0[SEQS] = {2, 12, 15, 20}, row1[SEQS] = {12, 13, 15, 30}; /* prompt rows skipped; one row; none; the rest */
@@ -209,6 +249,11 @@ int main(void) {
         pool((lt_pool_kind)kind, 3);
         pool((lt_pool_kind)kind, 600);
     }
+    const int64_t widths[] = {1, 5, 48, 700};
+    for (int i = 0; i < 4; i++)
+        for (int kernel = 1; kernel < 7; kernel += 2)
+            for (int dt = 0; dt < 2; dt++) unfold(widths[i], kernel, dt ? LT_BF16 : LT_F32);
+    unfold_by_hand();
     printf("largest share of a limit: %.2g\n", test_worst_share);
     tests_free();
     return test_end();

@@ -22,7 +22,7 @@ typedef struct layout {
     int window;
     int P;            /* rows of the longer of two bank slots; 0: no bank */
     int alibi, spare; /* spare: rows of the cache behind (and before) the keys of each sequence */
-    int c2p, p2c;     /* has this table */
+    int c2p, p2c;     /* has these constants of distances */
     struct {
         int q, k; /* query rows, which stand at the last places of the keys; key rows */
     } seq[MAX_SEQ];
@@ -101,6 +101,30 @@ static const layout fast[] = {
     {.name = "p2c, cut", .heads = 6, .kv = 1, .D = 8, .mask = BLIND, .window = 200, .p2c = 1, .seq = {{60, 280}, {30, 30}}},
     {.name = "c2p and p2c, long", .heads = 4, .kv = 2, .D = 16, .c2p = 1, .p2c = 1, .P = 3, .seq = {{300, 300}}},
     {.name = "c2p, long", .heads = 4, .kv = 4, .D = 16, .mask = CAUSAL, .c2p = 1, .seq = {{300, 300}}},
+    {.name = "c2p and p2c of many short ones",
+     .heads = 3,
+     .kv = 3,
+     .D = 64,
+     .c2p = 1,
+     .p2c = 1,
+     .seq = {{24, 24}, {17, 17}, {3, 3}, {4, 4}, {48, 48}}},
+    {.name = "c2p and p2c, D 20, a prefix of a block",
+     .heads = 2,
+     .kv = 2,
+     .D = 20,
+     .c2p = 1,
+     .p2c = 1,
+     .P = 64,
+     .seq = {{66, 66}, {50, 50}}},
+    {.name = "c2p and p2c, places from 32 on, bf16",
+     .heads = 2,
+     .kv = 2,
+     .D = 32,
+     .bf16 = 1,
+     .c2p = 1,
+     .p2c = 1,
+     .P = 3,
+     .seq = {{60, 92}, {20, 52}, {20, 51}, {1, 9}}},
     {.name = "ALiBi, places from 70 on",
      .heads = 4,
      .kv = 2,
@@ -111,20 +135,21 @@ static const layout fast[] = {
      .seq = {{20, 90}, {1, 40}, {9, 9}}},
 };
 
-enum { MAX_REL = 20, N_REL = 13 };
+enum { N_REL = 13 };
 
-typedef enum output { O, LSE, DQ, DK, DV, D_BANK, D_C2P, D_P2C, N_OUT } output;
-static const char *const output_name[] = {"o", "lse", "dq", "dk", "dv", "d_bank", "d_c2p", "d_p2c"};
+typedef enum output { O, LSE, DQ, DK, DV, D_BANK, N_OUT } output;
+static const char *const output_name[] = {"o", "lse", "dq", "dk", "dv", "d_bank"};
 
 typedef struct problem {
     const layout *l;
     lt_attn_plan plan;
     lt_attn_rel rel;
+    lt_arr c2p, p2c;                                      /* [N_REL, heads * D] */
+    int32_t c2p_row[2 * MAX_ROWS], p2c_row[2 * MAX_ROWS]; /* by distance */
     struct lt_attn_args args;
     lt_arr out[N_OUT];
     int64_t n[N_OUT];
     float slopes[128];
-    int32_t c2p_bucket[2 * MAX_REL + 1], p2c_bucket[2 * MAX_REL + 1];
     int32_t cu_q[MAX_SEQ + 1], k_row0[MAX_SEQ], k_len[MAX_SEQ], slot[MAX_SEQ], slot_len[SLOTS];
     int32_t first[MAX_ROWS], end[MAX_ROWS], q_index[MAX_ROWS];
     bool used[MAX_ROWS]; /* key rows of some sequence */
@@ -185,6 +210,24 @@ static lt_arr key_rows(const problem *b, int64_t n, lt_dtype dt) {
     return a;
 }
 
+/* Constants of the distances, and how the op wants them. */
+static const float *constants(const problem *b, bool p2c, const int32_t *row, lt_arr *from) {
+    const layout *l = b->l;
+    *from = test_random((int64_t)N_REL * l->heads * l->D, LT_F32, 1);
+    lt_arr to = test_new(lt_rel_elems(l->heads, l->D, b->rel.reach, p2c), LT_F32);
+    struct lt_rel_pack_args a = {.heads = l->heads,
+                                 .head_dim = l->D,
+                                 .reach = b->rel.reach,
+                                 .scale = 1.0f / sqrtf((float)l->D),
+                                 .p2c = p2c,
+                                 .row = row,
+                                 .from = from->p,
+                                 .ld = (int64_t)l->heads * l->D,
+                                 .to = to.p};
+    CHECK_OK(lt_ops_ref()->rel_pack(&(lt_ctx){.threads = 1}, &a));
+    return to.p;
+}
+
 static problem *problem_new(const layout *l) {
     problem *b = calloc(1, sizeof *b);
     if (!b) exit(1);
@@ -192,36 +235,25 @@ static problem *problem_new(const layout *l) {
     make_plan(b);
     lt_attn_plan *p = &b->plan;
     lt_dtype dt = l->bf16 ? LT_BF16 : LT_F32;
-    int64_t width = l->heads * l->D, kv_width = l->kv * l->D, table = l->heads * N_REL, stride = 2 * p->P_max * kv_width;
+    int64_t width = l->heads * l->D, kv_width = l->kv * l->D, stride = 2 * p->P_max * kv_width;
     for (int h = 0; h < l->heads; h++) b->slopes[h] = exp2f(-8.0f * (float)(h + 1) / (float)l->heads);
-    for (int d = 0; d <= 2 * MAX_REL; d++) { /* neither symmetric nor alike */
-        b->c2p_bucket[d] = (d * d + 3 * d + 1) % N_REL;
-        b->p2c_bucket[d] = (d * d + 5 * d + 2) % N_REL;
-    }
     lt_arr bank = {0};
     if (l->P) bank = test_random(SLOTS * stride, LT_F32, 1);
     for (int64_t e = 0; l->P && e < SLOTS * stride; e++)
         if (e / kv_width % p->P_max >= b->slot_len[e / stride]) test_set(bank, e, NAN);
-    const int64_t n[N_OUT] = {p->n_q * width,
-                              p->n_q * l->heads,
-                              p->n_q * width,
-                              p->n_k * kv_width,
-                              p->n_k * kv_width,
-                              l->P ? SLOTS * stride : 0,
-                              l->c2p ? p->n_q * table : 0,
-                              l->p2c ? p->n_k * table : 0};
+    const int64_t n[N_OUT] = {p->n_q * width,    p->n_q * l->heads, p->n_q * width,
+                              p->n_k * kv_width, p->n_k * kv_width, l->P ? SLOTS * stride : 0};
     for (output k = 0; k < N_OUT; k++) {
         b->n[k] = n[k];
         if (n[k]) b->out[k] = test_new(n[k], k == LSE || k > DV ? LT_F32 : dt);
     }
-    b->rel = (lt_attn_rel){.c2p_bucket = b->c2p_bucket,
-                           .p2c_bucket = b->p2c_bucket,
-                           .n_rel = N_REL,
-                           .max_rel = MAX_REL < p->max_k ? MAX_REL : 3,
-                           .d_c2p = b->out[D_C2P].p,
-                           .d_p2c = b->out[D_P2C].p};
-    if (l->c2p) b->rel.c2p = test_random(p->n_q * table, dt, 1);
-    if (l->p2c) b->rel.p2c = key_rows(b, table, dt);
+    b->rel.reach = p->max_k + 1;                         /* a control moves a query by one place */
+    for (int64_t d = 0; d < 2 * b->rel.reach - 1; d++) { /* neither symmetric nor alike */
+        b->c2p_row[d] = (int32_t)((d * d + 3 * d + 1) % N_REL);
+        b->p2c_row[d] = (int32_t)((d * d + 5 * d + 2) % N_REL);
+    }
+    if (l->c2p) b->rel.c2p = constants(b, false, b->c2p_row, &b->c2p);
+    if (l->p2c) b->rel.p2c = constants(b, true, b->p2c_row, &b->p2c);
     b->args = (struct lt_attn_args){.plan = p,
                                     .heads = l->heads,
                                     .kv_heads = l->kv,
@@ -253,9 +285,7 @@ static problem *problem_new(const layout *l) {
 /* ---- runs ---- */
 
 /* Elements of a row of an output over key rows; 0 for other outputs. */
-static int64_t key_row(const problem *b, output k) {
-    return k == DK || k == DV ? b->l->kv * b->l->D : k == D_P2C ? (int64_t)b->l->heads * N_REL : 0;
-}
+static int64_t key_row(const problem *b, output k) { return k == DK || k == DV ? b->l->kv * b->l->D : 0; }
 static bool spare(const problem *b, output k, int64_t e) { return key_row(b, k) && !b->used[e / key_row(b, k)]; }
 
 static bool sees_nothing(const problem *b, int64_t seq, int64_t r) {
@@ -284,7 +314,8 @@ static void call(problem *b, const lt_ops *ops, int threads, bool backward) {
                  .slots = p->n_slots,
                  .heads = b->l->heads,
                  .kv_heads = b->l->kv,
-                 .head_dim = b->l->D};
+                 .head_dim = b->l->D,
+                 .relative = b->l->c2p || b->l->p2c};
     lt_ctx c = {.ops = ops, .threads = threads};
     c.ws_bytes = ops->ws_bytes(&c, &d);
     c.ws = test_new((int64_t)c.ws_bytes, LT_U8).p;
@@ -340,13 +371,13 @@ static double plain_row(const problem *b, int64_t seq, int64_t r, int h, double 
         int64_t k_at = j < 0 ? b->slot[seq] * a->slot_stride + c * kv_width + kv * l->D : row * a->ld_k + kv * l->D;
         int64_t v_at = j < 0 ? k_at + b->plan.P_max * kv_width : k_at;
         double s = l->alibi ? -(double)b->slopes[h] * (double)away : 0;
-        for (int d = 0; d < l->D; d++)
-            s += (double)a->scale * (double)test_get(a->q, r * a->ld_q + h * l->D + d) * (double)test_get(k, k_at + d);
-        if (away > b->rel.max_rel) away = b->rel.max_rel;
-        if (away < -b->rel.max_rel) away = -b->rel.max_rel;
-        away += b->rel.max_rel;
-        if (j >= 0 && l->c2p) s += (double)test_get(b->rel.c2p, (r * l->heads + h) * N_REL + b->c2p_bucket[away]);
-        if (j >= 0 && l->p2c) s += (double)test_get(b->rel.p2c, (row * l->heads + h) * N_REL + b->p2c_bucket[away]);
+        for (int d = 0; d < l->D; d++) {
+            double q = (double)test_get(a->q, r * a->ld_q + h * l->D + d), key = (double)test_get(k, k_at + d), more = 0;
+            int64_t place = b->rel.reach - 1 + away, width = (int64_t)l->heads * l->D;
+            if (j >= 0 && l->c2p) more += q * (double)test_get(b->c2p, b->c2p_row[place] * width + h * l->D + d);
+            if (j >= 0 && l->p2c) more += key * (double)test_get(b->p2c, b->p2c_row[place] * width + h * l->D + d);
+            s += (double)a->scale * (q * key + more);
+        }
         sum += exp(s);
         for (int d = 0; d < l->D; d++) o[d] += exp(s) * (double)test_get(v, v_at + d);
     }
@@ -370,8 +401,7 @@ static void check_reference(const layout *l) {
     const struct {
         lt_arr x;
         output grad;
-    } by[] = {{b->args.q, DQ},     {b->args.k, DK},    {b->args.v, DV}, {lt_arr_f32((float *)(uintptr_t)b->args.bank), D_BANK},
-              {b->rel.c2p, D_C2P}, {b->rel.p2c, D_P2C}};
+    } by[] = {{b->args.q, DQ}, {b->args.k, DK}, {b->args.v, DV}, {lt_arr_f32((float *)(uintptr_t)b->args.bank), D_BANK}};
     for (size_t i = 0; i < sizeof by / sizeof *by; i++) {
         output k = by[i].grad;
         char what[96];

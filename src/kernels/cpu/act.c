@@ -125,8 +125,15 @@ lt_status lt_cpu_act_fwd(const lt_ctx *c, const struct lt_act_args *a) {
     for (int64_t at = 0; at < total; at += LT_CPU_CHUNK) {
         float buf_u[LT_CPU_CHUNK], buf_h[LT_CPU_CHUNK];
         int64_t n = lt_cpu_min(LT_CPU_CHUNK, total - at);
-        float *h = lt_cpu_target(a->h, at, buf_h);
+        float *h = a->add ? buf_h : lt_cpu_target(a->h, at, buf_h);
         values(a->act, n, lt_cpu_load(a->u, at, n, buf_u), h);
+        if (a->add) { /* buf_u is free: the values are in h */
+            const float *before = lt_cpu_load(a->h, at, n, buf_u);
+            float *sum = lt_cpu_target(a->h, at, buf_u);
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++) sum[i] = before[i] + h[i];
+            h = sum;
+        }
         lt_cpu_store(a->h, at, n, h);
     }
     return LT_OK;

@@ -38,8 +38,10 @@ typedef struct workspace {
 } workspace;
 
 /* The arrays of a thread, in a block of floats at base (NULL: only counts them).  Returns their number. */
-static int64_t carve_scratch(float *base, int64_t keys, int64_t D, lt_attn_scratch *w) {
-    int64_t Dp = lt_attn_round(D), used = 0;
+static int64_t carve_scratch(float *base, int64_t keys, int64_t D, bool relative, lt_attn_scratch *w) {
+    enum { LINE = LT_ALIGN / (int)sizeof(float) };
+    int64_t Dp = lt_attn_round(D), ld = LT_ATTN_QT + (relative ? LT_VL : 0), used = 0, lead = relative ? LINE : 0;
+    int64_t margin = relative ? LT_ATTN_MARGIN * ld : 0;
     const struct {
         float **at;
         int64_t n;
@@ -52,17 +54,21 @@ static int64_t carve_scratch(float *base, int64_t keys, int64_t D, lt_attn_scrat
                  {&w->acc, LT_ATTN_QT * Dp},
                  {&w->qt, LT_ATTN_QT * D},
                  {&w->dot, LT_ATTN_QT * D},
-                 {&w->s, LT_ATTN_KT * LT_ATTN_QT},
-                 {&w->ds, LT_ATTN_KT * LT_ATTN_QT},
+                 {&w->s, lead + LT_ATTN_KT * ld},
+                 {&w->ds, lead + LT_ATTN_KT * ld + 2 * margin},
+                 {&w->band, relative ? (LT_ATTN_KT + LT_ATTN_QT) * LT_ATTN_QT : 0},
                  {&w->top, LT_ATTN_QT},
                  {&w->sum, LT_ATTN_QT},
                  {&w->place, LT_ATTN_QT},
                  {&w->low, LT_ATTN_QT},
                  {&w->high, LT_ATTN_QT}};
-    enum { LINE = LT_ALIGN / (int)sizeof(float) };
     for (size_t i = 0; i < sizeof array / sizeof array[0]; i++) {
         *array[i].at = base ? base + used : NULL;
         used += (array[i].n + LINE - 1) / LINE * LINE;
+    }
+    if (base) {
+        w->s += lead;
+        w->ds += lead + margin;
     }
     return used;
 }
@@ -77,7 +83,7 @@ static workspace carve(lt_arena *arena, int threads, const lt_dims *d) {
     lt_attn_scratch unused;
     workspace w = {.part_elems = 2 * d->max_prefix * d->kv_heads * d->head_dim, .keys = d->max_prefix + d->max_len};
     int chunks = most_chunks(d->kv_heads, w.keys);
-    w.scratch_elems = carve_scratch(NULL, w.keys, d->head_dim, &unused);
+    w.scratch_elems = carve_scratch(NULL, w.keys, d->head_dim, d->relative, &unused);
     w.long_rows = chunks > 1 ? d->rows : 0;
     w.order = lt_arena_take(arena, d->seqs, sizeof *w.order);
     w.long_at = lt_arena_take(arena, d->seqs, sizeof *w.long_at);
@@ -99,13 +105,10 @@ size_t lt_cpu_attn_ws_bytes(const lt_ctx *c, const lt_dims *d) {
 static int32_t slot_of(const struct lt_attn_args *a, int64_t seq) { return a->bank ? a->plan->slot[seq] : -1; }
 static int64_t prefix_of(const struct lt_attn_args *a, int64_t seq) { return slot_of(a, seq) < 0 ? 0 : a->plan->slot_len[slot_of(a, seq)]; }
 
-/* p2c's gradient has one row for all queries of a head: no two units may share it. */
-static bool by_heads(const struct lt_attn_args *a) { return a->rel && a->rel->p2c.p; }
-
 static int chunks_at(const struct lt_attn_args *a, int64_t seq) {
     const lt_attn_plan *p = a->plan;
     int most = most_chunks(a->kv_heads, p->k_len[seq] + prefix_of(a, seq));
-    int64_t n = (a->heads / a->kv_heads) * (by_heads(a) ? 1 : lt_attn_tiles(p->cu_q[seq + 1] - p->cu_q[seq]));
+    int64_t n = (a->heads / a->kv_heads) * lt_attn_tiles(p->cu_q[seq + 1] - p->cu_q[seq]);
     return n < 1 ? 1 : n < most ? (int)n : most;
 }
 
@@ -119,7 +122,7 @@ static int64_t cost_of(const struct lt_attn_args *a, int64_t seq) {
 /* Checks the plan against the workspace, carves it and sorts the sequences by slot (counting sort, none first).  Chunk sums: backward only. */
 static lt_status prepare(const lt_ctx *c, const struct lt_attn_args *a, bool backward, workspace *w) {
     const lt_attn_plan *p = a->plan;
-    lt_dims d = {.seqs = p->n_seq, .heads = a->heads, .kv_heads = a->kv_heads, .head_dim = a->head_dim};
+    lt_dims d = {.seqs = p->n_seq, .heads = a->heads, .kv_heads = a->kv_heads, .head_dim = a->head_dim, .relative = a->rel != NULL};
     LT_ASSERT(a->heads % a->kv_heads == 0 && (uintptr_t)c->ws % LT_ALIGN == 0);
     if (a->bank) {
         d.max_prefix = p->P_max;
@@ -128,6 +131,7 @@ static lt_status prepare(const lt_ctx *c, const struct lt_attn_args *a, bool bac
     for (int64_t i = 0; i < p->n_seq; i++) {
         LT_ASSERT(slot_of(a, i) < (int32_t)d.slots && prefix_of(a, i) <= d.max_prefix);
         LT_ASSERT(p->k_row0[i] >= 0 && p->k_len[i] >= 0 && p->k_row0[i] + (int64_t)p->k_len[i] <= p->n_k);
+        LT_ASSERT(!a->rel || p->k_len[i] <= a->rel->reach);
         if (p->k_len[i] > d.max_len) d.max_len = p->k_len[i];
         if (backward && chunks_at(a, i) > 1) d.rows += p->k_len[i];
     }
@@ -186,7 +190,6 @@ static lt_attn_unit unit_at(const walk *k, const struct lt_attn_args *a, const w
     u.head1 = u.head0 + group;
     u.chunk = chunk;
     u.chunks = k->chunks;
-    u.whole_heads = by_heads(a);
     if (u.P > 0) u.bank = a->bank + slot_of(a, seq) * a->slot_stride + column;
     if (k->chunks > 1 && w->long_rows > 0) {
         u.dk = sums_at(a, w, seq, chunk, kv, 0);
@@ -211,7 +214,7 @@ typedef void unit_fn(const lt_attn_unit *u, const lt_attn_scratch *w);
 static void work_share(const lt_ctx *c, const struct lt_attn_args *a, const workspace *w, int64_t total, int t, unit_fn *work,
                        bool backward) {
     lt_attn_scratch scratch;
-    carve_scratch(w->scratch + t * w->scratch_elems, w->keys, a->head_dim, &scratch);
+    carve_scratch(w->scratch + t * w->scratch_elems, w->keys, a->head_dim, a->rel != NULL, &scratch);
     float *part = w->part + 2 * t * w->part_elems;
     int32_t *edge = w->edge + 2 * t;
     edge[0] = edge[1] = -1;

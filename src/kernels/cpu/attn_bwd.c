@@ -29,7 +29,7 @@ static inline __attribute__((always_inline)) void differentiate_as(const lt_attn
     for (int64_t q = 0; q < t->np; q += LT_VL) {
         lt_vf place = lt_vf_load(w->place + q), lse = lt_vf_load(w->top + q), delta = lt_vf_load(w->sum + q), c = lt_vf_set((float)c0);
         for (int64_t k = 0; k < n; k++, c += 1.0f) {
-            float *s = w->s + k * t->np + q, *ds = w->ds + k * t->np + q;
+            float *s = w->s + k * t->ld + q, *ds = w->ds + k * t->ld + q;
             lt_vf p = lt_vf_exp(lt_attn_mask(t, w, q, c, lt_vf_load(s) + t->slope * (c - place) - lse, windowed));
             lt_vf_store(s, p);
             lt_vf_store(ds, p * (lt_vf_load(ds) - delta) * scale);
@@ -44,23 +44,24 @@ static void differentiate(const lt_attn_tile *t, const lt_attn_scratch *w, int64
         differentiate_as(t, w, c0, n, scale, false);
 }
 
-static void backward_tile(const lt_attn_unit *u, const lt_attn_tile *t, const lt_attn_scratch *w) {
+static void backward_tile(const lt_attn_unit *u, lt_attn_tile *t, const lt_attn_scratch *w) {
     const struct lt_attn_args *a = u->a;
     int64_t D = a->head_dim, Dp = lt_attn_round(D), n;
     load_sums(u, t, w);
     lt_attn_impl_transpose(w->d_o, t->n, t->np, D, 1.0f, w->dot);
     memset(w->acc, 0, (size_t)(t->n * Dp) * sizeof *w->acc);
+    if (a->rel) lt_attn_impl_rel_pads(t, w);
     for (int64_t c0 = lt_attn_first(t); c0 < t->seen; c0 = lt_attn_next(t, c0, n)) {
         n = lt_attn_keys(t, c0);
         const float *k = w->k + c0 * Dp, *v = w->v + c0 * Dp;
-        lt_attn_impl_product(n, t->np, D, k, Dp, 1, w->qt, t->np, w->s, t->np, false);
-        lt_attn_impl_product(n, t->np, D, v, Dp, 1, w->dot, t->np, w->ds, t->np, false);
+        lt_attn_impl_product(n, t->np, D, k, Dp, 1, w->qt, t->np, w->s, t->ld, false);
+        lt_attn_impl_product(n, t->np, D, v, Dp, 1, w->dot, t->np, w->ds, t->ld, false);
         if (a->rel) lt_attn_impl_rel(u, t, w, c0, n);
         differentiate(t, w, c0, n, a->scale);
-        if (a->rel) lt_attn_impl_rel_bwd(u, t, w, c0, n, 1.0f / a->scale);
-        lt_attn_impl_product(n, Dp, t->n, w->s, t->np, 1, w->d_o, Dp, w->dv + c0 * Dp, Dp, true);
-        lt_attn_impl_product(n, Dp, t->n, w->ds, t->np, 1, w->q, Dp, w->dk + c0 * Dp, Dp, true);
-        lt_attn_impl_product(t->n, Dp, n, w->ds, 1, t->np, k, Dp, w->acc, Dp, true);
+        lt_attn_impl_product(n, Dp, t->n, w->s, t->ld, 1, w->d_o, Dp, w->dv + c0 * Dp, Dp, true);
+        lt_attn_impl_product(n, Dp, t->n, w->ds, t->ld, 1, w->q, Dp, w->dk + c0 * Dp, Dp, true);
+        lt_attn_impl_product(t->n, Dp, n, w->ds, 1, t->ld, k, Dp, w->acc, Dp, true);
+        if (a->rel) lt_attn_impl_rel_bwd(u, t, w, c0, n);
     }
     lt_attn_impl_store(a->dq, t->row * a->ld_dq + t->head * D, a->ld_dq, t->n, D, w->acc, NULL);
 }

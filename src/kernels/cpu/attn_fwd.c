@@ -16,14 +16,14 @@ static inline __attribute__((always_inline)) void soften_as(const lt_attn_tile *
         lt_vf place = lt_vf_load(w->place + q), old = lt_vf_load(w->top + q), top = old;
         lt_vf c = lt_vf_set((float)c0), sum = {0};
         for (int64_t k = 0; k < n; k++, c += 1.0f) {
-            lt_vf s = lt_attn_mask(t, w, q, c, lt_vf_load(w->s + k * t->np + q) + t->slope * (c - place), windowed);
-            lt_vf_store(w->s + k * t->np + q, s);
+            lt_vf s = lt_attn_mask(t, w, q, c, lt_vf_load(w->s + k * t->ld + q) + t->slope * (c - place), windowed);
+            lt_vf_store(w->s + k * t->ld + q, s);
             top = lt_vf_pick(s > top, s, top);
         }
         lt_vf base = lt_vf_pick(top == lt_vf_set(-INFINITY), lt_vf_set(0.0f), top);
         for (int64_t k = 0; k < n; k++) {
-            lt_vf e = lt_vf_exp(lt_vf_load(w->s + k * t->np + q) - base);
-            lt_vf_store(w->s + k * t->np + q, e);
+            lt_vf e = lt_vf_exp(lt_vf_load(w->s + k * t->ld + q) - base);
+            lt_vf_store(w->s + k * t->ld + q, e);
             sum += e;
         }
         lt_vf f = lt_vf_exp(old - base);
@@ -43,7 +43,7 @@ static void soften(const lt_attn_tile *t, const lt_attn_scratch *w, int64_t c0, 
         soften_as(t, w, c0, n, Dp, first, false);
 }
 
-static void forward_tile(const lt_attn_unit *u, const lt_attn_tile *t, const lt_attn_scratch *w) {
+static void forward_tile(const lt_attn_unit *u, lt_attn_tile *t, const lt_attn_scratch *w) {
     const struct lt_attn_args *a = u->a;
     int64_t D = a->head_dim, Dp = lt_attn_round(D), n;
     bool first = true;
@@ -53,10 +53,10 @@ static void forward_tile(const lt_attn_unit *u, const lt_attn_tile *t, const lt_
     }
     for (int64_t c0 = lt_attn_first(t); c0 < t->seen; c0 = lt_attn_next(t, c0, n), first = false) {
         n = lt_attn_keys(t, c0);
-        lt_attn_impl_product(n, t->np, D, w->k + c0 * Dp, Dp, 1, w->qt, t->np, w->s, t->np, false);
+        lt_attn_impl_product(n, t->np, D, w->k + c0 * Dp, Dp, 1, w->qt, t->np, w->s, t->ld, false);
         if (a->rel) lt_attn_impl_rel(u, t, w, c0, n);
         soften(t, w, c0, n, Dp, first);
-        lt_attn_impl_product(t->n, Dp, n, w->s, 1, t->np, w->v + c0 * Dp, Dp, w->acc, Dp, !first);
+        lt_attn_impl_product(t->n, Dp, n, w->s, 1, t->ld, w->v + c0 * Dp, Dp, w->acc, Dp, !first);
     }
     if (first) memset(w->acc, 0, (size_t)(t->n * Dp) * sizeof *w->acc);
     for (int64_t q = 0; q < t->n; q++) {

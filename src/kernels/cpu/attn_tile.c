@@ -46,7 +46,7 @@ INLINE void block(int mr, int nr, const operands *o, const float *A, const float
     } while (--k > 0);
     for (int i = 0; i < mr; i++)
         for (int j = 0; j < nr; j++) {
-            lt_vf *c = (lt_vf *)(C + i * ldc + j * LT_VL);
+            loose_vf *c = (loose_vf *)(C + i * ldc + j * LT_VL);
             if (o->add)
                 *c += sum[i][j];
             else
@@ -154,6 +154,10 @@ lt_attn_tile lt_attn_impl_tile(const lt_attn_unit *u, const lt_attn_scratch *w, 
     int64_t D = a->head_dim, left = u->n_q - q0, first = u->n_k, end = 0;
     lt_attn_tile t = {.row = u->q0 + q0, .n = left < LT_ATTN_QT ? left : LT_ATTN_QT, .P = u->P, .head = head};
     t.np = lt_attn_round(t.n);
+    t.ld = t.np + (a->rel ? LT_VL : 0);
+    t.place0 = p->q_index[t.row];
+    t.straight = t.n > 3 && t.place0 % 16 == 0;
+    t.band_end = -1;
     t.slope = a->slopes ? a->slopes[head] : 0.0f;
     lt_attn_impl_load(a->q, t.row * a->ld_q + head * D, a->ld_q, t.n, D, w->q);
     lt_attn_impl_transpose(w->q, t.n, t.np, D, a->scale, w->qt);
@@ -162,6 +166,7 @@ lt_attn_tile lt_attn_impl_tile(const lt_attn_unit *u, const lt_attn_scratch *w, 
         w->place[q] = (float)(u->P + p->q_index[row]);
         w->low[q] = (float)(u->P + lo);
         w->high[q] = (float)(u->P + (hi > lo ? hi : 0));
+        t.straight &= q >= t.n || p->q_index[row] == t.place0 + q;
         if (hi <= lo) continue;
         first = lo < first ? lo : first;
         end = hi > end ? hi : end;

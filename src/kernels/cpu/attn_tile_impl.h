@@ -24,14 +24,15 @@ typedef float lt_vf __attribute__((vector_size(4 * LT_VL), may_alias));
 typedef int32_t lt_vi __attribute__((vector_size(4 * LT_VL), may_alias));
 
 enum {
-    LT_ATTN_QT = 48, /* a multiple of 3 vectors, the widest register block */
-    LT_ATTN_KT = 64, /* scores and their gradients: 2 x 12 KiB, in L1 */
+    LT_ATTN_QT = 48,   /* a multiple of 3 vectors, the widest register block */
+    LT_ATTN_KT = 64,   /* scores and their gradients: 2 x 12 KiB, in L1 */
+    LT_ATTN_MARGIN = 3 /* relative positions: rows of zeros on both sides of the gradients of a block */
 };
 
 static inline int64_t lt_attn_round(int64_t n) { return (n + LT_VL - 1) / LT_VL * LT_VL; }
 
 /* One sequence under one kv head, and a chunk of the tiles of queries under the heads that read it: every chunks-th one, counted head by head, so that
- * chunks cost alike under a causal mask too; or every chunks-th head. */
+ * chunks cost alike under a causal mask too. */
 typedef struct lt_attn_unit {
     const struct lt_attn_args *a;
     int64_t q0, n_q, k0, n_k; /* rows of the sequence */
@@ -41,15 +42,12 @@ typedef struct lt_attn_unit {
     float *dk, *dv;           /* [n_k][Dp] where the chunk's share of dk and dv goes; NULL: it is the only chunk, its sums are dk and dv */
     int kv, head0, head1;     /* query heads head0 .. head1 - 1 */
     int chunk, chunks;
-    bool whole_heads;
 } lt_attn_unit;
 
 static inline int64_t lt_attn_tiles(int64_t n_q) { return (n_q + LT_ATTN_QT - 1) / LT_ATTN_QT; }
 /* True if the tile of queries from q0 on under the head belongs to the unit. */
 static inline bool lt_attn_owns(const lt_attn_unit *u, int head, int64_t q0) {
-    int64_t nth = head - u->head0;
-    if (!u->whole_heads) nth = nth * lt_attn_tiles(u->n_q) + q0 / LT_ATTN_QT;
-    return nth % u->chunks == u->chunk;
+    return ((head - u->head0) * lt_attn_tiles(u->n_q) + q0 / LT_ATTN_QT) % u->chunks == u->chunk;
 }
 
 /* What a thread works in: borrowed from ctx->ws, every array on a 64-byte boundary. */
@@ -57,7 +55,8 @@ typedef struct lt_attn_scratch {
     float *k, *v, *dk, *dv; /* [P + n_k][Dp] */
     float *q, *d_o, *acc;   /* [QT][Dp]: tile of q, of do; sum for o or dq */
     float *qt, *dot;        /* [D][np]: q times scale, and do, transposed */
-    float *s, *ds;          /* [KT][np] */
+    float *s, *ds;          /* [KT][ld], with room for a vector before it; ds also for MARGIN rows on both sides */
+    float *band;            /* [QT + KT][np]: products of queries with relative keys, by distance */
     float *top, *sum;       /* [QT]: running maximum and sum (backward: lse and delta) */
     float *place;           /* [QT]: place of the query among the keys, prefix rows counted */
     float *low, *high;      /* [QT]: beside the prefix it sees the keys low .. high - 1 */
@@ -65,10 +64,14 @@ typedef struct lt_attn_scratch {
 
 /* One tile of queries of one head. */
 typedef struct lt_attn_tile {
-    int64_t row, n, np; /* first row of q and o; rows; rows rounded up */
-    int64_t P;          /* prefix rows: keys 0 .. P - 1 */
-    int64_t seen;       /* keys 0 .. seen - 1 matter to some query, but for ... */
-    int64_t gap0, gap1; /* ... keys gap0 .. gap1 - 1, which none sees; none: both = seen */
+    int64_t row, n, np;          /* first row of q and o; rows; rows rounded up */
+    int64_t ld;                  /* row stride of scores: np, with relative positions a vector more */
+    int64_t place0;              /* place of the first query */
+    bool straight;               /* with relative positions: the queries stand one behind the other, from a multiple of 16 on */
+    int64_t band_end, band_keys; /* text keys of the band in scratch: its last keys, up to before key band_end; -1 = none */
+    int64_t P;                   /* prefix rows: keys 0 .. P - 1 */
+    int64_t seen;                /* keys 0 .. seen - 1 matter to some query, but for ... */
+    int64_t gap0, gap1;          /* ... keys gap0 .. gap1 - 1, which none sees; none: both = seen */
     int head;
     bool windowed; /* some query does not see the text from its start */
     float slope;
@@ -112,7 +115,8 @@ static inline __attribute__((always_inline)) lt_vf lt_attn_mask(const lt_attn_ti
 
 /* Local.  C [M, N] = (add: +=) A [M, K] . B [K, N], f32.
  *   A  element (i, k) at i * rs + k * cs
- *   B, C  rows on vector boundaries, N and the strides multiples of LT_VL */
+ *   B  rows on vector boundaries, N and ldb multiples of LT_VL
+ *   C  anywhere; ldc may be less than N when rows are added to (they are written in order) */
 void lt_attn_impl_product(int64_t M, int64_t N, int64_t K, const float *A, int64_t rs, int64_t cs, const float *B, int64_t ldb, float *C,
                           int64_t ldc, bool add);
 /* Local.  dst [n][Dp] = n rows of D elements of src, from element `at` on, row stride ld; columns D .. Dp - 1 zero. */
@@ -126,9 +130,11 @@ void lt_attn_impl_transpose(const float *src, int64_t n, int64_t np, int64_t D, 
 void lt_attn_impl_pack(const lt_attn_unit *u, const lt_attn_scratch *w);
 /* Local.  Tile of query rows q0 .. q0 + QT - 1 of the sequence under a head: fills w->q, qt, place, low, high. */
 lt_attn_tile lt_attn_impl_tile(const lt_attn_unit *u, const lt_attn_scratch *w, int head, int64_t q0);
-/* Local.  Adds the scores of relative positions to w->s (keys c0 .. c0 + n - 1); and from w->ds, times factor, their gradients. */
-void lt_attn_impl_rel(const lt_attn_unit *u, const lt_attn_tile *t, const lt_attn_scratch *w, int64_t c0, int64_t n);
-void lt_attn_impl_rel_bwd(const lt_attn_unit *u, const lt_attn_tile *t, const lt_attn_scratch *w, int64_t c0, int64_t n, float factor);
+/* Local.  Adds the terms of relative positions to w->s (keys c0 .. c0 + n - 1). */
+void lt_attn_impl_rel(const lt_attn_unit *u, lt_attn_tile *t, const lt_attn_scratch *w, int64_t c0, int64_t n);
+/* Local.  Zeros the pads of w->ds for a tile; then, of each block whose w->ds is done with, adds what it gives to dq (w->acc) and dk (w->dk). */
+void lt_attn_impl_rel_pads(const lt_attn_tile *t, const lt_attn_scratch *w);
+void lt_attn_impl_rel_bwd(const lt_attn_unit *u, const lt_attn_tile *t, const lt_attn_scratch *w, int64_t c0, int64_t n);
 /* Local.  Forward and backward of one unit; everything of the args that belongs to it is written, u->d_bank is added to. */
 void lt_attn_impl_fwd(const lt_attn_unit *u, const lt_attn_scratch *w);
 void lt_attn_impl_bwd(const lt_attn_unit *u, const lt_attn_scratch *w);

@@ -91,6 +91,8 @@ lt_status lt_cpu_embed_fwd(const lt_ctx *c, const struct lt_embed_args *a);
 lt_status lt_cpu_embed_bwd(const lt_ctx *c, const struct lt_embed_args *a);
 lt_status lt_cpu_gather_rows(const lt_ctx *c, const struct lt_rows_args *a);
 lt_status lt_cpu_scatter_add_rows(const lt_ctx *c, const struct lt_rows_args *a);
+lt_status lt_cpu_unfold(const lt_ctx *c, const struct lt_unfold_args *a);
+lt_status lt_cpu_fold(const lt_ctx *c, const struct lt_unfold_args *a);
 lt_status lt_cpu_pool_fwd(const lt_ctx *c, const struct lt_pool_args *a);
 lt_status lt_cpu_pool_bwd(const lt_ctx *c, const struct lt_pool_args *a);
 lt_status lt_cpu_segment_fwd(const lt_ctx *c, const struct lt_segment_args *a);

@@ -1,6 +1,6 @@
-/* What comes in: token embedding and rotary positions; equations in ref/embed.c.
+/* What comes in: token embedding, rotary positions, neighbours of a convolution; equations in ref/embed.c.
  *
- * Both move memory.  A thread owns rows, or, where many rows add into one (embed_bwd), a range of columns: every sum runs in row order whatever
+ * All move memory.  A thread owns rows, or, where many rows add into one (embed_bwd), a range of columns: every sum runs in row order whatever
  * the number of threads. */
 #include "kernels/cpu/cpu_impl.h"
 
@@ -68,5 +68,63 @@ lt_status lt_cpu_embed_bwd(const lt_ctx *c, const struct lt_embed_args *a) {
     for (int64_t i0 = 0; i0 < C; i0 += step)
         for (int64_t t = 0; t < a->rows; t++)
             if (a->id[t] < 0) lt_cpu_add_to(lt_cpu_min(step, C - i0), a->dx + t * C + i0, a->d_prompt + (-1 - (int64_t)a->id[t]) * C + i0);
+    return LT_OK;
+}
+
+/* Sequence of row t: the last that begins at or before it and is not empty. */
+static int64_t sequence_of(const struct lt_unfold_args *a, int64_t t) {
+    int64_t lo = 0, hi = a->n_seq - 1;
+    while (lo < hi) {
+        int64_t mid = (lo + hi + 1) / 2;
+        if (a->cu[mid] <= t)
+            lo = mid;
+        else
+            hi = mid - 1;
+    }
+    return lo;
+}
+
+/* Elements s of a piece of a row: from row t + s - kernel / 2, zeros beyond the sequence. */
+static void unfold_row(const struct lt_unfold_args *a, int64_t t) {
+    int64_t seq = sequence_of(a, t), k = a->kernel, wide = LT_CPU_CHUNK / k;
+    for (int64_t i0 = 0; i0 < a->C; i0 += wide) {
+        float in[LT_CPU_CHUNK], out[LT_CPU_CHUNK];
+        int64_t n = lt_cpu_min(wide, a->C - i0), at = (t * a->C + i0) * k;
+        float *y = lt_cpu_target(a->y, at, out);
+        for (int64_t s = 0; s < k; s++) {
+            int64_t from = t + s - k / 2;
+            bool inside = from >= a->cu[seq] && from < a->cu[seq + 1];
+            const float *x = inside ? lt_cpu_load(a->x, from * a->C + i0, n, in) : NULL;
+            for (int64_t i = 0; i < n; i++) y[i * k + s] = x ? x[i] : 0.0f;
+        }
+        lt_cpu_store(a->y, at, n * k, y);
+    }
+}
+
+static void fold_row(const struct lt_unfold_args *a, int64_t t) {
+    int64_t seq = sequence_of(a, t), k = a->kernel, wide = LT_CPU_CHUNK / k;
+    for (int64_t i0 = 0; i0 < a->C; i0 += wide) {
+        float in[LT_CPU_CHUNK], *dx = a->dx + t * a->C + i0;
+        int64_t n = lt_cpu_min(wide, a->C - i0);
+        for (int64_t s = 0; s < k; s++) {
+            int64_t to = t - s + k / 2; /* the row whose element s this one is */
+            if (to < a->cu[seq] || to >= a->cu[seq + 1]) continue;
+            const float *y = lt_cpu_load(a->y, (to * a->C + i0) * k, n * k, in);
+            for (int64_t i = 0; i < n; i++) dx[i] += y[i * k + s];
+        }
+    }
+}
+
+lt_status lt_cpu_unfold(const lt_ctx *c, const struct lt_unfold_args *a) {
+    LT_ASSERT(a->kernel % 2 == 1 && a->kernel <= LT_CPU_CHUNK);
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->C))
+    for (int64_t t = 0; t < a->rows; t++) unfold_row(a, t);
+    return LT_OK;
+}
+
+lt_status lt_cpu_fold(const lt_ctx *c, const struct lt_unfold_args *a) {
+    LT_ASSERT(a->kernel % 2 == 1 && a->kernel <= LT_CPU_CHUNK);
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->C))
+    for (int64_t t = 0; t < a->rows; t++) fold_row(a, t);
     return LT_OK;
 }

@@ -145,6 +145,9 @@ static void *guard_view(const lt_ctx *c, void *p, size_t bytes) {
     X(embed_bwd, const struct lt_embed_args *)                                                                                             \
     X(gather_rows, const struct lt_rows_args *)                                                                                            \
     X(scatter_add_rows, const struct lt_rows_args *)                                                                                       \
+    X(unfold, const struct lt_unfold_args *)                                                                                               \
+    X(fold, const struct lt_unfold_args *)                                                                                                 \
+    X(rel_pack, const struct lt_rel_pack_args *)                                                                                           \
     X(pool_fwd, const struct lt_pool_args *)                                                                                               \
     X(pool_bwd, const struct lt_pool_args *)                                                                                               \
     X(segment_fwd, const struct lt_segment_args *)                                                                                         \

@@ -39,7 +39,8 @@ static double activate(lt_act act, double x, double *slope) {
 
 lt_status lt_ref_act_fwd(const lt_ctx *c, const struct lt_act_args *a) {
     double slope;
-    for (int64_t i = 0; i < a->rows * a->F; i++) lt_ref_put(a->h, i, activate(a->act, lt_ref_get(a->u, i), &slope));
+    for (int64_t i = 0; i < a->rows * a->F; i++)
+        lt_ref_put(a->h, i, (a->add ? lt_ref_get(a->h, i) : 0) + activate(a->act, lt_ref_get(a->u, i), &slope));
     return LT_OK;
 }
 

@@ -1,12 +1,12 @@
 /* Softmax attention over packed sequences with a prefix bank, f64 (Vaswani et al. 2017; prefixes: Li and Liang 2021; ALiBi: Press et al. 2022; relative
- * tables: He et al. 2021).
+ * positions: He et al. 2021).
  *
  * The keys of a sequence are numbered c = 0 .. P + n_k - 1: first the P rows of its bank slot, then its own text.  Query i stands at place P + q_index_i,
  * key c at place c; the query sees the prefix and the text keys first_i .. end_i - 1.
  *
- *   s_ic = scale q_i . k_c + slope (c - P - q_index_i) + rel_ic     lse_i = log sum_c exp(s_ic)     p_ic = exp(s_ic - lse_i)
+ *   s_ic = scale (q_i . k_c + q_i . c2p_ic + k_c . p2c_ic) + slope (c - P - q_index_i)     lse_i = log sum_c exp(s_ic)     p_ic = exp(s_ic - lse_i)
  *   o_i = sum_c p_ic v_c            delta_i = do_i . o_i            ds_ic = p_ic (do_i . v_c - delta_i)
- *   dq_i = scale sum_c ds_ic k_c    dk_c = scale sum_i ds_ic q_i    dv_c = sum_i p_ic do_i    d rel_ic = ds_ic
+ *   dq_i = scale sum_c ds_ic (k_c + c2p_ic)    dk_c = scale sum_i ds_ic (q_i + p2c_ic)    dv_c = sum_i p_ic do_i
  *
  * Sums for a key run over all query heads that read its head.  A query that sees no key has o = 0 and lse = -inf.  Backward takes o and lse as stored
  * and forms every score again where it is needed, so that nothing is kept. */
@@ -56,25 +56,27 @@ static bool sees(const view *w, int64_t i, int64_t c) {
     return c < w->P || (c - w->P >= p->first[w->q0 + i] && c - w->P < p->end[w->q0 + i]);
 }
 
-/* Elements of the relative tables for query i and key c; false for prefix keys. */
-static bool rel_at(const view *w, int64_t i, int64_t c, int64_t *c2p, int64_t *p2c) {
+/* Element d of the constants for query i and text key c; 0 for prefix keys. */
+static double c2p_get(const view *w, int64_t i, int64_t c, int d) {
     const lt_attn_rel *r = w->a->rel;
-    if (!r || c < w->P) return false;
-    int64_t d = index_of(w, i) - (c - w->P);
-    d = d > r->max_rel ? r->max_rel : d < -r->max_rel ? -r->max_rel : d;
-    if (r->c2p.p) *c2p = ((w->q0 + i) * w->a->heads + w->head) * r->n_rel + r->c2p_bucket[d + r->max_rel];
-    if (r->p2c.p) *p2c = ((w->k0 + c - w->P) * w->a->heads + w->head) * r->n_rel + r->p2c_bucket[d + r->max_rel];
-    return true;
+    if (!r || !r->c2p || c < w->P) return 0;
+    int64_t row = w->head * lt_rel_rows(r->reach) + r->reach - 1 - (index_of(w, i) - (c - w->P));
+    return (double)r->c2p[row * lt_rel_width(w->a->head_dim) + d];
+}
+static double p2c_get(const view *w, int64_t i, int64_t c, int d) {
+    const lt_attn_rel *r = w->a->rel;
+    if (!r || !r->p2c || c < w->P) return 0;
+    int64_t row = w->head * lt_rel_rows(r->reach) + r->reach - 1 + (index_of(w, i) - (c - w->P));
+    return (double)r->p2c[row * lt_rel_width(w->a->head_dim) + d];
 }
 
 static double score(const view *w, int64_t i, int64_t c) {
-    double dot = 0, rel = 0;
-    int64_t c2p = 0, p2c = 0;
-    for (int d = 0; d < w->a->head_dim; d++) dot += q_get(w, i, d) * k_get(w, c, d);
-    if (rel_at(w, i, c, &c2p, &p2c))
-        rel = (w->a->rel->c2p.p ? lt_ref_get(w->a->rel->c2p, c2p) : 0) + (w->a->rel->p2c.p ? lt_ref_get(w->a->rel->p2c, p2c) : 0);
-    double slope = w->a->slopes ? (double)w->a->slopes[w->head] : 0.0;
-    return (double)w->a->scale * dot + slope * (double)(c - w->P - index_of(w, i)) + rel;
+    double dot = 0, slope = w->a->slopes ? (double)w->a->slopes[w->head] : 0.0;
+    for (int d = 0; d < w->a->head_dim; d++) {
+        double q = q_get(w, i, d), k = k_get(w, c, d);
+        dot += q * (k + c2p_get(w, i, c, d)) + k * p2c_get(w, i, c, d);
+    }
+    return (double)w->a->scale * dot + slope * (double)(c - w->P - index_of(w, i));
 }
 
 static void forward_query(const view *w, int64_t i) {
@@ -122,15 +124,9 @@ static void slopes_at(const view *w, int64_t i, int64_t c, double *p, double *ds
 static void backward_query(const view *w, int64_t i) {
     double dq[MAX_D] = {0}, p, ds;
     for (int64_t c = 0; c < w->P + w->n_k; c++) {
-        int64_t c2p = 0, p2c = 0;
         if (!sees(w, i, c)) continue;
         slopes_at(w, i, c, &p, &ds);
-        if (rel_at(w, i, c, &c2p, &p2c)) {
-            float *d_c2p = w->a->rel->d_c2p, *d_p2c = w->a->rel->d_p2c;
-            if (d_c2p) d_c2p[c2p] = (float)((double)d_c2p[c2p] + ds);
-            if (d_p2c) d_p2c[p2c] = (float)((double)d_p2c[p2c] + ds);
-        }
-        for (int d = 0; d < w->a->head_dim; d++) dq[d] += (double)w->a->scale * ds * k_get(w, c, d);
+        for (int d = 0; d < w->a->head_dim; d++) dq[d] += (double)w->a->scale * ds * (k_get(w, c, d) + c2p_get(w, i, c, d));
     }
     for (int d = 0; d < w->a->head_dim; d++) lt_ref_put(w->a->dq, (w->q0 + i) * w->a->ld_dq + w->head * w->a->head_dim + d, dq[d]);
 }
@@ -145,7 +141,7 @@ static void backward_key(const struct lt_attn_args *a, int64_t seq, int kv, int6
             if (!sees(&w, i, c)) continue;
             slopes_at(&w, i, c, &p, &ds);
             for (int d = 0; d < a->head_dim; d++) {
-                dk[d] += (double)a->scale * ds * q_get(&w, i, d);
+                dk[d] += (double)a->scale * ds * (q_get(&w, i, d) + p2c_get(&w, i, c, d));
                 dv[d] += p * lt_ref_get(a->d_o, o_at(&w, i) + d);
             }
         }
