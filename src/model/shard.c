@@ -98,6 +98,8 @@ static lt_status add_matrix(lt_model *m, const lt_row *row, int layer, int64_t N
                    .col0 = col0,
                    .cols = cols,
                    .dt = lin->dt,
+                   .lin = lin,
+                   .at = at,
                    .transposed = row->transposed};
     if (lin->w) w.dst = (unsigned char *)lin->w + (size_t)(at * cols) * lt_dtype_bytes(lin->dt);
     LT_TRY(add(m, row, layer, "weight", w));
