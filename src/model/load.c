@@ -157,8 +157,16 @@ static lt_status begin(const lt_model *m, form **all) {
     return lt_calloc(all, m->grid->dp_size, sizeof **all, "forms of weights");
 }
 
+/* Collective(world). */
+static void tell(const lt_model *m, double since) {
+    double mb = 1e-6 * (double)lt_st_bytes_read(m->st);
+    lt_sum_host(m->grid->world, &mb, 1);
+    lt_info("weights: %.1f MB read by %d rank%s in %.2f s", mb, m->grid->size, m->grid->size == 1 ? "" : "s together", lt_time_s() - since);
+}
+
 lt_status lt_model_load(lt_model *m) {
     lt_comm *world = m->grid->world;
+    double since = lt_time_s();
     form *all = NULL;
     lt_status st = lt_agree(world, begin(m, &all));
     if (st == LT_OK && m->grid->dp_size > 1) st = take_shared(m, all);
@@ -171,6 +179,7 @@ lt_status lt_model_load(lt_model *m) {
     if ((st = lt_agree(world, pack(m))) != LT_OK) return st;
     wait_for_node(m);
     if (m->shared) lt_shared_protect(m->shared);
+    tell(m, since);
     return LT_OK;
 }
 

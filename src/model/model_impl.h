@@ -88,7 +88,7 @@ struct lt_model {
     /* weights */
     lt_arena weights;
     size_t weights_bytes, left_to_pack; /* load time: bytes of matrices that are packed when they are there as a whole */
-    lt_shared *shared; /* where they lie when the dp ranks of the node have one copy together; else NULL */
+    lt_shared *shared;                  /* where they lie when the dp ranks of the node have one copy together; else NULL */
     lt_weight *weight;
     int64_t n_weights, max_weights;
     void *tok; /* [v1 - v0, C] in ctx.compute */
