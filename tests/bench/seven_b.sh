@@ -39,9 +39,11 @@ trials: [{name: a, method: {name: $method}}]
 YAML
 plan() { "$bin/ltune" plan "$tmp/run.yaml" --ranks 2 --json 2>/dev/null >"$tmp/plan"; }
 plan
+gb() { awk -v b="$1" 'BEGIN { printf "%.1f", b / 1e9 }'; }
 have=$(awk '$1 == "MemAvailable:" { print $2 * 1024 }' /proc/meminfo)
-if [ "$method" = lt_prefix ] && [ "$(number node_bytes <"$tmp/plan")" -gt "$have" ]; then
-    echo "lt_prefix would take $(number node_bytes <"$tmp/plan" | awk '{ printf "%.1f", $1 / 1e9 }') GB, $(awk -v h="$have" 'BEGIN { printf "%.1f", h / 1e9 }') are there: prefix instead"
+want=$(number node_bytes <"$tmp/plan")
+if [ "$method" = lt_prefix ] && awk -v w="$want" -v h="$have" 'BEGIN { exit w <= h }'; then
+    echo "lt_prefix would take $(gb "$want") GB, $(gb "$have") are there: prefix instead"
     sed -i 's/lt_prefix/prefix/' "$tmp/run.yaml"
     plan
 fi
@@ -63,7 +65,10 @@ watched() {
     job=$!
     while kill -0 $job 2>/dev/null; do
         pids=$(pgrep -P $job -x ltune || true)
-        for p in $pids; do awk '$1 == "VmHWM:" { print $2 }' "/proc/$p/status" 2>/dev/null >"$tmp/now" && [ -s "$tmp/now" ] && cp "$tmp/now" "$tmp/peak.$p"; done
+        for p in $pids; do
+            awk '$1 == "VmHWM:" { print $2 }' "/proc/$p/status" 2>/dev/null >"$tmp/now" || true
+            [ ! -s "$tmp/now" ] || cp "$tmp/now" "$tmp/peak.$p"
+        done
         sleep 0.3
     done
     wait $job || { cat "$tmp/log" >&2; exit 1; }
@@ -77,7 +82,8 @@ cat_cold=$(seconds cat "$model"/*.safetensors)
 watched train train "$tmp/run.yaml" run.dir="$tmp/run" --json
 mb=$(loading 1) load_cold=$(loading 2)
 tokens_per_s=$(number tokens_per_s <"$tmp/json") train_s=$(number seconds <"$tmp/json") comm_s=$(number t_comm <"$tmp/json")
-cat_warm=$(cat "$model"/*.safetensors >/dev/null; seconds cat "$model"/*.safetensors)
+cat "$model"/*.safetensors >"/dev/null"
+cat_warm=$(seconds cat "$model"/*.safetensors)
 start=$(date +%s.%N)
 watched features features --model "$model" --text "$tmp/text" --pool mean -o "$tmp/f.h5" parallel.tp=2 parallel.tokens=256 model.dtype=bf16
 features_s=$(echo "$(date +%s.%N) $start" | awk '{ print $1 - $2 }')
@@ -86,13 +92,17 @@ awk -v family="$family" -v size="$size" -v mb="$mb" -v cc="$cat_cold" -v lc="$lo
     -v tps="$tokens_per_s" -v ts="$train_s" -v comm="$comm_s" -v fs="$features_s" -v plan="$(number total_bytes <"$tmp/plan")" \
     -v gstep="$(number gflop_per_step <"$tmp/plan")" -v tstep="$(number tokens_per_step <"$tmp/plan")" \
     -v p0="$(sed -n 1p "$tmp/train.peaks")" -v p1="$(sed -n 2p "$tmp/train.peaks")" \
-    -v method="$(sed -n 's/.*method: {name: \([a-z_]*\).*/\1/p' "$tmp/run.yaml")" -v f1="$(tail -n 1 "$tmp/features.peaks")" 'BEGIN {
+    -v method="$(sed -n 's/.*method: {name: \([a-z_]*\).*/\1/p' "$tmp/run.yaml")" -v f1="$(tail -n 1 "$tmp/features.peaks")" '
+    function line(what, value, unit, rest) { printf "%-22s %9.2f %-3s %s\n", what, value, unit, rest }
+    BEGIN {
     printf "%s, %s, tp 2\n", family, method
-    printf "files                       %9.1f MB\n", size / 1e6
-    printf "read by both ranks          %9.1f MB   %.3f of the files\n", mb, mb * 1e6 / size
-    printf "load, %-4s                  %9.2f s    %.2fx of cat (%.2f s)\n", cold == "yes" ? "cold" : "warm", lc, lc / cc, cc
-    if (lw) printf "load, warm                  %9.2f s    %.2fx of cat (%.2f s)\n", lw, lw / cw, cw
-    printf "resident, ranks             %9.1f MB   %.1f MB, %.3f and %.3f of the plan (%.1f MB)\n", p0 * 1.024e-3, p1 * 1.024e-3, p0 * 1024 / plan, p1 * 1024 / plan, plan / 1e6
-    printf "training                    %9.2f s a step, %.1f tokens/s, %.1f GFLOP/s (4N), communication %.0f %%\n", ts / 3, tps, gstep / tstep * tps, 100 * comm / ts
-    printf "features, start to end      %9.2f s, resident %.1f MB\n", fs, f1 * 1.024e-3
+    line("files", size / 1e6, "MB")
+    line("read by both ranks", mb, "MB", sprintf("%.3f of the files", mb * 1e6 / size))
+    line("load, " (cold == "yes" ? "cold" : "warm"), lc, "s", sprintf("%.2fx of cat (%.2f s)", lc / cc, cc))
+    line("load, warm", lw, "s", sprintf("%.2fx of cat (%.2f s)", lw / cw, cw))
+    line("resident, a rank", p0 * 1.024e-3, "MB", sprintf("%.3f of the plan (%.1f MB)", p0 * 1024 / plan, plan / 1e6))
+    line("resident, the other", p1 * 1.024e-3, "MB", sprintf("%.3f of the plan", p1 * 1024 / plan))
+    line("training step", ts / 3, "s", sprintf("%.1f tokens/s, %.1f GFLOP/s (4N)", tps, gstep / tstep * tps))
+    line("of it communication", comm / 3, "s", "")
+    line("features, whole run", fs, "s", sprintf("resident %.1f MB", f1 * 1.024e-3))
 }'

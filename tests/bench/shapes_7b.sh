@@ -22,7 +22,8 @@ for family in $families; do
     rm -f "$tmp"/tp?
     for ((r = 1; r <= rounds; r++)); do
         for tp in 1 2; do
-            OMP_NUM_THREADS=1 mpirun -n $tp --bind-to core "$bin/bench_blocks" "$model" "$reps" "$tokens" >>"$tmp/tp$tp" 2>"$tmp/log" || { cat "$tmp/log" >&2; exit 1; }
+            OMP_NUM_THREADS=1 mpirun -n $tp --bind-to core "$bin/bench_blocks" "$model" "$reps" "$tokens" >>"$tmp/tp$tp" 2>"$tmp/log" ||
+                { cat "$tmp/log" >&2; exit 1; }
         done
     done
     one=$(field whole_ms "$tmp/tp1")
