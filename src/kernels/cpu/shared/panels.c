@@ -13,7 +13,8 @@
 
 enum { LINE = 16 /* words of a cache line */, TILE = 4 };
 
-typedef uint32_t words __attribute__((vector_size(16), aligned(4), may_alias));
+#if defined(__clang__) || __GNUC__ >= 12
+typedef uint32_t words __attribute__((vector_size(16), aligned(2), may_alias)); /* rows of odd length begin at halves of a word */
 
 /* Four words of four rows from src (ld bytes apart) turned to four rows of dst (ld_dst words apart). */
 static inline void turn(const unsigned char *src, size_t ld, uint32_t *dst, int64_t ld_dst) {
@@ -26,6 +27,12 @@ static inline void turn(const unsigned char *src, size_t ld, uint32_t *dst, int6
     *(words *)(dst + 2 * ld_dst) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
     *(words *)(dst + 3 * ld_dst) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
 }
+#else /* compilers without the shuffles */
+static inline void turn(const unsigned char *src, size_t ld, uint32_t *dst, int64_t ld_dst) {
+    for (int i = 0; i < TILE; i++)
+        for (int j = 0; j < TILE; j++) memcpy(dst + j * ld_dst + i, src + (size_t)i * ld + (size_t)j * sizeof *dst, sizeof *dst);
+}
+#endif
 
 /* Words [word0, word0 + LINE) of the rows of a whole panel. */
 static void turn_line(const lt_dnnl_pairs *p, const unsigned char *src, size_t ld, int64_t word0, unsigned char *panel) {
