@@ -72,6 +72,7 @@ typedef struct lt_lin {
     lt_dtype dt;       /* of w: LT_F32 or LT_BF16 */
     void *w;           /* [N, K] row-major until packed; afterwards what the back end made of it; arena memory */
     const float *bias; /* [N] f32 or NULL */
+    int64_t panel;     /* load time: > 0: rows of W come through lin_rows, so many at a time; 0: the loader writes W to w */
     void *impl;        /* back end's private handles; freed by lin_fini */
 } lt_lin;
 
@@ -384,10 +385,14 @@ struct lt_ops {
     void *(*host_view)(const lt_ctx *c, void *p, size_t bytes);
     /* Plan time (may allocate).  lin_alloc: takes the memory of W, packing included, from the arena (a measuring arena only counts it) and sets
      * lin->w where the loader writes W [N, K] in lin->dt.  lin_pack: after loading, brings W into its form in place (reorder), or only takes note that
-     * another process which shares the memory does so, with the same table, threads and type; frees nothing of the arena.  lin_fini: frees handles. */
+     * another process which shares the memory does so, with the same table, threads and type; frees nothing of the arena.  lin_fini: frees handles.
+     * lin_rows: where lin->panel > 0, in place of writing to lin->w and reordering: after lin_pack without reorder, rows [row0, row0 + rows) of W, host,
+     * dense [rows, K] in lin->dt, straight into the form; row0 is a multiple of panel, rows too unless they are the last.  Threads may call it at once for
+     * different rows.  NULL in a table that gives no panels. */
     size_t (*ws_bytes)(const lt_ctx *c, const lt_dims *d);
     lt_status (*lin_alloc)(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *lin);
     lt_status (*lin_pack)(const lt_ctx *c, lt_lin *lin, bool reorder);
+    lt_status (*lin_rows)(const lt_ctx *c, const lt_lin *lin, int64_t row0, int64_t rows, const void *src);
     void (*lin_fini)(lt_lin *lin);
     lt_status (*rel_pack)(const lt_ctx *c, const struct lt_rel_pack_args *a);
     /* Step time. */

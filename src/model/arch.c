@@ -33,7 +33,7 @@ static void read_common(lt_reader *r, const lt_family *f, lt_arch *a) {
     a->V = lt_reader_int(r, key[2], -1);
     a->H = (int)lt_reader_int(r, key[3], -1);
     a->m = (int)lt_reader_int(r, key[4], -1);
-    a->max_pos = key[5] ? lt_reader_int(r, key[5], -1) : UNLIMITED;
+    a->max_pos = key[5] ? lt_reader_int(r, key[5], f->max_pos ? f->max_pos : -1) : UNLIMITED;
     if (r->st == LT_OK && (a->m > LT_MAX_LAYERS || a->H > MAX_HEADS))
         r->st = LT_FAIL(LT_ERR_FORMAT, "%s: %d layers of %d heads; this version takes at most %d and %d", r->path, a->m, a->H,
                         LT_MAX_LAYERS, MAX_HEADS);

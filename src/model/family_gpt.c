@@ -132,6 +132,7 @@ static const lt_row falcon_rows[] = {BLOCK_MATRICES, TWO_NORMS,
 const lt_family lt_family_falcon = {.model_type = "falcon",
                                     .prefix = "transformer.",
                                     .read = read_falcon,
+                                    .max_pos = 2048, /* the 7B's config.json does not say it */
                                     .keys = {"hidden_size", "ffn_hidden_size", "vocab_size", "num_attention_heads|n_head",
                                              "num_hidden_layers|n_layer", "max_position_embeddings"},
                                     .rows = falcon_rows};

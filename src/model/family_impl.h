@@ -91,6 +91,7 @@ struct lt_family {
     const char *keys
         [6]; /* config.json's names of C, F, V, H, m, max_pos, spellings by '|'; the first NULL = the usual ones; F or max_pos NULL = 4 C,
                           * unlimited */
+    int64_t max_pos;    /* where config.json has none; 0 = it must have it */
     const lt_row *rows; /* up to LT_PART_END */
 };
 

@@ -1,10 +1,11 @@
 /* Loading: where the weights lie, who reads what of them, who packs what.
  *
  * Weights are frozen, so data-parallel ranks of one node need one copy of them.  It lies in memory that they share (comm.h); each reads its part of the
- * bytes, in pieces (read.c), and brings its part of the matrices into the back end's form; the others only take note of that form, which is the same on
- * all as long as table, threads and types are: the ranks compare them before.  The copy is read-only afterwards.
+ * bytes, in pieces (read.c), which come into the back end's form on the way where it takes rows by panels (lt_lin.panel); matrices of which it wants to see
+ * the whole are packed behind.  All ranks take note of that form, which is the same on all as long as table, threads and types are: the ranks compare them
+ * before.  The copy is read-only afterwards.
  *
- *     agree | compare, share out memory, agree | places, agree | read, agree | pack, agree | protect | constants of relative positions, agree
+ *     agree | compare, share out memory, agree | places and forms, agree | read into form, agree | pack what is left, agree | protect
  *
  * All ranks of the world pass the same agreements, whether their group shares or not: no failure leaves a rank behind. */
 #include "model/model_impl.h"
@@ -83,6 +84,30 @@ static lt_lin *lin_of(lt_block *b, int i) {
     return lin[i];
 }
 
+lt_status lt_model_impl_check_stop(void) {
+    LT_CHECK(!lt_signal_pending(), LT_ERR_STOPPED,
+             "stopped by a signal while weights were loaded: nothing was trained; run the same command again to start");
+    return LT_OK;
+}
+
+/* Every matrix of this rank in turn. */
+static lt_status each_lin(lt_model *m, lt_status (*call)(lt_model *m, lt_lin *lin, size_t *at), size_t *at) {
+    lt_lin *lin;
+    for (int l = 0; l < m->arch.m; l++) {
+        LT_TRY(lt_model_impl_check_stop());
+        for (int i = 0; (lin = lin_of(&m->block[l], i)); i++) LT_TRY(call(m, lin, at));
+        lt_comm_progress(m->grid->world);
+    }
+    if (m->conv.N) LT_TRY(call(m, &m->conv, at));
+    return m->has_pooler ? call(m, &m->pooler, at) : LT_OK;
+}
+
+/* The form of matrices whose rows reading brings into it. */
+static lt_status note_form(lt_model *m, lt_lin *lin, size_t *at) {
+    (void)at;
+    return lin->panel > 0 ? m->ctx.ops->lin_pack(&m->ctx, lin, false) : LT_OK;
+}
+
 /* Addresses of all weights. */
 static lt_status place(lt_model *m) {
     if (m->shared) {
@@ -91,8 +116,10 @@ static lt_status place(lt_model *m) {
     } else {
         LT_TRY(lt_ctx_arena_init(&m->ctx, &m->weights, "weights", m->weights_bytes));
     }
+    size_t none = 0;
     LT_TRY(lt_model_impl_shard(m));
     LT_TRY(lt_model_impl_match(m));
+    LT_TRY(each_lin(m, note_form, &none));
     if (!m->shared || lt_shared_rank(m->shared) != 0) return LT_OK;
     lt_lin *lin;
     for (int l = 0; l < m->arch.m; l++)
@@ -100,32 +127,29 @@ static lt_status place(lt_model *m) {
     return LT_OK;
 }
 
-lt_status lt_model_impl_check_stop(void) {
-    LT_CHECK(!lt_signal_pending(), LT_ERR_STOPPED,
-             "stopped by a signal while weights were loaded: nothing was trained; run the same command again to start");
+/* Bytes of the others. */
+static size_t left_bytes(const lt_lin *lin) { return lin->panel > 0 ? 0 : (size_t)(lin->N * lin->K) * lt_dtype_bytes(lin->dt); }
+
+static lt_status add_left(lt_model *m, lt_lin *lin, size_t *at) {
+    m->left_to_pack += left_bytes(lin);
+    (void)at;
     return LT_OK;
 }
 
-static size_t bytes_of(const lt_lin *lin) { return (size_t)(lin->N * lin->K) * lt_dtype_bytes(lin->dt); }
+/* Where ranks share the copy, one of them packs. */
+static lt_status pack_left(lt_model *m, lt_lin *lin, size_t *at) {
+    size_t bytes = left_bytes(lin);
+    if (!bytes) return LT_OK;
+    LT_TRY(m->ctx.ops->lin_pack(&m->ctx, lin, lt_model_impl_is_mine(m, *at, bytes, m->left_to_pack)));
+    *at += bytes;
+    return LT_OK;
+}
 
 static lt_status pack(lt_model *m) {
-    lt_lin *lin, *single[] = {&m->pooler, &m->conv};
-    size_t total = bytes_of(&m->pooler) + bytes_of(&m->conv), at = 0;
-    for (int l = 0; l < m->arch.m; l++)
-        for (int i = 0; (lin = lin_of(&m->block[l], i)); i++) total += bytes_of(lin);
-    for (int l = 0; l < m->arch.m; l++) {
-        LT_TRY(lt_model_impl_check_stop());
-        for (int i = 0; (lin = lin_of(&m->block[l], i)); i++) {
-            LT_TRY(m->ctx.ops->lin_pack(&m->ctx, lin, lt_model_impl_is_mine(m, at, bytes_of(lin), total)));
-            at += bytes_of(lin);
-        }
-        lt_comm_progress(m->grid->world);
-    }
-    for (int i = 0; i < 2; i++) {
-        if (single[i]->N) LT_TRY(m->ctx.ops->lin_pack(&m->ctx, single[i], lt_model_impl_is_mine(m, at, bytes_of(single[i]), total)));
-        at += bytes_of(single[i]);
-    }
-    return LT_OK;
+    size_t at = 0;
+    m->left_to_pack = 0;
+    LT_TRY(each_lin(m, add_left, &at));
+    return m->left_to_pack ? each_lin(m, pack_left, &at) : LT_OK;
 }
 
 static void wait_for_node(lt_model *m) {
@@ -137,8 +161,16 @@ static lt_status begin(const lt_model *m, form **all) {
     return lt_calloc(all, m->grid->dp_size, sizeof **all, "forms of weights");
 }
 
+/* Collective(world). */
+static void tell(const lt_model *m, double since) {
+    double mb = 1e-6 * (double)lt_st_bytes_read(m->st);
+    lt_sum_host(m->grid->world, &mb, 1);
+    lt_info("weights: %.1f MB read by %d rank%s in %.2f s", mb, m->grid->size, m->grid->size == 1 ? "" : "s together", lt_time_s() - since);
+}
+
 lt_status lt_model_load(lt_model *m) {
     lt_comm *world = m->grid->world;
+    double since = lt_time_s();
     form *all = NULL;
     lt_status st = lt_agree(world, begin(m, &all));
     if (st == LT_OK && m->grid->dp_size > 1) st = take_shared(m, all);
@@ -151,6 +183,7 @@ lt_status lt_model_load(lt_model *m) {
     if ((st = lt_agree(world, pack(m))) != LT_OK) return st;
     wait_for_node(m);
     if (m->shared) lt_shared_protect(m->shared);
+    tell(m, since);
     return lt_agree(world, lt_model_impl_fill_relative(m));
 }
 

@@ -54,6 +54,8 @@ typedef struct lt_weight {
     int64_t dim[3];                 /* whole shape expected in the file */
     int64_t row0, rows, col0, cols; /* this rank's rectangle of [out, in]; vectors: cols = 1 */
     void *dst;                      /* [rows, cols] in dt */
+    lt_lin *lin;                    /* a matrix: whose rows from `at` on these are; else NULL */
+    int64_t at;
     lt_dtype dt;
     bool transposed, plus_one; /* the file has [in, out]; 1 is added */
     const lt_st_tensor *src;   /* NULL: not looked up yet */
@@ -88,8 +90,8 @@ struct lt_model {
     int64_t Fl, f_first, v0, v1;     /* feed-forward columns, vocabulary rows of this rank */
     /* weights */
     lt_arena weights;
-    size_t weights_bytes;
-    lt_shared *shared; /* where they lie when the dp ranks of the node have one copy together; else NULL */
+    size_t weights_bytes, left_to_pack; /* load time: bytes of matrices that are packed when they are there as a whole */
+    lt_shared *shared;                  /* where they lie when the dp ranks of the node have one copy together; else NULL */
     lt_weight *weight;
     int64_t n_weights, max_weights;
     void *tok; /* [v1 - v0, C] in ctx.compute */

@@ -106,6 +106,8 @@ static lt_status add_matrix(lt_model *m, const lt_row *row, int layer, int64_t N
                    .col0 = col0,
                    .cols = cols,
                    .dt = lin->dt,
+                   .lin = lin,
+                   .at = at,
                    .transposed = row->transposed};
     if (lin->w) w.dst = (unsigned char *)lin->w + (size_t)(at * cols) * lt_dtype_bytes(lin->dt);
     LT_TRY(add(m, row, layer, "weight", w));
@@ -154,7 +156,7 @@ static lt_status add_bias(lt_model *m, const lt_row *row, int layer, int64_t N, 
 static lt_status add_conv(lt_model *m, const lt_row *row) {
     int64_t C = m->arch.C, k = m->arch.conv_kernel;
     LT_TRY(add(m, row, -1, "weight",
-               (lt_weight){.n_dims = 3, .dim = {C, C, k}, .rows = C, .cols = C * k, .dst = m->conv.w, .dt = m->conv.dt}));
+               (lt_weight){.n_dims = 3, .dim = {C, C, k}, .rows = C, .cols = C * k, .lin = &m->conv, .dst = m->conv.w, .dt = m->conv.dt}));
     return add_vector(m, row, -1, "bias", C, m->conv.bias, false);
 }
 

@@ -59,6 +59,8 @@ int64_t lt_st_total_bytes(const lt_st *st);
  * Errors: ARG (rectangle outside the tensor), FORMAT (type that cannot be converted, file cut since it was opened), IO, NOMEM. */
 lt_status lt_st_read(lt_st *st, const lt_st_tensor *t, int64_t row0, int64_t rows, int64_t col0, int64_t cols, void *dst,
                      lt_dtype dst_dtype);
+/* Local.  Rows [row0, row0 + rows) of a tensor will be read soon: the system may begin.  A hint; nothing is counted. */
+void lt_st_ahead(const lt_st *st, const lt_st_tensor *t, int64_t row0, int64_t rows);
 /* Local.  Bytes read from the files so far, headers and fingerprint included. */
 int64_t lt_st_bytes_read(const lt_st *st);
 

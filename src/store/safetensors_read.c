@@ -11,6 +11,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,11 @@ lt_status lt_st_read(lt_st *st, const lt_st_tensor *t, int64_t row0, int64_t row
     }
     free(piece);
     return rc;
+}
+
+void lt_st_ahead(const lt_st *st, const lt_st_tensor *t, int64_t row0, int64_t rows) {
+    int64_t all = t->n_dims > 0 && t->dim[0] > 0 ? t->dim[0] : 1, row = t->bytes / all;
+    (void)posix_fadvise(st->file[t->file].fd, t->offset + row0 * row, rows * row, POSIX_FADV_WILLNEED);
 }
 
 lt_status lt_st_fingerprint(lt_st *st, char hex[LT_SHA_HEX_BYTES]) {

@@ -96,12 +96,16 @@ lt_status lt_run_impl_scatter_states(const lt_run *r, int trial, float *whole) {
     return spread_out(r, r->tuner[trial]->label_states, whole, lt_tuner_states_elems(r->tuner[trial]));
 }
 
-lt_status lt_run_impl_staging(const lt_run *r, float **whole) {
+int64_t lt_run_impl_staging_elems(const lt_run *r) {
     int64_t most = LT_PIECE_ELEMS;
     for (int i = 0; r->grid.rank == 0 && i < r->n_trials; i++) {
         int64_t n = lt_tuner_trainable(r->tuner[i]), states = lt_tuner_states_elems(r->tuner[i]);
         if (n > most) most = n;
         if (states > most) most = states;
     }
-    return lt_calloc(whole, most, sizeof **whole, "values on their way to or from a checkpoint");
+    return most;
+}
+
+lt_status lt_run_impl_staging(const lt_run *r, float **whole) {
+    return lt_calloc(whole, lt_run_impl_staging_elems(r), sizeof **whole, "values on their way to or from a checkpoint");
 }

@@ -104,6 +104,8 @@ lt_status lt_run_impl_scatter_states(const lt_run *r, int trial, float *whole);
 void lt_run_impl_views(const lt_run *r, int trial, float *whole, lt_named view[LT_TUNER_MAX_PARAMS]);
 /* Local.  Host memory for these: on rank 0 the values of the largest trial, on the others a piece; released by free().  Errors: NOMEM. */
 lt_status lt_run_impl_staging(const lt_run *r, float **whole);
+/* params.c.  Local.  Its numbers: rank 0 holds a whole trial. */
+int64_t lt_run_impl_staging_elems(const lt_run *r);
 /* save.c: Collective(world).  A checkpoint of the run, with files of the trials that are at their best.  Errors: IO, HDF5, FORMAT, NOMEM (agreed). */
 lt_status lt_run_impl_save(lt_run *r, const bool *is_best);
 /* Collective(world).  Files and links of the trials with is_best; Local: what a checkpoint of this run says of itself. */

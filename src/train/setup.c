@@ -42,12 +42,7 @@ static lt_status open_model(lt_run *r) {
 static lt_status load_model(lt_run *r, const lt_model_limits *limits) {
     LT_TRY(lt_model_plan(r->model, limits));
     LT_TRY(lt_run_impl_step_connect(r));
-    double t0 = lt_time_s();
-    LT_TRY(lt_model_load(r->model));
-    double mb = 1e-6 * (double)lt_model_bytes_read(r->model);
-    lt_sum_host(r->grid.world, &mb, 1);
-    lt_info("weights: %.1f MB read by %d rank%s in %.2f s", mb, r->grid.size, r->grid.size == 1 ? "" : "s together", lt_time_s() - t0);
-    return LT_OK;
+    return lt_model_load(r->model);
 }
 
 static lt_status check_stop(lt_run *r) {

@@ -89,7 +89,7 @@ lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
 
 void lt_run_impl_estimate(lt_run *r) {
     lt_run_estimate *e = &r->estimate;
-    size_t peak;
+    size_t peak, staging = (size_t)lt_run_impl_staging_elems(r) * sizeof(float); /* while a checkpoint is written or read, on rank 0 */
     lt_model_memory(r->model, &e->weights, &e->activations, &e->comm);
     e->comm += (size_t)(r->work.msg.n + r->bank.gather_elems) * sizeof(float);
     e->trials = r->bank.arena.used + r->work.heads.arena.used + r->work.rows.arena.used;
@@ -104,10 +104,12 @@ void lt_run_impl_estimate(lt_run *r) {
         e->sentences_per_step += t->cfg->train.batch;
         if (t->steps > e->steps) e->steps = t->steps;
     }
+    e->trials += staging;
     e->total = e->process + e->weights + e->activations + e->trials + e->comm;
     e->weights_shared = lt_model_may_share(r->model);
     e->node_shared = e->weights_shared ? (size_t)r->grid.tp_size * e->weights : 0;
     e->node = e->weights_shared ? (size_t)r->grid.size * (e->total - e->weights) + e->node_shared : (size_t)r->grid.size * e->total;
+    e->node -= (size_t)(r->grid.size - 1) * staging;
 }
 
 void lt_run_impl_print_memory(const lt_run *r) {

@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -ge 1 ] || usage
 model=$1 layers=9 rounds=3 dtype=bf16 bin=$here/../../build/release/bin
 options "layers rounds dtype bin" "${@:2}"
-[ -f "$model/model.safetensors" ] || "$bin/make_llama" "$model" "$layers"
+[ -f "$model/model.safetensors" ] || "$bin/make_model" llama "$model" layers="$layers" width=2048 ffn=5632 shard=100000 tokenizer=0 >&2
 cp "$here/../golden/tiny-bert/vocab.txt" "$here/../golden/tiny-bert/tokenizer_config.json" "$model"
 for i in $(seq 64); do printf '%d\t%d\tthe film is good and the plot is not\n' "$i" $((i % 2 ? 1 : -1)); done >"$tmp/text.tsv"
 "$bin/ltune-prep" data --format tsv --text 3 --label 2 --label-rule sign -t "$model" -o "$tmp/data.h5" \

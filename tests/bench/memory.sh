@@ -14,8 +14,8 @@ model=$1 ranks=4 layers=10 dtype=f32 bin=$here/../../build/release/bin
 options "ranks layers dtype bin" "${@:2}"
 job=
 trap '[ -z "$job" ] || kill -TERM "$job" 2>/dev/null || true; rm -rf "$tmp"' EXIT
-[ -f "$model/model.safetensors" ] || "$bin/make_llama" "$model" "$layers" 1024 16000
-"$bin/make_llama" "$tmp/small" 1 64 512 >/dev/null
+[ -f "$model/model.safetensors" ] || "$bin/make_model" llama "$model" layers="$layers" width=1024 heads=16 ffn=2816 vocab=16000 shard=100000 tokenizer=0 >&2
+"$bin/make_model" llama "$tmp/small" layers=1 width=64 heads=1 ffn=176 vocab=512 tokenizer=0 >/dev/null
 for folder in "$model" "$tmp/small"; do cp "$here/../golden/tiny-bert/vocab.txt" "$here/../golden/tiny-bert/tokenizer_config.json" "$folder"; done
 for i in $(seq 64); do printf '%d\t%d\tthe film is good and the plot is not\n' "$i" $((i % 2 ? 1 : -1)); done >"$tmp/text.tsv"
 "$bin/ltune-prep" data --format tsv --text 3 --label 2 --label-rule sign -t "$model" -o "$tmp/data.h5" \

@@ -80,7 +80,7 @@ bad_model "wrong shape" $FORMAT "intermediate.dense" "has shape [128, 64]" "conf
 folder; swap '"F32"' '"I32"' "$weights"; bad_model "integers for weights" $FORMAT "dtype I32" "F32, F16 and BF16"
 folder; swap '"F32"' '"I64"' "$weights"; bad_model "dtype does not fit the bytes" $FORMAT "embeddings.LayerNorm.bias" I64
 folder; swap '"F32"' '"X32"' "$weights"; bad_model "unknown dtype" $FORMAT '"X32"' "F32, F16, BF16"
-folder; sed -i 's/"bert"/"gpt9"/' "$tmp/m/config.json"; bad_model "unknown architecture" $FORMAT '"gpt9"' "known: bert, llama"
+folder; sed -i 's/"bert"/"gpt9"/' "$tmp/m/config.json"; bad_model "unknown architecture" $FORMAT '"gpt9"' "known: bert, roberta"
 folder; echo '{"model_type": "bert",' >"$tmp/m/config.json"; bad_model "config.json not JSON" $FORMAT "$tmp/m/config.json:" "not JSON"
 folder; rm "$tmp/m/config.json"; bad_model "config.json missing" $IO "$tmp/m/config.json" "Hugging Face model folder"
 folder; sed -i '/hidden_size/d' "$tmp/m/config.json"; bad_model "a field missing" $FORMAT '"hidden_size" is missing'

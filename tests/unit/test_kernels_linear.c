@@ -1,6 +1,6 @@
 // TEST np: 0  rooms: kernels  labels: unit  timeout: 180  omp: 2
 /* Frozen linear layers: cpu against ref over shapes with tails, types, bias, residual in every form, plain and packed; one layer
- * that cannot be packed among packed ones; no rows; the same bits twice; backward is the transpose of forward. */
+ * that cannot be packed among packed ones; rows that come by panels; no rows; the same bits twice; backward is the transpose of forward. */
 #include "kernels_util.h"
 
 typedef struct shape {
@@ -164,7 +164,39 @@ static void two_contexts(void) {
     }
 }
 
+/* Rows by panels, in pieces and from several threads, give the bytes that packing the whole gives; another number is seen. */
+static void by_panels(shape s) {
+    lt_ctx cpu = {.ops = lt_ops_cpu(), .threads = 2, .compute = LT_BF16};
+    lt_arr w = test_random(s.N * s.K, LT_BF16, 1);
+    lt_lin lin;
+    layer whole;
+    lt_arena arena;
+    CHECK_OK(cpu.ops->ctx_init(&cpu));
+    layer_init(&whole, &cpu, s.N, s.K, w, NULL);
+    CHECK_OK(lt_arena_init(&arena, "test weights", whole.arena.used));
+    CHECK_OK(cpu.ops->lin_alloc(&cpu, &arena, s.N, s.K, &lin));
+    CHECK_INT(lin.panel, whole.lin.panel);
+    if (lin.panel > 0) {
+        memset(lin.w, 0xff, arena.used); /* padding is written too */
+        CHECK_OK(cpu.ops->lin_pack(&cpu, &lin, false));
+#pragma omp parallel for num_threads(2)
+        for (int64_t p = 0; p < (s.N + lin.panel - 1) / lin.panel; p += 2) {
+            int64_t row = p * lin.panel, rows = s.N - row < 2 * lin.panel ? s.N - row : 2 * lin.panel;
+            CHECK_OK(cpu.ops->lin_rows(&cpu, &lin, row, rows, (const uint16_t *)w.p + row * s.K));
+        }
+        CHECK(memcmp(lin.w, whole.lin.w, whole.arena.used) == 0);
+        ((uint16_t *)w.p)[s.K - 1] ^= 1;
+        CHECK_OK(cpu.ops->lin_rows(&cpu, &lin, 0, s.N < lin.panel ? s.N : lin.panel, w.p));
+        CHECK(memcmp(lin.w, whole.lin.w, whole.arena.used) != 0);
+    }
+    cpu.ops->lin_fini(&lin);
+    lt_arena_fini(&arena);
+    layer_fini(&whole, &cpu);
+    cpu.ops->ctx_fini(&cpu);
+}
+
 int main(void) {
+    const shape panels[] = {{0, 16, 16}, {0, 17, 5}, {0, 64, 48}, {0, 130, 70}, {0, 192, 256}, {0, 200, 33}, {0, 71, 320}, {0, 48, 512}};
     const char *mode[] = {"auto", "plain", "packed"};
     const shape shapes[] = {{0, 16, 16}, {1, 17, 5}, {5, 7, 3}, {33, 64, 48}, {64, 33, 70}, {601, 24, 16}};
     for (int m = 0; m < 3; m++) {
@@ -177,6 +209,8 @@ int main(void) {
         adjoint();
         small_workspace();
     }
+    unsetenv("LT_CPU_LINEAR");
+    for (size_t i = 0; i < sizeof panels / sizeof *panels; i++) by_panels(panels[i]);
     unpacked_layer();
     two_contexts();
     unsetenv("LT_CPU_LINEAR");

@@ -75,6 +75,7 @@ static inline float lt_cpu_exp(float x) {
 /* Local.  Entries of lt_ops; shapes, ownership and aliasing as the structs say.  Errors: INTERNAL. */
 lt_status lt_cpu_lin_alloc(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *lin);
 lt_status lt_cpu_lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder);
+lt_status lt_cpu_lin_rows(const lt_ctx *c, const lt_lin *lin, int64_t row0, int64_t rows, const void *src); /* shared/panels.c */
 void lt_cpu_lin_fini(lt_lin *lin);
 lt_status lt_cpu_linear_fwd(const lt_ctx *c, const struct lt_linear_args *a);
 lt_status lt_cpu_linear_bwd_x(const lt_ctx *c, const struct lt_linear_args *a);
@@ -137,8 +138,8 @@ bool lt_cpu_impl_has_bf16(void);
 /* Local.  True if layers of this type may be packed at all: oneDNN has blocked kernels on AVX-512, but not on AVX2.
  * LT_CPU_LINEAR=plain forbids, LT_CPU_LINEAR=packed forces the packed path (to test and to compare). */
 bool lt_cpu_impl_may_pack(lt_dtype dt);
-/* Local.  True if W [N, K] has one packed layout that serves forward and backward; *bytes is its size.  */
-bool lt_cpu_impl_packs(const lt_ctx *c, int64_t N, int64_t K, lt_dtype dt, size_t *bytes);
+/* Local.  True if W [N, K] has one packed layout that serves forward and backward; *bytes is its size, *panel what lin_rows takes (0: nothing). */
+bool lt_cpu_impl_packs(const lt_ctx *c, int64_t N, int64_t K, lt_dtype dt, size_t *bytes, int64_t *panel);
 /* Local.  If there is such a layout of lin->w [N, K]: sets lin->impl to it and turns lin->w, row-major, into it in place (reorder_w; else another process that
  * shares it does).  Errors: NOMEM, INTERNAL. */
 lt_status lt_cpu_impl_pack(const lt_ctx *c, lt_lin *lin, bool reorder_w);

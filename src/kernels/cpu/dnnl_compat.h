@@ -10,6 +10,7 @@
  * only on success. */
 
 #include <dnnl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #if DNNL_VERSION_MAJOR < 3
@@ -62,6 +63,31 @@ static inline int lt_dnnl_md_blocks(lt_dnnl_md_view md) {
     int n = 0;
     return dnnl_memory_desc_query(md, dnnl_query_inner_nblks_s32, &n) == dnnl_success ? n : 0;
 #endif
+}
+
+/* A layout of W [N, K] made of blocks [k][n][2]: k pairs of columns, n rows; strides (in elements) from block to block along N and along K; padded
+ * columns. */
+typedef struct lt_dnnl_pairs {
+    int64_t n, k, n_stride, k_stride, columns;
+} lt_dnnl_pairs;
+
+/* Local.  False if the layout is another one. */
+static inline bool lt_dnnl_md_pairs(lt_dnnl_md_view md, lt_dnnl_pairs *p) {
+    if (lt_dnnl_md_blocks(md) != 3) return false;
+#if DNNL_VERSION_MAJOR < 3
+    const dnnl_dim_t *size = md->format_desc.blocking.inner_blks, *of = md->format_desc.blocking.inner_idxs,
+                     *stride = md->format_desc.blocking.strides, *padded = md->padded_dims;
+    if (md->extra.flags != dnnl_memory_extra_flag_none || md->offset0 != 0) return false;
+#else
+    const dnnl_dim_t *size, *of, *stride, *padded;
+    if (dnnl_memory_desc_query(md, dnnl_query_inner_blks, (void *)&size) != dnnl_success ||
+        dnnl_memory_desc_query(md, dnnl_query_inner_idxs, (void *)&of) != dnnl_success ||
+        dnnl_memory_desc_query(md, dnnl_query_strides, (void *)&stride) != dnnl_success ||
+        dnnl_memory_desc_query(md, dnnl_query_padded_dims, (void *)&padded) != dnnl_success)
+        return false;
+#endif
+    *p = (lt_dnnl_pairs){.n = size[1], .k = size[0], .n_stride = stride[0], .k_stride = stride[1], .columns = padded[1]};
+    return of[0] == 1 && of[1] == 0 && of[2] == 1 && size[2] == 2;
 }
 
 /* Local.  y [M, N] = x [M, K] w^T + bias, w [N, K]; bias [N] or NULL. */

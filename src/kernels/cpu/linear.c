@@ -33,9 +33,10 @@ static int64_t panel_rows(int64_t N, int64_t K) { return lt_cpu_min(N, PANEL_ELE
 lt_status lt_cpu_lin_alloc(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *lin) {
     lt_dtype dt = c->compute == LT_BF16 ? LT_BF16 : LT_F32;
     size_t plain = (size_t)(N * K) * lt_dtype_bytes(dt), bytes = plain;
+    int64_t panel = 0;
     LT_ASSERT(c->impl); /* ctx_init() was called */
-    if (lt_cpu_impl_packs(c, N, K, dt, &bytes) && bytes < plain) bytes = plain;
-    *lin = (lt_lin){.N = N, .K = K, .dt = dt, .w = lt_arena_take(a, (int64_t)bytes, 1)};
+    if (lt_cpu_impl_packs(c, N, K, dt, &bytes, &panel) && bytes < plain) bytes = plain;
+    *lin = (lt_lin){.N = N, .K = K, .dt = dt, .w = lt_arena_take(a, (int64_t)bytes, 1), .panel = panel};
     return LT_OK;
 }
 

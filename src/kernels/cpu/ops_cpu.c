@@ -16,6 +16,7 @@ static const lt_ops table = {
     .ws_bytes = ws_bytes,
     .lin_alloc = lt_cpu_lin_alloc,
     .lin_pack = lt_cpu_lin_pack,
+    .lin_rows = lt_cpu_lin_rows,
     .lin_fini = lt_cpu_lin_fini,
     .linear_fwd = lt_cpu_linear_fwd,
     .linear_bwd_x = lt_cpu_linear_bwd_x,

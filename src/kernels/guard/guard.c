@@ -172,6 +172,13 @@ static lt_status guard_lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder) {
     return st;
 }
 
+static lt_status guard_lin_rows(const lt_ctx *c, const lt_lin *lin, int64_t row0, int64_t rows, const void *src) {
+    enter();
+    lt_status st = lt_ops_cpu()->lin_rows(c, lin, row0, rows, src);
+    leave();
+    return st;
+}
+
 static lt_status guard_fill(const lt_ctx *c, void *p, int byte, size_t bytes) {
     enter();
     lt_status st = lt_ops_cpu()->fill(c, p, byte, bytes);
@@ -187,6 +194,7 @@ const lt_ops *lt_ops_guard(void) {
     table.free = guard_free;
     table.fill = guard_fill;
     table.lin_pack = guard_lin_pack;
+    table.lin_rows = guard_lin_rows;
     table.attach = guard_attach;
     table.detach = guard_detach;
     table.host_begin = guard_begin;

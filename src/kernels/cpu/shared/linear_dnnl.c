@@ -199,10 +199,12 @@ static bool common_layout(const lt_ctx *c, int64_t N, int64_t K, lt_dtype dt, lt
     return forced("packed") && lt_dnnl_md_create(layout, 2, (dnnl_dims_t){N, K}, dnnl_type(dt), dnnl_ab) == dnnl_success;
 }
 
-bool lt_cpu_impl_packs(const lt_ctx *c, int64_t N, int64_t K, lt_dtype dt, size_t *bytes) {
+bool lt_cpu_impl_packs(const lt_ctx *c, int64_t N, int64_t K, lt_dtype dt, size_t *bytes, int64_t *panel) {
     lt_dnnl_md layout;
+    lt_dnnl_pairs pairs;
     if (!common_layout(c, N, K, dt, &layout)) return false;
     *bytes = dnnl_memory_desc_get_size(layout);
+    *panel = dt == LT_BF16 && lt_dnnl_md_pairs(layout, &pairs) ? pairs.n : 0;
     lt_dnnl_md_destroy(&layout);
     return true;
 }
