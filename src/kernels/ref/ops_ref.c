@@ -31,6 +31,7 @@ static const lt_ops table = {
     .attn_bwd = lt_ref_attn_bwd,
     .embed_fwd = lt_ref_embed_fwd,
     .embed_bwd = lt_ref_embed_bwd,
+    .logits = lt_ref_logits,
     .gather_rows = lt_ref_gather_rows,
     .put_rows = lt_ref_put_rows,
     .scatter_add_rows = lt_ref_scatter_add_rows,

@@ -34,6 +34,7 @@ lt_status lt_ref_glu_bwd(const lt_ctx *c, const struct lt_act_args *a);
 lt_status lt_ref_rope(const lt_ctx *c, const struct lt_rope_args *a);
 lt_status lt_ref_embed_fwd(const lt_ctx *c, const struct lt_embed_args *a);
 lt_status lt_ref_embed_bwd(const lt_ctx *c, const struct lt_embed_args *a);
+lt_status lt_ref_logits(const lt_ctx *c, const struct lt_logits_args *a);
 lt_status lt_ref_gather_rows(const lt_ctx *c, const struct lt_rows_args *a);
 lt_status lt_ref_put_rows(const lt_ctx *c, const struct lt_rows_args *a);
 lt_status lt_ref_scatter_add_rows(const lt_ctx *c, const struct lt_rows_args *a);
