@@ -16,8 +16,9 @@ static lt_status create_local(lt_model *m, int64_t seqs, int64_t room, lt_cache 
     LT_TRY(LT_FAULT_POINT("model.cache"));
     for (int l = 0; l < m->arch.m; l++)
         LT_CHECK(m->arch.layer[l].causal, LT_ERR_CONFIG, "layer %d sees both ways: its keys cannot be kept while the text grows", l);
-    LT_CHECK(seqs * room < INT32_MAX, LT_ERR_NOMEM, "a cache of %lld sequences of %lld rows passes what rows can be counted: lower generate.batch",
-             (long long)seqs, (long long)room);
+    LT_CHECK(seqs * room < INT32_MAX, LT_ERR_NOMEM,
+             "a cache of %lld sequences of %lld rows passes what rows can be counted: lower generate.batch", (long long)seqs,
+             (long long)room);
     LT_TRY(lt_calloc(cache, 1, sizeof **cache, "a cache"));
     **cache = (lt_cache){.m = m, .seqs = seqs, .room = room, .layer_elems = seqs * room * row_elems(m)};
     return m->ctx.ops->alloc(&m->ctx, lt_cache_bytes(m, seqs, room), "keys and values of the texts (lower generate.batch)", &(*cache)->kv);

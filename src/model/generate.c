@@ -51,7 +51,8 @@ typedef struct loop {
     unsigned char *mine, *all; /* messages: this rank's, [tp] */
     float *whole;              /* [threads][2][V] scores of all words, scratch; NULL where the best is taken */
     int32_t *token;            /* [seats] what was decided, by speaker */
-    lt_status status;          /* of this rank, for the next message */
+    lt_generate_counts *counts;
+    lt_status status; /* of this rank, for the next message */
 } loop;
 
 /* ---- sizes ---- */
@@ -156,6 +157,7 @@ static lt_status add_prompt(loop *k, int64_t i) {
     const int32_t *tokens = a->tokens + a->offset[s->prompt] + s->read;
     int64_t n = least(room, length(k, s) - s->read);
     s->read += n;
+    k->counts->read += prompt_rows + n;
     return add(k, i, (lt_pack_seq){.tokens = tokens, .n = n, .prompt = a->front.prompt, .prompt_rows = prompt_rows});
 }
 
@@ -215,7 +217,8 @@ static int32_t drawn_of(const loop *k, int64_t i) {
     float *score = k->whole + omp_get_thread_num() * 2 * m->arch.V;
     for (int r = 0; r < m->grid->tp_size; r++) {
         lt_cut cut = lt_arch_cut(&m->arch, m->grid->tp_size, r);
-        memcpy(score + cut.v0, message_of(k, r) + sizeof(head_of_message) + (size_t)i * k->row_bytes, (size_t)(cut.v1 - cut.v0) * sizeof *score);
+        memcpy(score + cut.v0, message_of(k, r) + sizeof(head_of_message) + (size_t)i * k->row_bytes,
+               (size_t)(cut.v1 - cut.v0) * sizeof *score);
     }
     return (int32_t)lt_sample(&k->a->sampling, score, m->arch.V, (uint64_t)s->prompt, (uint32_t)s->written, score + m->arch.V);
 }
@@ -242,14 +245,14 @@ static lt_end end_of(const loop *k, const seat *s) {
     return s->written == k->a->max_tokens || s->rows == k->room ? LT_END_LENGTH : LT_END_NOT;
 }
 
-static lt_status take_tokens(loop *k, lt_generate_counts *counts) {
+static lt_status take_tokens(loop *k) {
     for (int64_t i = 0; i < k->n_speakers; i++) {
         seat *s = &k->seat[k->speaker[i]];
         LT_CHECK(k->token[i] >= 0, LT_ERR_NUMERIC, "no score of the next token of text %lld is a number: are the weights damaged?",
                  (long long)s->prompt + 1);
         s->last = k->token[i];
         s->written++;
-        counts->written++;
+        k->counts->written++;
         lt_end end = end_of(k, s);
         int64_t prompt = s->prompt;
         if (end != LT_END_NOT) s->prompt = -1;
@@ -265,7 +268,7 @@ static lt_status local_work(void) {
 }
 
 /* Collective(tp).  One pack; *more false when there was none. */
-static lt_status step(loop *k, lt_generate_counts *counts, bool *more) {
+static lt_status step(loop *k, bool *more) {
     lt_model *m = k->m;
     lt_readout_rows rows;
     lt_status st = fill(k);
@@ -276,22 +279,21 @@ static lt_status step(loop *k, lt_generate_counts *counts, bool *more) {
     LT_KEEP(k->status, write_message(k, &rows));
     LT_KEEP(k->status, local_work());
     LT_TRY(exchange(k));
-    counts->steps++;
-    counts->read += k->pack.n_tok - k->n_speakers;
-    k->status = take_tokens(k, counts);
+    k->counts->steps++;
+    k->status = take_tokens(k);
     lt_comm_progress(m->grid->world);
     return LT_OK;
 }
 
 lt_status lt_generate(lt_model *m, const lt_generate_args *a, lt_generate_counts *counts) {
-    loop k = {.m = m, .a = a};
+    loop k = {.m = m, .a = a, .counts = counts};
     bool more = true;
     double since = lt_time_s();
     *counts = (lt_generate_counts){0};
     lt_status st = lt_agree(m->grid->world, prepare(&k));
     if (st == LT_OK) st = lt_cache_create(m, k.seats, k.room, &k.cache);
     if (st == LT_OK) {
-        while (more && st == LT_OK) st = step(&k, counts, &more);
+        while (more && st == LT_OK) st = step(&k, &more);
         st = lt_agree(m->grid->world, st);
     }
     counts->seconds = lt_time_s() - since;

@@ -27,7 +27,11 @@ void lt_cache_destroy(lt_cache **cache);
 /* Local.  Bytes that such a cache takes on this rank. */
 size_t lt_cache_bytes(const lt_model *m, int64_t seqs, int64_t room);
 
-typedef enum lt_end { LT_END_NOT, LT_END_EOS, LT_END_LENGTH } lt_end; /* goes on; ended by an end-of-text token; by max_tokens, or positions ran out */
+typedef enum lt_end {
+    LT_END_NOT,
+    LT_END_EOS,
+    LT_END_LENGTH
+} lt_end; /* goes on; ended by an end-of-text token; by max_tokens, or positions ran out */
 
 /* What stands before every text, from a trained trial. */
 typedef struct lt_front {

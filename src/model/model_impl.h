@@ -103,9 +103,9 @@ struct lt_model {
     lt_shared *shared;                  /* where they lie when the dp ranks of the node have one copy together; else NULL */
     lt_weight *weight;
     int64_t n_weights, max_weights;
-    void *tok;       /* [v1 - v0, C] in ctx.compute */
-    bool with_head;  /* rows are made scores: generation */
-    const void *head; /* [v1 - v0, C] in ctx.compute: the output matrix; tok where it is the same */
+    void *tok;      /* [v1 - v0, C] in ctx.compute */
+    bool with_head; /* rows are made scores: generation */
+    void *head;     /* [v1 - v0, C] in ctx.compute: the output matrix; tok where it is the same */
     float *pos_tab, *type_tab;
     lt_norm_weights embed_norm, final_norm;
     float *rel_tab; /* [2 * span, C] */

@@ -27,8 +27,7 @@ fail:
 }
 
 void lt_pack_destroy(lt_pack *p) {
-    void *const owned[] = {p->id,   p->pos,  p->type, p->cu,    p->text0,  p->slot,
-                           p->start, p->home, p->key,  p->trial, p->target, p->weight};
+    void *const owned[] = {p->id, p->pos, p->type, p->cu, p->text0, p->slot, p->start, p->home, p->key, p->trial, p->target, p->weight};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     *p = (lt_pack){0};
 }

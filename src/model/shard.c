@@ -164,9 +164,8 @@ static lt_status add_conv(lt_model *m, const lt_row *row) {
 /* This rank's rows of a matrix [V, C]. */
 static lt_status add_words(lt_model *m, const lt_row *row, void *dst) {
     int64_t C = m->arch.C, rows = m->v1 - m->v0;
-    return add(
-        m, row, -1, "weight",
-        (lt_weight){.n_dims = 2, .dim = {m->arch.V, C}, .row0 = m->v0, .rows = rows, .cols = C, .dst = dst, .dt = m->ctx.compute});
+    return add(m, row, -1, "weight",
+               (lt_weight){.n_dims = 2, .dim = {m->arch.V, C}, .row0 = m->v0, .rows = rows, .cols = C, .dst = dst, .dt = m->ctx.compute});
 }
 
 /* A row of the table that stands once a layer. */
