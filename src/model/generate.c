@@ -64,11 +64,15 @@ int64_t lt_generate_room(const lt_arch *arch, const lt_generate_args *a, int64_t
     return least(a->front.prompt_rows + longest + a->max_tokens - 1, arch->max_pos - a->front.prefix_len); /* the last token is not read */
 }
 
-void lt_generate_limits(const lt_arch *arch, const lt_generate_args *a, int64_t longest, int64_t most_rows, lt_model_limits *lim) {
-    int64_t B = least(a->batch, a->n), prompt = a->front.prompt_rows + longest, room = lt_generate_room(arch, a, longest);
-    /* a pack takes the sequences that are written, and of a prompt the prompt rows and a token at least */
-    int64_t rows = most(least(most_rows, B * prompt), B + a->front.prompt_rows);
-    lim->tokens = most(lim->tokens, rows);
+/* Rows of a pack: of the sequences that are written, and of a prompt the prompt rows and a token at least. */
+static int64_t pack_rows(const lt_generate_args *a, int64_t longest) {
+    int64_t B = least(a->batch, a->n), prompt = a->front.prompt_rows + longest;
+    return most(least(a->rows, B * prompt), B + a->front.prompt_rows);
+}
+
+void lt_generate_limits(const lt_arch *arch, const lt_generate_args *a, int64_t longest, lt_model_limits *lim) {
+    int64_t B = least(a->batch, a->n), room = lt_generate_room(arch, a, longest);
+    lim->tokens = most(lim->tokens, pack_rows(a, longest));
     lim->seqs = most(lim->seqs, B);
     lim->max_len = most(lim->max_len, room);
     lim->P_max = most(lim->P_max, a->front.prefix_len);
@@ -108,7 +112,7 @@ static lt_status prepare(loop *k) {
     k->room = lt_generate_room(&m->arch, a, longest);
     k->next = m->grid->dp_rank;
     k->row_bytes = draws ? (size_t)k->widest * sizeof(float) : sizeof(best_word);
-    LT_TRY(lt_pack_create(m->limits.tokens, k->seats, &k->pack));
+    LT_TRY(lt_pack_create(pack_rows(a, longest), k->seats, &k->pack));
     LT_TRY(lt_calloc(&k->seat, k->seats, sizeof *k->seat, "sequences"));
     LT_TRY(lt_calloc(&k->speaker, k->seats, sizeof *k->speaker, "sequences"));
     LT_TRY(lt_calloc(&k->row, k->seats, sizeof *k->row, "sequences"));
