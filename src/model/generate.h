@@ -57,9 +57,14 @@ typedef struct lt_generate_args {
     void *arg;
 } lt_generate_args;
 
+enum { LT_MAX_EOS = 64 };
+/* Local.  The tokens that end a text, as generation_config.json of a model folder says, else its config.json (eos_token_id, one or a list); there may be none.
+ * Errors: FORMAT. */
+lt_status lt_generate_eos(const char *dir, int32_t eos[LT_MAX_EOS], int *n);
+
 typedef struct lt_generate_counts {
-    int64_t read, written, steps; /* tokens of prompts and prompt rows; new tokens; forwards */
-    double seconds;               /* of the whole */
+    int64_t read, written, finished, steps; /* tokens of prompts and prompt rows; new tokens; texts; forwards */
+    double seconds;                         /* of the whole */
 } lt_generate_counts;
 
 /* Local.  Sizes that lt_generate needs: widens limits (zeroed, or of other work of the same model) for prompts of at most `longest` tokens.  The model's
