@@ -80,9 +80,7 @@ static lt_status read_config(job *j) {
 static lt_status tokenise(job *j) {
     static lt_arch arch; /* large */
     LT_TRY(lt_arch_read(j->cfg->model.path, &arch));
-    LT_CHECK(arch.causal, LT_ERR_CONFIG,
-             "%s cannot generate: it is an encoder, whose words see both ways; decoders (llama, gpt2, gemma3_text and their kind) can",
-             arch.model_type);
+    LT_TRY(lt_arch_check_writes(&arch));
     LT_CHECK(j->in.n > 0, LT_ERR_FORMAT, "no text to continue: the file is empty");
     LT_TRY(lt_tok_open(j->cfg->model.path, &j->tok));
     LT_TRY(lt_calloc(&j->offset, j->in.n + 1, sizeof *j->offset, "texts"));
@@ -125,8 +123,6 @@ static lt_status choose_layout(job *j) {
     LT_TRY(lt_arch_read(j->cfg->model.path, &arch));
     j->cfg->parallel.tp = choose_tp(j, &arch);
     if (j->in.n < j->cfg->generate.batch) j->cfg->generate.batch = (int)j->in.n; /* memory is for texts there are */
-    LT_CHECK(j->cfg->generate.top_p > 0, LT_ERR_CONFIG,
-             "generate.top_p: 0 leaves no token to draw: use generate.temperature=0 for the best one");
     return LT_OK;
 }
 

@@ -176,7 +176,7 @@ lt_status lt_model_impl_shard(lt_model *m);
 lt_status lt_model_impl_match(lt_model *m);
 /* shard.c: is the family's tensor for this part in the file? */
 bool lt_model_impl_in_file(const lt_model *m, lt_part part);
-/* shard.c: can the model say a next word?  Errors: CONFIG (it sees both ways), FORMAT (no output matrix, or one that is not supported). */
+/* shard.c: can the model say a next word?  Errors: CONFIG (lt_arch_check_writes), FORMAT (no output matrix, or one that is not supported). */
 lt_status lt_model_impl_check_head(const lt_model *m);
 /* cache.c: keys and values of a layer in the cache, [rows, 2*Hkvl*D]; this forward's, saved.kv, to their rows there. */
 lt_arr lt_model_impl_cached(const lt_model *m, int layer);
