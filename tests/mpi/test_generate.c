@@ -280,6 +280,110 @@ static void check_model(fixture *f, const char *dir, const char *golden, int tp)
     greedy_free(&g);
 }
 
+/* ---- draws, ends ---- */
+
+/* Tokens drawn by groups of tp ranks, which share the texts. */
+static writer draw(fixture *f, const char *dir, int tp, const prompts *p, int64_t batch, uint64_t seed) {
+    static lt_arch arch;
+    lt_model_limits limits = {0};
+    lt_generate_args a = args_of(p, 24, batch, 1024);
+    a.sampling = (lt_sampling){.temperature = 1.3, .top_p = 0.95, .top_k = 40, .seed = seed};
+    writer w = writer_create(TEXTS, 24);
+    CHECK_OK(lt_arch_read(dir, &arch));
+    lt_generate_limits(&arch, &a, p->longest, &limits);
+    if (fixture_open(f, dir, tp, NULL, LT_F32, limits)) writer_run(f, a, &w);
+    fixture_close(f);
+    return w;
+}
+
+static int differ(const writer *a, const writer *b) {
+    int n = 0;
+    for (int64_t i = 0; i < a->n * a->max; i++) n += a->token[i] != b->token[i];
+    return n;
+}
+
+static void check_draws(const char *name, fixture *f, const char *dir, const greedy *g, int ranks) {
+    prompts p = prompts_of(g);
+    writer one = draw(f, dir, 1, &p, 1, 9), other = draw(f, dir, 1, &p, 1, 10);
+    for (int tp = 1; tp <= ranks; tp *= 2)
+        for (int64_t batch = 1; batch <= 3; batch += 2) {
+            writer w = draw(f, dir, tp, &p, batch, 9);
+            TEST_REPORT(differ(&w, &one) == 0, "%s tp %d, batch %d: %d drawn tokens are others", name, tp, (int)batch, differ(&w, &one));
+            writer_destroy(&w);
+        }
+    CHECK(differ(&other, &one) > 24); /* negative control: another seed */
+    int same = 0;
+    for (int t = 0; t < 24; t++) same += one.token[t] == one.token[2 * 24 + t]; /* the same prompt, as another text */
+    CHECK(same < 16);
+    writer_destroy(&one);
+    writer_destroy(&other);
+    free(p.tokens);
+}
+
+typedef struct breaking {
+    int taken, at; /* fails as it takes token number `at`; -1 = never */
+} breaking;
+
+static lt_status take_until(void *arg, int64_t text, int32_t token, lt_end end) {
+    (void)text, (void)token, (void)end;
+    breaking *b = arg;
+    LT_CHECK(b->taken++ != b->at, LT_ERR_IO, "the paper is at an end");
+    return LT_OK;
+}
+
+/* Texts end at an end token, at the last position, and for all ranks where one cannot go on. */
+static void check_ends(fixture *f, const char *dir, const greedy *g, int tp) {
+    static lt_arch arch;
+    lt_model_limits limits = {0};
+    lt_generate_counts counts;
+    prompts p = prompts_of(g);
+    CHECK_OK(lt_arch_read(dir, &arch));
+    lt_generate_args a = args_of(&p, 1000, 2, 1024);
+    lt_generate_limits(&arch, &a, p.longest, &limits);
+    if (fixture_open(f, dir, tp, NULL, LT_F32, limits)) {
+        writer w = writer_create(TEXTS, arch.max_pos);
+        writer_run(f, a, &w);
+        for (int k = 0; k < TEXTS; k++) {
+            CHECK_INT(w.written[k], arch.max_pos - (p.offset[k + 1] - p.offset[k]) + 1); /* the last is read by nobody */
+            CHECK_INT(w.end[k], LT_END_LENGTH);
+        }
+        writer_destroy(&w);
+
+        int32_t eos[2] = {(int32_t)arch.V - 1, g->tokens[10]};
+        a.max_tokens = g->n_new;
+        a.eos = eos;
+        a.n_eos = 2;
+        w = writer_create(TEXTS, g->n_new);
+        writer_run(f, a, &w);
+        for (int k = 0; k < TEXTS; k++) {
+            const int32_t *want = g->tokens + k % 2 * g->n_new;
+            int64_t n = 0;
+            while (n < g->n_new && want[n] != eos[0] && want[n] != eos[1]) n++;
+            CHECK_INT(w.written[k], n < g->n_new ? n + 1 : n);
+            CHECK_INT(w.end[k], n < g->n_new ? LT_END_EOS : LT_END_LENGTH);
+        }
+        CHECK(w.written[0] <= 11);
+        writer_destroy(&w);
+
+        breaking b = {.at = f->grid.rank == tp - 1 ? 7 : -1};
+        a.n_eos = 0;
+        a.take = take_until;
+        a.arg = &b;
+        CHECK_FAILS(lt_generate(f->model, &a, &counts), LT_ERR_IO, "the paper is at an end");
+        CHECK(b.taken >= 8 && b.taken <= 8 + 2 && counts.written >= 8); /* tokens of that step, and no step behind it */
+
+        const int64_t whole[2] = {0, arch.max_pos + 1};
+        int32_t *many = calloc((size_t)whole[1], sizeof *many);
+        a.n = 1;
+        a.tokens = many;
+        a.offset = whole;
+        CHECK_FAILS(lt_generate(f->model, &a, &counts), LT_ERR_SHAPE, "positions");
+        free(many);
+    }
+    fixture_close(f);
+    free(p.tokens);
+}
+
 int main(void) {
     fixture f = {0};
     CHECK_OK(lt_comm_init(NULL, NULL, &f.world));
@@ -294,6 +398,12 @@ int main(void) {
         if (golden_model_speaks(dir, tp)) {
             checked++;
             check_model(&f, dir, g->golden, tp);
+            greedy want;
+            if ((!strcmp(g->golden, "tiny-llama") || (!strcmp(g->golden, "tiny-gqa") && !some)) && greedy_read(g->golden, &want)) {
+                check_draws(g->golden, &f, dir, &want, tp);
+                check_ends(&f, dir, &want, tp);
+                greedy_free(&want);
+            }
         }
         golden_model_close(f.world, g, dir);
     }
