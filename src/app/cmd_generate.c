@@ -201,9 +201,11 @@ static lt_status add_token(job *j, int64_t i, int32_t token, bool print) {
     if (w->token.n == 0) /* the prompt itself is not told again */
         for (int64_t t = j->offset[i]; t < j->offset[i + 1]; t++) LT_TRY(lt_tok_stream_add(j->tok, &w->stream, j->ids.id[t], true));
     LT_TRY(lt_ids_push(&w->token, token));
-    if (token >= lt_tok_vocab_size(j->tok)) return LT_OK; /* a row of the matrix that is no word: padding of the vocabulary */
-    LT_TRY(lt_tok_stream_add(j->tok, &w->stream, token, true));
-    return tell(w, print);
+    lt_status st = lt_tok_stream_add(j->tok, &w->stream, token, true);
+    if (st == LT_OK) return tell(w, print);
+    if (st != LT_ERR_ARG) return st;
+    lt_err_clear(); /* a row of the matrix that is no word, for vocabularies are padded: it says nothing */
+    return LT_OK;
 }
 
 static lt_status end_answer(job *j, int64_t i, lt_end end, bool print) {
@@ -252,6 +254,46 @@ static lt_status take(void *arg, int64_t i, int32_t token, lt_end end) {
     return j->prints ? print_answers(j) : LT_OK;
 }
 
+/* ---- answers of other groups ---- */
+
+/* Rank 0: an answer that another group wrote; row: how it ended, its tokens' number, its tokens. */
+static lt_status adopt(job *j, int64_t i, const double *row) {
+    for (int64_t t = 0; t < (int64_t)row[1]; t++) LT_TRY(add_token(j, i, (int32_t)row[2 + t], false));
+    return end_answer(j, i, (lt_end)row[0], false);
+}
+
+/* Collective(world).  Where groups wrote texts of their own: all to rank 0, which prints them. */
+static lt_status gather(job *j) {
+    int64_t longest = 0;
+    double *row = NULL;
+    lt_status st = LT_OK;
+    for (int64_t i = 0; i < j->in.n; i++)
+        if (j->answer[i].token.n > longest) longest = j->answer[i].token.n;
+    int64_t width = 2 + lt_max_host(j->args->world, longest);
+    LT_TRY(lt_agree(j->args->world, lt_calloc(&row, j->in.n * width, sizeof *row, "answers")));
+    for (int64_t i = 0; i < j->in.n; i++) {
+        const answer *w = &j->answer[i];
+        row[i * width] = w->end;
+        row[i * width + 1] = (double)w->token.n;
+        for (int64_t t = 0; t < w->token.n; t++) row[i * width + 2 + t] = w->token.id[t];
+    }
+    lt_sum_host(j->grid->dp, row, j->in.n * width); /* the others have zeros */
+    for (int64_t i = 0; j->grid->rank == 0 && st == LT_OK && i < j->in.n; i++)
+        if (j->answer[i].end == LT_END_NOT) st = adopt(j, i, row + i * width);
+    if (st == LT_OK && j->grid->rank == 0) st = print_answers(j);
+    free(row);
+    return lt_agree(j->args->world, st);
+}
+
+/* Collective(world).  One line about all groups. */
+static void tell_speed(const job *j, const lt_generate_counts *c) {
+    double sum[] = {(double)c->read, (double)c->written};
+    lt_sum_host(j->grid->dp, sum, 2);
+    double seconds = 1e-6 * (double)lt_max_host(j->args->world, (int64_t)(1e6 * c->seconds) + 1);
+    lt_info("%.0f tokens read and %.0f written in %.2f s: %.1f tokens/s, %.1f ms a step", sum[0], sum[1], seconds, sum[1] / seconds,
+            1e3 * c->seconds / (double)(c->steps ? c->steps : 1));
+}
+
 /* ---- all of it ---- */
 
 static lt_status run(const lt_app_args *a) {
@@ -280,8 +322,8 @@ static lt_status run(const lt_app_args *a) {
     j.one = j.in.n == 1;
     j.prints = j.grid->rank == 0 && j.grid->dp_size == 1;
     LT_TRY_GOTO(lt_generate(j.model, &g, &counts), st, done);
-    lt_info("%lld tokens read and %lld written in %.2f s: %.1f tokens/s, %.1f ms a step", (long long)counts.read, (long long)counts.written,
-            counts.seconds, (double)counts.written / counts.seconds, 1e3 * counts.seconds / (double)counts.steps);
+    if (j.grid->dp_size > 1) LT_TRY_GOTO(gather(&j), st, done);
+    tell_speed(&j, &counts);
 done:
     for (int64_t i = 0; j.answer && i < j.in.n; i++) {
         lt_ids_free(&j.answer[i].token);
@@ -314,8 +356,8 @@ const lt_app_command lt_app_generate = {
         {.program = "ltune",
          .name = "generate",
          .summary = "texts that a decoder writes behind yours",
-         .usage = "(--model DIR | RUN.yaml [--trial NAME] [--label NAME] [--checkpoint best|last|PATH]) (--text TEXT ... | --text-file "
-                  "FILE) [--json] "
+         .usage = "--model DIR (--text TEXT ... | --text-file FILE) [--json] [key=value ...]\n"
+                  "RUN.yaml [--trial NAME] [--label NAME] [--checkpoint best|last|PATH] (--text TEXT ... | --text-file FILE) [--json] "
                   "[key=value ...]",
          .about =
              "Decoders: llama, mistral, qwen2, qwen3, gemma3_text, gpt2, gpt_neox, bloom, falcon.  All ranks together hold the model "
