@@ -164,6 +164,8 @@ lt_status lt_model_impl_shard(lt_model *m);
 lt_status lt_model_impl_match(lt_model *m);
 /* shard.c: is the family's tensor for this part in the file? */
 bool lt_model_impl_in_file(const lt_model *m, lt_part part);
+/* ignored.c: a line for each kind of tensors of the file that no listed rectangle is of; all have been found.  Errors: NOMEM. */
+lt_status lt_model_impl_print_ignored(const lt_model *m, FILE *out);
 /* read.c: reads every listed rectangle, or this rank's part of them. */
 lt_status lt_model_impl_read(lt_model *m);
 /* read.c: of `total` bytes of work that the ranks of a shared copy divide, is the piece of `bytes` at `at` this rank's?  One rank says yes. */
