@@ -17,6 +17,7 @@ static const lt_tol test_tolerances[] = {
     /* f32 sums of up to 1,000 random terms: relative error grows like 2^-24 sqrt(K), NMSE 2^-48 K = 4e-12 at worst. */
     {"linear", LT_F32, 2e-12},
     {"gemm", LT_F32, 2e-12},
+    {"logits", LT_F32, 2e-12},
     {"segment", LT_F32, 2e-12}, /* seen: 1e-12, bias gradient of 530 rows */
     /* Both twins round the same sum to bf16; where it lies at a boundary they differ by a step of 2^-8.  If all did: NMSE 8e-6; seen:
      * 6e-7. */

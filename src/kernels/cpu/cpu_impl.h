@@ -90,7 +90,9 @@ lt_status lt_cpu_glu_bwd(const lt_ctx *c, const struct lt_act_args *a);
 lt_status lt_cpu_rope(const lt_ctx *c, const struct lt_rope_args *a);
 lt_status lt_cpu_embed_fwd(const lt_ctx *c, const struct lt_embed_args *a);
 lt_status lt_cpu_embed_bwd(const lt_ctx *c, const struct lt_embed_args *a);
+lt_status lt_cpu_logits(const lt_ctx *c, const struct lt_logits_args *a);
 lt_status lt_cpu_gather_rows(const lt_ctx *c, const struct lt_rows_args *a);
+lt_status lt_cpu_put_rows(const lt_ctx *c, const struct lt_rows_args *a);
 lt_status lt_cpu_scatter_add_rows(const lt_ctx *c, const struct lt_rows_args *a);
 lt_status lt_cpu_unfold(const lt_ctx *c, const struct lt_unfold_args *a);
 lt_status lt_cpu_fold(const lt_ctx *c, const struct lt_unfold_args *a);
@@ -110,9 +112,10 @@ lt_status lt_cpu_softmax_fwd(const lt_ctx *c, const struct lt_softmax_args *a);
 lt_status lt_cpu_softmax_bwd(const lt_ctx *c, const struct lt_softmax_args *a);
 lt_status lt_cpu_adamw(const lt_ctx *c, const struct lt_adamw_args *a);
 
-/* Local.  Bytes of ctx->ws that the linear and segment entries need within the bounds d. */
+/* Local.  Bytes of ctx->ws that the linear, segment and logits entries need within the bounds d. */
 size_t lt_cpu_linear_ws_bytes(const lt_ctx *c, const lt_dims *d);
 size_t lt_cpu_segment_ws_bytes(const lt_ctx *c, const lt_dims *d);
+size_t lt_cpu_logits_ws_bytes(const lt_ctx *c, const lt_dims *d);
 
 /* The kernels of one level: LT_CPU_UNIT of ops_cpu.c, constant data. */
 typedef struct lt_cpu_unit {

@@ -5,7 +5,8 @@
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 static size_t ws_bytes(const lt_ctx *c, const lt_dims *d) {
-    return larger(lt_cpu_attn_ws_bytes(c, d), larger(lt_cpu_linear_ws_bytes(c, d), lt_cpu_segment_ws_bytes(c, d)));
+    size_t linear = larger(lt_cpu_linear_ws_bytes(c, d), lt_cpu_segment_ws_bytes(c, d));
+    return larger(lt_cpu_attn_ws_bytes(c, d), larger(linear, lt_cpu_logits_ws_bytes(c, d)));
 }
 
 static const lt_ops table = {
@@ -33,7 +34,9 @@ static const lt_ops table = {
     .attn_bwd = lt_cpu_attn_bwd,
     .embed_fwd = lt_cpu_embed_fwd,
     .embed_bwd = lt_cpu_embed_bwd,
+    .logits = lt_cpu_logits,
     .gather_rows = lt_cpu_gather_rows,
+    .put_rows = lt_cpu_put_rows,
     .scatter_add_rows = lt_cpu_scatter_add_rows,
     .unfold = lt_cpu_unfold,
     .fold = lt_cpu_fold,

@@ -1,7 +1,8 @@
-/* Frozen linear layers and the plain matrix product, f64.
+/* Frozen linear layers, scores of words and the plain matrix product, f64.
  *
  *   forward   y[t, n] = sum_k x[t, k] W[n, k] + bias[n] + resid[t, n]
  *   backward  dx[t, k] = sum_n dy[t, n] W[n, k] + resid[t, k]
+ *   logits    y[t, v] = sum_k x[t, k] tok[v, k]
  *   gemm      C = alpha op(A) op(B) + beta C; with beta = 0, C is not read (as in BLAS) */
 #include "kernels/ref/ref_impl.h"
 
@@ -15,10 +16,10 @@ lt_status lt_ref_lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder) { return L
 
 void lt_ref_lin_fini(lt_lin *lin) {}
 
-/* Element i of a row operand as the product sees it. */
-static double operand(const lt_lin *lin, lt_arr a, int64_t i) {
+/* Element i of a row operand as the product with a matrix of type dt sees it. */
+static double operand(lt_dtype dt, lt_arr a, int64_t i) {
     double v = lt_ref_get(a, i);
-    return lin->dt == LT_BF16 ? (double)lt_bf16_to_f32(lt_f32_to_bf16((float)v)) : v;
+    return dt == LT_BF16 ? (double)lt_bf16_to_f32(lt_f32_to_bf16((float)v)) : v;
 }
 
 lt_status lt_ref_linear_fwd(const lt_ctx *c, const struct lt_linear_args *a) {
@@ -28,7 +29,7 @@ lt_status lt_ref_linear_fwd(const lt_ctx *c, const struct lt_linear_args *a) {
         for (int64_t n = 0; n < lin->N; n++) {
             double sum = lin->bias && !a->no_bias ? (double)lin->bias[n] : 0.0;
             if (a->resid.p) sum += lt_ref_get(a->resid, t * lin->N + n);
-            for (int64_t k = 0; k < lin->K; k++) sum += operand(lin, a->x, t * lin->K + k) * lt_ref_get(w, n * lin->K + k);
+            for (int64_t k = 0; k < lin->K; k++) sum += operand(lin->dt, a->x, t * lin->K + k) * lt_ref_get(w, n * lin->K + k);
             lt_ref_put(a->y, t * lin->N + n, sum);
         }
     return LT_OK;
@@ -40,8 +41,19 @@ lt_status lt_ref_linear_bwd_x(const lt_ctx *c, const struct lt_linear_args *a) {
     for (int64_t t = 0; t < a->rows; t++)
         for (int64_t k = 0; k < lin->K; k++) {
             double sum = a->resid.p ? lt_ref_get(a->resid, t * lin->K + k) : 0.0;
-            for (int64_t n = 0; n < lin->N; n++) sum += operand(lin, a->y, t * lin->N + n) * lt_ref_get(w, n * lin->K + k);
+            for (int64_t n = 0; n < lin->N; n++) sum += operand(lin->dt, a->y, t * lin->N + n) * lt_ref_get(w, n * lin->K + k);
             lt_ref_put(a->x, t * lin->K + k, sum);
+        }
+    return LT_OK;
+}
+
+lt_status lt_ref_logits(const lt_ctx *c, const struct lt_logits_args *a) {
+    lt_arr tok = {(void *)a->tok, a->tok_dt};
+    for (int64_t t = 0; t < a->rows; t++)
+        for (int64_t v = 0; v < a->V; v++) {
+            double sum = 0;
+            for (int64_t k = 0; k < a->C; k++) sum += operand(a->tok_dt, a->x, t * a->C + k) * lt_ref_get(tok, v * a->C + k);
+            a->y[t * a->ld_y + v] = (float)sum;
         }
     return LT_OK;
 }
