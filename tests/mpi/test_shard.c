@@ -63,10 +63,11 @@ static void set_random(lt_arch *a) {
 }
 
 /* Adds what make_toy() has no switch for. */
-static void add_pooler(lt_row rows[32]) {
+static void add_rows(const lt_arch *a, lt_row rows[32]) {
     int n = 0;
     while (rows[n].part != LT_PART_END) n++;
-    put(rows, &n, "pooler", LT_PART_POOLER, false);
+    if (with_pooler) put(rows, &n, "pooler", LT_PART_POOLER, false);
+    if (!a->tied) put(rows, &n, "head", LT_PART_HEAD, false);
     rows[n] = (lt_row){.part = LT_PART_END};
 }
 
@@ -87,7 +88,7 @@ static void number_all(toy *t) {
 /* ---- one rank's part ---- */
 
 static void load_rank(toy *t, lt_st *st, lt_grid *grid, int shift, lt_model *m) {
-    *m = (lt_model){.arch = t->arch, .grid = grid, .st = st};
+    *m = (lt_model){.arch = t->arch, .grid = grid, .st = st, .with_head = true};
     m->ctx = (lt_ctx){.ops = lt_ops_cpu(), .threads = 1, .compute = LT_F32};
     CHECK_OK(m->ctx.ops->ctx_init(&m->ctx));
     CHECK_OK(lt_model_impl_prepare(m));
@@ -168,7 +169,8 @@ static int64_t wrong_in(toy *t, const lt_model *m, int tp, int part, int l, bool
 #define OF(lin, at) (bias ? (const void *)(b->lin.bias + (at)) : (const void *)((const float *)b->lin.w + (at)*b->lin.K))
         switch (part) {
         case LT_PART_TOKENS:
-            put_part(&s, c.v0, c.v1 - c.v0, 0, K, m[r].tok, false);
+        case LT_PART_HEAD:
+            put_part(&s, c.v0, c.v1 - c.v0, 0, K, part == LT_PART_HEAD ? m[r].head : m[r].tok, false);
             break;
         case LT_PART_Q:
             put_part(&s, c.h0 * D, c.H * D, 0, K, OF(q, 0), false);
@@ -224,6 +226,8 @@ static bool there(const lt_arch *a, int part, bool bias) {
         return false;
     case LT_PART_TOKENS:
         return !bias;
+    case LT_PART_HEAD:
+        return !bias && !a->tied;
     case LT_PART_POSITIONS:
         return !bias && a->positions == LT_POS_TABLE;
     case LT_PART_TYPES:
@@ -259,8 +263,8 @@ static bool there(const lt_arch *a, int part, bool bias) {
 
 /* Does it stand once, not once a layer? */
 static bool is_once(int part) {
-    return part <= LT_PART_POOLER || part == LT_PART_REL_TABLE || part == LT_PART_REL_NORM || part == LT_PART_CONV ||
-           part == LT_PART_CONV_NORM;
+    return part <= LT_PART_POOLER || part == LT_PART_HEAD || part == LT_PART_REL_TABLE || part == LT_PART_REL_NORM ||
+           part == LT_PART_CONV || part == LT_PART_CONV_NORM;
 }
 
 /* Over all parts. */
@@ -347,7 +351,7 @@ int main(void) {
         if (number == 0) now.fused = true, now.qkv = LT_LAYOUT_GROUPS;
         make_toy(&now, rows, &t);
         with_pooler = below(2);
-        if (with_pooler) add_pooler(rows);
+        add_rows(&t.arch, rows);
         for (const lt_row *row = rows; row->part != LT_PART_END; row++) drawn[row->part]++;
         check_arch(&t, &world, dir, counts);
         toy_free(&t);
