@@ -77,7 +77,7 @@ static group group_of(const lt_model *m, const char *name) {
         g.what = known[i].what;
         if (known[i].pattern[0] != '*') (void)snprintf(g.name, sizeof g.name, "%s", known[i].pattern);
     }
-    if (is_off(m, g.name)) g.what = "config.json says that this model has none";
+    if (!g.what && is_off(m, g.name)) g.what = "config.json says that this model has none";
     if (!g.what) g.what = "not known; if the model needs it, config.json is of another model";
     return g;
 }

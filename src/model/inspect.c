@@ -62,11 +62,14 @@ static void print_files(const lt_model *m, FILE *out) {
 static void print_used(const lt_model *m, FILE *out) {
     fprintf(out, "all tensors that %s needs are there with the right shapes\n", m->arch.model_type);
     for (const lt_row *row = m->arch.family->rows; row->part != LT_PART_END; row++)
-        if (row->part == LT_PART_POOLER && m->has_pooler)
+        if (row->part == LT_PART_HEAD && m->arch.tied)
+            fprintf(out, "tied: the output embedding is the token embedding\n");
+        else if (row->part == LT_PART_HEAD && !lt_model_impl_in_file(m, LT_PART_HEAD))
+            fprintf(out, "output embedding: none (no %s): the model can be tuned, but not write texts\n", row->name);
+        else if (row->part == LT_PART_POOLER && m->has_pooler)
             fprintf(out, "pooler: %s, frozen, between the row that is read out and the heads\n", row->name);
         else if (row->part == LT_PART_POOLER)
             fprintf(out, "pooler: none (no %s): the row that is read out goes to the heads as it is\n", row->name);
-    if (m->arch.causal && m->arch.tied) fprintf(out, "tied: the output embedding is the token embedding\n");
 }
 
 /* A line of the table: what `ltune plan` prints as weights and as cut for this tp. */

@@ -105,7 +105,9 @@ expect "element types" "$(grep -c 'pytorch_model.bin, 45 tensors in 1 file, .*: 
 model "$golden/tiny-falcon-40b"
 expect "shards" "$(grep -c 'model.safetensors.index.json, 19 tensors in 4 files, ' "$tmp/model")" 1
 expect "tied" "$(says "tied: the output embedding is the token embedding")" 1
+sed 's/"tie_word_embeddings": true/"tie_word_embeddings": false/' "$golden/tiny-llama/config.json" >"$llama/config.json"
 model "$llama"
+expect "no output embedding" "$(says "output embedding: none (no lm_head): the model can be tuned, but not write texts")" 1
 expect "a padded vocabulary" "$(says "padded vocabulary: the last 8 of 128 embeddings belong to no token")" 1
 model "$bert"
 expect "control: one that is full" "$(grep -c '^padded' "$tmp/model")" 0
