@@ -111,14 +111,12 @@ lt_status lt_cpu_softmax_fwd(const lt_ctx *c, const struct lt_softmax_args *a);
 lt_status lt_cpu_softmax_bwd(const lt_ctx *c, const struct lt_softmax_args *a);
 lt_status lt_cpu_adamw(const lt_ctx *c, const struct lt_adamw_args *a);
 
-/* few.c: linear layers forward of at most LT_CPU_FEW rows, where reading W is the cost. */
-enum { LT_CPU_FEW = 16 };
-/* Local.  True if the kernels of few rows take this call. */
+/* few.c: products of so few rows that reading W is what they cost. */
+
+/* Local.  True if linear_fwd is better done there; by the number of rows and the form of W alone. */
 bool lt_cpu_few_serves(const struct lt_linear_args *a);
-/* Local.  linear_fwd for them.  Errors: INTERNAL. */
+/* Local.  linear_fwd for such a call.  Errors: INTERNAL. */
 lt_status lt_cpu_few_linear(const lt_ctx *c, const struct lt_linear_args *a);
-/* Local.  True if bf16 is multiplied by the CPU's own instruction there. */
-bool lt_cpu_few_native(void);
 
 /* linear.c.  Local.  Copies n elements from a to the dense array out of another or the same type; round: through bf16 on the way. */
 void lt_cpu_impl_convert(const lt_ctx *c, int64_t n, lt_arr a, lt_arr out, bool round);

@@ -8,7 +8,10 @@
 #include "kernels/cpu/few_impl.h"
 #include "kernels/cpu/vec_impl.h"
 
-enum { MOST_ROWS = 64 /* of the scores, that share a reading of the table */ };
+enum {
+    LAYER_ROWS = LT_VL == 16 ? 24 : 16, /* up to so many, layers of a model come here; measured: oneDNN is level at 28 rows (AVX2: 20) */
+    TABLE_ROWS = 64,                    /* rows that share a reading of the words */
+};
 
 typedef struct product {
     lt_few few;
@@ -18,6 +21,9 @@ typedef struct product {
     int64_t ld_y; /* of resid too */
     const float *bias;
 } product;
+
+/* True if bf16 is multiplied by an instruction of the CPU. */
+static bool has_native(void) { return LT_VF_DOTS_BF16 && lt_cpu_level_now() >= LT_CPU_V4_BF16; }
 
 /* Words of row t of x as the kernel of panels takes them. */
 static void stage_words(const lt_few *f, lt_arr x, int64_t t, uint32_t *out) {
@@ -35,7 +41,7 @@ static void stage_words(const lt_few *f, lt_arr x, int64_t t, uint32_t *out) {
 /* Chooses the kernel for W of type dt and brings x into its form. */
 static lt_status prepare(const lt_ctx *c, product *p, lt_dtype dt, lt_arr x) {
     lt_few *f = &p->few;
-    bool panels = f->panel > 0, native = dt == LT_BF16 && lt_cpu_few_native();
+    bool panels = f->panel > 0, native = dt == LT_BF16 && has_native();
     lt_arr staged = {c->ws, native ? LT_BF16 : LT_F32};
     int64_t row = panels ? 2 * f->words : f->K, padded = panels ? (f->rows + LT_FEW_PASS - 1) / LT_FEW_PASS * LT_FEW_PASS : f->rows;
     p->strip = panels ? f->panel : LT_FEW_STRIP;
@@ -70,20 +76,17 @@ static void multiply(const lt_ctx *c, const product *p) {
     int64_t N = p->few.N;
 #pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, N * p->few.K))
     for (int64_t n0 = 0; n0 < N; n0 += p->strip) {
-        _Alignas(64) float tile[MOST_ROWS * LT_FEW_STRIP];
+        _Alignas(64) float tile[TABLE_ROWS * LT_FEW_STRIP];
         int64_t n = lt_cpu_min(p->strip, N - n0);
         p->kernel(&p->few, n0, n, tile);
         finish(p, n0, n, tile);
     }
 }
 
-bool lt_cpu_few_native(void) { return LT_VF_DOTS_BF16 && lt_cpu_level_now() >= LT_CPU_V4_BF16; }
-
 bool lt_cpu_few_serves(const struct lt_linear_args *a) {
     int64_t panel, words;
-    if (a->rows > LT_CPU_FEW) return false;
-    return !a->lin->impl ||
-           (lt_cpu_few_native() && lt_cpu_impl_panels(a->lin, &panel, &words) && panel % LT_VL == 0 && panel <= LT_FEW_STRIP);
+    if (a->rows > LAYER_ROWS) return false;
+    return !a->lin->impl || (has_native() && lt_cpu_impl_panels(a->lin, &panel, &words) && panel % LT_VL == 0 && panel <= LT_FEW_STRIP);
 }
 
 lt_status lt_cpu_few_linear(const lt_ctx *c, const struct lt_linear_args *a) {
@@ -100,12 +103,12 @@ lt_status lt_cpu_few_linear(const lt_ctx *c, const struct lt_linear_args *a) {
 }
 
 size_t lt_cpu_logits_ws_bytes(const lt_ctx *c, const lt_dims *d) {
-    return (size_t)(lt_cpu_min(MOST_ROWS, d->rows) * d->width) * sizeof(float);
+    return (size_t)(lt_cpu_min(TABLE_ROWS, d->rows) * d->width) * sizeof(float);
 }
 
 lt_status lt_cpu_logits(const lt_ctx *c, const struct lt_logits_args *a) {
-    for (int64_t t = 0; t < a->rows; t += MOST_ROWS) {
-        product p = {.few = {.rows = lt_cpu_min(MOST_ROWS, a->rows - t), .N = a->V, .K = a->C, .w = a->tok},
+    for (int64_t t = 0; t < a->rows; t += TABLE_ROWS) {
+        product p = {.few = {.rows = lt_cpu_min(TABLE_ROWS, a->rows - t), .N = a->V, .K = a->C, .w = a->tok},
                      .y = lt_arr_f32(a->y + t * a->ld_y),
                      .ld_y = a->ld_y};
         LT_TRY(prepare(c, &p, a->tok_dt, lt_arr_at(a->x, t * a->C)));

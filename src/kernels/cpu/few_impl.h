@@ -3,7 +3,7 @@
  *
  * W passes once, in strips of at most LT_FEW_STRIP outputs; a thread owns strips, so results do not depend on the number of threads.  A kernel makes the
  * sums of a strip for all rows, LT_FEW_PASS rows at a time: the first pass takes a piece of the strip from memory, the others find it in the cache, and each
- * fetches its share of the piece to come, so that memory is never idle.  Four rows by four vectors are 16 sums in registers: enough to hide the latency of
+ * fetches its share of a piece to come, so that memory is never idle.  Four rows by four vectors are 16 sums in registers: enough to hide the latency of
  * the multiply-add, and every operand that is loaded serves four of them.
  *
  *   dots   W row-major: vectors run along rows of W, and the numbers of a sum are added at its end; a piece is a group of rows
@@ -13,8 +13,9 @@
 #include "kernels/cpu/cpu_impl.h"
 
 enum {
-    LT_FEW_PASS = 4,   /* rows */
-    LT_FEW_STRIP = 64, /* outputs; no panel has more */
+    LT_FEW_PASS = 4,      /* rows */
+    LT_FEW_STRIP = 64,    /* outputs; no panel has more */
+    LT_FEW_AHEAD = 16384, /* bytes from the end of a piece to the piece to come */
 };
 
 /* What the kernels see of a product. */
@@ -39,23 +40,10 @@ void lt_few_pairs_bf16(const lt_few *f, int64_t n0, int64_t n, float *tile);
 /* Rows that a pass over the rows from t on computes: one, two, or as if there were four. */
 static inline int64_t lt_few_step(const lt_few *f, int64_t t) { return f->rows - t < 3 ? f->rows - t : LT_FEW_PASS; }
 
-/* Of the `all` lines of the piece to come that lie side by side those that one pass fetches; none if it is the only one. */
+/* Lines of the piece to come that lie side by side: those of `all` that each pass fetches, so that together they fetch all. */
 static inline int64_t lt_few_share(const lt_few *f, int64_t all) {
     int64_t passes = (f->rows + LT_FEW_PASS - 1) / LT_FEW_PASS;
-    return passes > 1 ? (all + passes - 1) / passes : 0;
+    return (all + passes - 1) / passes;
 }
-
-/* BLOCK(R, ahead) with constants for what the two functions above gave. */
-#define LT_FEW_VARIANT(step, share, BLOCK)                                                                                                 \
-    do {                                                                                                                                   \
-        if ((step) == 1)                                                                                                                   \
-            BLOCK(1, 0);                                                                                                                   \
-        else if ((step) == 2)                                                                                                              \
-            BLOCK(2, 0);                                                                                                                   \
-        else if ((share) == 0)                                                                                                             \
-            BLOCK(LT_FEW_PASS, 0);                                                                                                         \
-        else if ((share) == 1)                                                                                                             \
-            BLOCK(LT_FEW_PASS, 1);                                                                                                         \
-        else                                                                                                                               \
-            BLOCK(LT_FEW_PASS, 2);                                                                                                         \
-    } while (0)
+/* To the second-level cache, which has room for some pieces. */
+static inline void lt_few_fetch(const void *p) { __builtin_prefetch(p, 0, 2); }

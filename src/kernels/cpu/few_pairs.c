@@ -9,11 +9,11 @@ enum {
     CHUNK = 32,                  /* words: 8 KiB of it, and as much on its way */
 };
 
-/* tile[t + r, NV vectors] (k0 > 0: +=) = words [k0, k1) of R rows of x with NV vectors of a panel.  ahead: vectors of each word of the next chunk to fetch,
- * from `next` on. */
-INLINE void block(int NV, int R, int ahead, const lt_few *f, const uint32_t *w, int64_t k0, int64_t k1, int64_t t, int64_t next,
-                  float *tile) {
+/* tile[t + r, NV vectors] (k0 > 0: +=) = words [k0, k1) of R rows of x with NV vectors of a panel. */
+INLINE void block(int NV, int R, const lt_few *f, const uint32_t *w, int64_t k0, int64_t k1, int64_t t, float *tile) {
     const uint32_t *x = (const uint32_t *)f->x + t * f->words;
+    int64_t share = f->rows > LT_FEW_PASS ? lt_few_share(f, NV) : 0; /* a single pass is a stream that the processor foresees */
+    const uint32_t *later = w + CHUNK * f->panel + t / LT_FEW_PASS * share * LT_VL + LT_FEW_AHEAD / 4;
     lt_vf sum[WIDE][LT_FEW_PASS];
     lt_vi v[WIDE];
     for (int r = 0; r < R; r++)
@@ -23,7 +23,7 @@ INLINE void block(int NV, int R, int ahead, const lt_few *f, const uint32_t *w, 
             v[j] = lt_vi_load_loose(w + k * f->panel + j * LT_VL);
             LT_PIN(v[j]);
         }
-        for (int a = 0; a < ahead; a++) __builtin_prefetch(w + (k + CHUNK) * f->panel + (next + a) * LT_VL);
+        for (int64_t a = 0; a < share; a++) lt_few_fetch(later + k * f->panel + a * LT_VL);
         for (int r = 0; r < R; r++) {
             lt_vi u = (int32_t)x[k * R + r] - (lt_vi){0};
             for (int j = 0; j < NV; j++) sum[j][r] = lt_vf_dot_bf16(sum[j][r], v[j], u);
@@ -34,13 +34,16 @@ INLINE void block(int NV, int R, int ahead, const lt_few *f, const uint32_t *w, 
 }
 
 INLINE void chunk(int NV, const lt_few *f, const uint32_t *w, int64_t k0, int64_t k1, float *tile) {
-    int64_t share = lt_few_share(f, NV);
-    for (int64_t t = 0; t < f->rows; t += LT_FEW_PASS) {
-        int64_t next = t / LT_FEW_PASS * share;
-#define BLOCK(R, ahead) block(NV, R, ahead, f, w, k0, k1, t, next, tile)
-        LT_FEW_VARIANT(lt_few_step(f, t), share, BLOCK);
-#undef BLOCK
-    }
+    for (int64_t t = 0; t < f->rows; t += LT_FEW_PASS) switch (lt_few_step(f, t)) {
+        case 1:
+            block(NV, 1, f, w, k0, k1, t, tile);
+            break;
+        case 2:
+            block(NV, 2, f, w, k0, k1, t, tile);
+            break;
+        default:
+            block(NV, LT_FEW_PASS, f, w, k0, k1, t, tile);
+        }
 }
 
 void lt_few_pairs_bf16(const lt_few *f, int64_t n0, int64_t n, float *tile) {

@@ -7,6 +7,7 @@
  *           Layers of type bf16 on a CPU that has no bf16 arithmetic come here too: rows are rounded to bf16 and widened again, W is
  *           widened panel by panel, so the numbers are those that bf16 hardware gives (products of bf16 numbers are exact in f32; only
  *           the order of the sums differs).
+ *   few     Up to a score of rows forward, whatever the form of W: few.c.
  *   packed  W in blocks.  The product adds the bias itself and writes straight to the output when it can; with a residual it writes a
  *           block of the workspace, and the sum with the residual goes to the output.
  *
@@ -203,9 +204,8 @@ static lt_status linear(const run *r) {
 }
 
 lt_status lt_cpu_linear_fwd(const lt_ctx *c, const struct lt_linear_args *a) {
-    if (lt_cpu_few_serves(a)) return lt_cpu_few_linear(c, a);
     run r = make_run(c, a, true);
-    LT_TRY(linear(&r));
+    LT_TRY(a->rows > 0 && lt_cpu_few_serves(a) ? lt_cpu_few_linear(c, a) : linear(&r));
     return LT_OK;
 }
 
