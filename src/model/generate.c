@@ -76,6 +76,10 @@ void lt_generate_limits(const lt_arch *arch, const lt_generate_args *a, int64_t 
     lim->seqs = most(lim->seqs, B);
     lim->max_len = most(lim->max_len, room);
     lim->P_max = most(lim->P_max, a->front.prefix_len);
+    if (a->front.bank) {
+        lim->P_max = most(lim->P_max, a->front.bank->P_max);
+        lim->slots = most(lim->slots, a->front.bank->S);
+    }
     lim->positions = most(lim->positions, room + a->front.prefix_len);
     lim->scored = most(lim->scored, B);
 }
