@@ -120,6 +120,27 @@ lt_status lt_arch_read(const char *dir, lt_arch *arch) {
     return r.st;
 }
 
+static bool writes(const lt_family *f) {
+    const lt_row *row = f->rows;
+    while (row->part != LT_PART_END && row->part != LT_PART_HEAD) row++;
+    return row->part == LT_PART_HEAD;
+}
+
+lt_status lt_arch_check_writes(const lt_arch *a) {
+    char known[256] = "";
+    size_t n;
+    const lt_family *const *all = lt_families(&n);
+    for (size_t i = 0; i < n; i++) {
+        size_t at = strlen(known);
+        if (writes(all[i])) (void)snprintf(known + at, sizeof known - at, "%s%s", at ? ", " : "", all[i]->model_type);
+    }
+    LT_CHECK(a->causal && writes(a->family), LT_ERR_CONFIG,
+             "%s cannot generate: it is an encoder, whose words see those behind them; decoders can: %s", a->model_type, known);
+    for (int l = 0; l < a->m; l++)
+        LT_CHECK(a->layer[l].causal, LT_ERR_CONFIG, "layer %d sees both ways (model.bidirectional): such a model cannot generate", l);
+    return LT_OK;
+}
+
 /* Far distances in buckets.  In f32, operation by operation as the models were trained: the last bit decides at the edge of a bucket. */
 static int64_t bucket_of(int64_t distance, int64_t buckets, int64_t max) {
     int64_t mid = buckets / 2, away = llabs(distance);

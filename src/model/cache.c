@@ -14,8 +14,7 @@ size_t lt_cache_bytes(const lt_model *m, int64_t seqs, int64_t room) {
 
 static lt_status create_local(lt_model *m, int64_t seqs, int64_t room, lt_cache **cache) {
     LT_TRY(LT_FAULT_POINT("model.cache"));
-    for (int l = 0; l < m->arch.m; l++)
-        LT_CHECK(m->arch.layer[l].causal, LT_ERR_CONFIG, "layer %d sees both ways: its keys cannot be kept while the text grows", l);
+    LT_TRY(lt_arch_check_writes(&m->arch));
     LT_CHECK(seqs * room < INT32_MAX, LT_ERR_NOMEM,
              "a cache of %lld sequences of %lld rows passes what rows can be counted: lower generate.batch", (long long)seqs,
              (long long)room);

@@ -64,11 +64,15 @@ int64_t lt_generate_room(const lt_arch *arch, const lt_generate_args *a, int64_t
     return least(a->front.prompt_rows + longest + a->max_tokens - 1, arch->max_pos - a->front.prefix_len); /* the last token is not read */
 }
 
-void lt_generate_limits(const lt_arch *arch, const lt_generate_args *a, int64_t longest, int64_t most_rows, lt_model_limits *lim) {
-    int64_t B = least(a->batch, a->n), prompt = a->front.prompt_rows + longest, room = lt_generate_room(arch, a, longest);
-    /* a pack takes the sequences that are written, and of a prompt the prompt rows and a token at least */
-    int64_t rows = most(least(most_rows, B * prompt), B + a->front.prompt_rows);
-    lim->tokens = most(lim->tokens, rows);
+/* Rows of a pack: of the sequences that are written, and of a prompt the prompt rows and a token at least. */
+static int64_t pack_rows(const lt_generate_args *a, int64_t longest) {
+    int64_t B = least(a->batch, a->n), prompt = a->front.prompt_rows + longest;
+    return most(least(a->rows, B * prompt), B + a->front.prompt_rows);
+}
+
+void lt_generate_limits(const lt_arch *arch, const lt_generate_args *a, int64_t longest, lt_model_limits *lim) {
+    int64_t B = least(a->batch, a->n), room = lt_generate_room(arch, a, longest);
+    lim->tokens = most(lim->tokens, pack_rows(a, longest));
     lim->seqs = most(lim->seqs, B);
     lim->max_len = most(lim->max_len, room);
     lim->P_max = most(lim->P_max, a->front.prefix_len);
@@ -99,16 +103,16 @@ static lt_status prepare(loop *k) {
     bool draws = a->sampling.temperature > 0;
     k->seats = least(a->batch, (a->n + m->grid->dp_size - 1) / m->grid->dp_size);
     LT_TRY(LT_FAULT_POINT("generate.local"));
-    LT_TRY(check(k));
     for (int64_t i = 0; i < a->n; i++) longest = most(longest, a->offset[i + 1] - a->offset[i]);
+    LT_TRY(check(k));
     for (int r = 0; r < m->grid->tp_size; r++) {
         lt_cut cut = lt_arch_cut(&m->arch, m->grid->tp_size, r);
         k->widest = most(k->widest, cut.v1 - cut.v0);
     }
-    k->room = lt_generate_room(&m->arch, a, longest);
+    k->room = least(lt_generate_room(&m->arch, a, longest), m->limits.max_len); /* planned with another front there may be less */
     k->next = m->grid->dp_rank;
     k->row_bytes = draws ? (size_t)k->widest * sizeof(float) : sizeof(best_word);
-    LT_TRY(lt_pack_create(m->limits.tokens, k->seats, &k->pack));
+    LT_TRY(lt_pack_create(pack_rows(a, longest), k->seats, &k->pack));
     LT_TRY(lt_calloc(&k->seat, k->seats, sizeof *k->seat, "sequences"));
     LT_TRY(lt_calloc(&k->speaker, k->seats, sizeof *k->speaker, "sequences"));
     LT_TRY(lt_calloc(&k->row, k->seats, sizeof *k->row, "sequences"));
@@ -255,15 +259,21 @@ static lt_status take_tokens(loop *k) {
         k->counts->written++;
         lt_end end = end_of(k, s);
         int64_t prompt = s->prompt;
-        if (end != LT_END_NOT) s->prompt = -1;
+        if (end != LT_END_NOT) {
+            s->prompt = -1;
+            k->counts->finished++;
+        }
         LT_TRY(k->a->take(k->a->arg, prompt, k->token[i], end));
     }
     return LT_OK;
 }
 
-static lt_status local_work(void) {
+static lt_status check_stop(const loop *k) {
     LT_TRY(LT_FAULT_POINT("generate.step"));
-    LT_CHECK(!lt_signal_pending(), LT_ERR_STOPPED, "stopped by a signal while texts were written");
+    LT_CHECK(
+        !lt_signal_pending(), LT_ERR_STOPPED,
+        "stopped by a signal while texts were written: %lld are finished (%lld tokens written); run the same command again to start anew",
+        (long long)k->counts->finished, (long long)k->counts->written);
     return LT_OK;
 }
 
@@ -277,7 +287,7 @@ static lt_status step(loop *k, bool *more) {
     if (!*more) return lt_agree(m->grid->tp, k->status);
     lt_model_forward(m, &(lt_forward_args){.pack = &k->pack, .bank = k->a->front.bank, .cache = k->cache, .readout = LT_READ_LAST}, &rows);
     LT_KEEP(k->status, write_message(k, &rows));
-    LT_KEEP(k->status, local_work());
+    LT_KEEP(k->status, check_stop(k));
     LT_TRY(exchange(k));
     k->counts->steps++;
     k->status = take_tokens(k);

@@ -51,19 +51,25 @@ typedef struct lt_generate_args {
     const int32_t *eos; /* [n_eos] tokens that end a text */
     int n_eos;
     int64_t batch; /* sequences at once */
+    int64_t rows;  /* of a pack that prompts may fill; more where a step needs more */
     /* Called on every rank as a token of a prompt is known, prompts mixed, tokens of one in order; a failure ends all.  end: as the last one sees it. */
     lt_status (*take)(void *arg, int64_t prompt, int32_t token, lt_end end);
     void *arg;
 } lt_generate_args;
 
+enum { LT_MAX_EOS = 64 };
+/* Local.  The tokens that end a text, as generation_config.json of a model folder says, else its config.json (eos_token_id, one or a list); there may be none.
+ * Errors: FORMAT. */
+lt_status lt_generate_eos(const char *dir, int32_t eos[LT_MAX_EOS], int *n);
+
 typedef struct lt_generate_counts {
-    int64_t read, written, steps; /* tokens of prompts and prompt rows; new tokens; forwards */
-    double seconds;               /* of the whole */
+    int64_t read, written, finished, steps; /* tokens of prompts and prompt rows; new tokens; texts; forwards */
+    double seconds;                         /* of the whole */
 } lt_generate_counts;
 
-/* Local.  Sizes that lt_generate needs: widens limits (zeroed, or of other work of the same model) for prompts of at most `longest` tokens; most_rows: rows of a
- * pack that prompts may fill.  The model's positions limit what is written. */
-void lt_generate_limits(const lt_arch *arch, const lt_generate_args *a, int64_t longest, int64_t most_rows, lt_model_limits *limits);
+/* Local.  Sizes that lt_generate needs: widens limits (zeroed, or of other work of the same model) for prompts of at most `longest` tokens.  The model's
+ * positions limit what is written. */
+void lt_generate_limits(const lt_arch *arch, const lt_generate_args *a, int64_t longest, lt_model_limits *limits);
 /* Local.  Rows that the longest sequence takes in a cache. */
 int64_t lt_generate_room(const lt_arch *arch, const lt_generate_args *a, int64_t longest);
 /* Collective(world); one data-parallel group.  Continues the prompts; the model was planned with lt_generate_limits and loaded with its head.

@@ -179,7 +179,7 @@ lt_status lt_model_impl_match(lt_model *m);
 bool lt_model_impl_in_file(const lt_model *m, lt_part part);
 /* ignored.c: a line for each kind of tensors of the file that no listed rectangle is of; all have been found.  Errors: NOMEM. */
 lt_status lt_model_impl_print_ignored(const lt_model *m, FILE *out);
-/* shard.c: can the model say a next word?  Errors: CONFIG (it sees both ways), FORMAT (no output matrix, or one that is not supported). */
+/* shard.c: can the model say a next word?  Errors: CONFIG (lt_arch_check_writes), FORMAT (no output matrix, or one that is not supported). */
 lt_status lt_model_impl_check_head(const lt_model *m);
 /* cache.c: keys and values of a layer in the cache, [rows, 2*Hkvl*D]; this forward's, saved.kv, to their rows there. */
 lt_arr lt_model_impl_cached(const lt_model *m, int layer);

@@ -318,11 +318,7 @@ bool lt_model_impl_in_file(const lt_model *m, lt_part part) { return find_part(m
 lt_status lt_model_impl_check_head(const lt_model *m) {
     const lt_arch *a = &m->arch;
     const lt_row *row = row_of(m, LT_PART_HEAD);
-    bool causal = row != NULL;
-    for (int l = 0; l < a->m; l++) causal = causal && a->layer[l].causal;
-    LT_CHECK(causal, LT_ERR_CONFIG, "%s cannot generate: %s", a->model_type,
-             row ? "model.bidirectional lets layers see what is not written yet"
-                 : "it is an encoder, whose words see both ways; decoders (LLaMA, GPT-2, Gemma and their kind) can");
+    LT_TRY(lt_arch_check_writes(a));
     LT_CHECK(a->tied || find_part(m, LT_PART_HEAD, "weight"), LT_ERR_FORMAT,
              "%s has no output matrix (%s.weight), and its config.json does not tie it to the embedding: the folder was saved without its "
              "language-model head; generation needs one with it",

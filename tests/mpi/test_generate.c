@@ -48,29 +48,38 @@ static void greedy_free(greedy *g) {
 
 enum { TEXTS = 5 }; /* the two prompts in turn */
 
-static void check_greedy(const char *name, fixture *f, const char *dir, const greedy *g, int tp) {
-    static const struct {
-        int64_t batch, rows;
-    } ways[] = {{1, 1024}, {3, 1024}, {TEXTS, 1024}, {3, 5} /* prompts of 7 and 12 tokens in pieces */};
-    int64_t offset[TEXTS + 1] = {0}, n = 0, longest = 0;
-    int32_t *tokens = malloc((size_t)(TEXTS * g->offsets[2]) * sizeof *tokens);
+typedef struct prompts {
+    int32_t *tokens;
+    int64_t offset[TEXTS + 1], longest;
+} prompts;
+
+static prompts prompts_of(const greedy *g) {
+    prompts p = {.tokens = malloc((size_t)(TEXTS * g->offsets[2]) * sizeof *p.tokens)};
     for (int k = 0; k < TEXTS; k++) {
         int64_t from = g->offsets[k % 2], len = g->offsets[k % 2 + 1] - from;
-        memcpy(tokens + n, g->ids + from, (size_t)len * sizeof *tokens);
-        offset[k + 1] = n += len;
-        longest = len > longest ? len : longest;
+        memcpy(p.tokens + p.offset[k], g->ids + from, (size_t)len * sizeof *p.tokens);
+        p.offset[k + 1] = p.offset[k] + len;
+        p.longest = len > p.longest ? len : p.longest;
     }
+    return p;
+}
+
+static lt_generate_args args_of(const prompts *p, int64_t max_tokens, int64_t batch, int64_t rows) {
+    return (lt_generate_args){.n = TEXTS,
+                              .tokens = p->tokens,
+                              .offset = p->offset,
+                              .front = lt_front_none,
+                              .max_tokens = max_tokens,
+                              .batch = batch,
+                              .rows = rows};
+}
+
+static void check_greedy(const char *name, fixture *f, const greedy *g, const prompts *p) {
+    static const int64_t ways[][2] = {{1, 1024}, {3, 1024}, {TEXTS, 1024}, {3, 5} /* prompts of 7 and 12 tokens in pieces */};
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         int wrong = 0, shifted = 0;
-        lt_model_limits limits = {0};
-        lt_generate_args a = {
-            .n = TEXTS, .tokens = tokens, .offset = offset, .front = lt_front_none, .max_tokens = g->n_new, .batch = ways[i].batch};
-        static lt_arch arch;
-        CHECK_OK(lt_arch_read(dir, &arch));
-        lt_generate_limits(&arch, &a, longest, ways[i].rows, &limits);
         writer w = writer_create(TEXTS, g->n_new);
-        if (fixture_open(f, dir, tp, NULL, LT_F32, limits)) writer_run(f, a, &w);
-        fixture_close(f);
+        writer_run(f, args_of(p, g->n_new, ways[i][0], ways[i][1]), &w);
         for (int k = 0; k < TEXTS; k++) {
             CHECK(w.written[k] == (double)g->n_new && w.end[k] == LT_END_LENGTH);
             for (int64_t t = 0; t < g->n_new; t++) {
@@ -78,12 +87,11 @@ static void check_greedy(const char *name, fixture *f, const char *dir, const gr
                 shifted += t > 0 && w.token[k * g->n_new + t] != g->tokens[k % 2 * g->n_new + t - 1];
             }
         }
-        TEST_REPORT(wrong == 0, "%s tp %d, batch %d, packs of %d rows: %d tokens are others", name, tp, (int)ways[i].batch,
-                    (int)ways[i].rows, wrong);
+        TEST_REPORT(wrong == 0, "%s tp %d, batch %d, packs of %d rows: %d tokens are others", name, f->grid.tp_size, (int)ways[i][0],
+                    (int)ways[i][1], wrong);
         CHECK(shifted > 0); /* negative control: the token before is not the next one */
         writer_destroy(&w);
     }
-    free(tokens);
 }
 
 /* ---- scores with a cache and without ---- */
@@ -208,18 +216,8 @@ static float *random_device(const lt_ctx *c, int64_t n, double std, uint32_t a) 
     return device;
 }
 
-static void check_cache(const char *name, fixture *f, const char *dir, const greedy *g, int tp) {
+static void check_cache(const char *name, fixture *f) {
     static const int32_t slot_len[1] = {PREFIX};
-    lt_model_limits limits = {.tokens = SEQS * (PROMPT + LONG),
-                              .seqs = SEQS,
-                              .max_len = PROMPT + LONG,
-                              .P_max = PREFIX,
-                              .slots = 1,
-                              .scored = SEQS * (PROMPT + LONG)};
-    if (!fixture_open(f, dir, tp, NULL, LT_F32, limits)) {
-        fixture_close(f);
-        return;
-    }
     const lt_arch *a = lt_model_arch(f->model);
     const lt_ctx *c = lt_model_ctx(f->model);
     int first, heads;
@@ -229,7 +227,6 @@ static void check_cache(const char *name, fixture *f, const char *dir, const gre
     int32_t tokens[SEQS * LONG];
     lt_rng r = {.seed = 6, .purpose = LT_RNG_TEST};
     for (int i = 0; i < SEQS * LONG; i++) tokens[i] = (int32_t)lt_rng_below(&r, (uint64_t)a->V, (uint64_t)i, 0);
-    check_first(name, f, g);
     lt_model_kv_heads(f->model, &first, &heads);
     /* (each rank has a bank of its own numbers: with cache and without it is the same) */
     lt_bank bank = {.S = 1,
@@ -244,36 +241,169 @@ static void check_cache(const char *name, fixture *f, const char *dir, const gre
         score_pieces(f, &bank, prefix, false, tokens, pieces);
         double d = largest(pieces, whole[prefix], n);
         worst = fmax(worst, d);
-        TEST_REPORT(d <= cache_limit, "%s tp %d%s: with a cache scores differ by %.2g, limit %.1g", name, tp,
+        TEST_REPORT(d <= cache_limit, "%s tp %d%s: with a cache scores differ by %.2g, limit %.1g", name, f->grid.tp_size,
                     prefix ? ", with a prefix" : "", d, cache_limit);
         /* negative controls: rows at a wrong place; another prefix */
         score_pieces(f, &bank, prefix, true, tokens, pieces);
         CHECK(largest(pieces, whole[prefix], n) > cache_limit);
     }
     CHECK(largest(whole[0], whole[1], n) > cache_limit);
-    if (getenv("LT_TEST_VERBOSE") && f->grid.rank == 0) printf("%s tp %d: cache %.1e\n", name, tp, worst);
+    if (getenv("LT_TEST_VERBOSE") && f->grid.rank == 0) printf("%s tp %d: cache %.1e\n", name, f->grid.tp_size, worst);
     c->ops->free(c, bank.kv);
     c->ops->free(c, bank.prompt);
     free(whole[0]);
     free(whole[1]);
     free(pieces);
+}
+
+static void check_model(fixture *f, const char *dir, const char *golden, int tp) {
+    static lt_arch arch;
+    lt_model_limits limits = {.tokens = SEQS * (PROMPT + LONG),
+                              .seqs = TEXTS,
+                              .max_len = PROMPT + LONG,
+                              .P_max = PREFIX,
+                              .slots = 1,
+                              .scored = SEQS * (PROMPT + LONG)};
+    greedy g;
+    if (!greedy_read(golden, &g)) return;
+    prompts p = prompts_of(&g);
+    lt_generate_args a = args_of(&p, g.n_new, TEXTS, 1024);
+    CHECK_OK(lt_arch_read(dir, &arch));
+    lt_generate_limits(&arch, &a, p.longest, &limits);
+    if (fixture_open(f, dir, tp, NULL, LT_F32, limits)) {
+        check_first(golden, f, &g);
+        check_greedy(golden, f, &g, &p);
+        check_cache(golden, f);
+    }
     fixture_close(f);
+    free(p.tokens);
+    greedy_free(&g);
+}
+
+/* ---- draws, ends ---- */
+
+/* Tokens drawn by groups of tp ranks, which share the texts. */
+static writer draw(fixture *f, const char *dir, int tp, const prompts *p, int64_t batch, uint64_t seed) {
+    static lt_arch arch;
+    lt_model_limits limits = {0};
+    lt_generate_args a = args_of(p, 24, batch, 1024);
+    a.sampling = (lt_sampling){.temperature = 1.3, .top_p = 0.95, .top_k = 40, .seed = seed};
+    writer w = writer_create(TEXTS, 24);
+    CHECK_OK(lt_arch_read(dir, &arch));
+    lt_generate_limits(&arch, &a, p->longest, &limits);
+    if (fixture_open(f, dir, tp, NULL, LT_F32, limits)) writer_run(f, a, &w);
+    fixture_close(f);
+    return w;
+}
+
+static int differ(const writer *a, const writer *b) {
+    int n = 0;
+    for (int64_t i = 0; i < a->n * a->max; i++) n += a->token[i] != b->token[i];
+    return n;
+}
+
+static void check_draws(const char *name, fixture *f, const char *dir, const greedy *g, int ranks) {
+    prompts p = prompts_of(g);
+    writer one = draw(f, dir, 1, &p, 1, 9), other = draw(f, dir, 1, &p, 1, 10);
+    for (int tp = 1; tp <= ranks; tp *= 2)
+        for (int64_t batch = 1; batch <= 3; batch += 2) {
+            writer w = draw(f, dir, tp, &p, batch, 9);
+            TEST_REPORT(differ(&w, &one) == 0, "%s tp %d, batch %d: %d drawn tokens are others", name, tp, (int)batch, differ(&w, &one));
+            writer_destroy(&w);
+        }
+    CHECK(differ(&other, &one) > 24); /* negative control: another seed */
+    int same = 0;
+    for (int t = 0; t < 24; t++) same += one.token[t] == one.token[2 * 24 + t]; /* the same prompt, as another text */
+    CHECK(same < 16);
+    writer_destroy(&one);
+    writer_destroy(&other);
+    free(p.tokens);
+}
+
+typedef struct breaking {
+    int taken, at; /* fails as it takes token number `at`; -1 = never */
+} breaking;
+
+static lt_status take_until(void *arg, int64_t text, int32_t token, lt_end end) {
+    (void)text, (void)token, (void)end;
+    breaking *b = arg;
+    LT_CHECK(b->taken++ != b->at, LT_ERR_IO, "the paper is at an end");
+    return LT_OK;
+}
+
+/* Texts end at an end token, at the last position, and for all ranks where one cannot go on. */
+static void check_ends(fixture *f, const char *dir, const greedy *g, int tp) {
+    static lt_arch arch;
+    lt_model_limits limits = {0};
+    lt_generate_counts counts;
+    prompts p = prompts_of(g);
+    CHECK_OK(lt_arch_read(dir, &arch));
+    lt_generate_args a = args_of(&p, 1000, 2, 1024);
+    lt_generate_limits(&arch, &a, p.longest, &limits);
+    if (fixture_open(f, dir, tp, NULL, LT_F32, limits)) {
+        writer w = writer_create(TEXTS, arch.max_pos);
+        writer_run(f, a, &w);
+        for (int k = 0; k < TEXTS; k++) {
+            CHECK_INT(w.written[k], arch.max_pos - (p.offset[k + 1] - p.offset[k]) + 1); /* the last is read by nobody */
+            CHECK_INT(w.end[k], LT_END_LENGTH);
+        }
+        writer_destroy(&w);
+
+        int32_t eos[2] = {(int32_t)arch.V - 1, g->tokens[10]};
+        a.max_tokens = g->n_new;
+        a.eos = eos;
+        a.n_eos = 2;
+        w = writer_create(TEXTS, g->n_new);
+        writer_run(f, a, &w);
+        for (int k = 0; k < TEXTS; k++) {
+            const int32_t *want = g->tokens + k % 2 * g->n_new;
+            int64_t n = 0;
+            while (n < g->n_new && want[n] != eos[0] && want[n] != eos[1]) n++;
+            CHECK_INT(w.written[k], n < g->n_new ? n + 1 : n);
+            CHECK_INT(w.end[k], n < g->n_new ? LT_END_EOS : LT_END_LENGTH);
+        }
+        CHECK(w.written[0] <= 11);
+        writer_destroy(&w);
+
+        breaking b = {.at = f->grid.rank == tp - 1 ? 7 : -1};
+        a.n_eos = 0;
+        a.take = take_until;
+        a.arg = &b;
+        CHECK_FAILS(lt_generate(f->model, &a, &counts), LT_ERR_IO, "the paper is at an end");
+        CHECK(b.taken >= 8 && b.taken <= 8 + 2 && counts.written >= 8); /* tokens of that step, and no step behind it */
+
+        const int64_t whole[2] = {0, arch.max_pos + 1};
+        int32_t *many = calloc((size_t)whole[1], sizeof *many);
+        a.n = 1;
+        a.tokens = many;
+        a.offset = whole;
+        CHECK_FAILS(lt_generate(f->model, &a, &counts), LT_ERR_SHAPE, "positions");
+        free(many);
+    }
+    fixture_close(f);
+    free(p.tokens);
 }
 
 int main(void) {
     fixture f = {0};
     CHECK_OK(lt_comm_init(NULL, NULL, &f.world));
     int tp = lt_comm_size(f.world), checked = 0;
+    bool some =
+        getenv("LT_OPS") != NULL; /* the guard protects its pages around every op: a model with windows, and one with a matrix for scores */
     for (int i = 0; i < N_GOLDEN_MODELS; i++) {
         const golden_model *g = &golden_models[i];
         char dir[4096];
-        greedy want;
+        if (some && strcmp(g->golden, "tiny-mistral") != 0 && strcmp(g->golden, "tiny-gqa") != 0) continue;
         golden_model_open(f.world, g, dir);
-        if (golden_model_speaks(dir, tp) && greedy_read(g->golden, &want)) {
+        if (golden_model_speaks(dir, tp)) {
             checked++;
-            check_greedy(g->golden, &f, dir, &want, tp);
-            check_cache(g->golden, &f, dir, &want, tp);
-            greedy_free(&want);
+            check_model(&f, dir, g->golden, tp);
+            greedy want;
+            if ((!strcmp(g->golden, "tiny-llama") || (!strcmp(g->golden, "tiny-gqa") && !some)) && greedy_read(g->golden, &want)) {
+                check_draws(g->golden, &f, dir, &want, tp);
+                check_ends(&f, dir, &want, tp);
+                greedy_free(&want);
+            }
         }
         golden_model_close(f.world, g, dir);
     }

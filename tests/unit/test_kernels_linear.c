@@ -1,7 +1,12 @@
 // TEST np: 0  rooms: kernels  labels: unit  timeout: 180  omp: 2
 /* Frozen linear layers: cpu against ref over shapes with tails, types, bias, residual in every form, plain and packed; one layer
- * that cannot be packed among packed ones; rows that come by panels; no rows; the same bits twice; backward is the transpose of forward. */
+ * that cannot be packed among packed ones; rows that come by panels; no rows; the same bits twice; backward is the transpose of forward.  Few rows, as a
+ * step of generation has them: every number of them, at every level of this CPU, alike on one and two threads. */
+#include "kernels/cpu.h"
 #include "kernels_util.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 typedef struct shape {
     int64_t rows, N, K;
@@ -195,7 +200,59 @@ static void by_panels(shape s) {
     cpu.ops->ctx_fini(&cpu);
 }
 
+/* Layers of sizes with and without tails under every number of rows that few.c takes, and one more. */
+static void few_rows(void) {
+    enum { MOST = 25 };
+    const shape size[] = {{MOST, 64, 64}, {MOST, 130, 70}, {MOST, 17, 5}, {MOST, 48, 512}, {MOST, 200, 33}, {MOST, 66, 640}, {MOST, 1, 1}};
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++)
+        for (int dt = 0; dt < 2; dt++) {
+            shape s = size[i];
+            lt_dtype compute = dt ? LT_BF16 : LT_F32;
+            lt_dims dims = {.rows = s.rows, .width = s.N > s.K ? s.N : s.K};
+            lt_ctx cpu = test_ctx(lt_ops_cpu(), 1, compute, &dims), ref = test_ctx(lt_ops_ref(), 1, compute, &dims);
+            lt_arr w = test_random(s.N * s.K, compute, 1), bias = test_random(s.N, LT_F32, 1), y[2];
+            layer lc, lr;
+            layer_init(&lc, &cpu, s.N, s.K, w, bias.p);
+            layer_init(&lr, &ref, s.N, s.K, w, bias.p);
+            int kept = test_arrays;
+            for (s.rows = 1; s.rows <= MOST; s.rows++) {
+                int way = (int)s.rows % 4;
+                lt_dtype x_dt = dt && way & 1 ? LT_BF16 : LT_F32, y_dt = dt && way & 2 ? LT_BF16 : LT_F32;
+                one_call(&cpu, &lc, &ref, &lr, s, true, x_dt, y_dt, way, s.rows % 3 == 0);
+                lt_arr x = test_random(s.rows * s.K, compute, 1);
+                for (int t = 0; t < 2; t++) {
+                    lt_ctx c = cpu;
+                    c.threads = t + 1;
+                    y[t] = test_new(s.rows * s.N, LT_F32);
+                    CHECK_OK(c.ops->linear_fwd(&c, &(struct lt_linear_args){.lin = &lc.lin, .rows = s.rows, .x = x, .y = y[t]}));
+                }
+                if (s.rows <= 16) CHECK(test_same_bits(y[0], y[1], s.rows * s.N)); /* above, oneDNN may split sums */
+                while (test_arrays > kept) test_free_last();
+            }
+            layer_fini(&lr, &ref);
+            layer_fini(&lc, &cpu);
+            tests_free();
+        }
+}
+
+/* The same at the levels below this CPU's, each in a process of its own, because oneDNN settles on its instructions once. */
+static void few_rows_of_levels(void) {
+    for (int level = 0; level < (int)lt_cpu_level_now(); level++) {
+        int status = -1;
+        pid_t child = fork();
+        if (child == 0) {
+            CHECK_OK(lt_cpu_use((lt_cpu_level)level));
+            few_rows();
+            _exit(test_end());
+        }
+        CHECK(child > 0 && waitpid(child, &status, 0) == child);
+        TEST_REPORT(status == 0, "few rows at level %s: status %d", lt_cpu_level_name((lt_cpu_level)level), status);
+    }
+}
+
 int main(void) {
+    few_rows_of_levels(); /* first: no thread is there yet */
+    few_rows();
     const shape panels[] = {{0, 16, 16}, {0, 17, 5}, {0, 64, 48}, {0, 130, 70}, {0, 192, 256}, {0, 200, 33}, {0, 71, 320}, {0, 48, 512}};
     const char *mode[] = {"auto", "plain", "packed"};
     const shape shapes[] = {{0, 16, 16}, {1, 17, 5}, {5, 7, 3}, {33, 64, 48}, {64, 33, 70}, {601, 24, 16}};

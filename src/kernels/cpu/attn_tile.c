@@ -10,17 +10,6 @@
 #define INLINE static inline __attribute__((always_inline))
 enum { MR = 4, NR = 3 };
 
-/* Keeps a vector in a register: left alone, gcc reads B again from memory for every row of A, and the loads become the limit. */
-#ifdef __AVX__
-#define LT_PIN(v) __asm__("" : "+x"(v))
-#else
-#define LT_PIN(v) ((void)0)
-#endif
-
-/* Vectors in arrays of others: on no particular boundary. */
-typedef lt_vf loose_vf __attribute__((aligned(4)));
-typedef uint16_t loose_vh __attribute__((vector_size(2 * LT_VL), aligned(2), may_alias));
-
 typedef struct operands {
     int64_t K, rs, cs, ldb, ldc;
     bool add;
@@ -46,7 +35,7 @@ INLINE void block(int mr, int nr, const operands *o, const float *A, const float
     } while (--k > 0);
     for (int i = 0; i < mr; i++)
         for (int j = 0; j < nr; j++) {
-            loose_vf *c = (loose_vf *)(C + i * ldc + j * LT_VL);
+            lt_vf_loose *c = (lt_vf_loose *)(C + i * ldc + j * LT_VL);
             if (o->add)
                 *c += sum[i][j];
             else
@@ -99,11 +88,10 @@ void lt_attn_impl_load(lt_arr src, int64_t at, int64_t ld, int64_t n, int64_t D,
         fetch_next(row, (size_t)(D * size), 0);
         int64_t d = 0;
         if (src.dt == LT_F32) {
-            for (; d + LT_VL <= D; d += LT_VL) lt_vf_store(dst + d, *(const loose_vf *)(row + d * 4));
+            for (; d + LT_VL <= D; d += LT_VL) lt_vf_store(dst + d, lt_vf_load_loose((const float *)row + d));
             for (; d < D; d++) dst[d] = ((const float *)row)[d];
         } else {
-            for (; d + LT_VL <= D; d += LT_VL)
-                lt_vf_store(dst + d, (lt_vf)(__builtin_convertvector(*(const loose_vh *)(row + d * 2), lt_vi) << 16));
+            for (; d + LT_VL <= D; d += LT_VL) lt_vf_store(dst + d, lt_vf_load_bf16((const uint16_t *)row + d));
             for (; d < D; d++) dst[d] = lt_bf16_to_f32(((const uint16_t *)row)[d]);
         }
         for (; d < Dp; d++) dst[d] = 0.0f;
@@ -118,7 +106,7 @@ void lt_attn_impl_store(lt_arr dst, int64_t at, int64_t ld, int64_t n, int64_t D
         float f = factor ? factor[i] : 1.0f;
         int64_t d = 0;
         if (dst.dt == LT_F32) {
-            for (; d + LT_VL <= D; d += LT_VL) *(loose_vf *)(row + d * 4) = f * lt_vf_load(src + d);
+            for (; d + LT_VL <= D; d += LT_VL) *(lt_vf_loose *)(row + d * 4) = f * lt_vf_load(src + d);
             for (; d < D; d++) ((float *)row)[d] = f * src[d];
         } else {
 #pragma omp simd

@@ -12,16 +12,9 @@
  *   dV [keys][Dp] += P [keys][n] . do [n][Dp]           dK [keys][Dp] += dS [keys][n] . q [n][Dp] */
 
 #include "kernels/cpu/cpu_impl.h"
+#include "kernels/cpu/vec_impl.h"
 
 #include <math.h>
-
-#ifdef __AVX512F__
-enum { LT_VL = 16 };
-#else
-enum { LT_VL = 8 };
-#endif
-typedef float lt_vf __attribute__((vector_size(4 * LT_VL), may_alias));
-typedef int32_t lt_vi __attribute__((vector_size(4 * LT_VL), may_alias));
 
 enum {
     LT_ATTN_QT = 48,   /* a multiple of 3 vectors, the widest register block */
@@ -84,11 +77,6 @@ static inline int64_t lt_attn_keys(const lt_attn_tile *t, int64_t c0) {
     return end - c0 < LT_ATTN_KT ? end - c0 : LT_ATTN_KT;
 }
 static inline int64_t lt_attn_next(const lt_attn_tile *t, int64_t c0, int64_t n) { return c0 + n == t->gap0 ? t->gap1 : c0 + n; }
-
-static inline lt_vf lt_vf_load(const float *p) { return *(const lt_vf *)p; }
-static inline void lt_vf_store(float *p, lt_vf v) { *(lt_vf *)p = v; }
-static inline lt_vf lt_vf_set(float x) { return x - (lt_vf){0}; }
-static inline lt_vf lt_vf_pick(lt_vi mask, lt_vf yes, lt_vf no) { return (lt_vf)((mask & (lt_vi)yes) | (~mask & (lt_vi)no)); }
 
 /* e^x for x <= 0 or little above: lt_cpu_exp() on a vector, but exactly 0 below -87, so that masked scores (-inf) weigh nothing; NaN stays NaN. */
 static inline lt_vf lt_vf_exp(lt_vf x) {

@@ -112,6 +112,16 @@ lt_status lt_cpu_softmax_fwd(const lt_ctx *c, const struct lt_softmax_args *a);
 lt_status lt_cpu_softmax_bwd(const lt_ctx *c, const struct lt_softmax_args *a);
 lt_status lt_cpu_adamw(const lt_ctx *c, const struct lt_adamw_args *a);
 
+/* few.c: products of so few rows that reading W is what they cost. */
+
+/* Local.  True if linear_fwd is better done there; by the number of rows and the form of W alone. */
+bool lt_cpu_few_serves(const struct lt_linear_args *a);
+/* Local.  linear_fwd for such a call.  Errors: INTERNAL. */
+lt_status lt_cpu_few_linear(const lt_ctx *c, const struct lt_linear_args *a);
+
+/* linear.c.  Local.  Copies n elements from a to the dense array out of another or the same type; round: through bf16 on the way. */
+void lt_cpu_impl_convert(const lt_ctx *c, int64_t n, lt_arr a, lt_arr out, bool round);
+
 /* Local.  Bytes of ctx->ws that the linear, segment and logits entries need within the bounds d. */
 size_t lt_cpu_linear_ws_bytes(const lt_ctx *c, const lt_dims *d);
 size_t lt_cpu_segment_ws_bytes(const lt_ctx *c, const lt_dims *d);
@@ -146,6 +156,9 @@ bool lt_cpu_impl_packs(const lt_ctx *c, int64_t N, int64_t K, lt_dtype dt, size_
 /* Local.  If there is such a layout of lin->w [N, K]: sets lin->impl to it and turns lin->w, row-major, into it in place (reorder_w; else another process that
  * shares it does).  Errors: NOMEM, INTERNAL. */
 lt_status lt_cpu_impl_pack(const lt_ctx *c, lt_lin *lin, bool reorder_w);
+/* Local.  True if lin is packed as bf16 panels that follow each other, [words][panel] words of two columns (shared/panels.c); sizes out, words with
+ * padding. */
+bool lt_cpu_impl_panels(const lt_lin *lin, int64_t *panel, int64_t *words);
 /* Local.  Frees lin->impl, NULL or not, and sets it to NULL; lin->w stays in its packed layout. */
 void lt_cpu_impl_drop(lt_lin *lin);
 /* Local.  Product with a packed layer, M rows: forward out [M, N] = in [M, K] W^T + bias, else out [M, K] = in [M, N] W.

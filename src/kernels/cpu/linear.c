@@ -7,6 +7,7 @@
  *           Layers of type bf16 on a CPU that has no bf16 arithmetic come here too: rows are rounded to bf16 and widened again, W is
  *           widened panel by panel, so the numbers are those that bf16 hardware gives (products of bf16 numbers are exact in f32; only
  *           the order of the sums differs).
+ *   few     Up to a score of rows forward, whatever the form of W: few.c.
  *   packed  W in blocks.  The product adds the bias itself and writes straight to the output when it can; with a residual it writes a
  *           block of the workspace, and the sum with the residual goes to the output.
  *
@@ -111,8 +112,7 @@ static void add(const run *r, int64_t rows, lt_arr out, const float *a, lt_arr b
         }
 }
 
-/* Copies n elements from a to the dense array out of another or the same type; round: through bf16 on the way. */
-static void convert(const lt_ctx *c, int64_t n, lt_arr a, lt_arr out, bool round) {
+void lt_cpu_impl_convert(const lt_ctx *c, int64_t n, lt_arr a, lt_arr out, bool round) {
 #pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, n))
     for (int64_t at = 0; at < n; at += LT_CPU_CHUNK) {
         float buf[LT_CPU_CHUNK], buf_o[LT_CPU_CHUNK];
@@ -133,7 +133,7 @@ static lt_status plain_product(const run *r, int64_t rows, const float *in, floa
         int64_t n = lt_cpu_min(step, lin->N - n0);
         const float *w = lin->w;
         if (lin->dt == LT_BF16) {
-            convert(r->c, n * lin->K, lt_arr_at((lt_arr){lin->w, LT_BF16}, n0 * lin->K), lt_arr_f32(panel), false);
+            lt_cpu_impl_convert(r->c, n * lin->K, lt_arr_at((lt_arr){lin->w, LT_BF16}, n0 * lin->K), lt_arr_f32(panel), false);
             w = panel;
         }
         struct lt_gemm_args g = {
@@ -167,10 +167,10 @@ static lt_status plain(const run *r) {
         lt_arr in = lt_arr_at(r->in, t * r->n_in), out = lt_arr_at(r->out, t * r->n_out), resid = r->resid;
         if (resid.p) resid = lt_arr_at(resid, t * r->n_out);
         float *y = stage_out ? ws_out : out.p;
-        if (stage_in) convert(r->c, rows * r->n_in, in, lt_arr_f32(ws_in), bf16);
+        if (stage_in) lt_cpu_impl_convert(r->c, rows * r->n_in, in, lt_arr_f32(ws_in), bf16);
         if (filled && (resid.p != y || r->bias)) fill(r, rows, lt_arr_f32(y), resid, r->bias);
         LT_TRY(plain_product(r, rows, stage_in ? ws_in : in.p, y, filled ? 1.0f : 0.0f, panel));
-        if (stage_out) convert(r->c, rows * r->n_out, lt_arr_f32(y), out, false);
+        if (stage_out) lt_cpu_impl_convert(r->c, rows * r->n_out, lt_arr_f32(y), out, false);
     }
     return LT_OK;
 }
@@ -185,7 +185,7 @@ static lt_status packed(const run *r) {
         lt_arr in = lt_arr_at(r->in, t * r->n_in), out = lt_arr_at(r->out, t * r->n_out), staged = {ws_in, dt};
         bool direct = padded == rows && !r->resid.p && (out.dt == LT_F32 || out.dt == dt);
         if (padded != rows || in.dt != dt) {
-            convert(r->c, rows * r->n_in, in, staged, false);
+            lt_cpu_impl_convert(r->c, rows * r->n_in, in, staged, false);
             memset(lt_arr_at(staged, rows * r->n_in).p, 0, (size_t)((padded - rows) * r->n_in) * lt_dtype_bytes(dt));
             in = staged;
         }
@@ -193,7 +193,7 @@ static lt_status packed(const run *r) {
         if (r->resid.p)
             add(r, rows, out, ws_out, lt_arr_at(r->resid, t * r->n_out));
         else if (!direct)
-            convert(r->c, rows * r->n_out, lt_arr_f32(ws_out), out, false);
+            lt_cpu_impl_convert(r->c, rows * r->n_out, lt_arr_f32(ws_out), out, false);
     }
     return LT_OK;
 }
@@ -205,7 +205,7 @@ static lt_status linear(const run *r) {
 
 lt_status lt_cpu_linear_fwd(const lt_ctx *c, const struct lt_linear_args *a) {
     run r = make_run(c, a, true);
-    LT_TRY(linear(&r));
+    LT_TRY(a->rows > 0 && lt_cpu_few_serves(a) ? lt_cpu_few_linear(c, a) : linear(&r));
     return LT_OK;
 }
 

@@ -55,6 +55,15 @@ static void turn_rest(const lt_dnnl_pairs *p, int64_t K, const unsigned char *sr
     }
 }
 
+bool lt_cpu_impl_panels(const lt_lin *lin, int64_t *panel, int64_t *words) {
+    lt_dnnl_pairs p;
+    if (!lin->impl || lin->dt != LT_BF16 || !lt_dnnl_md_pairs(lin->impl, &p)) return false;
+    if (p.k_stride != 2 * p.k * p.n || p.n_stride != p.columns * p.n) return false;
+    *panel = p.n;
+    *words = p.columns / 2;
+    return true;
+}
+
 lt_status lt_cpu_lin_rows(const lt_ctx *c, const lt_lin *lin, int64_t row0, int64_t rows, const void *src) {
     lt_dnnl_pairs p;
     (void)c;
