@@ -32,6 +32,23 @@ static inline lt_vf lt_vf_load_bf16(const uint16_t *p) { return (lt_vf)(__builti
 #define LT_PIN(v) ((void)0)
 #endif
 
+/* Lane 2i: a[i] + a[i + LT_VL / 2]; lane 2i + 1: the same of b. */
+static inline lt_vf lt_vf_fold(lt_vf a, lt_vf b) {
+#if !defined(__clang__) && __GNUC__ < 12
+    lt_vf v;
+    for (int i = 0; i < LT_VL / 2; i++) {
+        v[2 * i] = a[i] + a[i + LT_VL / 2];
+        v[2 * i + 1] = b[i] + b[i + LT_VL / 2];
+    }
+    return v;
+#elif defined(__AVX512F__)
+    return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23) +
+           __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+#else
+    return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11) + __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+#endif
+}
+
 /* sum[i] += a[2i] b[2i] + a[2i + 1] b[2i + 1] of bf16 numbers, by the dot product of AVX512-BF16.  Units of levels are compiled without that instruction set,
  * which the highest of them may or may not meet, hence the assembler; who calls has asked lt_cpu_level_now() (LT_CPU_V4_BF16). */
 #ifdef __AVX512F__
