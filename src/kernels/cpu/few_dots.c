@@ -50,16 +50,16 @@ static void add_end(kind kd, int G, int R, const lt_few *f, int64_t n0, int64_t 
     for (int64_t r = t; r < lt_cpu_min(t + R, f->rows); r++)
         for (int64_t g = 0; g < G; g++)
             for (int64_t i = k; i < f->K; i++)
-                tile[r * LT_FEW_STRIP + g] += number(dw, f->w, (n0 + g) * f->K + i) * number(dx, f->x, r * f->K + i);
+                tile[r * LT_FEW_STRIP + g] += number(dw, f->w, (n0 + g) * f->ld + i) * number(dx, f->x, r * f->K + i);
 }
 
 /* tile[t + r, g] = <x[t + r], W[n0 + g]> for G rows of W and R of x. */
 INLINE void block(kind kd, int G, int R, const lt_few *f, int64_t n0, int64_t t, float *tile) {
     const kind kx = kd == BF16 ? BF16 : F32;
-    int64_t K = f->K, k = 0, ld = K * size_w(kd);
+    int64_t K = f->K, k = 0, ld = f->ld * size_w(kd);
     const char *w = (const char *)f->w + n0 * ld, *x[LT_FEW_PASS];
-    int64_t share = lt_few_share(f, G);
-    const char *later = w + (G + t / LT_FEW_PASS * share) * ld + LT_FEW_AHEAD;
+    int64_t share = lt_few_share(f, G), ahead = LT_FEW_AHEAD / (K * size_w(kd)) + G; /* rows */
+    const char *later = w + (ahead + t / LT_FEW_PASS * share) * ld;
     lt_vf sum[LT_FEW_PASS * GROUP];
     float all[LT_FEW_PASS * GROUP];
     for (int r = 0; r < R; r++) x[r] = (const char *)f->x + (t + lt_cpu_min(r, f->rows - t - 1)) * K * size_w(kx);
@@ -101,6 +101,6 @@ INLINE void strip(kind kd, const lt_few *f, int64_t n0, int64_t n, float *tile) 
     for (; g < n; g++) group(kd, 1, f, n0 + g, tile + g);
 }
 
-void lt_few_dots_f32(const lt_few *f, int64_t n0, int64_t n, float *tile) { strip(F32, f, n0, n, tile); }
-void lt_few_dots_wide(const lt_few *f, int64_t n0, int64_t n, float *tile) { strip(WIDE, f, n0, n, tile); }
-void lt_few_dots_bf16(const lt_few *f, int64_t n0, int64_t n, float *tile) { strip(BF16, f, n0, n, tile); }
+void lt_few_impl_dots_f32(const lt_few *f, int64_t n0, int64_t n, float *tile) { strip(F32, f, n0, n, tile); }
+void lt_few_impl_dots_wide(const lt_few *f, int64_t n0, int64_t n, float *tile) { strip(WIDE, f, n0, n, tile); }
+void lt_few_impl_dots_bf16(const lt_few *f, int64_t n0, int64_t n, float *tile) { strip(BF16, f, n0, n, tile); }
