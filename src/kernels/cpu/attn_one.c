@@ -15,11 +15,13 @@
 #include <omp.h>
 #include <string.h>
 
+#define INLINE static inline __attribute__((always_inline))
 enum {
-    KEYS = LT_FEW_STRIP, /* of a block */
-    GROUP = 16,          /* query heads that take a block together */
-    LONG = 256,          /* keys: less is not cut */
-    PIECES = 64,         /* wanted where there is enough to cut; together they leave at most twice as many parts */
+    KEYS = LT_FEW_STRIP,         /* of a block */
+    GROUP = 16,                  /* query heads that take a block together */
+    LONG = 256,                  /* keys: less is not cut */
+    SUMS = LT_VL == 16 ? 16 : 8, /* vectors of sums in registers */
+    PIECES = 64,                 /* wanted where there is enough to cut; together they leave at most twice as many parts */
 };
 
 /* Softmax over some keys of a sequence, all heads: what came of it so far. */
@@ -30,9 +32,9 @@ typedef struct part {
 
 /* What a thread works in. */
 typedef struct scratch {
-    float *q; /* [H][D] times scale */
+    float *q; /* [H][D] */
     float *s; /* [GROUP][KEYS] scores, then weights */
-    float *v; /* [KEYS][Dp] */
+    float *v; /* [KEYS][Dp] values with zeros up to whole vectors, where D is none of these */
     part own;
 } scratch;
 
@@ -110,12 +112,12 @@ static float raise(const job *j, const part *p, int h, float top) {
     return base;
 }
 
-/* Scores s [KEYS] of n keys for head h, the first of them `place` behind the query -> weights. */
+/* Products s [KEYS] of head h with n keys, the first of them `place` behind the query -> scores -> weights. */
 static void soften(const job *j, const part *p, int h, float *s, int64_t n, int64_t place) {
     float slope = j->a->slopes ? j->a->slopes[h] : 0.0f, top = p->top[h];
     int64_t np = lt_attn_round(n);
     for (int64_t k = 0; k < n; k++) {
-        s[k] += slope * (float)(place + k);
+        s[k] = j->a->scale * s[k] + slope * (float)(place + k);
         top = s[k] > top ? s[k] : top;
     }
     for (int64_t k = n; k < np; k++) s[k] = -INFINITY;
@@ -128,20 +130,97 @@ static void soften(const job *j, const part *p, int h, float *s, int64_t n, int6
     for (int i = 0; i < LT_VL; i++) p->sum[h] += sum[i];
 }
 
-/* n keys and values of all kv heads, from elements at_k and at_v on; `place` as above. */
-static void add_block(const job *j, const scratch *w, const part *p, lt_arr k, int64_t at_k, int64_t ld_k, lt_arr v, int64_t at_v,
-                      int64_t ld_v, int64_t n, int64_t place) {
+/* acc [R][NV vectors] += weights s [R][KEYS] times n rows of v, ld apart, each fetching the row `ahead` elements further on. */
+INLINE void weigh_strip(bool wide, int NV, int R, int64_t n, const float *s, const char *v, int64_t ld, int64_t ahead, float *acc,
+                        int64_t Dp) {
+    const int64_t size = wide ? 2 : 4;
+    lt_vf sum[SUMS], x[SUMS];
+    for (int r = 0; r < R; r++)
+        for (int i = 0; i < NV; i++) sum[r * NV + i] = lt_vf_load(acc + r * Dp + i * LT_VL);
+    for (int64_t k = 0; k < n; k++, v += ld * size) {
+        for (int i = 0; i < NV; i++) {
+            x[i] = wide ? lt_vf_load_bf16((const uint16_t *)(const void *)v + i * LT_VL)
+                        : lt_vf_load_loose((const float *)(const void *)v + i * LT_VL);
+            LT_PIN(x[i]);
+            if (i * LT_VL * size % LT_ALIGN == 0) lt_few_fetch(v + ahead * size + i * LT_VL * size);
+        }
+        for (int r = 0; r < R; r++) {
+            lt_vf weight = lt_vf_set(s[r * KEYS + k]);
+            for (int i = 0; i < NV; i++) sum[r * NV + i] += weight * x[i];
+        }
+    }
+    for (int r = 0; r < R; r++)
+        for (int i = 0; i < NV; i++) lt_vf_store(acc + r * Dp + i * LT_VL, sum[r * NV + i]);
+}
+
+/* The same for all vectors of a row. */
+INLINE void weigh_rows(bool wide, int R, int64_t n, const float *s, lt_arr v, int64_t ld, int64_t ahead, float *acc, int64_t Dp) {
+    enum { MOST = SUMS / 2 };
+    const int NV = SUMS / R < MOST ? SUMS / R : MOST;
+    int64_t d = 0;
+    for (; d + NV * LT_VL <= Dp; d += NV * LT_VL) weigh_strip(wide, NV, R, n, s, lt_arr_at(v, d).p, ld, ahead, acc + d, Dp);
+    for (; d < Dp; d += LT_VL) weigh_strip(wide, 1, R, n, s, lt_arr_at(v, d).p, ld, ahead, acc + d, Dp);
+}
+
+/* acc [heads][Dp] += weights s [heads][KEYS] times n rows of v. */
+static void weigh(int heads, int64_t n, const float *s, lt_arr v, int64_t ld, float *acc, int64_t Dp) {
+    int64_t ahead = KEYS * ld;
+    for (int h = 0; h < heads;) {
+        int left = heads - h, step = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+        const float *from = s + h * KEYS;
+        float *to = acc + h * Dp;
+        if (v.dt == LT_BF16) switch (step) {
+            case 1:
+                weigh_rows(true, 1, n, from, v, ld, ahead, to, Dp);
+                break;
+            case 2:
+                weigh_rows(true, 2, n, from, v, ld, ahead, to, Dp);
+                break;
+            default:
+                weigh_rows(true, 4, n, from, v, ld, ahead, to, Dp);
+            }
+        else
+            switch (step) {
+            case 1:
+                weigh_rows(false, 1, n, from, v, ld, ahead, to, Dp);
+                break;
+            case 2:
+                weigh_rows(false, 2, n, from, v, ld, ahead, to, Dp);
+                break;
+            default:
+                weigh_rows(false, 4, n, from, v, ld, ahead, to, Dp);
+            }
+        h += step;
+    }
+}
+
+/* Rows of keys and values, ld elements apart, each [kv_heads][D]. */
+typedef struct rows {
+    lt_arr k, v; /* the first row */
+    int64_t ld_k, ld_v, n;
+    int64_t place; /* of the first, counted from the query's */
+} rows;
+
+static void add_block(const job *j, const scratch *w, const part *p, const void *q, const rows *b) {
     const struct lt_attn_args *a = j->a;
-    int64_t D = a->head_dim;
     int group = a->heads / a->kv_heads;
+    bool native = q && b->k.dt == LT_BF16;
+    lt_few_kernel multiply = native ? lt_few_impl_dots_bf16 : b->k.dt == LT_BF16 ? lt_few_impl_dots_wide : lt_few_impl_dots_f32;
     for (int kv = 0; kv < a->kv_heads; kv++) {
-        lt_attn_impl_load(v, at_v + kv * D, ld_v, n, D, w->v);
+        lt_arr v = lt_arr_at(b->v, kv * j->D);
+        int64_t ld_v = b->ld_v;
+        if (j->Dp != j->D) {
+            lt_attn_impl_load(b->v, kv * j->D, b->ld_v, b->n, j->D, w->v);
+            v = lt_arr_f32(w->v);
+            ld_v = j->Dp;
+        }
         for (int h = kv * group, some; h < (kv + 1) * group; h += some) {
             some = (int)lt_cpu_min(GROUP, (kv + 1) * group - h);
-            lt_few f = {.rows = some, .N = n, .K = D, .w = lt_arr_at(k, at_k + kv * D).p, .ld = ld_k, .x = w->q + h * D};
-            (k.dt == LT_BF16 ? lt_few_impl_dots_wide : lt_few_impl_dots_f32)(&f, 0, n, w->s);
-            for (int i = 0; i < some; i++) soften(j, p, h + i, w->s + i * KEYS, n, place);
-            lt_attn_impl_product(some, j->Dp, n, w->s, KEYS, 1, w->v, j->Dp, p->acc + h * j->Dp, j->Dp, true);
+            lt_few f = {.rows = some, .N = b->n, .K = j->D, .w = lt_arr_at(b->k, kv * j->D).p, .ld = b->ld_k};
+            f.x = native ? (const void *)((const uint16_t *)q + h * j->D) : w->q + h * j->D;
+            multiply(&f, 0, b->n, w->s);
+            for (int i = 0; i < some; i++) soften(j, p, h + i, w->s + i * KEYS, b->n, b->place);
+            weigh(some, b->n, w->s, v, ld_v, p->acc + h * j->Dp, j->Dp);
         }
     }
 }
@@ -191,25 +270,33 @@ static void list_pieces(const job *j) {
 }
 
 /* Adds the keys of a piece to p. */
-static void add_keys(const job *j, const scratch *w, const part *p, int64_t seq, int64_t k0, int64_t k1) {
+static void add_keys(const job *j, const scratch *w, const part *p, const piece *of) {
     const struct lt_attn_args *a = j->a;
     const lt_attn_plan *plan = a->plan;
-    int64_t row = plan->cu_q[seq], P = prefix_of(a, seq), width = (int64_t)a->kv_heads * a->head_dim, n;
-    for (int64_t i = 0, some, of = (int64_t)a->heads * a->head_dim; i < of; i += some) {
+    int64_t row = plan->cu_q[of->seq], P = prefix_of(a, of->seq), width = a->kv_heads * j->D;
+    lt_arr q = lt_arr_at(a->q, row * a->ld_q);
+    const void *as_is = q.dt == LT_BF16 && lt_few_impl_native() ? q.p : NULL; /* where keys are bf16 too */
+    for (int64_t i = 0, n = j->heads * j->D; i < n; i += LT_CPU_CHUNK) {
         float buf[LT_CPU_CHUNK];
-        some = lt_cpu_min(LT_CPU_CHUNK, of - i);
-        const float *q = lt_cpu_load(a->q, row * a->ld_q + i, some, buf);
-        for (int64_t e = 0; e < some; e++) w->q[i + e] = a->scale * q[e];
+        int64_t some = lt_cpu_min(LT_CPU_CHUNK, n - i);
+        memcpy(w->q + i, lt_cpu_load(q, i, some, buf), (size_t)some * sizeof *w->q);
     }
-    for (int64_t k = k0; k < k1; k += n) {
-        n = lt_cpu_min(KEYS, (k < P ? lt_cpu_min(P, k1) : k1) - k);
+    rows b;
+    for (int64_t k = of->k0; k < of->k1; k += b.n) {
+        b.n = lt_cpu_min(KEYS, (k < P ? lt_cpu_min(P, of->k1) : of->k1) - k);
+        b.place = (k < P ? k : plan->first[row] + k) - P - plan->q_index[row];
         if (k < P) {
-            lt_arr bank = lt_arr_f32((float *)(uintptr_t)a->bank + plan->slot[seq] * a->slot_stride);
-            add_block(j, w, p, bank, k * width, width, bank, (plan->P_max + k) * width, width, n, k - P - plan->q_index[row]);
+            b.k = lt_arr_f32((float *)(uintptr_t)a->bank + plan->slot[of->seq] * a->slot_stride + k * width);
+            b.v = lt_arr_at(b.k, plan->P_max * width);
+            b.ld_k = b.ld_v = width;
         } else {
-            int64_t key = plan->first[row] + k - P, at = plan->k_row0[seq] + key;
-            add_block(j, w, p, a->k, at * a->ld_k, a->ld_k, a->v, at * a->ld_v, a->ld_v, n, key - plan->q_index[row]);
+            int64_t at = plan->k_row0[of->seq] + plan->first[row] + k - P;
+            b.k = lt_arr_at(a->k, at * a->ld_k);
+            b.v = lt_arr_at(a->v, at * a->ld_v);
+            b.ld_k = a->ld_k;
+            b.ld_v = a->ld_v;
         }
+        add_block(j, w, p, as_is, &b);
     }
 }
 
@@ -224,7 +311,7 @@ static void finish(const job *j, const part *p, int64_t row, int h) {
 static void work_piece(const job *j, const scratch *w, const piece *i) {
     const part *p = i->part < 0 ? &w->own : &j->part[i->part];
     start(j, p);
-    add_keys(j, w, p, i->seq, i->k0, i->k1);
+    add_keys(j, w, p, i);
     for (int h = 0; i->part < 0 && h < j->heads; h++) finish(j, p, j->a->plan->cu_q[i->seq], h);
 }
 

@@ -1,6 +1,5 @@
 /* Few rows with a bf16 matrix in oneDNN's panels (few_impl.h). */
 #include "kernels/cpu/few_impl.h"
-#include "kernels/cpu/vec_impl.h"
 
 #define INLINE static inline __attribute__((always_inline))
 

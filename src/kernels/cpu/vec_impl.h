@@ -3,6 +3,9 @@
  * levels. */
 
 #include <stdint.h>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 #ifdef __AVX512F__
 enum { LT_VL = 16 };
@@ -23,7 +26,13 @@ typedef uint16_t lt_vh_loose __attribute__((vector_size(2 * LT_VL), aligned(2), 
 typedef lt_vi lt_vi_loose __attribute__((aligned(2)));
 static inline lt_vi lt_vi_load_loose(const void *p) { return *(const lt_vi_loose *)p; }
 static inline lt_vf lt_vf_load_loose(const float *p) { return *(const lt_vf_loose *)p; }
-static inline lt_vf lt_vf_load_bf16(const uint16_t *p) { return (lt_vf)(__builtin_convertvector(*(const lt_vh_loose *)p, lt_vi) << 16); }
+static inline lt_vf lt_vf_load_bf16(const uint16_t *p) {
+#ifdef __AVX512F__ /* gcc 12 makes two halves of the conversion and joins them */
+    return (lt_vf)((lt_vi)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p)) << 16);
+#else
+    return (lt_vf)(__builtin_convertvector(*(const lt_vh_loose *)p, lt_vi) << 16);
+#endif
+}
 
 /* Keeps a vector in a register: left alone, gcc reads it again from memory for every use, and the loads become the limit. */
 #ifdef __AVX__
