@@ -20,6 +20,8 @@ static lt_status print_tokenizer(const char *dir) {
     int64_t V = lt_tok_vocab_size(tok);
     lt_status st = lt_tok_sha256(tok, hex);
     if (st == LT_OK) printf("tokenizer: %s, %lld tokens, SHA-256 %.16s...\n", lt_tok_kind_name(tok), (long long)V, hex);
+    if (st == LT_OK && V < arch.V)
+        printf("padded vocabulary: the last %lld of %lld embeddings belong to no token\n", (long long)(arch.V - V), (long long)arch.V);
     if (st == LT_OK && V > arch.V)
         st = LT_FAIL(LT_ERR_FORMAT, "%s: the tokenizer has %lld tokens, but the model only %lld embeddings: they do not belong together",
                      dir, (long long)V, (long long)arch.V);
@@ -35,14 +37,16 @@ static lt_status run(const prep_args *a) {
 }
 
 const prep_command prep_cmd_model = {
-    .cli = {.program = "ltune-prep",
-            .name = "model",
-            .summary = "what is this Hugging Face folder, and can it be used?",
-            .usage = "DIR",
-            .about =
-                "Reads config.json, the headers of the weight files and the tokenizer, and checks every tensor that the architecture "
-                "needs;\n"
-                "reads no weights.  Prints architecture, sizes, type, memory, the parallel.tp that work, and tensors that are not used.\n"
-                "Exit code 0: `ltune` can use the folder (without a tokenizer: for `ltune features --ids` only).\n",
-            .examples = "ltune-prep model MiniLM/\n"},
+    .cli =
+        {.program = "ltune-prep",
+         .name = "model",
+         .summary = "what is this Hugging Face folder, and can it be used?",
+         .usage = "DIR",
+         .about =
+             "Reads config.json, the headers of the weight files and the tokenizer, and checks every tensor that the architecture "
+             "needs;\n"
+             "reads no weights.  Prints architecture, sizes, files and element types, what the tensors are that are not used, memory for\n"
+             "the weights on one rank (as `ltune plan` has it) and the parallel.tp that work.\n"
+             "Exit code 0: `ltune` can use the folder (without a tokenizer: for `ltune features --ids` only).\n",
+         .examples = "ltune-prep model MiniLM/\n"},
     .run = run};

@@ -19,9 +19,9 @@ static inline const char *fixture_shared(void) {
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
-/* Opens, plans for `tokens` rows and loads; returns false (counted as a failure) if that fails. */
+/* Opens, plans for `tokens` rows (with `scored`: to generate, with its output matrix) and loads; returns false (counted as a failure) if that fails. */
 static inline bool fixture_open(fixture *f, const char *dir, int tp, const int *bidirectional, lt_dtype compute, lt_model_limits limits) {
-    lt_model_options opt = {.compute = compute, .threads = 1, .bidirectional = bidirectional};
+    lt_model_options opt = {.compute = compute, .threads = 1, .bidirectional = bidirectional, .head = limits.scored > 0};
     lt_status st = lt_grid_create(f->world, tp, &f->grid);
     if (st == LT_OK) st = lt_model_create(dir, &f->grid, &opt, &f->model);
     if (st == LT_OK) st = lt_model_plan(f->model, &limits);

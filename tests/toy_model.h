@@ -42,6 +42,7 @@ static inline void toy_shape(const lt_arch *a, int part, int64_t *N, int64_t *K)
     *N = *K = a->C;
     switch (part) {
     case LT_PART_TOKENS:
+    case LT_PART_HEAD:
         *N = a->V;
         break;
     case LT_PART_POSITIONS:

@@ -2,12 +2,11 @@
  *
  * Input is one --text (with --pair); or a file: lines of TSV (text, or text TAB second text) or, when a line starts with '{', JSON objects with "text" and
  * "pair"; or a split of the run's data set, whose texts are decoded for the output.  Every rank reads the same input; rank 0 prints. */
-#include "app/app.h"
+#include "app/texts.h"
 
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "train/run.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -15,110 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct input {
-    char **text, **pair; /* [n], owned; pair may be NULL */
-    int64_t n, cap;
-} input;
-
-static lt_status push(input *in, const char *text, const char *pair) {
-    if (in->n == in->cap) {
-        in->cap = in->cap ? 2 * in->cap : 256;
-        char **t = realloc(in->text, (size_t)in->cap * sizeof *t), **p = t ? realloc(in->pair, (size_t)in->cap * sizeof *p) : NULL;
-        if (t) in->text = t;
-        if (p) in->pair = p;
-        LT_CHECK(t && p, LT_ERR_NOMEM, "no memory for %lld texts", (long long)in->cap);
-    }
-    in->text[in->n] = in->pair[in->n] = NULL;
-    LT_TRY(lt_strdup(&in->text[in->n], text));
-    if (pair) LT_TRY(lt_strdup(&in->pair[in->n], pair));
-    in->n++;
-    return LT_OK;
-}
-
-static lt_status push_json(input *in, const char *path, int64_t line_no, const char *line) {
-    json_error_t e;
-    json_t *o = json_loads(line, 0, &e);
-    const char *text = json_string_value(json_object_get(o, "text")), *pair = json_string_value(json_object_get(o, "pair"));
-    lt_status st = text ? push(in, text, pair)
-                        : LT_FAIL(LT_ERR_FORMAT, "%s:%lld: expected a JSON object with a string \"text\"", path, (long long)line_no);
-    json_decref(o);
-    return st;
-}
-
-/* Lines of f; path names it in messages.  Closes f. */
-static lt_status read_lines(input *in, FILE *f, const char *path) {
-    char *line = NULL;
-    size_t cap = 0;
-    int64_t line_no = 0;
-    lt_status st = LT_OK;
-    for (ssize_t n; st == LT_OK && (n = getline(&line, &cap, f)) >= 0;) {
-        line_no++;
-        if (memchr(line, 0, (size_t)n)) {
-            st = LT_FAIL(LT_ERR_FORMAT, "%s:%lld: a NUL byte; expected text in UTF-8", path, (long long)line_no);
-            break;
-        }
-        if (n > 0 && line[n - 1] == '\n') line[--n] = 0;
-        if (n > 0 && line[n - 1] == '\r') line[--n] = 0; /* of CRLF; inside a line it is text */
-        char *tab = strchr(line, '\t');
-        if (line[0] == '{') {
-            st = push_json(in, path, line_no, line);
-        } else {
-            if (tab) *tab = 0;
-            st = push(in, line, tab ? tab + 1 : NULL);
-        }
-    }
-    if (st == LT_OK && ferror(f)) st = LT_FAIL(LT_ERR_IO, "cannot read %s: %m", path);
-    free(line);
-    fclose(f);
-    return st;
-}
-
-static lt_status slurp(FILE *f, char **text, size_t *bytes) {
-    size_t cap = 0;
-    *text = NULL;
-    for (*bytes = 0;;) {
-        if (*bytes + 1 >= cap) {
-            cap = cap ? 2 * cap : 65536;
-            char *more = realloc(*text, cap);
-            LT_CHECK(more, LT_ERR_NOMEM, "no memory for %zu bytes of standard input", cap);
-            *text = more;
-        }
-        size_t n = fread(*text + *bytes, 1, cap - *bytes - 1, f);
-        if (n == 0) break;
-        *bytes += n;
-    }
-    LT_CHECK(!ferror(f), LT_ERR_IO, "cannot read standard input: %m");
-    return LT_OK;
-}
-
-/* Collective(world).  The launcher gives standard input to rank 0 alone: it reads for all. */
-static lt_status read_stdin(lt_comm *world, input *in) {
-    char *text = NULL;
-    size_t bytes = 0;
-    int rank = lt_comm_rank(world);
-    lt_status st = lt_agree(world, rank == 0 ? slurp(stdin, &text, &bytes) : LT_OK);
-    if (st == LT_OK) {
-        lt_bcast_host(world, &bytes, sizeof bytes, 0);
-        if (rank != 0) st = lt_calloc(&text, (int64_t)bytes + 1, 1, "standard input");
-        st = lt_agree(world, st);
-    }
-    if (st == LT_OK) lt_bcast_host(world, text, bytes, 0);
-    if (st == LT_OK && bytes > 0) {
-        FILE *f = fmemopen(text, bytes, "rb");
-        st = f ? read_lines(in, f, "standard input") : LT_FAIL(LT_ERR_NOMEM, "no memory to read standard input");
-    }
-    free(text);
-    return lt_agree(world, st);
-}
-
-static lt_status read_file(input *in, const char *path) {
-    FILE *f = fopen(path, "rb");
-    LT_CHECK(f, LT_ERR_IO, "cannot open %s: %m", path);
-    return read_lines(in, f, path);
-}
-
 /* Texts as samples without labels. */
-static lt_status tokenise(lt_run *r, const input *in, lt_samples *s) {
+static lt_status tokenise(lt_run *r, const lt_app_texts *in, lt_samples *s) {
     int64_t max_length = lt_run_max_length(r);
     lt_ids ids = {0};
     lt_status st = LT_OK;
@@ -153,7 +50,7 @@ done:
 }
 
 /* A split of the run's data set as samples, and its texts as the tokens tell them. */
-static lt_status read_split(lt_run *r, const char *name, input *in, lt_samples *s) {
+static lt_status read_split(lt_run *r, const char *name, lt_app_texts *in, lt_samples *s) {
     lt_tok *tok = lt_run_tokenizer(r);
     LT_TRY(lt_run_split(r, name, s));
     LT_TRY(lt_calloc(&in->text, s->n, sizeof *in->text, "texts"));
@@ -172,7 +69,7 @@ static void print_text(const char *text) {
     for (; *text; text++) putchar(strchr("\t\n\r", *text) ? ' ' : *text);
 }
 
-static void print_one(const lt_run *r, const input *in, int64_t i, const double *score, bool json) {
+static void print_one(const lt_run *r, const lt_app_texts *in, int64_t i, const double *score, bool json) {
     int K = lt_run_n_labels(r), best = 0;
     double sum = 0;
     for (int y = 1; y < K; y++)
@@ -197,52 +94,24 @@ static void print_one(const lt_run *r, const input *in, int64_t i, const double 
     json_decref(o);
 }
 
-static lt_status find_trial(const lt_run *r, const char *name, int *which) {
-    char list[1024] = "";
-    *which = 0;
-    if (!name && lt_run_n_trials(r) == 1) return LT_OK;
-    for (int i = 0; i < lt_run_n_trials(r); i++) {
-        size_t at = strlen(list);
-        if (name && !strcmp(lt_run_trial(r, i)->cfg->name, name)) {
-            *which = i;
-            return LT_OK;
-        }
-        (void)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", lt_run_trial(r, i)->cfg->name);
-    }
-    return name ? LT_FAIL(LT_ERR_ARG, "no trial \"%s\" in this run; its trials: %s", name, list)
-                : LT_FAIL(LT_ERR_ARG, "this run has %d trials: say which with --trial NAME; its trials: %s", lt_run_n_trials(r), list);
-}
-
 static bool from_stdin(const lt_app_args *a) { return a->cli.n_words == 2 && !strcmp(a->cli.word[1], "-"); }
 
-static lt_status read_input(const lt_app_args *a, input *in) {
+static lt_status read_input(const lt_app_args *a, lt_app_texts *in) {
     const char *text = lt_cli_value(&a->cli, "text"), *split = lt_cli_value(&a->cli, "split");
     LT_TRY(LT_FAULT_POINT("predict.input"));
     LT_CHECK(a->cli.n_words >= 1 && a->cli.n_words <= 2, LT_ERR_ARG, "expected RUN.yaml and at most one input file");
     LT_CHECK((text != NULL) + (split != NULL) + (a->cli.n_words == 2) == 1, LT_ERR_ARG,
              "give one of --text \"...\", --split NAME, and an input file (- for standard input)");
-    if (text) return push(in, text, lt_cli_value(&a->cli, "pair"));
+    if (text) return lt_app_texts_push(in, text, lt_cli_value(&a->cli, "pair"));
     if (split) return LT_OK; /* read by the run */
-    return from_stdin(a) ? LT_OK : read_file(in, a->cli.word[1]);
-}
-
-/* Collective(world).  Every rank must hold the same texts. */
-static lt_status check_same(lt_comm *world, const input *in) {
-    char *all = NULL;
-    size_t bytes = 0;
-    FILE *f = open_memstream(&all, &bytes);
-    for (int64_t i = 0; f && i < in->n; i++) fprintf(f, "%s\n%s\n", in->text[i], in->pair[i] ? in->pair[i] : "");
-    bool written = f && fclose(f) == 0;
-    lt_status st = lt_agree_same(world, written ? LT_OK : LT_FAIL(LT_ERR_NOMEM, "no memory for the texts"), all, bytes, "the input");
-    free(all);
-    return st;
+    return from_stdin(a) ? LT_OK : lt_app_texts_read(in, a->cli.word[1], true);
 }
 
 static lt_status run(const lt_app_args *a) {
     lt_config *cfg = NULL;
     lt_run *r = NULL;
     lt_samples s = {0};
-    input in = {0};
+    lt_app_texts in = {0};
     double *score = NULL;
     int trial = 0;
     bool loaded;
@@ -250,10 +119,10 @@ static lt_status run(const lt_app_args *a) {
     lt_status st = read_input(a, &in);
     if (st == LT_OK) st = lt_config_load(a->cli.word[0], a->cli.n_settings, a->cli.setting, &cfg);
     st = lt_app_agree_config(a, st, cfg);
-    if (st == LT_OK && from_stdin(a)) st = read_stdin(a->world, &in);
-    if (st == LT_OK) st = check_same(a->world, &in);
+    if (st == LT_OK && from_stdin(a)) st = lt_app_texts_read_stdin(a->world, &in, true);
+    if (st == LT_OK) st = lt_app_texts_same(a->world, &in);
     if (st == LT_OK) st = lt_run_create(cfg, a->world, LT_RUN_EVAL, 0, &r);
-    if (st == LT_OK) st = lt_agree(a->world, find_trial(r, lt_cli_value(&a->cli, "trial"), &trial));
+    if (st == LT_OK) st = lt_agree(a->world, lt_app_find_trial(r, lt_cli_value(&a->cli, "trial"), &trial));
     if (st == LT_OK) st = lt_run_load(r, which ? which : "best", trial, 1, &loaded);
     if (st == LT_OK) {
         const char *split = lt_cli_value(&a->cli, "split");
@@ -264,12 +133,7 @@ static lt_status run(const lt_app_args *a) {
     if (st == LT_OK) st = lt_run_score(r, &s, trial, 1, score);
     for (int64_t i = 0; st == LT_OK && i < in.n; i++)
         print_one(r, &in, i, score + i * lt_run_n_labels(r), lt_cli_value(&a->cli, "json") != NULL);
-    for (int64_t i = 0; i < in.n; i++) {
-        free(in.text[i]);
-        free(in.pair[i]);
-    }
-    free(in.text);
-    free(in.pair);
+    lt_app_texts_free(&in);
     free(score);
     lt_samples_destroy(&s);
     lt_run_destroy(&r);

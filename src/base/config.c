@@ -94,8 +94,8 @@ static lt_status unknown_key(const lt_config_entry *v, const char *path) {
 
 /* Whether a path names a group of keys.  Such a leaf is a group without keys (`train:` and nothing below); with a value it is an error. */
 static bool is_group(const char *path, bool in_trial) {
-    static const char *const group[] = {"train", "method", "method.labels", "run", "model", "data", "parallel", "sweep"};
-    for (int i = 0; i < (in_trial ? 4 : 8); i++)
+    static const char *const group[] = {"train", "method", "method.labels", "run", "model", "data", "parallel", "sweep", "generate"};
+    for (int i = 0; i < (in_trial ? 4 : 9); i++)
         if (!strcmp(path, group[i])) return true;
     return false;
 }

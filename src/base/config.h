@@ -49,6 +49,12 @@ typedef struct lt_parallel_cfg {
     int64_t tokens; /* ranks a tensor-parallel group; OpenMP threads, 0 = cores; packed rows a rank and pack */
 } lt_parallel_cfg;
 
+typedef struct lt_generate_cfg {
+    int max_tokens, batch, top_k; /* new tokens a text; texts at once; 0 = all */
+    double temperature, top_p;
+    uint64_t seed;
+} lt_generate_cfg;
+
 typedef struct lt_train_cfg {
     int epochs, batch; /* batch = sequences a step and trial, over all ranks */
     int64_t steps;     /* > 0: wins over epochs */
@@ -80,6 +86,7 @@ typedef struct lt_config {
     lt_model_cfg model;
     lt_data_cfg data;
     lt_parallel_cfg parallel;
+    lt_generate_cfg generate;
     lt_train_cfg train;   /* defaults of the trials */
     lt_method_cfg method; /* defaults of the trials */
     int n_trials;

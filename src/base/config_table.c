@@ -13,6 +13,7 @@
 #define MODEL(f)    LT_SEC_MODEL, offsetof(lt_model_cfg, f)
 #define DATA(f)     LT_SEC_DATA, offsetof(lt_data_cfg, f)
 #define PARALLEL(f) LT_SEC_PARALLEL, offsetof(lt_parallel_cfg, f)
+#define GENERATE(f) LT_SEC_GENERATE, offsetof(lt_generate_cfg, f)
 #define TRAIN(f)    LT_SEC_TRAIN, offsetof(lt_train_cfg, f)
 #define METHOD(f)   LT_SEC_METHOD, offsetof(lt_method_cfg, f)
 #define KEY_(path, sec, off, type, min, max, words, fallback, print, help)                                                                 \
@@ -43,6 +44,13 @@ const lt_key lt_config_impl_keys[] = {
     INT("parallel.tp", PARALLEL(tp), 1, 1024, "1", false, "ranks of a tensor-parallel group; dp = ranks / tp"),
     INT("parallel.threads", PARALLEL(threads), 0, 1024, "0", false, "OpenMP threads a rank; 0 = its physical cores"),
     I64("parallel.tokens", PARALLEL(tokens), 16, 1 << 24, "4096", false, "packed tokens a rank and micro-batch"),
+    INT("generate.max_tokens", GENERATE(max_tokens), 1, 1 << 20, "64", false, "most new tokens of a text"),
+    NUM("generate.temperature", GENERATE(temperature), 0, 1e6, "0", false,
+        "0 = the best token, always; else one is drawn: 1 = by the model's probabilities, less = nearer to the best"),
+    INT("generate.top_k", GENERATE(top_k), 0, 1 << 24, "0", false, "draw among the k best tokens; 0 = all"),
+    NUM("generate.top_p", GENERATE(top_p), 0, 1, "1", false, "draw among the best tokens that together have this probability; 1 = all"),
+    I64("generate.seed", GENERATE(seed), 0, 9e15, "1", false, "of the draws; a text's are its own, whatever it is written beside"),
+    INT("generate.batch", GENERATE(batch), 1, 1 << 16, "16", false, "texts written at once; each takes room for its keys and values"),
     INT("train.epochs", TRAIN(epochs), 1, 1e6, "3", true, "passes over the training split"),
     I64("train.steps", TRAIN(steps), 0, 9e15, "0", true, "optimizer steps; 0 = by epochs"),
     INT("train.batch", TRAIN(batch), 1, 1 << 20, "32", true, "sequences an optimizer step and trial, over all ranks"),
@@ -99,8 +107,13 @@ bool lt_config_impl_per_trial(const lt_key *k) {
 }
 
 void *lt_config_impl_field(const lt_key *k, lt_config *cfg, lt_trial_cfg *trial) {
-    void *const section[LT_SEC_COUNT] = {
-        &cfg->run, &cfg->model, &cfg->data, &cfg->parallel, trial ? &trial->train : &cfg->train, trial ? &trial->method : &cfg->method};
+    void *const section[LT_SEC_COUNT] = {&cfg->run,
+                                         &cfg->model,
+                                         &cfg->data,
+                                         &cfg->parallel,
+                                         &cfg->generate,
+                                         trial ? &trial->train : &cfg->train,
+                                         trial ? &trial->method : &cfg->method};
     if (trial && !strcmp(k->path, "run.seed")) return &trial->seed;
     return (char *)section[k->section] + k->offset;
 }

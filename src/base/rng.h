@@ -10,7 +10,15 @@
 extern "C" {
 #endif
 
-typedef enum lt_rng_purpose { LT_RNG_INIT = 1, LT_RNG_SHUFFLE, LT_RNG_NEGATIVE, LT_RNG_DROPOUT, LT_RNG_SAMPLE, LT_RNG_TEST } lt_rng_purpose;
+typedef enum lt_rng_purpose {
+    LT_RNG_INIT = 1,
+    LT_RNG_SHUFFLE,
+    LT_RNG_NEGATIVE,
+    LT_RNG_DROPOUT,
+    LT_RNG_SAMPLE,
+    LT_RNG_TEST,
+    LT_RNG_TOKEN
+} lt_rng_purpose;
 
 typedef struct lt_rng {
     uint64_t seed;

@@ -237,7 +237,7 @@ struct lt_logits_args {
 struct lt_rows_args {
     int64_t rows, C;      /* rows of the small array */
     const int32_t *index; /* [rows] row of the big array; distinct */
-    lt_arr big, small;    /* gather: small[i] = big[index[i]];  scatter_add: big[index[i]] += small[i] */
+    lt_arr big, small;    /* gather: small[i] = big[index[i]];  put: big[index[i]] = small[i];  scatter_add: big[index[i]] += small[i] */
 };
 /* Neighbours of every row side by side, so that a convolution along the sequence is a linear layer whose matrix lies as in the file, [out][in][kernel]:
  *   y[t, c * kernel + s] = x[t + s - kernel / 2, c], 0 beyond the ends of the row's sequence */
@@ -422,6 +422,7 @@ struct lt_ops {
     lt_status (*embed_bwd)(const lt_ctx *c, const struct lt_embed_args *a);
     lt_status (*logits)(const lt_ctx *c, const struct lt_logits_args *a);
     lt_status (*gather_rows)(const lt_ctx *c, const struct lt_rows_args *a);
+    lt_status (*put_rows)(const lt_ctx *c, const struct lt_rows_args *a);
     lt_status (*scatter_add_rows)(const lt_ctx *c, const struct lt_rows_args *a);
     lt_status (*unfold)(const lt_ctx *c, const struct lt_unfold_args *a);
     lt_status (*fold)(const lt_ctx *c, const struct lt_unfold_args *a);

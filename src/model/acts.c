@@ -116,6 +116,7 @@ void lt_model_impl_carve(lt_model *m) {
     m->pooled = take_f32(m, B, C);
     m->pool_u = take_f32(m, B, C);
     m->argmax = lt_arena_take(&m->acts, B * C, sizeof *m->argmax);
+    m->logits = take_f32(m, lim->scored, m->v1 - m->v0);
     m->dev.words = lt_model_impl_pack_words(m);
     m->dev.device = lt_arena_take(&m->acts, m->dev.words, sizeof *m->dev.device);
     if (lim->backward) carve_gradients(m);

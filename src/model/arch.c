@@ -120,6 +120,27 @@ lt_status lt_arch_read(const char *dir, lt_arch *arch) {
     return r.st;
 }
 
+static bool writes(const lt_family *f) {
+    const lt_row *row = f->rows;
+    while (row->part != LT_PART_END && row->part != LT_PART_HEAD) row++;
+    return row->part == LT_PART_HEAD;
+}
+
+lt_status lt_arch_check_writes(const lt_arch *a) {
+    char known[256] = "";
+    size_t n;
+    const lt_family *const *all = lt_families(&n);
+    for (size_t i = 0; i < n; i++) {
+        size_t at = strlen(known);
+        if (writes(all[i])) (void)snprintf(known + at, sizeof known - at, "%s%s", at ? ", " : "", all[i]->model_type);
+    }
+    LT_CHECK(a->causal && writes(a->family), LT_ERR_CONFIG,
+             "%s cannot generate: it is an encoder, whose words see those behind them; decoders can: %s", a->model_type, known);
+    for (int l = 0; l < a->m; l++)
+        LT_CHECK(a->layer[l].causal, LT_ERR_CONFIG, "layer %d sees both ways (model.bidirectional): such a model cannot generate", l);
+    return LT_OK;
+}
+
 /* Far distances in buckets.  In f32, operation by operation as the models were trained: the last bit decides at the edge of a bucket. */
 static int64_t bucket_of(int64_t distance, int64_t buckets, int64_t max) {
     int64_t mid = buckets / 2, away = llabs(distance);
@@ -142,12 +163,21 @@ int64_t lt_arch_block_weights(const lt_arch *a) {
 
 void lt_arch_describe(const lt_arch *a, char *buf, size_t bytes) {
     static const char *const position_names[] = {"none", "learned", "rotary", "ALiBi", "relative"};
+    double weights = (double)lt_arch_block_weights(a);
+    char positions[32] = "unlimited", windows[64] = "";
+    int with_window = 0, widest = 0;
+    if (a->positions != LT_POS_ALIBI && a->positions != LT_POS_RELATIVE)
+        (void)snprintf(positions, sizeof positions, "%lld", (long long)a->max_pos);
+    for (int l = 0; l < a->m; l++) {
+        with_window += a->layer[l].window > 0;
+        widest = a->layer[l].window > widest ? a->layer[l].window : widest;
+    }
+    if (with_window) (void)snprintf(windows, sizeof windows, " (%d layers with a window of %d)", with_window, widest);
     (void)snprintf(
         buf, bytes,
-        "%s: %d layers, width %lld, %d heads (%d key/value) of %d, feed-forward %lld%s, vocabulary %lld, positions %lld (%s%s), %s, "
-        "%.1f M weights in linear layers",
-        a->model_type, a->m, (long long)a->C, a->H, a->Hkv, a->D, (long long)a->F, a->glu ? " gated" : "", (long long)a->V,
-        (long long)a->max_pos, position_names[a->positions],
-        a->positions != LT_POS_RELATIVE && lt_arch_is_relative(a) ? " and relative" : "", a->causal ? "causal" : "bidirectional",
-        1e-6 * (double)lt_arch_block_weights(a));
+        "%s: %d layers, width %lld, %d heads (%d key/value) of %d, feed-forward %lld%s, vocabulary %lld, positions %s (%s%s), %s%s, "
+        "%.1f %s weights in linear layers",
+        a->model_type, a->m, (long long)a->C, a->H, a->Hkv, a->D, (long long)a->F, a->glu ? " gated" : "", (long long)a->V, positions,
+        position_names[a->positions], a->positions != LT_POS_RELATIVE && lt_arch_is_relative(a) ? " and relative" : "",
+        a->causal ? "causal" : "bidirectional", windows, weights < 1e6 ? 1e-3 * weights : 1e-6 * weights, weights < 1e6 ? "k" : "M");
 }

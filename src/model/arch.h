@@ -109,6 +109,8 @@ typedef struct lt_arch {
 /* Local.  Reads dir/config.json.  Errors: IO (missing), FORMAT (not JSON; a field missing, of the wrong type or beyond what any model has; an
  * architecture or option that is not known: the message names the known ones). */
 lt_status lt_arch_read(const char *dir, lt_arch *arch);
+/* Local.  CONFIG unless the model can write: a decoder of which every layer sees what stands before alone. */
+lt_status lt_arch_check_writes(const lt_arch *arch);
 /* Local.  N of the 4N rule: weights of all linear layers inside the blocks. */
 int64_t lt_arch_block_weights(const lt_arch *arch);
 /* Local.  Row of the table of relative positions for the distance query - key. */

@@ -1,4 +1,5 @@
-/* Attention of one block: fills the arguments of the op from the block's saved arrays, the plan of its mask and the bank's layer. */
+/* Attention of one block: fills the arguments of the op from the block's saved arrays or the cache, the plan of its mask and the bank's
+ * layer. */
 #include "model/model_impl.h"
 
 static struct lt_attn_args arguments(lt_model *m, int layer, const lt_bank *bank, bool pick) {
@@ -6,6 +7,7 @@ static struct lt_attn_args arguments(lt_model *m, int layer, const lt_bank *bank
     const lt_arch *a = &m->arch;
     const lt_mask *mask = &m->mask[m->block[layer].plan];
     int64_t kd = (int64_t)m->Hkvl * a->D, hd = (int64_t)m->Hl * a->D;
+    lt_arr kv = m->args->cache ? lt_model_impl_cached(m, layer) : s->kv;
     struct lt_attn_args args = {.plan = pick ? &mask->picked : &mask->all,
                                 .heads = m->Hl,
                                 .kv_heads = m->Hkvl,
@@ -15,9 +17,9 @@ static struct lt_attn_args arguments(lt_model *m, int layer, const lt_bank *bank
                                 .rel = lt_arch_is_relative(a) ? &m->block[layer].rel : NULL,
                                 .q = s->q,
                                 .ld_q = hd,
-                                .k = s->kv,
+                                .k = kv,
                                 .ld_k = 2 * kd,
-                                .v = lt_arr_at(s->kv, kd),
+                                .v = lt_arr_at(kv, kd),
                                 .ld_v = 2 * kd,
                                 .o = s->o,
                                 .lse = s->lse};

@@ -89,6 +89,7 @@ static void attention_body(lt_model *m, const lt_pack *pack, int layer, const lt
         lt_model_impl_rotate(m, layer, s->q, hd, m->Hl, rows, pick ? m->dev.pick_pos : m->dev.pos, 0);
         lt_model_impl_rotate(m, layer, s->kv, 2 * kd, m->Hkvl, T, m->dev.pos, 0);
     }
+    if (m->args->cache) lt_model_impl_cache_rows(m, layer);
     lt_model_impl_attn_fwd(m, layer, bank, pick);
 }
 

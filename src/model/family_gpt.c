@@ -23,6 +23,7 @@ static void read_gpt2(lt_reader *r, lt_arch *a) {
 }
 
 static const lt_row gpt2_rows[] = {LT_ROW_PLAIN("wte", LT_PART_TOKENS),
+                                   LT_ROW_PLAIN("lm_head", LT_PART_HEAD),
                                    LT_ROW_PLAIN("wpe", LT_PART_POSITIONS),
                                    LT_ROW_PLAIN("ln_f", LT_PART_FINAL_NORM),
                                    LT_ROW_TURNED("h.%d.attn.c_attn", LT_PART_QKV),
@@ -59,6 +60,7 @@ static void read_gpt_neox(lt_reader *r, lt_arch *a) {
 }
 
 static const lt_row gpt_neox_rows[] = {LT_ROW_PLAIN("embed_in", LT_PART_TOKENS),
+                                       LT_ROW_PLAIN("embed_out", LT_PART_HEAD),
                                        LT_ROW_PLAIN("final_layer_norm", LT_PART_FINAL_NORM),
                                        LT_ROW_AS("layers.%d.attention.query_key_value", LT_PART_QKV, LT_LAYOUT_HEADS),
                                        LT_ROW_PLAIN("layers.%d.attention.dense", LT_PART_O),
@@ -72,7 +74,7 @@ const lt_family lt_family_gpt_neox = {.model_type = "gpt_neox", .prefix = "gpt_n
 
 /* ---- BLOOM (Scao et al. 2022): ALiBi, q, k, v head by head, a norm of the embeddings ---- */
 #define BLOCK_MATRICES                                                                                                                     \
-    LT_ROW_PLAIN("word_embeddings", LT_PART_TOKENS), LT_ROW_PLAIN("ln_f", LT_PART_FINAL_NORM),                                             \
+    LT_ROW_PLAIN("word_embeddings", LT_PART_TOKENS), LT_ROW_PLAIN("lm_head", LT_PART_HEAD), LT_ROW_PLAIN("ln_f", LT_PART_FINAL_NORM),      \
         LT_ROW_PLAIN("h.%d.self_attention.dense", LT_PART_O), LT_ROW_PLAIN("h.%d.mlp.dense_h_to_4h", LT_PART_UP),                          \
         LT_ROW_PLAIN("h.%d.mlp.dense_4h_to_h", LT_PART_DOWN)
 #define TWO_NORMS                                                                                                                          \

@@ -62,6 +62,7 @@ typedef enum lt_part {
     LT_PART_CONV_NORM,
     LT_PART_Q_BIAS, /* biases that are tensors of their own, without a suffix: the row of the matrix is bare */
     LT_PART_V_BIAS,
+    LT_PART_HEAD, /* output matrix [V, C] where it is not the word embedding; for generation only */
     LT_PARTS
 } lt_part;
 /* branch 0 attention, 1 feed-forward; place 0 in, 1 out, 2 after. */

@@ -4,7 +4,7 @@
 #include <math.h>
 
 #define ATTENTION_AND_FFN                                                                                                                  \
-    LT_ROW_PLAIN("embed_tokens", LT_PART_TOKENS), LT_ROW_PLAIN("norm", LT_PART_FINAL_NORM),                                                \
+    LT_ROW_PLAIN("embed_tokens", LT_PART_TOKENS), LT_ROW_PLAIN("lm_head", LT_PART_HEAD), LT_ROW_PLAIN("norm", LT_PART_FINAL_NORM),         \
         LT_ROW_PLAIN("layers.%d.self_attn.q_proj", LT_PART_Q), LT_ROW_PLAIN("layers.%d.self_attn.k_proj", LT_PART_K),                      \
         LT_ROW_PLAIN("layers.%d.self_attn.v_proj", LT_PART_V), LT_ROW_PLAIN("layers.%d.self_attn.o_proj", LT_PART_O),                      \
         LT_ROW_PLAIN("layers.%d.mlp.gate_proj", LT_PART_GATE), LT_ROW_PLAIN("layers.%d.mlp.up_proj", LT_PART_UP),                          \

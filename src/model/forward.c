@@ -113,6 +113,20 @@ void lt_model_forward(lt_model *m, const lt_forward_args *a, lt_readout_rows *ou
                              .weight = m->dev.weight};
 }
 
+const float *lt_model_logits(lt_model *m, const lt_readout_rows *rows) {
+    int64_t V = m->v1 - m->v0;
+    LT_OP_TIMED(m, linear, logits,
+                &(struct lt_logits_args){.rows = rows->n,
+                                         .C = m->arch.C,
+                                         .V = V,
+                                         .ld_y = V,
+                                         .tok = m->head,
+                                         .tok_dt = m->ctx.compute,
+                                         .x = lt_arr_f32((float *)(uintptr_t)rows->rows),
+                                         .y = m->logits});
+    return m->logits;
+}
+
 /* ---- backward ---- */
 
 /* Gradient of the last block's output rows from that of the read-out. */

@@ -41,9 +41,11 @@ static lt_status open_local(const char *dir, const lt_model_options *opt, const 
     LT_TRY(lt_arch_check_tp(&m->arch, m->grid->tp_size));
     LT_TRY(lt_st_open(dir, &m->st));
     LT_TRY(lt_st_fingerprint(m->st, m->fingerprint));
+    m->with_head = opt->head;
     LT_TRY(lt_model_impl_prepare(m));
     for (int l = 0; opt->bidirectional && l < m->arch.m; l++) m->arch.layer[l].causal = !opt->bidirectional[l];
     LT_TRY(lt_model_impl_find_masks(m));
+    if (m->with_head) LT_TRY(lt_model_impl_check_head(m));
     return lt_model_impl_match(m);
 }
 
@@ -144,6 +146,11 @@ int64_t lt_model_bytes_read(const lt_model *m) { return lt_st_bytes_read(m->st);
 void lt_model_kv_heads(const lt_model *m, int *first, int *count) {
     *first = m->kv_first;
     *count = m->Hkvl;
+}
+
+void lt_model_vocabulary(const lt_model *m, int64_t *first, int64_t *end) {
+    *first = m->v0;
+    *end = m->v1;
 }
 
 void lt_model_memory(const lt_model *m, size_t *weights, size_t *activations, size_t *comm) {

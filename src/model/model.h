@@ -24,6 +24,7 @@ extern "C" {
 #endif
 
 typedef struct lt_model lt_model;
+typedef struct lt_cache lt_cache; /* keys and values of earlier rows: generate.h */
 
 /* Which rows of the last layer are read out, and how they become one row a sequence. */
 typedef enum lt_readout {
@@ -71,6 +72,7 @@ typedef struct lt_model_options {
     lt_dtype compute;         /* LT_F32 or LT_BF16 */
     int threads;              /* OpenMP threads of this rank */
     const int *bidirectional; /* NULL = as the architecture; else [m] flags, 1 = layer sees both ways (LS-unLLaMA, BiLLM) */
+    bool head;                /* the output matrix too: rows can be made scores (lt_model_logits) */
     const lt_ops *ops;        /* NULL = what the environment's LT_OPS names (cpu, guard, ref), else cpu */
 } lt_model_options;
 
@@ -81,6 +83,7 @@ typedef struct lt_model_limits {
     bool backward;     /* activations of all layers can be kept */
     bool adapters;     /* layers' inputs are kept too, for LoRA */
     int max_rank;      /* largest rank of an adapter */
+    int64_t scored;    /* most rows that lt_model_logits gets */
 } lt_model_limits;
 
 /* Collective(world).  Reads dir/config.json and the tensor headers, checks that every tensor is there with the right shape and that tp fits.
@@ -102,6 +105,7 @@ void lt_model_destroy(lt_model **model);
 typedef struct lt_forward_args {
     const lt_pack *pack;
     const lt_bank *bank; /* NULL = no prefix, no prompt rows, no adapters */
+    lt_cache *cache;     /* NULL, or what holds the sequences' earlier rows; theirs of this pack are added (pack.h: start, home) */
     lt_readout readout;
     bool backward; /* keep what lt_model_backward reads (needs a plan with backward) */
     float *hidden; /* host; NULL, or out [m + 1, T, C]: embedding output, every block, the last after the final norm (needs TOKENS) */
@@ -118,6 +122,9 @@ typedef struct lt_readout_rows {
 /* Collective(tp).  Hidden states of the last layer, read out; BERT with a pooler and a FIRST or CLS readout: after the pooler (dense + tanh), as in
  * transformers' BertModel.  Uploads the pack. */
 void lt_model_forward(lt_model *m, const lt_forward_args *a, lt_readout_rows *out);
+/* Collective(tp).  Scores of the next word behind rows that a forward read out, this rank's share of the vocabulary (lt_model_vocabulary): device
+ * [rows->n, v1 - v0] f32, valid until the next call.  Needs options with head; n at most limits.scored. */
+const float *lt_model_logits(lt_model *m, const lt_readout_rows *rows);
 /* Collective(tp).  Backward of the last forward, which must have had backward set: adds to bank->d_kv and bank->d_prompt (this rank's heads; d_prompt
  * equal on all tp ranks) and the adapters' gradients.  Does nothing for a pack of which no sequence has a trained input.
  *   d_out  in, device, shape of rows. */
@@ -142,6 +149,8 @@ const lt_ctx *lt_model_ctx(const lt_model *m);
 bool lt_model_has_pooler(const lt_model *m);
 /* Local.  First kv head and number of kv heads of this rank's bank slice. */
 void lt_model_kv_heads(const lt_model *m, int *first, int *count);
+/* Local.  Words [*first, *end) of the vocabulary whose scores this rank makes. */
+void lt_model_vocabulary(const lt_model *m, int64_t *first, int64_t *end);
 /* Local.  SHA-256 fingerprint of the weights (store/safetensors.h). */
 const char *lt_model_fingerprint(const lt_model *m);
 /* Local.  Bytes of this rank: weights, activations with workspace, comm buffers; before anything is touched.  Any pointer may be NULL. */

@@ -75,10 +75,19 @@ typedef struct lt_device_pack {
     const int32_t *id, *pos, *type, *text0, *row1; /* device: [T] x 3, [n_seq] x 2 (first text row, end) */
     const int32_t *cu;                             /* device: [n_seq + 1] */
     const int32_t *pick_row, *pick_pos;            /* device: [n_seq] read-out row, its position */
+    const int32_t *cached;                         /* device: [T] row of the cache; with a cache only */
     const int32_t *target;                         /* device: [read-out rows] */
     const float *weight;
     const uint64_t *key; /* device: [n_seq]; for adapters only */
 } lt_device_pack;
+
+/* Keys and values of earlier rows; see generate.h. */
+struct lt_cache {
+    const lt_model *m; /* borrowed */
+    int64_t seqs, room;
+    int64_t layer_elems; /* of a layer: [seqs * room, 2*Hkvl*D] */
+    void *kv;            /* [m] layers, device, in ctx.compute */
+};
 
 struct lt_model {
     lt_arch arch;
@@ -94,7 +103,9 @@ struct lt_model {
     lt_shared *shared;                  /* where they lie when the dp ranks of the node have one copy together; else NULL */
     lt_weight *weight;
     int64_t n_weights, max_weights;
-    void *tok; /* [v1 - v0, C] in ctx.compute */
+    void *tok;      /* [v1 - v0, C] in ctx.compute */
+    bool with_head; /* rows are made scores: generation */
+    void *head;     /* [v1 - v0, C] in ctx.compute: the output matrix; tok where it is the same */
     float *pos_tab, *type_tab;
     lt_norm_weights embed_norm, final_norm;
     float *rel_tab; /* [2 * span, C] */
@@ -125,6 +136,7 @@ struct lt_model {
     float *g_after, *g_out, *g_sum, *g_x[2], *g_small; /* [T, C] gradients; g_small [B, C] */
     lt_arr dh, d_o, dq, dkv;                           /* [T, Fl], [T, Hl*D] x 2, [T, 2*Hkvl*D] */
     float *rows_out, *pooled, *pool_u, *d_rows;        /* [T, C], [B, C] x 2, [T, C] */
+    float *logits;                                     /* [limits.scored, v1 - v0] */
     int32_t *argmax;                                   /* [B, C] */
     const lt_forward_args *args;                       /* of the pass under way */
     bool keep;                                         /* the forward under way keeps what backward reads */
@@ -164,6 +176,13 @@ lt_status lt_model_impl_shard(lt_model *m);
 lt_status lt_model_impl_match(lt_model *m);
 /* shard.c: is the family's tensor for this part in the file? */
 bool lt_model_impl_in_file(const lt_model *m, lt_part part);
+/* ignored.c: a line for each kind of tensors of the file that no listed rectangle is of; all have been found.  Errors: NOMEM. */
+lt_status lt_model_impl_print_ignored(const lt_model *m, FILE *out);
+/* shard.c: can the model say a next word?  Errors: CONFIG (lt_arch_check_writes), FORMAT (no output matrix, or one that is not supported). */
+lt_status lt_model_impl_check_head(const lt_model *m);
+/* cache.c: keys and values of a layer in the cache, [rows, 2*Hkvl*D]; this forward's, saved.kv, to their rows there. */
+lt_arr lt_model_impl_cached(const lt_model *m, int layer);
+void lt_model_impl_cache_rows(lt_model *m, int layer);
 /* read.c: reads every listed rectangle, or this rank's part of them. */
 lt_status lt_model_impl_read(lt_model *m);
 /* read.c: of `total` bytes of work that the ranks of a shared copy divide, is the piece of `bytes` at `at` this rank's?  One rank says yes. */

@@ -14,6 +14,8 @@ lt_status lt_pack_create(int64_t max_tok, int64_t max_seq, lt_pack *p) {
     LT_TRY_GOTO(lt_calloc(&p->cu, max_seq + 1, sizeof *p->cu, "a pack"), st, fail);
     LT_TRY_GOTO(lt_calloc(&p->text0, max_seq, sizeof *p->text0, "a pack"), st, fail);
     LT_TRY_GOTO(lt_calloc(&p->slot, max_seq, sizeof *p->slot, "a pack"), st, fail);
+    LT_TRY_GOTO(lt_calloc(&p->start, max_seq, sizeof *p->start, "a pack"), st, fail);
+    LT_TRY_GOTO(lt_calloc(&p->home, max_seq, sizeof *p->home, "a pack"), st, fail);
     LT_TRY_GOTO(lt_calloc(&p->key, max_seq, sizeof *p->key, "a pack"), st, fail);
     LT_TRY_GOTO(lt_calloc(&p->trial, max_seq, sizeof *p->trial, "a pack"), st, fail);
     LT_TRY_GOTO(lt_calloc(&p->target, max_tok, sizeof *p->target, "a pack"), st, fail);
@@ -25,7 +27,7 @@ fail:
 }
 
 void lt_pack_destroy(lt_pack *p) {
-    void *const owned[] = {p->id, p->pos, p->type, p->cu, p->text0, p->slot, p->key, p->trial, p->target, p->weight};
+    void *const owned[] = {p->id, p->pos, p->type, p->cu, p->text0, p->slot, p->start, p->home, p->key, p->trial, p->target, p->weight};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     *p = (lt_pack){0};
 }
@@ -43,7 +45,7 @@ lt_status lt_pack_add(lt_pack *p, const lt_pack_seq *s) {
         int64_t t = i - s->prompt_rows;
         p->id[row] = t < 0 ? (int32_t)(-1 - (s->prompt + i)) : s->tokens[t];
         p->type[row] = t >= s->segment;
-        p->pos[row] = (int32_t)i + s->prefix_len;
+        p->pos[row] = s->start + (int32_t)i + s->prefix_len;
         p->target[row] = 0;
         p->weight[row] = 0;
     }
@@ -54,6 +56,8 @@ lt_status lt_pack_add(lt_pack *p, const lt_pack_seq *s) {
     }
     p->text0[p->n_seq] = (int32_t)(p->n_tok + s->prompt_rows);
     p->slot[p->n_seq] = s->slot;
+    p->start[p->n_seq] = s->start;
+    p->home[p->n_seq] = s->home;
     p->key[p->n_seq] = s->key;
     p->cu[p->n_seq] = (int32_t)p->n_tok;
     p->n_tok += len;

@@ -6,6 +6,7 @@
  * the positions run over the concatenation.
  *
  * Sequences of one trial are neighbours, so a pack also is a list of trial segments: what is trained inside layers or on the read-out works on these.
+ * Rows of a sequence may go on where an earlier pack ended: with a cache of keys and values (generate.h) the rows before place `start` are there and not here.
  * A pack is host memory; the model uploads it once a forward, together with what attention needs. */
 
 #include "tensor/tensor.h"
@@ -28,6 +29,8 @@ typedef struct lt_pack {
     int32_t *cu;              /* [n_seq + 1] */
     int32_t *text0;           /* [n_seq] first text row */
     int32_t *slot;            /* [n_seq] bank slot or -1 */
+    int32_t *start;           /* [n_seq] place of its first row here in the sequence; 0 without a cache */
+    int32_t *home;            /* [n_seq] which sequence of the cache it is */
     uint64_t *key;            /* [n_seq] key of the sequence's dropout: a function of what it is, not of where it lies */
     lt_pack_trial *trial;     /* [n_trial] rows ascending */
     /* of the read-out rows (one a sequence, or with LT_READ_TOKENS every row), filled by the trainer; zero after lt_pack_add */
@@ -42,6 +45,7 @@ typedef struct lt_pack_seq {
     int64_t prompt, prompt_rows; /* first prompt row and their number (0 = none) */
     int32_t slot;                /* bank slot or -1 */
     int32_t prefix_len;          /* P of the slot: added to the positions */
+    int32_t start, home;         /* with a cache: rows that it holds of this sequence, and which of its sequences this is */
     int32_t trial;
     uint64_t key;
 } lt_pack_seq;

@@ -1,8 +1,9 @@
 /* What attention needs to know of a pack: for each mask that layers share, the interval of keys of every query row; and the upload of all of it with
  * the pack in one block of 32-bit words.
  *
- * Rows of a pack are queries and keys alike, so the keys of sequence i are its rows [cu[i], cu[i + 1]).  In a last layer of which only the read-out rows are
- * computed ("picked"), queries are one row a sequence. */
+ * Rows of a pack are queries and keys alike, so the keys of sequence i are its rows [cu[i], cu[i + 1]).  With a cache they are rows of the cache, the first
+ * start[i] from earlier packs, and the pack's queries stand behind them.  In a last layer of which only the read-out rows are computed ("picked"), queries are
+ * one row a sequence. */
 #include "model/model_impl.h"
 
 #include <stdlib.h>
@@ -48,9 +49,12 @@ static void put(cursor *c, const void *from, int64_t n, const int32_t **device) 
 }
 
 int64_t lt_model_impl_pack_words(const lt_model *m) {
-    int64_t T = m->limits.tokens, B = m->limits.seqs, pieces = 24 + 4 * m->n_masks;
-    return T * (6 + 2 * m->n_masks) + B * (12 + 2 * m->n_masks) + m->limits.slots + 2 * 16 + pieces * 16;
+    int64_t T = m->limits.tokens, B = m->limits.seqs, pieces = 26 + 4 * m->n_masks;
+    return T * (7 + 2 * m->n_masks) + B * (13 + 2 * m->n_masks) + m->limits.slots + 2 * 16 + pieces * 16;
 }
+
+/* Keys of sequence i: those that a cache has, and its rows here. */
+static int32_t keys_of(const lt_pack *p, int64_t i) { return p->start[i] + p->cu[i + 1] - p->cu[i]; }
 
 /* The row of sequence i that is read out. */
 static int32_t readout_row(const lt_pack *p, lt_readout r, int64_t i) {
@@ -62,13 +66,14 @@ static void fill_mask(cursor *c, lt_mask *mask, const lt_pack *p, const lt_attn_
     mask->all = *common;
     int32_t *first = take(c, p->n_tok, &mask->all.first), *end = take(c, p->n_tok, &mask->all.end);
     for (int64_t i = 0; i < p->n_seq; i++)
-        for (int32_t row = p->cu[i], n = p->cu[i + 1] - row, q = 0; q < n; q++) interval(&mask->kind, q, n, &first[row + q], &end[row + q]);
+        for (int32_t row = p->cu[i]; row < p->cu[i + 1]; row++)
+            interval(&mask->kind, p->start[i] + row - p->cu[i], keys_of(p, i), &first[row], &end[row]);
     if (!lt_model_impl_one_row(readout)) return;
     mask->picked = *common;
     first = take(c, p->n_seq, &mask->picked.first);
     end = take(c, p->n_seq, &mask->picked.end);
     for (int64_t i = 0; i < p->n_seq; i++)
-        interval(&mask->kind, readout_row(p, readout, i) - p->cu[i], p->cu[i + 1] - p->cu[i], &first[i], &end[i]);
+        interval(&mask->kind, p->start[i] + readout_row(p, readout, i) - p->cu[i], keys_of(p, i), &first[i], &end[i]);
 }
 
 /* Numbers of the rows within their sequences, picked or all. */
@@ -79,12 +84,32 @@ static void fill_picked(cursor *c, lt_model *m, const lt_pack *p, lt_readout rea
     for (int64_t i = 0; i < p->n_seq; i++) {
         row[i] = readout_row(p, readout, i);
         pos[i] = p->pos[row[i]];
-        index[i] = row[i] - p->cu[i];
+        index[i] = p->start[i] + row[i] - p->cu[i];
         cu[i] = (int32_t)i;
     }
     cu[p->n_seq] = (int32_t)p->n_seq;
     picked->n_q = p->n_seq;
     picked->max_q = 1;
+}
+
+/* Where the keys lie: in the pack's rows, or in a cache, of which these rows are the newest. */
+static void fill_keys(cursor *c, lt_model *m, const lt_forward_args *a, lt_attn_plan *plan) {
+    const lt_pack *p = a->pack;
+    int32_t *len = take(c, p->n_seq, &plan->k_len), *index = take(c, p->n_tok, &plan->q_index), *row0 = NULL, *cached = NULL;
+    if (a->cache) {
+        row0 = take(c, p->n_seq, &plan->k_row0);
+        cached = take(c, p->n_tok, &m->dev.cached);
+        plan->n_k = a->cache->seqs * a->cache->room;
+    }
+    for (int64_t i = 0; i < p->n_seq; i++) {
+        len[i] = keys_of(p, i);
+        if (len[i] > plan->max_k) plan->max_k = len[i];
+        if (row0) row0[i] = (int32_t)(p->home[i] * a->cache->room);
+        for (int32_t row = p->cu[i]; row < p->cu[i + 1]; row++) {
+            index[row] = p->start[i] + row - p->cu[i];
+            if (cached) cached[row] = row0[i] + index[row];
+        }
+    }
 }
 
 void lt_model_impl_upload(lt_model *m, const lt_forward_args *a) {
@@ -108,12 +133,8 @@ void lt_model_impl_upload(lt_model *m, const lt_forward_args *a) {
         memcpy(take(&c, 2 * B, &key), p->key, (size_t)B * sizeof *p->key);
         d->key = (const uint64_t *)(const void *)key;
     }
-    lt_attn_plan plan = {.n_seq = B, .n_q = T, .n_k = T, .cu_q = cu, .k_row0 = cu, .max_q = p->max_len, .max_k = p->max_len}, picked;
-    int32_t *len = take(&c, B, &plan.k_len), *index = take(&c, T, &plan.q_index);
-    for (int64_t i = 0; i < B; i++) {
-        len[i] = p->cu[i + 1] - p->cu[i];
-        for (int32_t q = 0; q < len[i]; q++) index[p->cu[i] + q] = q;
-    }
+    lt_attn_plan plan = {.n_seq = B, .n_q = T, .n_k = T, .cu_q = cu, .k_row0 = cu, .max_q = p->max_len}, picked;
+    fill_keys(&c, m, a, &plan);
     if (lt_arch_is_relative(&m->arch)) d->pos = plan.q_index; /* what stands in front of the text in a prefix has no place in it */
     put(&c, p->slot, B, &plan.slot);
     if (a->bank && a->bank->S > 0) {

@@ -49,6 +49,7 @@ static lt_status carve_places(lt_model *m) {
     const lt_arch *a = &m->arch;
     int64_t C = a->C;
     m->tok = lt_arena_take(&m->weights, (m->v1 - m->v0) * C, lt_dtype_bytes(m->ctx.compute));
+    m->head = m->with_head && !a->tied ? lt_arena_take(&m->weights, (m->v1 - m->v0) * C, lt_dtype_bytes(m->ctx.compute)) : m->tok;
     if (a->positions == LT_POS_TABLE) m->pos_tab = lt_arena_take(&m->weights, (a->max_pos + a->pos_offset) * C, sizeof(float));
     if (a->types) m->type_tab = lt_arena_take(&m->weights, a->types * C, sizeof(float));
     if (a->embed_norm) make_norm(m, C, &m->embed_norm);
@@ -160,6 +161,13 @@ static lt_status add_conv(lt_model *m, const lt_row *row) {
     return add_vector(m, row, -1, "bias", C, m->conv.bias, false);
 }
 
+/* This rank's rows of a matrix [V, C]. */
+static lt_status add_words(lt_model *m, const lt_row *row, void *dst) {
+    int64_t C = m->arch.C, rows = m->v1 - m->v0;
+    return add(m, row, -1, "weight",
+               (lt_weight){.n_dims = 2, .dim = {m->arch.V, C}, .row0 = m->v0, .rows = rows, .cols = C, .dst = dst, .dt = m->ctx.compute});
+}
+
 /* A row of the table that stands once a layer. */
 static lt_status add_layer_row(lt_model *m, const lt_row *row, int l) {
     const lt_arch *a = &m->arch;
@@ -216,10 +224,9 @@ static lt_status add_row(lt_model *m, const lt_row *row) {
     int64_t C = a->C;
     switch (row->part) {
     case LT_PART_TOKENS:
-        return add(
-            m, row, -1, "weight",
-            (lt_weight){
-                .n_dims = 2, .dim = {a->V, C}, .row0 = m->v0, .rows = m->v1 - m->v0, .cols = C, .dst = m->tok, .dt = m->ctx.compute});
+        return add_words(m, row, m->tok);
+    case LT_PART_HEAD:
+        return m->with_head && !a->tied ? add_words(m, row, m->head) : LT_OK;
     case LT_PART_POSITIONS:
         return a->positions == LT_POS_TABLE ? add_table(m, row, a->max_pos + a->pos_offset, m->pos_tab) : LT_OK;
     case LT_PART_TYPES:
@@ -275,14 +282,34 @@ static const lt_st_tensor *find(const lt_model *m, const char *name) {
     return NULL;
 }
 
-bool lt_model_impl_in_file(const lt_model *m, lt_part part) {
+static const lt_row *row_of(const lt_model *m, lt_part part) {
+    const lt_row *row = m->arch.family->rows;
+    while (row->part != LT_PART_END && row->part != part) row++;
+    return row->part == part ? row : NULL;
+}
+
+/* Tensor `suffix` of a part that stands once. */
+static const lt_st_tensor *find_part(const lt_model *m, lt_part part, const char *suffix) {
+    const lt_row *row = row_of(m, part);
     char name[LT_NAME_BYTES];
-    for (const lt_row *row = m->arch.family->rows; row->part != LT_PART_END; row++) {
-        if (row->part != part) continue;
-        (void)snprintf(name, sizeof name, "%.80s.weight", row->name);
-        return find(m, name) != NULL;
-    }
-    return false;
+    if (!row) return NULL;
+    (void)snprintf(name, sizeof name, "%.80s.%s", row->name, suffix);
+    return find(m, name);
+}
+
+bool lt_model_impl_in_file(const lt_model *m, lt_part part) { return find_part(m, part, "weight") != NULL; }
+
+lt_status lt_model_impl_check_head(const lt_model *m) {
+    const lt_arch *a = &m->arch;
+    const lt_row *row = row_of(m, LT_PART_HEAD);
+    LT_TRY(lt_arch_check_writes(a));
+    LT_CHECK(a->tied || find_part(m, LT_PART_HEAD, "weight"), LT_ERR_FORMAT,
+             "%s has no output matrix (%s.weight), and its config.json does not tie it to the embedding: the folder was saved without its "
+             "language-model head; generation needs one with it",
+             lt_st_path(m->st), row->name);
+    LT_CHECK(a->tied || !find_part(m, LT_PART_HEAD, "bias"), LT_ERR_FORMAT, "%s: %s.bias: an output matrix with a bias is not supported",
+             lt_st_path(m->st), row->name);
+    return LT_OK;
 }
 
 static void shape_text(char buf[64], int n_dims, const int64_t *dim) {

@@ -14,28 +14,29 @@
 #include <string.h>
 
 /* The grid that `ranks` ranks would have, seen by its rank 0; nothing can be sent over it. */
-static lt_status plan_grid(lt_run *r, int ranks) {
+static lt_status plan_grid(lt_run *r, int64_t ranks) {
     int tp = r->cfg->parallel.tp;
-    LT_CHECK(ranks > 0 && ranks % tp == 0, LT_ERR_SHAPE, "%d ranks do not divide into groups of parallel.tp = %d", ranks, tp);
-    r->grid.size = ranks;
+    LT_CHECK(ranks > 0 && ranks % tp == 0, LT_ERR_SHAPE, "%lld ranks do not divide into groups of parallel.tp = %d", (long long)ranks, tp);
+    r->grid.size = (int)ranks;
     r->grid.tp_size = tp;
-    r->grid.dp_size = ranks / tp;
+    r->grid.dp_size = (int)ranks / tp;
     return LT_OK;
 }
 
-lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose purpose, int plan_ranks, lt_run **run) {
+lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose purpose, int64_t size, lt_run **run) {
     lt_run *r = NULL;
     lt_status st = lt_calloc(&r, 1, sizeof *r, "a run");
     if (st == LT_OK) {
         r->cfg = cfg;
         r->purpose = purpose;
+        r->longest_prompt = purpose == LT_RUN_GENERATE ? size : 0;
         r->grid.world = world;
         st = lt_config_fingerprint(cfg, r->config_sha);
         if (st == LT_OK) st = lt_config_settings(cfg, &r->settings);
     }
     LT_TRY_GOTO(lt_agree(world, st), st, fail);
     if (purpose == LT_RUN_PLAN) {
-        LT_TRY_GOTO(lt_agree(world, plan_grid(r, plan_ranks)), st, fail);
+        LT_TRY_GOTO(lt_agree(world, plan_grid(r, size)), st, fail);
         /* a start that would go on: from what is there */
         if (cfg->run.resume != LT_RESUME_NEVER) LT_TRY_GOTO(lt_run_impl_folder_peek(&r->folder, cfg, &r->grid), st, fail);
         LT_TRY_GOTO(lt_run_impl_setup(r), st, fail);

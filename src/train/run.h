@@ -6,7 +6,7 @@
  * mirrored, every rank computing the same updates from the same sums, or spread by rows over the ranks (large maps of tuners). */
 
 #include "base/config.h"
-#include "model/model.h"
+#include "model/generate.h"
 #include "train/trial.h"
 
 #include <stdio.h>
@@ -17,7 +17,7 @@ extern "C" {
 
 typedef struct lt_run lt_run;
 
-typedef enum lt_run_purpose { LT_RUN_TRAIN, LT_RUN_EVAL, LT_RUN_PLAN } lt_run_purpose;
+typedef enum lt_run_purpose { LT_RUN_TRAIN, LT_RUN_EVAL, LT_RUN_PLAN, LT_RUN_GENERATE } lt_run_purpose;
 
 /* Time and work of the training steps of this start, all ranks together. */
 typedef struct lt_run_rates {
@@ -26,10 +26,10 @@ typedef struct lt_run_rates {
     double linear_s, attention_s; /* parts of compute_s (lt_model_times) */
 } lt_run_rates;
 
-/* Collective(world).  Opens data, model, tuners; LT_RUN_PLAN stops before memory is taken and takes the number of ranks from plan_ranks (0
- * otherwise); for LT_RUN_TRAIN also the run folder (lock, run log), and continues from its newest checkpoint as
- * run.resume says.  cfg and world must outlive it.  Errors: all kinds, agreed. */
-lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose purpose, int plan_ranks, lt_run **run);
+/* Collective(world).  Opens data, model, tuners; for LT_RUN_TRAIN also the run folder (lock, run log), and continues from its newest checkpoint as
+ * run.resume says; LT_RUN_PLAN stops before memory is taken; the model of LT_RUN_GENERATE can also write (lt_run_front).  size: of a plan the number of
+ * ranks, of generation the tokens of the longest text, else 0.  cfg and world must outlive it.  Errors: all kinds, agreed. */
+lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose purpose, int64_t size, lt_run **run);
 /* Collective(world).  Accepts NULL; sets NULL. */
 void lt_run_destroy(lt_run **run);
 /* Collective(world).  Trains until every trial has ended.  Errors: STOPPED (a signal came; state saved), NUMERIC (every trial lost), IO. */
@@ -45,6 +45,12 @@ lt_status lt_run_split(lt_run *r, const char *split, lt_samples *samples);
 /* Collective(world).  K class scores of n samples under each of the trials: out [trial_count][n][K], log-probabilities up to a constant.
  * Errors: NOMEM, SHAPE, STOPPED, CONFIG (a run that labels tokens) (agreed). */
 lt_status lt_run_score(lt_run *r, const lt_samples *samples, int trial_first, int trial_count, double *out);
+
+/* Collective(world).  What a trial that was loaded puts before texts: its prompt rows or prefix, for the pair methods those of a label (a number; -1 = none).
+ * Borrowed, valid until the run does anything else.  Errors: CONFIG (a method that puts nothing there; a label missing or too many) (agreed). */
+lt_status lt_run_front(lt_run *r, int trial, int label, lt_front *front);
+/* Local.  Generation as the configuration says it: all but the texts (n = generate.batch), what stands before them, end tokens and take. */
+lt_generate_args lt_run_generate_args(const lt_config *cfg);
 
 /* What a run would need and do, before it exists. */
 typedef struct lt_run_estimate {

@@ -32,6 +32,7 @@ typedef struct lt_run_step {
 struct lt_run {
     const lt_config *cfg;
     lt_run_purpose purpose;
+    int64_t longest_prompt; /* LT_RUN_GENERATE: tokens */
     char config_sha[LT_SHA_HEX_BYTES];
     char *settings; /* as a checkpoint says them (lt_ckpt_head) */
     lt_grid grid;
@@ -55,6 +56,8 @@ struct lt_run {
     double last_save_s, eval_s;     /* when; time in evaluations */
 };
 
+/* Nothing is trained: the model runs forward only. */
+static inline bool lt_run_impl_only_forward(const lt_run *r) { return r->purpose == LT_RUN_EVAL || r->purpose == LT_RUN_GENERATE; }
 /* setup.c, Collective(world): everything up to a run that can step; its end. */
 lt_status lt_run_impl_setup(lt_run *r);
 void lt_run_impl_teardown(lt_run *r);

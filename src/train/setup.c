@@ -32,8 +32,10 @@ static lt_status open_model(lt_run *r) {
     if (st == LT_OK && r->purpose == LT_RUN_PLAN) (void)lt_arch_widest(&arch, r->grid.tp_size, &r->grid.tp_rank);
     st = lt_agree(r->grid.world, st);
     if (st == LT_OK)
-        st = lt_model_create(c->model.path, &r->grid,
-                             &(lt_model_options){.compute = r->dtype, .threads = r->threads, .bidirectional = both}, &r->model);
+        st = lt_model_create(
+            c->model.path, &r->grid,
+            &(lt_model_options){.compute = r->dtype, .threads = r->threads, .bidirectional = both, .head = r->purpose == LT_RUN_GENERATE},
+            &r->model);
     free(both);
     return st;
 }

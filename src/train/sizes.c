@@ -43,7 +43,7 @@ static lt_status keep_features(lt_run *r) {
     bool any = false;
     for (int i = 0; i < r->n_trials; i++) any = any || !lt_tuner_trains_input(r->tuner[i]);
     r->work.keep_features = any && r->readout != LT_READ_TOKENS;
-    if (!r->work.keep_features || r->purpose == LT_RUN_EVAL) return LT_OK; /* there, for the samples that are asked for: lt_run_eval */
+    if (!r->work.keep_features || lt_run_impl_only_forward(r)) return LT_OK; /* there, for the samples that are asked for: lt_run_eval */
     if (!lt_run_impl_features_fit(C, train + eval)) return LT_OK;
     LT_TRY(lt_run_impl_features_init(&r->work.train, ctx, C, r->data.train.n, train));
     return lt_run_impl_features_init(&r->work.eval, ctx, C, r->data.eval.n, eval);
@@ -79,10 +79,15 @@ lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
                              .P_max = r->bank.model.P_max,
                              .slots = r->bank.model.S,
                              .positions = r->work.longest + ahead > other ? r->work.longest + ahead : other,
-                             .backward = backward && r->purpose != LT_RUN_EVAL};
+                             .backward = backward && !lt_run_impl_only_forward(r)};
     LT_CHECK(lim->max_len <= lim->tokens, LT_ERR_CONFIG, "parallel.tokens = %lld is less than the longest sequence of %lld rows: raise it",
              (long long)lim->tokens, (long long)lim->max_len);
     lim->seqs = lim->tokens / (shortest > 0 ? shortest : 1) + 1;
+    if (r->purpose == LT_RUN_GENERATE) {
+        lt_generate_args a = lt_run_generate_args(r->cfg);
+        a.front = (lt_front){.prefix_len = (int32_t)r->bank.model.P_max, .prompt_rows = prompt};
+        lt_generate_limits(lt_model_arch(r->model), &a, r->longest_prompt, lim);
+    }
     LT_TRY(keep_features(r));
     return lt_run_impl_step_init(r, lim->tokens, lim->seqs);
 }

@@ -6,7 +6,8 @@
 #
 # usage: seven_b.sh llama|falcon|bloom FOLDER [--method lt_prefix] [--layers N] [--keep 0] [--bin build/release/bin]
 #
-# Where the maps of lt_prefix with their gradients and moments have no room (16 * width * 2 * layers * keys' width bytes), `prefix` is trained instead.
+# Where the maps of lt_prefix with their gradients and moments have no room (16 * width * 2 * layers * keys' width bytes), its form with pooled label states
+# (pooling: scores), whose maps are small, is trained instead.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/bench/bench.bash
@@ -43,8 +44,8 @@ gb() { awk -v b="$1" 'BEGIN { printf "%.1f", b / 1e9 }'; }
 have=$(awk '$1 == "MemAvailable:" { print $2 * 1024 }' /proc/meminfo)
 want=$(number node_bytes <"$tmp/plan")
 if [ "$method" = lt_prefix ] && awk -v w="$want" -v h="$have" 'BEGIN { exit w <= h }'; then
-    echo "lt_prefix would take $(gb "$want") GB, $(gb "$have") are there: prefix instead"
-    sed -i 's/lt_prefix/prefix/' "$tmp/run.yaml"
+    echo "lt_prefix would take $(gb "$want") GB, $(gb "$have") are there: pooling scores instead"
+    sed -i 's/name: lt_prefix/name: lt_prefix, pooling: scores/' "$tmp/run.yaml"
     plan
 fi
 size=$(cat "$model"/*.safetensors | wc -c)

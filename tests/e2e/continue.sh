@@ -114,9 +114,9 @@ cp "$llama"/* "$tmp/m"
 config "$tmp/l.yaml" "$tmp/m" "$tmp/no"
 refused "pool first, causal, prompt" 12 'model.pool: first .*sees no text' "$tmp/l.yaml" model.pool=first
 refused "compat authors" 12 'compat: authors is not built' "$tmp/l.yaml" method.compat=authors
-sed -i 's/"rope_theta": 10000.0/"rope_parameters": {"rope_type": "llama3", "rope_theta": 10000.0}/' "$tmp/m/config.json"
-refused "scaled rotary positions" 16 'rotary positions of type "llama3"' "$tmp/l.yaml"
-sed -i 's/"llama3"/"default"/' "$tmp/m/config.json"
+sed -i 's/"rope_theta": 10000.0/"rope_parameters": {"rope_type": "yarn", "rope_theta": 10000.0}/' "$tmp/m/config.json"
+refused "scaled rotary positions" 16 'rotary positions of type "yarn"' "$tmp/l.yaml"
+sed -i 's/"yarn"/"default"/' "$tmp/m/config.json"
 must_run 1 train "$tmp/l.yaml" train.steps=2 run.dir="$tmp/rope-new"
 cp "$llama/config.json" "$tmp/m"
 must_run 1 train "$tmp/l.yaml" train.steps=2 run.dir="$tmp/rope-old"

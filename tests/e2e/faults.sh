@@ -8,6 +8,7 @@
 prepare
 config "$tmp/a.yaml" "$bert" "$tmp/unset"
 sed -i 's/steps: 30/steps: 6/; s/eval_every: 10/eval_every: 3/' "$tmp/a.yaml"
+config "$tmp/b.yaml" "$llama" "$tmp/b" $'\n  - {name: a, method: {name: prefix, length: 4}}'
 head -n 20 "$tmp/text.tsv" | cut -f 3 >"$tmp/lines.txt"
 IO=15 NUMERIC=21 TIMEOUT=23 limit=20 at_once=6
 noise='Segmentation|MPI_ABORT|core dumped|HDF5-DIAG|Sanitizer|on signal|INTERNAL'
@@ -102,6 +103,7 @@ for n in 2 4; do
     must_run $n train "$tmp/a.yaml" run.dir="$tmp/straight$n" "$(layout $n)"
     straight[$n]=$(state "$tmp/straight$n/ck/last")
 done
+must_run 1 train "$tmp/b.yaml" train.steps=2
 count "$([ -n "$(judge "$tmp/out" none step.local 0 4 $IO)" ] && echo ok)" "control: a good run passes as a failure"
 fault "$tmp/out" step.local:1:2 2 train "$tmp/a.yaml" run.dir="$tmp/control"
 expect "control: a failure as it should be" "$(judge "$tmp/out" none step.local 1 2 $IO)" ""
@@ -130,6 +132,10 @@ for n in 2 4; do
         fails run.load $rank 1 $n eval "$tmp/a.yaml" run.dir="$tmp/straight$n" "$(layout $n)"
         fails predict.input $rank 1 $n predict "$tmp/a.yaml" run.dir="$tmp/straight$n" "$(layout $n)" --trial prefix --text "good film"
         fails score.pack $rank 1 $n predict "$tmp/a.yaml" run.dir="$tmp/straight$n" "$(layout $n)" --trial prefix "$tmp/lines.txt"
+        for site in generate.input generate.local model.cache; do fails $site $rank 1 $n generate --model "$llama" --text "good film"; done
+        fails generate.step $rank 3 $n generate --model "$llama" --text-file "$tmp/lines.txt" generate.batch=3
+        fails generate.step $rank 3 $n generate --model "$llama" --text-file "$tmp/lines.txt" generate.batch=3 parallel.tp=2
+        fails run.front $rank 1 $n generate "$tmp/b.yaml" --text "good film"
         fails features.input $rank 1 $n features --model "$bert" --text "$tmp/lines.txt" -o "$tmp/f.h5" "$(layout $n)"
         fails model.load $rank 1 $n features --model "$bert" --text "$tmp/lines.txt" -o "$tmp/f.h5" "$(layout $n)"
     done

@@ -52,17 +52,19 @@ for family in bert llama; do
 done
 
 # One key/value head: every rank of a tensor-parallel group holds it, and what the group holds in common must be counted once.  AdamW does not see
-# the scale of a gradient, its norm does.
+# the scale of a gradient, its norm does.  A norm that passes near zero magnifies what rounding has changed so far: at a learning rate of 1e-2 the label
+# prefix of this model swings, and in f64 too (LT_OPS=ref) two layouts differ by 2e-3 in the steps whose norm is a tenth of their neighbours'; at 1e-3 by
+# 3e-5, in f32 by 2e-4, in the first step by 3e-6.
 mqa=$tmp/mqa
 "$bin/make_model" llama "$mqa" layers=2 width=128 heads=2 kv_heads=1 ffn=352 vocab=128 tokenizer=0 >"$tmp/out"
 cp "$bert"/vocab.txt "$bert"/tokenizer_config.json "$mqa"
 config "$tmp/mqa.yaml" "$mqa" "$tmp/unset"
 norms() { for t in lt_prefix lt_prompt prefix prompt; do series "$tmp/mqa-$1/run.h5" "/trials/$t/train/grad_norm"; done; }
-must_run 1 train "$tmp/mqa.yaml" run.dir="$tmp/mqa-plain"
-must_run 2 train "$tmp/mqa.yaml" run.dir="$tmp/mqa-tp2" parallel.tp=2
-must_run 1 train "$tmp/mqa.yaml" run.dir="$tmp/mqa-seed" run.seed=2
+must_run 1 train "$tmp/mqa.yaml" run.dir="$tmp/mqa-plain" train.lr=1e-3
+must_run 2 train "$tmp/mqa.yaml" run.dir="$tmp/mqa-tp2" train.lr=1e-3 parallel.tp=2
+must_run 1 train "$tmp/mqa.yaml" run.dir="$tmp/mqa-seed" train.lr=1e-3 run.seed=2
 within "one key/value head: tp 2, losses" "$(losses "$tmp/mqa-tp2")" "$(losses "$tmp/mqa-plain")" 1e-4
-within "one key/value head: tp 2, gradient norms" "$(norms tp2)" "$(norms plain)" 1e-2
+within "one key/value head: tp 2, gradient norms" "$(norms tp2)" "$(norms plain)" 1e-3
 # keys and values wider than everything else: the workspace of bf16 products must know
 "$bin/make_model" llama "$tmp/narrow" layers=2 width=128 heads=2 ffn=32 vocab=128 tokenizer=0 >"$tmp/out"
 cp "$bert"/vocab.txt "$bert"/tokenizer_config.json "$tmp/narrow"
@@ -70,5 +72,5 @@ for way in packed plain; do
     LT_CPU_LINEAR=$way must_run 1 train "$tmp/mqa.yaml" model.path="$tmp/narrow" run.dir="$tmp/narrow-$way" model.dtype=bf16 train.steps=3
 done
 within "a narrow feed-forward in bf16: packed against plain" "$(losses "$tmp/narrow-packed")" "$(losses "$tmp/narrow-plain")" 1e-2
-beyond "one key/value head: another seed, gradient norms" "$(norms seed)" "$(norms plain)" 1e-2
+beyond "one key/value head: another seed, gradient norms" "$(norms seed)" "$(norms plain)" 1e-3
 verdict

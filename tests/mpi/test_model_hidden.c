@@ -8,6 +8,7 @@
 #include "store/h5.h"
 
 static const double limit = 2e-5;
+static int token_rows; /* models whose token rows were compared */
 
 typedef struct golden {
     int32_t *ids, *types;
@@ -85,6 +86,14 @@ static void compare(fixture *f, const char *dir, const char *name, const char *f
             most = worst > most ? worst : most;
         }
         CHECK_NEAR(test_max_diff(rows, g.hidden + (g.layers - 1) * g.T * g.C, g.T * g.C), 0, limit);
+        const lt_arch *a = lt_model_arch(f->model);
+        if (a->positions != LT_POS_TABLE && !a->types &&
+            !a->embed_norm) { /* a prompt that starts as words starts as what the first layer reads */
+            lt_model_token_rows(f->model, g.ids, g.T, rows);
+            double worst = test_max_diff(rows, g.hidden, g.T * g.C);
+            TEST_REPORT(worst <= limit, "%s tp %d token rows: largest difference %.3g, limit %.1g", name, tp, worst, limit);
+            token_rows++;
+        }
         if (g.pooled) {
             (void)forward(f, &pack, LT_READ_CLS, g.n, g.C, rows, NULL);
             double worst = test_max_diff(rows, g.pooled, g.n * g.C);
@@ -165,7 +174,7 @@ int main(void) {
         }
         golden_model_close(f.world, g, dir);
     }
-    CHECK(compared > 0);
+    CHECK(compared > 0 && token_rows > 0);
     check_variants_differ();
     compare_shared(&f, tp);
     if (find_minilm(minilm))

@@ -1,9 +1,11 @@
 // TEST np: 1  rooms: model  labels: mpi  timeout: 120
-/* The shard plan as a property: for random architectures (heads, key/value heads, widths, vocabularies, layouts, biases) and every tp from 1 to 8, what the
- * ranks read out of the file is put back together where cut.h says that it lies, and gives every tensor whole: each element once, those of key/value heads
- * perhaps on several ranks, and then the same.  Every number in the file says what it is, so nothing can be mistaken for something else.
+/* The shard plan as a property: for random architectures (heads, key/value heads, widths, vocabularies, layouts, biases, relative positions, a convolution, a
+ * pooler) and every tp from 1 to 8, what the ranks read out of the file is put back together where cut.h says that it lies, and gives every tensor whole:
+ * each element once, those of key/value heads perhaps on several ranks, and then the same.  Every number in the file says what it is, so nothing can be
+ * mistaken for something else.  Every part of family_impl.h's list must have stood in some file.
  *
- * No rank needs another to read: one process loads all parts, each under a grid that says who it is.  Control: a plan with one cut shifted by one unit. */
+ * No rank needs another to read: one process loads all parts, each under a grid that says who it is.  Controls: a plan with one cut shifted by one unit; one
+ * number of a part that should be another. */
 #define LT_TEST_MPI
 #include "toy_shapes.h"
 
@@ -23,6 +25,8 @@ static int64_t below(int64_t n) {
 }
 
 static shape now;
+static bool with_pooler;
+static int64_t drawn[LT_PARTS], noticed[LT_PARTS]; /* files that had the part; controls of it */
 
 static void set_random(lt_arch *a) {
     bool heads = now.fused && now.qkv == LT_LAYOUT_HEADS;
@@ -48,10 +52,23 @@ static void set_random(lt_arch *a) {
     a->embed_norm = below(2);
     a->final_norm = below(2);
     a->tied = below(2);
-    a->biases = (int)below(LT_BIAS_ALL + 1);
+    a->biases = (int)below(2 * LT_BIAS_POS_Q);
     if (now.fused) a->biases = below(2) ? a->biases | LT_BIAS_QKV : a->biases & ~LT_BIAS_QKV; /* one tensor has one bias */
     if (now.fused_up) a->biases = below(2) ? a->biases | LT_BIAS_UP | LT_BIAS_GATE : a->biases & ~(LT_BIAS_UP | LT_BIAS_GATE);
-    a->positions = (lt_positions)below(4);
+    if (now.bare) a->biases = (a->biases | LT_BIAS_Q | LT_BIAS_V) & ~LT_BIAS_K; /* as in DeBERTa */
+    a->positions = (lt_positions)below(5);
+    a->relative = (lt_relative){.c2p = below(2), .p2c = below(2), .shared = below(2), .span = 1 + below(4)};
+    a->relative.norm = lt_arch_is_relative(a) && below(2);
+    a->conv_kernel = below(3) ? 0 : 1 + 2 * (int)below(3);
+}
+
+/* Adds what make_toy() has no switch for. */
+static void add_rows(const lt_arch *a, lt_row rows[32]) {
+    int n = 0;
+    while (rows[n].part != LT_PART_END) n++;
+    if (with_pooler) put(rows, &n, "pooler", LT_PART_POOLER, false);
+    if (!a->tied) put(rows, &n, "head", LT_PART_HEAD, false);
+    rows[n] = (lt_row){.part = LT_PART_END};
 }
 
 /* What each number of a tensor is: exact in f32. */
@@ -71,7 +88,7 @@ static void number_all(toy *t) {
 /* ---- one rank's part ---- */
 
 static void load_rank(toy *t, lt_st *st, lt_grid *grid, int shift, lt_model *m) {
-    *m = (lt_model){.arch = t->arch, .grid = grid, .st = st};
+    *m = (lt_model){.arch = t->arch, .grid = grid, .st = st, .with_head = true};
     m->ctx = (lt_ctx){.ops = lt_ops_cpu(), .threads = 1, .compute = LT_F32};
     CHECK_OK(m->ctx.ops->ctx_init(&m->ctx));
     CHECK_OK(lt_model_impl_prepare(m));
@@ -117,6 +134,27 @@ static sheet blank(int64_t N, int64_t K) {
     return s;
 }
 
+/* The numbers of a part that every rank has whole; NULL: it is cut. */
+static const float *mirrored(const lt_model *m, int part, int l, bool bias) {
+    const lt_block *b = &m->block[l];
+    const lt_norm_weights *norm = part == LT_PART_EMBED_NORM   ? &m->embed_norm
+                                  : part == LT_PART_FINAL_NORM ? &m->final_norm
+                                  : part == LT_PART_REL_NORM   ? &m->rel_norm
+                                  : part == LT_PART_CONV_NORM  ? &m->conv_norm
+                                  : part >= LT_PART_NORM && part < LT_NORM_PARTS
+                                      ? &b->norm[(part - LT_PART_NORM) / 3][(part - LT_PART_NORM) % 3]
+                                      : NULL;
+    const lt_lin *lin = part == LT_PART_POOLER ? &m->pooler : part == LT_PART_CONV ? &m->conv : NULL;
+    if (norm) return bias ? norm->b : norm->w;
+    if (lin) return bias ? lin->bias : lin->w;
+    return part == LT_PART_POSITIONS   ? m->pos_tab
+           : part == LT_PART_TYPES     ? m->type_tab
+           : part == LT_PART_REL_TABLE ? m->rel_tab
+           : part == LT_PART_Q_NORM    ? b->q_norm
+           : part == LT_PART_K_NORM    ? b->k_norm
+                                       : NULL;
+}
+
 /* Elements of one part that are wrong, missing, or held twice without reason, over all ranks of m. */
 static int64_t wrong_in(toy *t, const lt_model *m, int tp, int part, int l, bool bias) {
     const lt_arch *a = &t->arch;
@@ -131,16 +169,17 @@ static int64_t wrong_in(toy *t, const lt_model *m, int tp, int part, int l, bool
 #define OF(lin, at) (bias ? (const void *)(b->lin.bias + (at)) : (const void *)((const float *)b->lin.w + (at)*b->lin.K))
         switch (part) {
         case LT_PART_TOKENS:
-            put_part(&s, c.v0, c.v1 - c.v0, 0, K, m[r].tok, false);
-            break;
-        case LT_PART_POSITIONS:
-            put_part(&s, 0, N, 0, K, m[r].pos_tab, true);
-            break;
-        case LT_PART_TYPES:
-            put_part(&s, 0, N, 0, K, m[r].type_tab, true);
+        case LT_PART_HEAD:
+            put_part(&s, c.v0, c.v1 - c.v0, 0, K, part == LT_PART_HEAD ? m[r].head : m[r].tok, false);
             break;
         case LT_PART_Q:
             put_part(&s, c.h0 * D, c.H * D, 0, K, OF(q, 0), false);
+            break;
+        case LT_PART_POS_K:
+            put_part(&s, c.h0 * D, c.H * D, 0, K, OF(pos_k, 0), false);
+            break;
+        case LT_PART_POS_Q:
+            put_part(&s, c.h0 * D, c.H * D, 0, K, OF(pos_q, 0), false);
             break;
         case LT_PART_K:
             put_part(&s, c.kv0 * D, kv, 0, K, OF(kv, 0), a->Hkv < tp);
@@ -160,40 +199,98 @@ static int64_t wrong_in(toy *t, const lt_model *m, int tp, int part, int l, bool
         case LT_PART_DOWN:
             put_part(&s, 0, N, bias ? 0 : c.f0, bias ? 1 : c.F, OF(down, 0), bias);
             break;
-        default: { /* norms of branches */
-            const lt_norm_weights *n = &b->norm[(part - LT_PART_NORM) / 3][(part - LT_PART_NORM) % 3];
-            put_part(&s, 0, N, 0, 1, bias ? n->b : n->w, true);
-        }
+        default:
+            if (mirrored(&m[r], part, l, bias))
+                put_part(&s, 0, N, 0, K, mirrored(&m[r], part, l, bias), true);
+            else
+                wrong++;
         }
 #undef OF
     }
-    bool plus_one = part >= LT_PART_NORM && !bias && a->norm_plus_one;
+    bool plus_one = toy_is_norm(part) && !bias && a->norm_plus_one;
     for (int64_t i = 0; i < N * K; i++) wrong += !(s.x[i] == t->w[part][l][bias][i] + plus_one); /* NaN too */
     free(s.x);
     return wrong + s.wrong;
 }
 
+/* Does the model have the part?  Those that stand in tensors of others (QKV, GATE_UP, Q_BIAS, V_BIAS) are looked for there. */
 static bool there(const lt_arch *a, int part, bool bias) {
-    if (part >= LT_PART_NORM)
+    const lt_relative *r = &a->relative;
+    if (part >= LT_PART_NORM && part < LT_NORM_PARTS)
         return lt_model_impl_has_norm(a, (part - LT_PART_NORM) / 3, (part - LT_PART_NORM) % 3) && (!bias || a->norm_bias);
-    if (part == LT_PART_GATE && !a->glu) return false;
-    if (part == LT_PART_POSITIONS) return !bias && a->positions == LT_POS_TABLE;
-    if (part == LT_PART_TYPES) return !bias && a->types > 0;
-    return part == LT_PART_TOKENS ? !bias : !bias || (a->biases & toy_bias_bit(part)) != 0;
+    switch (part) {
+    case LT_PART_QKV:
+    case LT_PART_GATE_UP:
+    case LT_PART_Q_BIAS:
+    case LT_PART_V_BIAS:
+        return false;
+    case LT_PART_TOKENS:
+        return !bias;
+    case LT_PART_HEAD:
+        return !bias && !a->tied;
+    case LT_PART_POSITIONS:
+        return !bias && a->positions == LT_POS_TABLE;
+    case LT_PART_TYPES:
+        return !bias && a->types > 0;
+    case LT_PART_EMBED_NORM:
+        return a->embed_norm && (!bias || a->norm_bias);
+    case LT_PART_FINAL_NORM:
+        return a->final_norm && (!bias || a->norm_bias);
+    case LT_PART_Q_NORM:
+    case LT_PART_K_NORM:
+        return !bias && a->qk_norm;
+    case LT_PART_REL_TABLE:
+        return !bias && lt_arch_is_relative(a);
+    case LT_PART_REL_NORM:
+        return r->norm && (!bias || a->norm_bias);
+    case LT_PART_CONV:
+        return a->conv_kernel > 0;
+    case LT_PART_CONV_NORM:
+        return a->conv_kernel > 0 && (!bias || a->norm_bias);
+    case LT_PART_POOLER:
+        return with_pooler;
+    case LT_PART_GATE:
+        return a->glu && (!bias || a->biases & LT_BIAS_GATE);
+    case LT_PART_POS_K:
+    case LT_PART_POS_Q:
+        if (r->shared || !(part == LT_PART_POS_K ? r->c2p : r->p2c)) return false;
+        break;
+    default:
+        break;
+    }
+    return !bias || (a->biases & toy_bias_bit(part)) != 0;
+}
+
+/* Does it stand once, not once a layer? */
+static bool is_once(int part) {
+    return part <= LT_PART_POOLER || part == LT_PART_HEAD || part == LT_PART_REL_TABLE || part == LT_PART_REL_NORM ||
+           part == LT_PART_CONV || part == LT_PART_CONV_NORM;
 }
 
 /* Over all parts. */
 static int64_t wrong_in_all(toy *t, const lt_model *m, int tp) {
-    static const int parts[] = {LT_PART_TOKENS,     LT_PART_POSITIONS,  LT_PART_TYPES,      LT_PART_Q,
-                                LT_PART_K,          LT_PART_V,          LT_PART_O,          LT_PART_GATE,
-                                LT_PART_UP,         LT_PART_DOWN,       LT_NORM_PART(0, 0), LT_NORM_PART(0, 1),
-                                LT_NORM_PART(0, 2), LT_NORM_PART(1, 0), LT_NORM_PART(1, 1), LT_NORM_PART(1, 2)};
     int64_t wrong = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        for (int l = 0; l < (parts[i] <= LT_PART_TYPES ? 1 : LAYERS); l++)
+    for (int part = LT_PART_END + 1; part < LT_PARTS; part++)
+        for (int l = 0; l < (is_once(part) ? 1 : LAYERS); l++)
             for (int bias = 0; bias < 2; bias++)
-                if (there(&t->arch, parts[i], bias)) wrong += wrong_in(t, m, tp, parts[i], l, bias);
+                if (there(&t->arch, part, bias)) wrong += wrong_in(t, m, tp, part, l, bias);
     return wrong;
+}
+
+/* One number of each part that should be another: it alone is wrong. */
+static void check_controls(toy *t, const lt_model *m, int tp) {
+    for (int part = LT_PART_END + 1; part < LT_PARTS; part++) {
+        int64_t N, K;
+        int l = is_once(part) ? 0 : LAYERS - 1;
+        if (!there(&t->arch, part, false)) continue;
+        toy_shape(&t->arch, part, &N, &K);
+        double *x = &t->w[part][l][0][below(N * K)];
+        *x += 0.5;
+        TEST_REPORT(wrong_in(t, m, tp, part, l, false) == 1, "architecture %u, tp %d: a number of part %d is not noticed", number, tp,
+                    part);
+        *x -= 0.5;
+        noticed[part]++;
+    }
 }
 
 /* Does the architecture have such a cut, so that shifting it must be seen? */
@@ -220,6 +317,7 @@ static void check_arch(toy *t, lt_grid *world, const char *dir, int64_t counts[3
         TEST_REPORT(wrong == 0, "architecture %u, tp %d: %lld elements are wrong (H %d, Hkv %d, D %d, C %lld, F %lld, V %lld, biases %d)",
                     number, tp, (long long)wrong, t->arch.H, t->arch.Hkv, t->arch.D, (long long)t->arch.C, (long long)t->arch.F,
                     (long long)t->arch.V, t->arch.biases);
+        check_controls(t, m, tp);
         counts[0]++;
         counts[1] += lt_arch_widest(&t->arch, tp, NULL) > 1;
         if (can_shift(&t->arch, tp, shift)) { /* negative control */
@@ -249,14 +347,23 @@ int main(void) {
                       .qkv = (lt_layout)below(3),
                       .turned = below(2),
                       .fused_up = below(2)};
+        now.bare = now.fused && below(3) == 0;
         if (number == 0) now.fused = true, now.qkv = LT_LAYOUT_GROUPS;
         make_toy(&now, rows, &t);
+        with_pooler = below(2);
+        add_rows(&t.arch, rows);
+        for (const lt_row *row = rows; row->part != LT_PART_END; row++) drawn[row->part]++;
         check_arch(&t, &world, dir, counts);
         toy_free(&t);
     }
     printf("%d architectures, %lld cuts of them, %lld uneven, %lld controls\n", ARCHS, (long long)counts[0], (long long)counts[1],
            (long long)counts[2]);
     CHECK(counts[1] > counts[0] / 2 && counts[2] > counts[0] / 2);
+    for (int part = LT_PART_END + 1; part < LT_PARTS; part++) {
+        bool in_others = part == LT_PART_QKV || part == LT_PART_GATE_UP || part == LT_PART_Q_BIAS || part == LT_PART_V_BIAS;
+        TEST_REPORT(drawn[part] > 0, "no file had part %d", part);
+        TEST_REPORT(in_others || noticed[part] > 0, "part %d was never compared", part);
+    }
     (void)snprintf(path, sizeof path, "%s/model.safetensors", dir);
     (void)unlink(path);
     CHECK(rmdir(dir) == 0);

@@ -117,22 +117,30 @@ static void embed_by_hand(void) {
 
 static void gather_scatter(int64_t rows, int64_t C, lt_dtype dt) {
     int64_t big_rows = 3 * rows + 1;
-    lt_arr big = test_random(big_rows * C, dt, 1), small[3], sum[3];
+    lt_arr big = test_random(big_rows * C, dt, 1), other = test_random(rows * C, dt, 2), small[3], sum[3], put[3];
     int32_t index[64];
     for (int64_t t = 0; t < rows; t++) index[t] = (int32_t)(3 * (rows - 1 - t) + 1);
     for (int i = 0; i < 3; i++) {
         lt_ctx c = ctx_number(i);
         small[i] = test_new(rows * C, dt);
         sum[i] = test_copy(big, big_rows * C);
+        put[i] = test_copy(big, big_rows * C);
         struct lt_rows_args a = {.rows = rows, .C = C, .index = index, .big = sum[i], .small = small[i]};
         CHECK_OK(c.ops->gather_rows(&c, &a));
         CHECK_OK(c.ops->scatter_add_rows(&c, &a));
+        a.big = put[i];
+        a.small = other;
+        CHECK_OK(c.ops->put_rows(&c, &a));
     }
     CHECK(test_same_bits(small[0], small[2], rows * C) && test_same_bits(small[0], small[1], rows * C));
     for (int64_t t = 0; t < rows; t++) CHECK(test_same_bits(lt_arr_at(small[0], t * C), lt_arr_at(big, index[t] * C), C));
     test_close("rows", sum[0], sum[2], big_rows * C, "scatter");
     CHECK(test_same_bits(sum[0], sum[1], big_rows * C));
     for (int64_t t = 0; t < rows; t++) CHECK(test_get(sum[0], index[t] * C) == 2 * test_get(big, index[t] * C));
+    CHECK(test_same_bits(put[0], put[2], big_rows * C) && test_same_bits(put[0], put[1], big_rows * C));
+    for (int64_t r = 0; r < big_rows; r++) /* row 3 k + 1 is row rows - 1 - k of the small array, but for the last; others stay */
+        CHECK(test_same_bits(lt_arr_at(put[0], r * C),
+                             r % 3 == 1 && r / 3 < rows ? lt_arr_at(other, (rows - 1 - r / 3) * C) : lt_arr_at(big, r * C), C));
     tests_free();
 }
 

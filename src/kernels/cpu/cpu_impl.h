@@ -92,6 +92,7 @@ lt_status lt_cpu_embed_fwd(const lt_ctx *c, const struct lt_embed_args *a);
 lt_status lt_cpu_embed_bwd(const lt_ctx *c, const struct lt_embed_args *a);
 lt_status lt_cpu_logits(const lt_ctx *c, const struct lt_logits_args *a);
 lt_status lt_cpu_gather_rows(const lt_ctx *c, const struct lt_rows_args *a);
+lt_status lt_cpu_put_rows(const lt_ctx *c, const struct lt_rows_args *a);
 lt_status lt_cpu_scatter_add_rows(const lt_ctx *c, const struct lt_rows_args *a);
 lt_status lt_cpu_unfold(const lt_ctx *c, const struct lt_unfold_args *a);
 lt_status lt_cpu_fold(const lt_ctx *c, const struct lt_unfold_args *a);

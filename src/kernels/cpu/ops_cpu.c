@@ -36,6 +36,7 @@ static const lt_ops table = {
     .embed_bwd = lt_cpu_embed_bwd,
     .logits = lt_cpu_logits,
     .gather_rows = lt_cpu_gather_rows,
+    .put_rows = lt_cpu_put_rows,
     .scatter_add_rows = lt_cpu_scatter_add_rows,
     .unfold = lt_cpu_unfold,
     .fold = lt_cpu_fold,

@@ -4,21 +4,31 @@
 #include "kernels/cpu/cpu_impl.h"
 #include <string.h>
 
+/* Row `to` of y := row `from` of x. */
+static void copy_row(int64_t C, lt_arr x, int64_t from, lt_arr y, int64_t to) {
+    for (int64_t i0 = 0; i0 < C; i0 += LT_CPU_CHUNK) {
+        float in[LT_CPU_CHUNK], out[LT_CPU_CHUNK];
+        int64_t n = lt_cpu_min(LT_CPU_CHUNK, C - i0), at = to * C + i0;
+        const float *row = lt_cpu_load(x, from * C + i0, n, in);
+        float *target = lt_cpu_target(y, at, out);
+        memcpy(target, row, (size_t)n * sizeof *target);
+        lt_cpu_store(y, at, n, target);
+    }
+}
+
 lt_status lt_cpu_gather_rows(const lt_ctx *c, const struct lt_rows_args *a) {
 #pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->C))
-    for (int64_t t = 0; t < a->rows; t++)
-        for (int64_t i0 = 0; i0 < a->C; i0 += LT_CPU_CHUNK) {
-            float buf[LT_CPU_CHUNK], buf_out[LT_CPU_CHUNK];
-            int64_t n = lt_cpu_min(LT_CPU_CHUNK, a->C - i0), at = t * a->C + i0;
-            const float *big = lt_cpu_load(a->big, a->index[t] * a->C + i0, n, buf);
-            float *small = lt_cpu_target(a->small, at, buf_out);
-            memcpy(small, big, (size_t)n * sizeof *small);
-            lt_cpu_store(a->small, at, n, small);
-        }
+    for (int64_t t = 0; t < a->rows; t++) copy_row(a->C, a->big, a->index[t], a->small, t);
     return LT_OK;
 }
 
 /* Rows of big are distinct, so no two threads write the same one. */
+lt_status lt_cpu_put_rows(const lt_ctx *c, const struct lt_rows_args *a) {
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->C))
+    for (int64_t t = 0; t < a->rows; t++) copy_row(a->C, a->small, t, a->big, a->index[t]);
+    return LT_OK;
+}
+
 lt_status lt_cpu_scatter_add_rows(const lt_ctx *c, const struct lt_rows_args *a) {
 #pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->C))
     for (int64_t t = 0; t < a->rows; t++)

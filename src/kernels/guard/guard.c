@@ -145,6 +145,7 @@ static void *guard_view(const lt_ctx *c, void *p, size_t bytes) {
     X(embed_bwd, const struct lt_embed_args *)                                                                                             \
     X(logits, const struct lt_logits_args *)                                                                                               \
     X(gather_rows, const struct lt_rows_args *)                                                                                            \
+    X(put_rows, const struct lt_rows_args *)                                                                                               \
     X(scatter_add_rows, const struct lt_rows_args *)                                                                                       \
     X(unfold, const struct lt_unfold_args *)                                                                                               \
     X(fold, const struct lt_unfold_args *)                                                                                                 \

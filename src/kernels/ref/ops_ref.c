@@ -33,6 +33,7 @@ static const lt_ops table = {
     .embed_bwd = lt_ref_embed_bwd,
     .logits = lt_ref_logits,
     .gather_rows = lt_ref_gather_rows,
+    .put_rows = lt_ref_put_rows,
     .scatter_add_rows = lt_ref_scatter_add_rows,
     .unfold = lt_ref_unfold,
     .fold = lt_ref_fold,

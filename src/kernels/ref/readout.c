@@ -7,6 +7,12 @@ lt_status lt_ref_gather_rows(const lt_ctx *c, const struct lt_rows_args *a) {
     return LT_OK;
 }
 
+lt_status lt_ref_put_rows(const lt_ctx *c, const struct lt_rows_args *a) {
+    for (int64_t t = 0; t < a->rows; t++)
+        for (int64_t i = 0; i < a->C; i++) lt_ref_put(a->big, a->index[t] * a->C + i, lt_ref_get(a->small, t * a->C + i));
+    return LT_OK;
+}
+
 lt_status lt_ref_scatter_add_rows(const lt_ctx *c, const struct lt_rows_args *a) {
     for (int64_t t = 0; t < a->rows; t++)
         for (int64_t i = 0; i < a->C; i++) {

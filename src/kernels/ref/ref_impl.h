@@ -36,6 +36,7 @@ lt_status lt_ref_embed_fwd(const lt_ctx *c, const struct lt_embed_args *a);
 lt_status lt_ref_embed_bwd(const lt_ctx *c, const struct lt_embed_args *a);
 lt_status lt_ref_logits(const lt_ctx *c, const struct lt_logits_args *a);
 lt_status lt_ref_gather_rows(const lt_ctx *c, const struct lt_rows_args *a);
+lt_status lt_ref_put_rows(const lt_ctx *c, const struct lt_rows_args *a);
 lt_status lt_ref_scatter_add_rows(const lt_ctx *c, const struct lt_rows_args *a);
 lt_status lt_ref_unfold(const lt_ctx *c, const struct lt_unfold_args *a);
 lt_status lt_ref_fold(const lt_ctx *c, const struct lt_unfold_args *a);

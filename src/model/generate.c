@@ -1,0 +1,312 @@
+/* The loop that writes texts; see generate.h.
+ *
+ * A place of the cache is a seat.  What its sequence holds there and what comes next are numbers on the host, the same on all ranks of a tensor-parallel group.
+ *
+ *     while seats are taken or prompts wait
+ *         seat waiting prompts; pack: the last token of each sequence that is written, then rows of prompts as far as there is room
+ *         forward with the cache, scores of the sequences whose prompt has been read
+ *         one message of the group: who cannot go on, and words or scores
+ *         every rank decides, tells take(), frees seats
+ *
+ * Data-parallel groups take every dp_size-th prompt and meet again at the end. */
+#include "model/model_impl.h"
+
+#include "base/fault.h"
+#include "base/signal.h"
+#include "model/generate.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct seat {
+    int64_t prompt; /* -1 = free */
+    int64_t read;   /* of its tokens */
+    int32_t rows;   /* in the cache */
+    int64_t written;
+    int32_t last; /* token, not in the cache yet */
+} seat;
+
+/* What a rank tells its group in a step: this, then for each sequence that goes on its best word, or its scores. */
+typedef struct head_of_message {
+    int64_t status; /* of a rank that cannot go on */
+} head_of_message;
+typedef struct best_word {
+    float score;
+    int32_t id; /* -1: no score is a number */
+} best_word;
+
+typedef struct loop {
+    lt_model *m;
+    const lt_generate_args *a;
+    lt_cache *cache;
+    lt_pack pack;
+    int64_t seats, room, next; /* rows that a sequence may take; first prompt that waits */
+    seat *seat;                /* [seats] */
+    int64_t *speaker;          /* [seats] of the pack at hand: seats whose next token is due, */
+    int64_t *row, n_speakers;  /* and their rows of the read-out */
+    float *score;              /* [seats, v1 - v0] host */
+    int64_t widest;            /* words of the rank that has most */
+    size_t row_bytes;          /* of a sequence in a message */
+    unsigned char *mine, *all; /* messages: this rank's, [tp] */
+    float *whole;              /* [threads][2][V] scores of all words, scratch; NULL where the best is taken */
+    int32_t *token;            /* [seats] what was decided, by speaker */
+    lt_generate_counts *counts;
+    lt_status status; /* of this rank, for the next message */
+} loop;
+
+/* ---- sizes ---- */
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+
+int64_t lt_generate_room(const lt_arch *arch, const lt_generate_args *a, int64_t longest) {
+    return least(a->front.prompt_rows + longest + a->max_tokens - 1, arch->max_pos - a->front.prefix_len); /* the last token is not read */
+}
+
+/* Rows of a pack: of the sequences that are written, and of a prompt the prompt rows and a token at least. */
+static int64_t pack_rows(const lt_generate_args *a, int64_t longest) {
+    int64_t B = least(a->batch, a->n), prompt = a->front.prompt_rows + longest;
+    return most(least(a->rows, B * prompt), B + a->front.prompt_rows);
+}
+
+void lt_generate_limits(const lt_arch *arch, const lt_generate_args *a, int64_t longest, lt_model_limits *lim) {
+    int64_t B = least(a->batch, a->n), room = lt_generate_room(arch, a, longest);
+    lim->tokens = most(lim->tokens, pack_rows(a, longest));
+    lim->seqs = most(lim->seqs, B);
+    lim->max_len = most(lim->max_len, room);
+    lim->P_max = most(lim->P_max, a->front.prefix_len);
+    lim->positions = most(lim->positions, room + a->front.prefix_len);
+    lim->scored = most(lim->scored, B);
+}
+
+/* ---- life ---- */
+
+static lt_status check(const loop *k) {
+    const lt_generate_args *a = k->a;
+    const lt_arch *arch = &k->m->arch;
+    LT_ASSERT(a->n > 0 && a->batch > 0 && a->max_tokens > 0 && k->m->with_head && k->seats <= k->m->limits.scored);
+    for (int64_t i = 0; i < a->n; i++) {
+        int64_t len = a->offset[i + 1] - a->offset[i], rows = len + a->front.prompt_rows;
+        LT_CHECK(len > 0, LT_ERR_FORMAT, "text %lld gives no tokens", (long long)i + 1);
+        LT_CHECK(rows + a->front.prefix_len <= arch->max_pos, LT_ERR_SHAPE,
+                 "text %lld has %lld tokens, but this model has %lld positions%s: shorten it", (long long)i + 1, (long long)len,
+                 (long long)arch->max_pos, rows > len || a->front.prefix_len ? ", of which the trial's prompt or prefix takes some" : "");
+    }
+    return LT_OK;
+}
+
+static lt_status prepare(loop *k) {
+    const lt_generate_args *a = k->a;
+    lt_model *m = k->m;
+    int64_t longest = 0, V = m->arch.V;
+    bool draws = a->sampling.temperature > 0;
+    k->seats = least(a->batch, (a->n + m->grid->dp_size - 1) / m->grid->dp_size);
+    LT_TRY(LT_FAULT_POINT("generate.local"));
+    for (int64_t i = 0; i < a->n; i++) longest = most(longest, a->offset[i + 1] - a->offset[i]);
+    LT_TRY(check(k));
+    for (int r = 0; r < m->grid->tp_size; r++) {
+        lt_cut cut = lt_arch_cut(&m->arch, m->grid->tp_size, r);
+        k->widest = most(k->widest, cut.v1 - cut.v0);
+    }
+    k->room = least(lt_generate_room(&m->arch, a, longest), m->limits.max_len); /* planned with another front there may be less */
+    k->next = m->grid->dp_rank;
+    k->row_bytes = draws ? (size_t)k->widest * sizeof(float) : sizeof(best_word);
+    LT_TRY(lt_pack_create(pack_rows(a, longest), k->seats, &k->pack));
+    LT_TRY(lt_calloc(&k->seat, k->seats, sizeof *k->seat, "sequences"));
+    LT_TRY(lt_calloc(&k->speaker, k->seats, sizeof *k->speaker, "sequences"));
+    LT_TRY(lt_calloc(&k->row, k->seats, sizeof *k->row, "sequences"));
+    LT_TRY(lt_calloc(&k->token, k->seats, sizeof *k->token, "sequences"));
+    LT_TRY(lt_calloc(&k->score, k->seats * (m->v1 - m->v0), sizeof *k->score, "scores"));
+    LT_TRY(lt_calloc(&k->mine, (int64_t)(sizeof(head_of_message) + (size_t)k->seats * k->row_bytes), 1, "scores"));
+    LT_TRY(lt_calloc(&k->all, m->grid->tp_size * (int64_t)(sizeof(head_of_message) + (size_t)k->seats * k->row_bytes), 1, "scores"));
+    if (draws) LT_TRY(lt_calloc(&k->whole, m->ctx.threads * 2 * V, sizeof *k->whole, "scores"));
+    for (int64_t i = 0; i < k->seats; i++) k->seat[i].prompt = -1;
+    return LT_OK;
+}
+
+static void finish(loop *k) {
+    void *const owned[] = {k->seat, k->speaker, k->row, k->token, k->score, k->mine, k->all, k->whole};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
+    lt_pack_destroy(&k->pack);
+    lt_cache_destroy(&k->cache);
+}
+
+/* ---- a step ---- */
+
+static int64_t length(const loop *k, const seat *s) { return k->a->offset[s->prompt + 1] - k->a->offset[s->prompt]; }
+
+/* Adds rows of a seat's sequence. */
+static lt_status add(loop *k, int64_t i, lt_pack_seq seq) {
+    seat *s = &k->seat[i];
+    seq.segment = seq.n;
+    seq.slot = k->a->front.slot;
+    seq.prefix_len = k->a->front.prefix_len;
+    seq.start = s->rows;
+    seq.home = (int32_t)i;
+    s->rows += (int32_t)(seq.prompt_rows + seq.n);
+    if (s->read == length(k, s)) {
+        k->row[k->n_speakers] = k->pack.n_seq;
+        k->speaker[k->n_speakers++] = i;
+    }
+    return lt_pack_add(&k->pack, &seq);
+}
+
+/* The next rows of a prompt, as many as have room. */
+static lt_status add_prompt(loop *k, int64_t i) {
+    const lt_generate_args *a = k->a;
+    seat *s = &k->seat[i];
+    int64_t prompt_rows = s->read == 0 ? a->front.prompt_rows : 0, room = k->pack.max_tok - k->pack.n_tok - prompt_rows;
+    if (room < 1) return LT_OK;
+    const int32_t *tokens = a->tokens + a->offset[s->prompt] + s->read;
+    int64_t n = least(room, length(k, s) - s->read);
+    s->read += n;
+    k->counts->read += prompt_rows + n;
+    return add(k, i, (lt_pack_seq){.tokens = tokens, .n = n, .prompt = a->front.prompt, .prompt_rows = prompt_rows});
+}
+
+/* The next pack; empty when all is written. */
+static lt_status fill(loop *k) {
+    lt_pack_clear(&k->pack);
+    k->n_speakers = 0;
+    for (int64_t i = 0; i < k->seats; i++) {
+        if (k->seat[i].prompt >= 0 || k->next >= k->a->n) continue;
+        k->seat[i] = (seat){.prompt = k->next};
+        k->next += k->m->grid->dp_size;
+    }
+    for (int64_t i = 0; i < k->seats; i++)
+        if (k->seat[i].prompt >= 0 && k->seat[i].written) LT_TRY(add(k, i, (lt_pack_seq){.tokens = &k->seat[i].last, .n = 1}));
+    for (int64_t i = 0; i < k->seats; i++)
+        if (k->seat[i].prompt >= 0 && !k->seat[i].written) LT_TRY(add_prompt(k, i));
+    return LT_OK;
+}
+
+/* Scores of the rows that were read out, this rank's words, into its message. */
+static lt_status write_message(loop *k, const lt_readout_rows *rows) {
+    lt_model *m = k->m;
+    int64_t V = m->v1 - m->v0;
+    unsigned char *at = k->mine + sizeof(head_of_message);
+    if (k->n_speakers == 0) return LT_OK;
+    LT_TRY(lt_ctx_download(&m->ctx, k->score, lt_model_logits(m, rows), (size_t)(rows->n * V) * sizeof *k->score));
+    for (int64_t i = 0; i < k->n_speakers; i++, at += k->row_bytes) {
+        const float *score = k->score + k->row[i] * V;
+        if (k->whole) {
+            memcpy(at, score, (size_t)V * sizeof *score);
+            continue;
+        }
+        int64_t best = lt_sample_best(score, V);
+        best_word word = {best < 0 ? 0 : score[best], best < 0 ? -1 : (int32_t)(m->v0 + best)};
+        memcpy(at, &word, sizeof word);
+    }
+    return LT_OK;
+}
+
+static const unsigned char *message_of(const loop *k, int rank) {
+    return k->all + (size_t)rank * (sizeof(head_of_message) + (size_t)k->n_speakers * k->row_bytes);
+}
+
+/* The best word of all ranks for speaker i; of equals the lowest, which is on the first rank. */
+static int32_t best_of(const loop *k, int64_t i) {
+    best_word best = {0, -1}, word;
+    for (int r = 0; r < k->m->grid->tp_size; r++) {
+        memcpy(&word, message_of(k, r) + sizeof(head_of_message) + (size_t)i * k->row_bytes, sizeof word);
+        if (word.id >= 0 && (best.id < 0 || word.score > best.score)) best = word;
+    }
+    return best.id;
+}
+
+static int32_t drawn_of(const loop *k, int64_t i) {
+    const lt_model *m = k->m;
+    const seat *s = &k->seat[k->speaker[i]];
+    float *score = k->whole + omp_get_thread_num() * 2 * m->arch.V;
+    for (int r = 0; r < m->grid->tp_size; r++) {
+        lt_cut cut = lt_arch_cut(&m->arch, m->grid->tp_size, r);
+        memcpy(score + cut.v0, message_of(k, r) + sizeof(head_of_message) + (size_t)i * k->row_bytes,
+               (size_t)(cut.v1 - cut.v0) * sizeof *score);
+    }
+    return (int32_t)lt_sample(&k->a->sampling, score, m->arch.V, (uint64_t)s->prompt, (uint32_t)s->written, score + m->arch.V);
+}
+
+/* Collective(tp).  The one message of a step, and what it says: the token of every speaker, or that some rank cannot go on. */
+static lt_status exchange(loop *k) {
+    lt_grid *g = k->m->grid;
+    head_of_message head = {.status = k->status};
+    memcpy(k->mine, &head, sizeof head);
+    lt_allgather_host(g->tp, k->mine, sizeof head + (size_t)k->n_speakers * k->row_bytes, k->all);
+    for (int r = 0; r < g->tp_size; r++) {
+        memcpy(&head, message_of(k, r), sizeof head);
+        if (head.status != LT_OK) return lt_agree(g->tp, k->status);
+    }
+#pragma omp parallel for schedule(dynamic, 1) num_threads(k->whole ? k->m->ctx.threads : 1)
+    for (int64_t i = 0; i < k->n_speakers; i++) k->token[i] = k->whole ? drawn_of(k, i) : best_of(k, i);
+    return LT_OK;
+}
+
+/* How a sequence stands behind its newest token. */
+static lt_end end_of(const loop *k, const seat *s) {
+    for (int e = 0; e < k->a->n_eos; e++)
+        if (k->a->eos[e] == s->last) return LT_END_EOS;
+    return s->written == k->a->max_tokens || s->rows == k->room ? LT_END_LENGTH : LT_END_NOT;
+}
+
+static lt_status take_tokens(loop *k) {
+    for (int64_t i = 0; i < k->n_speakers; i++) {
+        seat *s = &k->seat[k->speaker[i]];
+        LT_CHECK(k->token[i] >= 0, LT_ERR_NUMERIC, "no score of the next token of text %lld is a number: are the weights damaged?",
+                 (long long)s->prompt + 1);
+        s->last = k->token[i];
+        s->written++;
+        k->counts->written++;
+        lt_end end = end_of(k, s);
+        int64_t prompt = s->prompt;
+        if (end != LT_END_NOT) {
+            s->prompt = -1;
+            k->counts->finished++;
+        }
+        LT_TRY(k->a->take(k->a->arg, prompt, k->token[i], end));
+    }
+    return LT_OK;
+}
+
+static lt_status check_stop(const loop *k) {
+    LT_TRY(LT_FAULT_POINT("generate.step"));
+    LT_CHECK(
+        !lt_signal_pending(), LT_ERR_STOPPED,
+        "stopped by a signal while texts were written: %lld are finished (%lld tokens written); run the same command again to start anew",
+        (long long)k->counts->finished, (long long)k->counts->written);
+    return LT_OK;
+}
+
+/* Collective(tp).  One pack; *more false when there was none. */
+static lt_status step(loop *k, bool *more) {
+    lt_model *m = k->m;
+    lt_readout_rows rows;
+    lt_status st = fill(k);
+    if (st != LT_OK) lt_fatal(m->grid->world, st);
+    *more = k->pack.n_seq > 0;
+    if (!*more) return lt_agree(m->grid->tp, k->status);
+    lt_model_forward(m, &(lt_forward_args){.pack = &k->pack, .bank = k->a->front.bank, .cache = k->cache, .readout = LT_READ_LAST}, &rows);
+    LT_KEEP(k->status, write_message(k, &rows));
+    LT_KEEP(k->status, check_stop(k));
+    LT_TRY(exchange(k));
+    k->counts->steps++;
+    k->status = take_tokens(k);
+    lt_comm_progress(m->grid->world);
+    return LT_OK;
+}
+
+lt_status lt_generate(lt_model *m, const lt_generate_args *a, lt_generate_counts *counts) {
+    loop k = {.m = m, .a = a, .counts = counts};
+    bool more = true;
+    double since = lt_time_s();
+    *counts = (lt_generate_counts){0};
+    lt_status st = lt_agree(m->grid->world, prepare(&k));
+    if (st == LT_OK) st = lt_cache_create(m, k.seats, k.room, &k.cache);
+    if (st == LT_OK) {
+        while (more && st == LT_OK) st = step(&k, &more);
+        st = lt_agree(m->grid->world, st);
+    }
+    counts->seconds = lt_time_s() - since;
+    finish(&k);
+    return st;
+}

@@ -1,0 +1,81 @@
+#pragma once
+/* Text generation: a cache of keys and values, and the loop that keeps it busy.
+ *
+ * The cache holds `seqs` sequences with room for `room` rows each, per layer [seqs * room, 2 * Hkvl * D] in the compute type: the form in which a block makes
+ * them.  A forward with a cache (lt_forward_args) puts the keys and values of its rows behind those that are there and lets its queries see both; nobody
+ * else knows of it, for a mask says which keys a query sees by their place in the sequence.  What a sequence holds is the caller's to know (pack.h:
+ * start, home); a place in the cache is free for another sequence as soon as its own has ended.
+ *
+ * lt_generate continues any number of prompts.  Every step is one pack: a row of each sequence that is being written, and as many rows of waiting prompts
+ * as have room, so that reading prompts fills what writing leaves.  A sequence that ends gives its place to the next prompt at once.
+ *
+ * Which token comes next is decided by every rank, from the same numbers: where the best is taken (temperature 0) the ranks exchange their best words, else
+ * their scores.  In the same message goes the wish to end: a signal, or a caller that cannot go on. */
+
+#include "model/model.h"
+#include "model/sample.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Collective(world).  Places for seqs sequences of at most room rows, prompt rows included; the model must be planned.  m must outlive it.  Errors: CONFIG
+ * (layers that see both ways), NOMEM (agreed; the size is told). */
+lt_status lt_cache_create(lt_model *m, int64_t seqs, int64_t room, lt_cache **cache);
+/* Local.  Accepts NULL inside; sets NULL. */
+void lt_cache_destroy(lt_cache **cache);
+/* Local.  Bytes that such a cache takes on this rank. */
+size_t lt_cache_bytes(const lt_model *m, int64_t seqs, int64_t room);
+
+typedef enum lt_end {
+    LT_END_NOT,
+    LT_END_EOS,
+    LT_END_LENGTH
+} lt_end; /* goes on; ended by an end-of-text token; by max_tokens, or positions ran out */
+
+/* What stands before every text, from a trained trial. */
+typedef struct lt_front {
+    const lt_bank *bank;         /* NULL = nothing */
+    int32_t slot, prefix_len;    /* bank slot, -1 = none; its keys: positions of the text begin behind them */
+    int64_t prompt, prompt_rows; /* first prompt row and their number */
+} lt_front;
+static const lt_front lt_front_none = {.slot = -1};
+
+typedef struct lt_generate_args {
+    int64_t n; /* prompts */
+    const int32_t *tokens;
+    const int64_t *offset; /* [n + 1] prompt i: tokens[offset[i]] .. tokens[offset[i + 1] - 1], at least one */
+    lt_front front;
+    int64_t max_tokens; /* most new tokens of a prompt, at least 1 */
+    lt_sampling sampling;
+    const int32_t *eos; /* [n_eos] tokens that end a text */
+    int n_eos;
+    int64_t batch; /* sequences at once */
+    int64_t rows;  /* of a pack that prompts may fill; more where a step needs more */
+    /* Called on every rank as a token of a prompt is known, prompts mixed, tokens of one in order; a failure ends all.  end: as the last one sees it. */
+    lt_status (*take)(void *arg, int64_t prompt, int32_t token, lt_end end);
+    void *arg;
+} lt_generate_args;
+
+enum { LT_MAX_EOS = 64 };
+/* Local.  The tokens that end a text, as generation_config.json of a model folder says, else its config.json (eos_token_id, one or a list); there may be none.
+ * Errors: FORMAT. */
+lt_status lt_generate_eos(const char *dir, int32_t eos[LT_MAX_EOS], int *n);
+
+typedef struct lt_generate_counts {
+    int64_t read, written, finished, steps; /* tokens of prompts and prompt rows; new tokens; texts; forwards */
+    double seconds;                         /* of the whole */
+} lt_generate_counts;
+
+/* Local.  Sizes that lt_generate needs: widens limits (zeroed, or of other work of the same model) for prompts of at most `longest` tokens.  The model's
+ * positions limit what is written. */
+void lt_generate_limits(const lt_arch *arch, const lt_generate_args *a, int64_t longest, lt_model_limits *limits);
+/* Local.  Rows that the longest sequence takes in a cache. */
+int64_t lt_generate_room(const lt_arch *arch, const lt_generate_args *a, int64_t longest);
+/* Collective(world); one data-parallel group.  Continues the prompts; the model was planned with lt_generate_limits and loaded with its head.
+ * Errors: NOMEM, SHAPE (a prompt that leaves no position to write), those of take, STOPPED (a signal came; what take was told stands) (agreed). */
+lt_status lt_generate(lt_model *m, const lt_generate_args *a, lt_generate_counts *counts);
+
+#ifdef __cplusplus
+}
+#endif
