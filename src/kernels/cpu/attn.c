@@ -1,4 +1,5 @@
-/* Attention of the CPU back end: work split and workspace.  What is done to one unit stands in attn_fwd.c and attn_bwd.c.
+/* Attention of the CPU back end: work split and workspace.  What is done to one unit stands in attn_fwd.c and attn_bwd.c; forward of one query row a
+ * sequence goes its own way (attn_one.c).
  *
  * Units.  A unit is one sequence under one kv head and a chunk of the queries that read it, under all their heads.  They are ordered by bank slot, then
  * sequence, then head, and each of the T = ctx->threads shares takes a contiguous range of about equal cost.  A share is a function of the arguments and
@@ -99,7 +100,8 @@ size_t lt_cpu_attn_ws_bytes(const lt_ctx *c, const lt_dims *d) {
     lt_arena arena;
     lt_arena_measure(&arena, "attention");
     carve(&arena, c->threads, d);
-    return arena.used;
+    size_t one = lt_attn_impl_one_ws_bytes(c, d);
+    return arena.used > one ? arena.used : one;
 }
 
 static int32_t slot_of(const struct lt_attn_args *a, int64_t seq) { return a->bank ? a->plan->slot[seq] : -1; }
@@ -248,7 +250,7 @@ static lt_status run(const lt_ctx *c, const struct lt_attn_args *a, workspace *w
 
 lt_status lt_cpu_attn_fwd(const lt_ctx *c, const struct lt_attn_args *a) {
     workspace w;
-    LT_TRY(run(c, a, &w, lt_attn_impl_fwd, false));
+    LT_TRY(lt_attn_impl_one_serves(a) ? lt_attn_impl_one(c, a) : run(c, a, &w, lt_attn_impl_fwd, false));
     return LT_OK;
 }
 

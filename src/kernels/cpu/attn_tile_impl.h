@@ -126,3 +126,12 @@ void lt_attn_impl_rel_bwd(const lt_attn_unit *u, const lt_attn_tile *t, const lt
 /* Local.  Forward and backward of one unit; everything of the args that belongs to it is written, u->d_bank is added to. */
 void lt_attn_impl_fwd(const lt_attn_unit *u, const lt_attn_scratch *w);
 void lt_attn_impl_bwd(const lt_attn_unit *u, const lt_attn_scratch *w);
+
+/* attn_one.c: forward of one query row a sequence, without relative positions. */
+
+/* Local.  True if a call is that. */
+bool lt_attn_impl_one_serves(const struct lt_attn_args *a);
+/* Local.  attn_fwd for it.  Errors: INTERNAL. */
+lt_status lt_attn_impl_one(const lt_ctx *c, const struct lt_attn_args *a);
+/* Local.  Bytes of ctx->ws that it needs within the bounds d. */
+size_t lt_attn_impl_one_ws_bytes(const lt_ctx *c, const lt_dims *d);

@@ -115,9 +115,9 @@ lt_status lt_cpu_adamw(const lt_ctx *c, const struct lt_adamw_args *a);
 /* few.c: products of so few rows that reading W is what they cost. */
 
 /* Local.  True if linear_fwd is better done there; by the number of rows and the form of W alone. */
-bool lt_cpu_few_serves(const struct lt_linear_args *a);
+bool lt_cpu_impl_few_serves(const struct lt_linear_args *a);
 /* Local.  linear_fwd for such a call.  Errors: INTERNAL. */
-lt_status lt_cpu_few_linear(const lt_ctx *c, const struct lt_linear_args *a);
+lt_status lt_cpu_impl_few(const lt_ctx *c, const struct lt_linear_args *a);
 
 /* linear.c.  Local.  Copies n elements from a to the dense array out of another or the same type; round: through bf16 on the way. */
 void lt_cpu_impl_convert(const lt_ctx *c, int64_t n, lt_arr a, lt_arr out, bool round);

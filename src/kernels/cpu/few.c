@@ -6,7 +6,6 @@
  *
  * Workspace of a call: the rows of x, where they are not yet as the kernel takes them. */
 #include "kernels/cpu/few_impl.h"
-#include "kernels/cpu/vec_impl.h"
 
 enum {
     LAYER_ROWS = LT_VL == 16 ? 24 : 16, /* up to so many, layers of a model come here; measured: oneDNN is level at 28 rows (AVX2: 20) */
@@ -21,9 +20,6 @@ typedef struct product {
     int64_t ld_y; /* of resid too */
     const float *bias;
 } product;
-
-/* True if bf16 is multiplied by an instruction of the CPU. */
-static bool has_native(void) { return LT_VF_DOTS_BF16 && lt_cpu_level_now() >= LT_CPU_V4_BF16; }
 
 /* Words of row t of x as the kernel of panels takes them. */
 static void stage_words(const lt_few *f, lt_arr x, int64_t t, uint32_t *out) {
@@ -41,11 +37,11 @@ static void stage_words(const lt_few *f, lt_arr x, int64_t t, uint32_t *out) {
 /* Chooses the kernel for W of type dt and brings x into its form. */
 static lt_status prepare(const lt_ctx *c, product *p, lt_dtype dt, lt_arr x) {
     lt_few *f = &p->few;
-    bool panels = f->panel > 0, native = dt == LT_BF16 && has_native();
+    bool panels = f->panel > 0, native = dt == LT_BF16 && lt_few_impl_native();
     lt_arr staged = {c->ws, native ? LT_BF16 : LT_F32};
     int64_t row = panels ? 2 * f->words : f->K, padded = panels ? (f->rows + LT_FEW_PASS - 1) / LT_FEW_PASS * LT_FEW_PASS : f->rows;
     p->strip = panels ? f->panel : LT_FEW_STRIP;
-    p->kernel = panels ? lt_few_pairs_bf16 : native ? lt_few_dots_bf16 : dt == LT_BF16 ? lt_few_dots_wide : lt_few_dots_f32;
+    p->kernel = panels ? lt_few_impl_pairs : native ? lt_few_impl_dots_bf16 : dt == LT_BF16 ? lt_few_impl_dots_wide : lt_few_impl_dots_f32;
     f->x = x.p;
     if (!panels && x.dt == staged.dt && (native || dt == LT_F32)) return LT_OK;
     f->x = c->ws;
@@ -83,15 +79,16 @@ static void multiply(const lt_ctx *c, const product *p) {
     }
 }
 
-bool lt_cpu_few_serves(const struct lt_linear_args *a) {
+bool lt_cpu_impl_few_serves(const struct lt_linear_args *a) {
     int64_t panel, words;
     if (a->rows > LAYER_ROWS) return false;
-    return !a->lin->impl || (has_native() && lt_cpu_impl_panels(a->lin, &panel, &words) && panel % LT_VL == 0 && panel <= LT_FEW_STRIP);
+    return !a->lin->impl ||
+           (lt_few_impl_native() && lt_cpu_impl_panels(a->lin, &panel, &words) && panel % LT_VL == 0 && panel <= LT_FEW_STRIP);
 }
 
-lt_status lt_cpu_few_linear(const lt_ctx *c, const struct lt_linear_args *a) {
+lt_status lt_cpu_impl_few(const lt_ctx *c, const struct lt_linear_args *a) {
     const lt_lin *lin = a->lin;
-    product p = {.few = {.rows = a->rows, .N = lin->N, .K = lin->K, .w = lin->w},
+    product p = {.few = {.rows = a->rows, .N = lin->N, .K = lin->K, .w = lin->w, .ld = lin->K},
                  .y = a->y,
                  .resid = a->resid,
                  .ld_y = lin->N,
@@ -108,7 +105,7 @@ size_t lt_cpu_logits_ws_bytes(const lt_ctx *c, const lt_dims *d) {
 
 lt_status lt_cpu_logits(const lt_ctx *c, const struct lt_logits_args *a) {
     for (int64_t t = 0; t < a->rows; t += TABLE_ROWS) {
-        product p = {.few = {.rows = lt_cpu_min(TABLE_ROWS, a->rows - t), .N = a->V, .K = a->C, .w = a->tok},
+        product p = {.few = {.rows = lt_cpu_min(TABLE_ROWS, a->rows - t), .N = a->V, .K = a->C, .w = a->tok, .ld = a->C},
                      .y = lt_arr_f32(a->y + t * a->ld_y),
                      .ld_y = a->ld_y};
         LT_TRY(prepare(c, &p, a->tok_dt, lt_arr_at(a->x, t * a->C)));

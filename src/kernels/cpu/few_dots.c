@@ -1,6 +1,5 @@
 /* Few rows with a row-major matrix (few_impl.h). */
 #include "kernels/cpu/few_impl.h"
-#include "kernels/cpu/vec_impl.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -21,10 +20,23 @@ INLINE lt_vf multiply(kind k, lt_vf sum, lt_vi w, lt_vi x) {
     return sum + (lt_vf)w * (lt_vf)x;
 }
 
-INLINE float total(lt_vf v) {
-    float sum = 0;
-    for (int i = 0; i < LT_VL; i++) sum += v[i];
-    return sum;
+/* One step towards the sums of 2 n vectors: afterwards lanes of n vectors take turns. */
+INLINE void fold(int n, lt_vf *v) {
+    for (int i = 0; i < n; i++) v[i] = lt_vf_fold(v[i], v[i + n]);
+}
+
+/* to[i] = sum of the lanes of v[i]; n a power of two, at most LT_VL.  v is lost. */
+INLINE void totals(int n, lt_vf *v, float *to) {
+    float lane[LT_VL];
+    if (n == 16) fold(8, v);
+    if (n >= 8) fold(4, v);
+    if (n >= 4) fold(2, v);
+    if (n >= 2) fold(1, v);
+    *(lt_vf_loose *)lane = v[0];
+    for (int i = 0; i < n; i++) {
+        to[i] = 0;
+        for (int j = i; j < LT_VL; j += n) to[i] += lane[j];
+    }
 }
 
 static float number(lt_dtype dt, const void *p, int64_t at) {
@@ -37,20 +49,20 @@ static void add_end(kind kd, int G, int R, const lt_few *f, int64_t n0, int64_t 
     for (int64_t r = t; r < lt_cpu_min(t + R, f->rows); r++)
         for (int64_t g = 0; g < G; g++)
             for (int64_t i = k; i < f->K; i++)
-                tile[r * LT_FEW_STRIP + g] += number(dw, f->w, (n0 + g) * f->K + i) * number(dx, f->x, r * f->K + i);
+                tile[r * LT_FEW_STRIP + g] += number(dw, f->w, (n0 + g) * f->ld + i) * number(dx, f->x, r * f->K + i);
 }
 
 /* tile[t + r, g] = <x[t + r], W[n0 + g]> for G rows of W and R of x. */
 INLINE void block(kind kd, int G, int R, const lt_few *f, int64_t n0, int64_t t, float *tile) {
     const kind kx = kd == BF16 ? BF16 : F32;
-    int64_t K = f->K, k = 0, ld = K * size_w(kd);
+    int64_t K = f->K, k = 0, ld = f->ld * size_w(kd);
     const char *w = (const char *)f->w + n0 * ld, *x[LT_FEW_PASS];
-    int64_t share = lt_few_share(f, G);
-    const char *later = w + (G + t / LT_FEW_PASS * share) * ld + LT_FEW_AHEAD;
-    lt_vf sum[GROUP][LT_FEW_PASS];
+    int64_t share = lt_few_share(f, G), ahead = LT_FEW_AHEAD / (K * size_w(kd)) + G; /* rows */
+    const char *later = w + (ahead + t / LT_FEW_PASS * share) * ld;
+    lt_vf sum[LT_FEW_PASS * GROUP];
+    float all[LT_FEW_PASS * GROUP];
     for (int r = 0; r < R; r++) x[r] = (const char *)f->x + (t + lt_cpu_min(r, f->rows - t - 1)) * K * size_w(kx);
-    for (int g = 0; g < G; g++)
-        for (int r = 0; r < R; r++) sum[g][r] = (lt_vf){0};
+    for (int i = 0; i < R * G; i++) sum[i] = (lt_vf){0};
     for (; k + numbers(kd) <= K; k += numbers(kd)) {
         lt_vi v[GROUP];
         for (int g = 0; g < G; g++) {
@@ -60,11 +72,12 @@ INLINE void block(kind kd, int G, int R, const lt_few *f, int64_t n0, int64_t t,
         for (int64_t a = 0; a < share; a++) lt_few_fetch(later + a * ld + k * size_w(kd));
         for (int r = 0; r < R; r++) {
             lt_vi u = load(kx, x[r] + k * size_w(kx));
-            for (int g = 0; g < G; g++) sum[g][r] = multiply(kd, sum[g][r], v[g], u);
+            for (int g = 0; g < G; g++) sum[r * G + g] = multiply(kd, sum[r * G + g], v[g], u);
         }
     }
+    totals(R * G, sum, all);
     for (int r = 0; r < R; r++)
-        for (int g = 0; g < G; g++) tile[(t + r) * LT_FEW_STRIP + g] = total(sum[g][r]);
+        for (int g = 0; g < G; g++) tile[(t + r) * LT_FEW_STRIP + g] = all[r * G + g];
     if (k < K) add_end(kd, G, R, f, n0, t, k, tile);
 }
 
@@ -87,6 +100,6 @@ INLINE void strip(kind kd, const lt_few *f, int64_t n0, int64_t n, float *tile) 
     for (; g < n; g++) group(kd, 1, f, n0 + g, tile + g);
 }
 
-void lt_few_dots_f32(const lt_few *f, int64_t n0, int64_t n, float *tile) { strip(F32, f, n0, n, tile); }
-void lt_few_dots_wide(const lt_few *f, int64_t n0, int64_t n, float *tile) { strip(WIDE, f, n0, n, tile); }
-void lt_few_dots_bf16(const lt_few *f, int64_t n0, int64_t n, float *tile) { strip(BF16, f, n0, n, tile); }
+void lt_few_impl_dots_f32(const lt_few *f, int64_t n0, int64_t n, float *tile) { strip(F32, f, n0, n, tile); }
+void lt_few_impl_dots_wide(const lt_few *f, int64_t n0, int64_t n, float *tile) { strip(WIDE, f, n0, n, tile); }
+void lt_few_impl_dots_bf16(const lt_few *f, int64_t n0, int64_t n, float *tile) { strip(BF16, f, n0, n, tile); }

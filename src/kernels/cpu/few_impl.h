@@ -11,17 +11,19 @@
  *          a chunk of words */
 
 #include "kernels/cpu/cpu_impl.h"
+#include "kernels/cpu/vec_impl.h"
 
 enum {
     LT_FEW_PASS = 4,      /* rows */
     LT_FEW_STRIP = 64,    /* outputs; no panel has more */
-    LT_FEW_AHEAD = 16384, /* bytes from the end of a piece to the piece to come */
+    LT_FEW_AHEAD = 16384, /* bytes of W between a piece and the piece to come */
 };
 
 /* What the kernels see of a product. */
 typedef struct lt_few {
     int64_t rows, N, K;
     const void *w;
+    int64_t ld;           /* dots: from row to row of W, in elements */
     int64_t panel, words; /* pairs: rows of W in a panel; words of a row, padding included */
     const void *x;        /* as the kernel takes it */
 } lt_few;
@@ -30,12 +32,15 @@ typedef struct lt_few {
  * a multiple of LT_FEW_PASS. */
 typedef void (*lt_few_kernel)(const lt_few *f, int64_t n0, int64_t n, float *tile);
 
-/* few_dots.c: W f32, or bf16 that is widened; x [rows, K] f32.  The last, for levels that have lt_vf_dot_bf16(): W and x bf16. */
-void lt_few_dots_f32(const lt_few *f, int64_t n0, int64_t n, float *tile);
-void lt_few_dots_wide(const lt_few *f, int64_t n0, int64_t n, float *tile);
-void lt_few_dots_bf16(const lt_few *f, int64_t n0, int64_t n, float *tile);
-/* few_pairs.c, for the same levels: W bf16, n0 on a panel; x: the words of each pass as [words][lt_few_step()]. */
-void lt_few_pairs_bf16(const lt_few *f, int64_t n0, int64_t n, float *tile);
+/* few_dots.c: W f32, or bf16 that is widened; x [rows, K] f32.  The last, where native: W and x bf16. */
+void lt_few_impl_dots_f32(const lt_few *f, int64_t n0, int64_t n, float *tile);
+void lt_few_impl_dots_wide(const lt_few *f, int64_t n0, int64_t n, float *tile);
+void lt_few_impl_dots_bf16(const lt_few *f, int64_t n0, int64_t n, float *tile);
+/* few_pairs.c, where native: W bf16, n0 on a panel; x: the words of each pass as [words][lt_few_step()]. */
+void lt_few_impl_pairs(const lt_few *f, int64_t n0, int64_t n, float *tile);
+
+/* Local.  True if bf16 is multiplied by an instruction of the CPU. */
+static inline bool lt_few_impl_native(void) { return LT_VF_DOTS_BF16 && lt_cpu_level_now() >= LT_CPU_V4_BF16; }
 
 /* Rows that a pass over the rows from t on computes: one, two, or as if there were four. */
 static inline int64_t lt_few_step(const lt_few *f, int64_t t) { return f->rows - t < 3 ? f->rows - t : LT_FEW_PASS; }

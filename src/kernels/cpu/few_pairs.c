@@ -1,6 +1,5 @@
 /* Few rows with a bf16 matrix in oneDNN's panels (few_impl.h). */
 #include "kernels/cpu/few_impl.h"
-#include "kernels/cpu/vec_impl.h"
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -46,7 +45,7 @@ INLINE void chunk(int NV, const lt_few *f, const uint32_t *w, int64_t k0, int64_
         }
 }
 
-void lt_few_pairs_bf16(const lt_few *f, int64_t n0, int64_t n, float *tile) {
+void lt_few_impl_pairs(const lt_few *f, int64_t n0, int64_t n, float *tile) {
     const uint32_t *w = (const uint32_t *)f->w + n0 * f->words;
     int64_t step = f->rows > LT_FEW_PASS ? CHUNK : f->words;
     for (int64_t k = 0; k < f->words; k += step) {

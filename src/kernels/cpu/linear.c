@@ -205,7 +205,7 @@ static lt_status linear(const run *r) {
 
 lt_status lt_cpu_linear_fwd(const lt_ctx *c, const struct lt_linear_args *a) {
     run r = make_run(c, a, true);
-    LT_TRY(a->rows > 0 && lt_cpu_few_serves(a) ? lt_cpu_few_linear(c, a) : linear(&r));
+    LT_TRY(a->rows > 0 && lt_cpu_impl_few_serves(a) ? lt_cpu_impl_few(c, a) : linear(&r));
     return LT_OK;
 }
 
