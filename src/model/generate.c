@@ -27,10 +27,9 @@ typedef struct seat {
     int32_t last; /* token, not in the cache yet */
 } seat;
 
-/* What a rank tells its group in a step: this, then for each sequence that goes on its best word, or its scores. */
-typedef struct head_of_message {
-    int64_t status; /* of a rank that cannot go on */
-} head_of_message;
+/* What a rank tells its group in a step: its status, OK unless it cannot go on; then a row for each sequence whose next token is due, its best word or its
+ * scores. */
+enum { STATUS_BYTES = sizeof(int64_t) };
 typedef struct best_word {
     float score;
     int32_t id; /* -1: no score is a number */
@@ -47,7 +46,7 @@ typedef struct loop {
     int64_t *row, n_speakers;  /* and their rows of the read-out */
     float *score;              /* [seats, v1 - v0] host */
     int64_t widest;            /* words of the rank that has most */
-    size_t row_bytes;          /* of a sequence in a message */
+    size_t row_bytes;          /* of a message */
     unsigned char *mine, *all; /* messages: this rank's, [tp] */
     float *whole;              /* [threads][2][V] scores of all words, scratch; NULL where the best is taken */
     int32_t *token;            /* [seats] what was decided, by speaker */
@@ -76,6 +75,10 @@ void lt_generate_limits(const lt_arch *arch, const lt_generate_args *a, int64_t 
     lim->seqs = most(lim->seqs, B);
     lim->max_len = most(lim->max_len, room);
     lim->P_max = most(lim->P_max, a->front.prefix_len);
+    if (a->front.bank) {
+        lim->P_max = most(lim->P_max, a->front.bank->P_max);
+        lim->slots = most(lim->slots, a->front.bank->S);
+    }
     lim->positions = most(lim->positions, room + a->front.prefix_len);
     lim->scored = most(lim->scored, B);
 }
@@ -95,6 +98,8 @@ static lt_status check(const loop *k) {
     }
     return LT_OK;
 }
+
+static size_t message_bytes(const loop *k, int64_t rows) { return STATUS_BYTES + (size_t)rows * k->row_bytes; }
 
 static lt_status prepare(loop *k) {
     const lt_generate_args *a = k->a;
@@ -118,8 +123,8 @@ static lt_status prepare(loop *k) {
     LT_TRY(lt_calloc(&k->row, k->seats, sizeof *k->row, "sequences"));
     LT_TRY(lt_calloc(&k->token, k->seats, sizeof *k->token, "sequences"));
     LT_TRY(lt_calloc(&k->score, k->seats * (m->v1 - m->v0), sizeof *k->score, "scores"));
-    LT_TRY(lt_calloc(&k->mine, (int64_t)(sizeof(head_of_message) + (size_t)k->seats * k->row_bytes), 1, "scores"));
-    LT_TRY(lt_calloc(&k->all, m->grid->tp_size * (int64_t)(sizeof(head_of_message) + (size_t)k->seats * k->row_bytes), 1, "scores"));
+    LT_TRY(lt_calloc(&k->mine, 1, message_bytes(k, k->seats), "scores"));
+    LT_TRY(lt_calloc(&k->all, m->grid->tp_size, message_bytes(k, k->seats), "scores"));
     if (draws) LT_TRY(lt_calloc(&k->whole, m->ctx.threads * 2 * V, sizeof *k->whole, "scores"));
     for (int64_t i = 0; i < k->seats; i++) k->seat[i].prompt = -1;
     return LT_OK;
@@ -185,31 +190,32 @@ static lt_status fill(loop *k) {
 static lt_status write_message(loop *k, const lt_readout_rows *rows) {
     lt_model *m = k->m;
     int64_t V = m->v1 - m->v0;
-    unsigned char *at = k->mine + sizeof(head_of_message);
     if (k->n_speakers == 0) return LT_OK;
     LT_TRY(lt_ctx_download(&m->ctx, k->score, lt_model_logits(m, rows), (size_t)(rows->n * V) * sizeof *k->score));
-    for (int64_t i = 0; i < k->n_speakers; i++, at += k->row_bytes) {
+#pragma omp parallel for schedule(static) num_threads(m->ctx.threads)
+    for (int64_t i = 0; i < k->n_speakers; i++) {
         const float *score = k->score + k->row[i] * V;
+        unsigned char *to = k->mine + message_bytes(k, i);
         if (k->whole) {
-            memcpy(at, score, (size_t)V * sizeof *score);
+            memcpy(to, score, (size_t)V * sizeof *score);
             continue;
         }
         int64_t best = lt_sample_best(score, V);
         best_word word = {best < 0 ? 0 : score[best], best < 0 ? -1 : (int32_t)(m->v0 + best)};
-        memcpy(at, &word, sizeof word);
+        memcpy(to, &word, sizeof word);
     }
     return LT_OK;
 }
 
-static const unsigned char *message_of(const loop *k, int rank) {
-    return k->all + (size_t)rank * (sizeof(head_of_message) + (size_t)k->n_speakers * k->row_bytes);
-}
+/* What a rank said; its row of speaker i. */
+static const unsigned char *message_of(const loop *k, int rank) { return k->all + (size_t)rank * message_bytes(k, k->n_speakers); }
+static const unsigned char *row_of(const loop *k, int rank, int64_t i) { return message_of(k, rank) + message_bytes(k, i); }
 
 /* The best word of all ranks for speaker i; of equals the lowest, which is on the first rank. */
 static int32_t best_of(const loop *k, int64_t i) {
     best_word best = {0, -1}, word;
     for (int r = 0; r < k->m->grid->tp_size; r++) {
-        memcpy(&word, message_of(k, r) + sizeof(head_of_message) + (size_t)i * k->row_bytes, sizeof word);
+        memcpy(&word, row_of(k, r, i), sizeof word);
         if (word.id >= 0 && (best.id < 0 || word.score > best.score)) best = word;
     }
     return best.id;
@@ -221,8 +227,7 @@ static int32_t drawn_of(const loop *k, int64_t i) {
     float *score = k->whole + omp_get_thread_num() * 2 * m->arch.V;
     for (int r = 0; r < m->grid->tp_size; r++) {
         lt_cut cut = lt_arch_cut(&m->arch, m->grid->tp_size, r);
-        memcpy(score + cut.v0, message_of(k, r) + sizeof(head_of_message) + (size_t)i * k->row_bytes,
-               (size_t)(cut.v1 - cut.v0) * sizeof *score);
+        memcpy(score + cut.v0, row_of(k, r, i), (size_t)(cut.v1 - cut.v0) * sizeof *score);
     }
     return (int32_t)lt_sample(&k->a->sampling, score, m->arch.V, (uint64_t)s->prompt, (uint32_t)s->written, score + m->arch.V);
 }
@@ -230,12 +235,12 @@ static int32_t drawn_of(const loop *k, int64_t i) {
 /* Collective(tp).  The one message of a step, and what it says: the token of every speaker, or that some rank cannot go on. */
 static lt_status exchange(loop *k) {
     lt_grid *g = k->m->grid;
-    head_of_message head = {.status = k->status};
-    memcpy(k->mine, &head, sizeof head);
-    lt_allgather_host(g->tp, k->mine, sizeof head + (size_t)k->n_speakers * k->row_bytes, k->all);
+    int64_t status = k->status;
+    memcpy(k->mine, &status, STATUS_BYTES);
+    lt_allgather_host(g->tp, k->mine, message_bytes(k, k->n_speakers), k->all);
     for (int r = 0; r < g->tp_size; r++) {
-        memcpy(&head, message_of(k, r), sizeof head);
-        if (head.status != LT_OK) return lt_agree(g->tp, k->status);
+        memcpy(&status, message_of(k, r), STATUS_BYTES);
+        if (status != LT_OK) return lt_agree(g->tp, k->status);
     }
 #pragma omp parallel for schedule(dynamic, 1) num_threads(k->whole ? k->m->ctx.threads : 1)
     for (int64_t i = 0; i < k->n_speakers; i++) k->token[i] = k->whole ? drawn_of(k, i) : best_of(k, i);

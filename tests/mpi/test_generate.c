@@ -216,6 +216,42 @@ static float *random_device(const lt_ctx *c, int64_t n, double std, uint32_t a) 
     return device;
 }
 
+static int front_changes; /* tokens that are not the one before them, over all models (one may repeat itself) */
+
+/* Behind a prefix and prompt rows: every token that is written is the best behind what stands before it, which is run whole. */
+static void check_front(const char *name, fixture *f, const lt_bank *bank, const int32_t *tokens) {
+    enum { NEW = 8, OLD = LONG - NEW };
+    const lt_front front = {.bank = bank, .slot = 0, .prefix_len = PREFIX, .prompt_rows = PROMPT};
+    const int64_t offset[SEQS + 1] = {0, OLD, 2 * OLD, 3 * OLD}, V = lt_model_arch(f->model)->V, n = SEQS * (PROMPT + LONG) * V;
+    int32_t prompt[SEQS * OLD], whole[SEQS * LONG];
+    int wrong = 0;
+    float *score = calloc((size_t)n, sizeof *score);
+    double *sum = calloc((size_t)n, sizeof *sum);
+    writer w = writer_create(SEQS, NEW);
+    for (int i = 0; i < SEQS; i++) memcpy(prompt + i * OLD, tokens + i * LONG, OLD * sizeof *prompt);
+    writer_run(f,
+               (lt_generate_args){
+                   .n = SEQS, .tokens = prompt, .offset = offset, .front = front, .max_tokens = NEW, .batch = 2, .rows = PROMPT + 6},
+               &w);
+    for (int i = 0; i < SEQS; i++)
+        for (int t = 0; t < LONG; t++) whole[i * LONG + t] = t < OLD ? prompt[i * OLD + t] : (int32_t)w.token[i * NEW + t - OLD];
+    score_whole(f, bank, true, whole, score);
+    for (int64_t i = 0; i < n; i++) sum[i] = (double)score[i];
+    lt_sum_host(f->grid.tp, sum, n);
+    for (int i = 0; i < SEQS; i++)
+        for (int t = OLD; t < text_length(i); t++) {
+            const double *row = sum + (i * (PROMPT + LONG) + PROMPT + t - 1) * V;
+            int64_t best = 0;
+            for (int64_t v = 1; v < V; v++) best = row[v] > row[best] ? v : best;
+            wrong += row[best] - row[whole[i * LONG + t]] > cache_limit * fabs(row[best]); /* equals may differ */
+            front_changes += best != whole[i * LONG + t - 1];
+        }
+    TEST_REPORT(wrong == 0, "%s tp %d: behind a prefix and prompt rows %d tokens are not the best", name, f->grid.tp_size, wrong);
+    writer_destroy(&w);
+    free(score);
+    free(sum);
+}
+
 static void check_cache(const char *name, fixture *f) {
     static const int32_t slot_len[1] = {PREFIX};
     const lt_arch *a = lt_model_arch(f->model);
@@ -248,6 +284,7 @@ static void check_cache(const char *name, fixture *f) {
         CHECK(largest(pieces, whole[prefix], n) > cache_limit);
     }
     CHECK(largest(whole[0], whole[1], n) > cache_limit);
+    check_front(name, f, &bank, tokens);
     if (getenv("LT_TEST_VERBOSE") && f->grid.rank == 0) printf("%s tp %d: cache %.1e\n", name, f->grid.tp_size, worst);
     c->ops->free(c, bank.kv);
     c->ops->free(c, bank.prompt);
@@ -407,7 +444,7 @@ int main(void) {
         }
         golden_model_close(f.world, g, dir);
     }
-    CHECK(checked > 0);
+    CHECK(checked > 0 && front_changes > 0); /* negative control of check_front: the token before is not the next one */
     int rc = test_end();
     lt_comm_fini(&f.world);
     return rc;
