@@ -9,7 +9,7 @@ usage() {
 usage: jobs/quickstart.sh [options] [key=value ...]
   --ranks N      MPI ranks (default 2; the cores are shared out among them as threads)
   --dir DIR      where data and runs go (default runs/quickstart in the source folder)
-  --model DIR    a Hugging Face folder (BERT or LLaMA family) instead of the MiniLM that is fetched
+  --model DIR    a Hugging Face folder (docs/MODELS.md) instead of the MiniLM that is fetched
   --data FILE    a data set made by ltune-prep (.h5), or lines "id TAB rating TAB sentence", instead of the film reviews
   --no-install   do not touch apt: everything needed is there already
   --help         this text

@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "kernels/cpu.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ typedef struct answer {
 typedef struct job {
     const lt_app_args *args;
     lt_config *cfg;
+    lt_arch arch;
     lt_app_texts in;
     lt_tok *tok;
     lt_ids ids;      /* of all prompts */
@@ -78,9 +80,8 @@ static lt_status read_config(job *j) {
 
 /* Tokens of the texts, and what has to be known of them before there is a model. */
 static lt_status tokenise(job *j) {
-    static lt_arch arch; /* large */
-    LT_TRY(lt_arch_read(j->cfg->model.path, &arch));
-    LT_TRY(lt_arch_check_writes(&arch));
+    LT_TRY(lt_arch_read(j->cfg->model.path, &j->arch));
+    LT_TRY(lt_arch_check_writes(&j->arch));
     LT_CHECK(j->in.n > 0, LT_ERR_FORMAT, "no text to continue: the file is empty");
     LT_TRY(lt_tok_open(j->cfg->model.path, &j->tok));
     LT_TRY(lt_calloc(&j->offset, j->in.n + 1, sizeof *j->offset, "texts"));
@@ -91,27 +92,27 @@ static lt_status tokenise(job *j) {
         if (st != LT_OK) return st;
         int64_t n = (j->offset[i + 1] = j->ids.n) - j->offset[i];
         LT_CHECK(n > 0, LT_ERR_FORMAT, "text %lld is empty: there is nothing to continue", (long long)i + 1);
-        LT_CHECK(n <= arch.max_pos, LT_ERR_SHAPE, "text %lld has %lld tokens, but this model has %lld positions: shorten it",
-                 (long long)i + 1, (long long)n, (long long)arch.max_pos);
+        LT_CHECK(n <= j->arch.max_pos, LT_ERR_SHAPE, "text %lld has %lld tokens, but this model has %lld positions: shorten it",
+                 (long long)i + 1, (long long)n, (long long)j->arch.max_pos);
         if (n > j->longest) j->longest = n;
     }
     for (int64_t i = 0; i < j->ids.n; i++)
-        LT_CHECK(j->ids.id[i] < arch.V, LT_ERR_FORMAT,
+        LT_CHECK(j->ids.id[i] < j->arch.V, LT_ERR_FORMAT,
                  "the tokenizer of %s gives token %d, but the model has %lld words: they do not belong together", j->cfg->model.path,
-                 j->ids.id[i], (long long)arch.V);
+                 j->ids.id[i], (long long)j->arch.V);
     return LT_OK;
 }
 
 /* ---- the model ---- */
 
 /* Ranks of a group: parallel.tp where the command line has it, else as many as model and nodes allow. */
-static int choose_tp(const job *j, const lt_arch *arch) {
+static int choose_tp(const job *j) {
     lt_comm *world = j->args->world;
     int ranks = lt_comm_size(world);
     for (int i = 0; i < j->args->cli.n_settings; i++)
         if (!strncmp(j->args->cli.setting[i], "parallel.tp=", 12)) return j->cfg->parallel.tp;
     for (int tp = ranks; tp > 1; tp--) {
-        bool works = ranks % tp == 0 && lt_arch_tp_works(arch, tp);
+        bool works = ranks % tp == 0 && lt_arch_tp_works(&j->arch, tp);
         for (int r = 0; works && r < ranks; r++) works = lt_comm_node(world, r) == lt_comm_node(world, r / tp * tp);
         if (works) return tp;
     }
@@ -119,36 +120,58 @@ static int choose_tp(const job *j, const lt_arch *arch) {
 }
 
 static lt_status choose_layout(job *j) {
-    static lt_arch arch;
-    LT_TRY(lt_arch_read(j->cfg->model.path, &arch));
-    j->cfg->parallel.tp = choose_tp(j, &arch);
+    j->cfg->parallel.tp = choose_tp(j);
+    LT_TRY(lt_arch_check_tp(&j->arch, j->cfg->parallel.tp));
     if (j->in.n < j->cfg->generate.batch) j->cfg->generate.batch = (int)j->in.n; /* memory is for texts there are */
     return LT_OK;
 }
 
-static void tell_memory(const job *j, int64_t seqs, int64_t room) {
+static void tell_memory(const job *j) {
     size_t weights, activations, comm;
-    char w[32], a[32], c[32], t[32];
+    char w[32], a[32], c[32];
     lt_model_memory(j->model, &weights, &activations, &comm);
-    lt_info("memory per rank: weights %s, activations %s, communication %s, keys and values of %lld texts of up to %lld tokens %s",
-            lt_bytes_str(w, (double)weights), lt_bytes_str(a, (double)activations), lt_bytes_str(c, (double)comm), (long long)seqs,
-            (long long)room, lt_bytes_str(t, (double)lt_cache_bytes(j->model, seqs, room)));
+    lt_info("memory per rank: weights %s, activations %s, communication %s", lt_bytes_str(w, (double)weights),
+            lt_bytes_str(a, (double)activations), lt_bytes_str(c, (double)comm));
+}
+
+static void tell_cache(const job *j, const lt_generate_args *a) {
+    int64_t room = lt_generate_room(&j->arch, a, j->longest);
+    char size[32];
+    lt_info("keys and values of %lld text%s of up to %lld tokens: %s per rank", (long long)a->batch, a->batch == 1 ? "" : "s",
+            (long long)room, lt_bytes_str(size, (double)lt_cache_bytes(j->model, a->batch, room)));
+}
+
+/* Collective(world).  model.dtype; auto: by the clock, for products of as many rows as texts are written at once; rank 0 measures for all. */
+static lt_status choose_dtype(const job *j, int threads, lt_dtype *dt) {
+    lt_comm *world = j->args->world;
+    const lt_config *c = j->cfg;
+    double f32 = 0, bf16 = 0;
+    lt_status st = LT_OK;
+    *dt = c->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32;
+    if (c->model.dtype != LT_DTYPE_CFG_AUTO) return LT_OK;
+    if (lt_comm_rank(world) == 0) {
+        int64_t N = lt_arch_cut(&j->arch, c->parallel.tp, 0).F;
+        st = lt_cpu_probe_dtype(threads, c->generate.batch, N, j->arch.C, dt, &f32, &bf16);
+        if (st == LT_OK) lt_info("dtype auto: f32 %.1f, bf16 %.1f GFLOP/s here: %s", f32, bf16, lt_dtype_name(*dt));
+    }
+    LT_TRY(lt_agree(world, st));
+    lt_bcast_host(world, dt, sizeof *dt, 0);
+    return LT_OK;
 }
 
 /* Collective(world).  A model of its own. */
 static lt_status open_model(job *j, const lt_generate_args *a) {
     lt_comm *world = j->args->world;
     lt_model_limits limits = {0};
-    lt_model_options opt = {.compute = j->cfg->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32,
-                            .threads = (int)-lt_max_host(world, -lt_comm_default_threads(world, j->cfg->parallel.threads)),
-                            .head = true};
+    lt_model_options opt = {.threads = (int)-lt_max_host(world, -lt_comm_default_threads(world, j->cfg->parallel.threads)), .head = true};
+    LT_TRY(choose_dtype(j, opt.threads, &opt.compute));
     LT_TRY(lt_grid_create(world, j->cfg->parallel.tp, &j->own_grid));
     LT_TRY(lt_model_create(j->cfg->model.path, &j->own_grid, &opt, &j->own_model));
     j->model = j->own_model;
     j->grid = &j->own_grid;
     lt_generate_limits(lt_model_arch(j->model), a, j->longest, &limits);
     LT_TRY(lt_agree(world, lt_model_measure(j->model, &limits)));
-    tell_memory(j, a->batch, limits.max_len);
+    tell_memory(j);
     LT_TRY(lt_model_plan(j->model, &limits));
     return lt_model_load(j->model);
 }
@@ -319,6 +342,7 @@ static lt_status run(const lt_app_args *a) {
     g.take = take;
     g.arg = &j;
     LT_TRY_GOTO(a->cli.n_words ? open_run(&j, &g.front) : open_model(&j, &g), st, done);
+    tell_cache(&j, &g);
     j.one = j.in.n == 1;
     j.prints = j.grid->rank == 0 && j.grid->dp_size == 1;
     LT_TRY_GOTO(lt_generate(j.model, &g, &counts), st, done);

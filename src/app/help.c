@@ -32,7 +32,8 @@ static void methods(void) {
            "Read-out (model.pool): auto is cls for encoders (through the pooler where the model has one) and last for decoders; first is "
            "the first row\n"
            "of the sequence, a prompt row where there is a prompt (what HF PEFT reads from BERT); mean and max are over the text rows.\n\n"
-           "Positions: with a prefix of length P the text starts at position P; prompt rows count as positions 0..P-1.\n");
+           "Positions: with a prefix of length P the text starts at position P (where scores know distances, in DeBERTa, a prefix takes "
+           "none);\nprompt rows count as positions 0..P-1.\n");
 }
 
 static void formats(void) {

@@ -61,8 +61,13 @@ void lt_reader_act(lt_reader *r, const char *key, const char *fallback, lt_act *
     static const struct {
         const char *name;
         lt_act act;
-    } known[] = {{"gelu", LT_ACT_GELU_ERF}, {"gelu_new", LT_ACT_GELU_TANH}, {"gelu_pytorch_tanh", LT_ACT_GELU_TANH},
-                 {"silu", LT_ACT_SILU},     {"swish", LT_ACT_SILU},         {"relu", LT_ACT_RELU}};
+    } known[] = {{"gelu", LT_ACT_GELU_ERF},
+                 {"gelu_new", LT_ACT_GELU_TANH},
+                 {"gelu_fast", LT_ACT_GELU_TANH}, /* the same factored otherwise */
+                 {"gelu_pytorch_tanh", LT_ACT_GELU_TANH},
+                 {"silu", LT_ACT_SILU},
+                 {"swish", LT_ACT_SILU},
+                 {"relu", LT_ACT_RELU}};
     const char *name = lt_reader_str(r, key, fallback);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(name, known[i].name)) {
@@ -70,8 +75,9 @@ void lt_reader_act(lt_reader *r, const char *key, const char *fallback, lt_act *
             return;
         }
     if (r->st == LT_OK)
-        r->st = LT_FAIL(LT_ERR_FORMAT, "%s: activation \"%s\" is not known; known: gelu, gelu_new, gelu_pytorch_tanh, silu, relu", r->path,
-                        name);
+        r->st =
+            LT_FAIL(LT_ERR_FORMAT, "%s: activation \"%s\" is not known; known: gelu, gelu_new, gelu_fast, gelu_pytorch_tanh, silu, relu",
+                    r->path, name);
 }
 
 void lt_reader_expect(lt_reader *r, const char *key, bool value) {

@@ -103,6 +103,7 @@ struct lt_model {
     lt_shared *shared;                  /* where they lie when the dp ranks of the node have one copy together; else NULL */
     lt_weight *weight;
     int64_t n_weights, max_weights;
+    int64_t places; /* numbers of this rank that the file must give */
     void *tok;      /* [v1 - v0, C] in ctx.compute */
     bool with_head; /* rows are made scores: generation */
     void *head;     /* [v1 - v0, C] in ctx.compute: the output matrix; tok where it is the same */

@@ -13,34 +13,44 @@
 
 /* ---- places ---- */
 
-/* Room for a linear layer; with_bias: lin->bias too. */
-static lt_status make_lin(lt_model *m, int64_t N, int64_t K, bool with_bias, lt_lin *lin) {
+/* Room for n numbers that rows of the table must fill. */
+static void *take(lt_model *m, int64_t n, size_t elem_bytes) {
+    m->places += n;
+    return lt_arena_take(&m->weights, n, elem_bytes);
+}
+
+/* Room for a linear layer; n_bias: how many of its N outputs have a bias, the others' stays 0; 0 = lin->bias is NULL. */
+static lt_status make_lin(lt_model *m, int64_t N, int64_t K, int64_t n_bias, lt_lin *lin) {
     LT_TRY(m->ctx.ops->lin_alloc(&m->ctx, &m->weights, N, K, lin));
-    lin->bias = with_bias ? lt_arena_take(&m->weights, N, sizeof(float)) : NULL;
+    lin->bias = n_bias ? lt_arena_take(&m->weights, N, sizeof(float)) : NULL;
+    m->places += N * K + n_bias;
     return LT_OK;
 }
 
 static void make_norm(lt_model *m, int64_t C, lt_norm_weights *n) {
-    n->w = lt_arena_take(&m->weights, C, sizeof(float));
-    n->b = m->arch.norm_bias ? lt_arena_take(&m->weights, C, sizeof(float)) : NULL;
+    n->w = take(m, C, sizeof(float));
+    n->b = m->arch.norm_bias ? take(m, C, sizeof(float)) : NULL;
 }
+
+/* n if the matrix has a bias, else 0. */
+static int64_t biased(const lt_arch *a, int bit, int64_t n) { return a->biases & bit ? n : 0; }
 
 static lt_status make_block(lt_model *m, lt_block *b) {
     const lt_arch *a = &m->arch;
-    int64_t hd = (int64_t)m->Hl * a->D, kd = (int64_t)m->Hkvl * a->D;
-    LT_TRY(make_lin(m, hd, a->C, a->biases & LT_BIAS_Q, &b->q));
-    LT_TRY(make_lin(m, 2 * kd, a->C, a->biases & (LT_BIAS_K | LT_BIAS_V), &b->kv));
-    LT_TRY(make_lin(m, a->C, hd, a->biases & LT_BIAS_O, &b->o));
-    LT_TRY(make_lin(m, a->glu ? 2 * m->Fl : m->Fl, a->C, a->biases & (LT_BIAS_UP | LT_BIAS_GATE), &b->up));
-    LT_TRY(make_lin(m, a->C, m->Fl, a->biases & LT_BIAS_DOWN, &b->down));
+    int64_t hd = (int64_t)m->Hl * a->D, kd = (int64_t)m->Hkvl * a->D, ups = a->glu ? 2 * m->Fl : m->Fl;
+    LT_TRY(make_lin(m, hd, a->C, biased(a, LT_BIAS_Q, hd), &b->q));
+    LT_TRY(make_lin(m, 2 * kd, a->C, biased(a, LT_BIAS_K, kd) + biased(a, LT_BIAS_V, kd), &b->kv));
+    LT_TRY(make_lin(m, a->C, hd, biased(a, LT_BIAS_O, a->C), &b->o));
+    LT_TRY(make_lin(m, ups, a->C, biased(a, LT_BIAS_UP, m->Fl) + (a->glu ? biased(a, LT_BIAS_GATE, m->Fl) : 0), &b->up));
+    LT_TRY(make_lin(m, a->C, m->Fl, biased(a, LT_BIAS_DOWN, a->C), &b->down));
     for (int branch = 0; branch < 2; branch++)
         for (int place = 0; place < 3; place++)
             if (lt_model_impl_has_norm(a, branch, place)) make_norm(m, a->C, &b->norm[branch][place]);
-    if (a->relative.c2p && !a->relative.shared) LT_TRY(make_lin(m, hd, a->C, a->biases & LT_BIAS_POS_K, &b->pos_k));
-    if (a->relative.p2c && !a->relative.shared) LT_TRY(make_lin(m, hd, a->C, a->biases & LT_BIAS_POS_Q, &b->pos_q));
+    if (a->relative.c2p && !a->relative.shared) LT_TRY(make_lin(m, hd, a->C, biased(a, LT_BIAS_POS_K, hd), &b->pos_k));
+    if (a->relative.p2c && !a->relative.shared) LT_TRY(make_lin(m, hd, a->C, biased(a, LT_BIAS_POS_Q, hd), &b->pos_q));
     if (a->qk_norm) {
-        b->q_norm = lt_arena_take(&m->weights, a->D, sizeof(float));
-        b->k_norm = lt_arena_take(&m->weights, a->D, sizeof(float));
+        b->q_norm = take(m, a->D, sizeof(float));
+        b->k_norm = take(m, a->D, sizeof(float));
     }
     return LT_OK;
 }
@@ -48,18 +58,19 @@ static lt_status make_block(lt_model *m, lt_block *b) {
 static lt_status carve_places(lt_model *m) {
     const lt_arch *a = &m->arch;
     int64_t C = a->C;
-    m->tok = lt_arena_take(&m->weights, (m->v1 - m->v0) * C, lt_dtype_bytes(m->ctx.compute));
-    m->head = m->with_head && !a->tied ? lt_arena_take(&m->weights, (m->v1 - m->v0) * C, lt_dtype_bytes(m->ctx.compute)) : m->tok;
-    if (a->positions == LT_POS_TABLE) m->pos_tab = lt_arena_take(&m->weights, (a->max_pos + a->pos_offset) * C, sizeof(float));
-    if (a->types) m->type_tab = lt_arena_take(&m->weights, a->types * C, sizeof(float));
+    m->places = 0;
+    m->tok = take(m, (m->v1 - m->v0) * C, lt_dtype_bytes(m->ctx.compute));
+    m->head = m->with_head && !a->tied ? take(m, (m->v1 - m->v0) * C, lt_dtype_bytes(m->ctx.compute)) : m->tok;
+    if (a->positions == LT_POS_TABLE) m->pos_tab = take(m, (a->max_pos + a->pos_offset) * C, sizeof(float));
+    if (a->types) m->type_tab = take(m, a->types * C, sizeof(float));
     if (a->embed_norm) make_norm(m, C, &m->embed_norm);
     for (int l = 0; l < a->m; l++) LT_TRY(make_block(m, &m->block[l]));
     if (a->final_norm) make_norm(m, C, &m->final_norm);
-    if (m->has_pooler) LT_TRY(make_lin(m, C, C, true, &m->pooler));
-    if (lt_arch_is_relative(a)) m->rel_tab = lt_arena_take(&m->weights, 2 * a->relative.span * C, sizeof(float));
+    if (m->has_pooler) LT_TRY(make_lin(m, C, C, C, &m->pooler));
+    if (lt_arch_is_relative(a)) m->rel_tab = take(m, 2 * a->relative.span * C, sizeof(float));
     if (lt_arch_is_relative(a) && a->relative.norm) make_norm(m, C, &m->rel_norm);
     if (a->conv_kernel) {
-        LT_TRY(make_lin(m, C, C * a->conv_kernel, true, &m->conv));
+        LT_TRY(make_lin(m, C, C * a->conv_kernel, C, &m->conv));
         make_norm(m, C, &m->conv_norm);
     }
     return LT_OK;
@@ -251,6 +262,7 @@ static lt_status add_row(lt_model *m, const lt_row *row) {
 }
 
 lt_status lt_model_impl_shard(lt_model *m) {
+    int64_t filled = 0;
     m->n_weights = 0;
     LT_TRY(carve_places(m));
     for (const lt_row *row = m->arch.family->rows; row->part != LT_PART_END; row++) {
@@ -259,7 +271,11 @@ lt_status lt_model_impl_shard(lt_model *m) {
         else
             for (int l = 0; l < m->arch.m; l++) LT_TRY(add_layer_row(m, row, l));
     }
-    return lt_arena_ok(&m->weights);
+    LT_TRY(lt_arena_ok(&m->weights));
+    for (int64_t i = 0; i < m->n_weights; i++) filled += m->weight[i].rows * m->weight[i].cols;
+    LT_CHECK(filled == m->places, LT_ERR_INTERNAL, "%s: the tensors of its table fill %lld of a rank's %lld numbers", m->arch.model_type,
+             (long long)filled, (long long)m->places);
+    return LT_OK;
 }
 
 /* ---- the file ---- */

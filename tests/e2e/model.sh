@@ -80,7 +80,7 @@ off="config.json says that this model has none"
 odd tiny-gqa score.weight model.layers.0.self_attn.rotary_emb.inv_freq model.layers.1.self_attn.rotary_emb.inv_freq \
     model.layers.0.self_attn.q_proj.bias model.layers.1.self_attn.q_proj.bias model.layers.0.self_attn.sinks vision.blocks.3.w
 expect "a head" "$(says "ignored: score.weight: a head of another task")" 1
-expect "output embedding" "$(says "ignored: lm_head.weight: the output embedding, for generating text only")" 1
+expect "output embedding" "$(says "ignored: lm_head.weight: the output embedding, read by \`ltune generate\` only")" 1
 expect "constants" "$(says "ignored: layers.*.self_attn.rotary_emb.inv_freq (2): $computed")" 1
 expect "biases that config.json denies" "$(says "ignored: layers.*.self_attn.q_proj.bias (2): $off")" 1
 expect "unknown in a layer" "$(says "ignored: model.layers.0.self_attn.sinks: $unknown")" 1

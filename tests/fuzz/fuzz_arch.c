@@ -1,7 +1,8 @@
-/* Fuzzes lt_arch_read: an input is a config.json. */
+/* Fuzzes lt_arch_read and lt_generate_eos: an input is a config.json. */
 #include "fuzz.h"
 
 #include "model/cut.h"
+#include "model/generate.h"
 
 #include <math.h>
 
@@ -54,6 +55,8 @@ const char *const fuzz_words[] = {"\"model_type\":",
                                   "\"n_embd\":",
                                   "\"n_head\":",
                                   "\"n_inner\":",
+                                  "\"eos_token_id\":",
+                                  "[1, 2]",
                                   "\"activation_function\":",
                                   "true",
                                   "false",
@@ -86,7 +89,13 @@ void fuzz_make_seeds(void) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     lt_arch a;
     char text[512];
+    int32_t eos[LT_MAX_EOS];
+    int n_eos;
     fuzz_write("config.json", data, bytes);
+    if (lt_generate_eos(fuzz_dir(), eos, &n_eos) == LT_OK)
+        for (int i = 0; i < n_eos; i++) FUZZ_REQUIRE(n_eos <= LT_MAX_EOS && eos[i] >= 0);
+    else
+        FUZZ_REQUIRE(lt_err_last()->msg[0]);
     if (lt_arch_read(fuzz_dir(), &a) != LT_OK) {
         FUZZ_REQUIRE(lt_err_last()->msg[0]);
         return 0;
@@ -109,5 +118,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
     }
     FUZZ_REQUIRE(a.conv_kernel >= 0 && (a.conv_kernel == 0 || a.conv_kernel % 2 == 1));
     lt_arch_describe(&a, text, sizeof text);
+    FUZZ_REQUIRE(lt_arch_check_writes(&a) == LT_OK || !a.causal || lt_err_last()->msg[0]);
     return 0;
 }
