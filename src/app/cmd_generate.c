@@ -272,6 +272,7 @@ static lt_status print_answers(job *j) {
 static lt_status take(void *arg, int64_t i, int32_t token, lt_end end) {
     job *j = arg;
     bool print = j->prints && j->one && !j->json;
+    LT_TRY(LT_FAULT_POINT("generate.take"));
     LT_TRY(add_token(j, i, token, print));
     if (end != LT_END_NOT) LT_TRY(end_answer(j, i, end, print));
     return j->prints ? print_answers(j) : LT_OK;
