@@ -64,6 +64,7 @@ const lt_family lt_family_xlm_roberta = {.model_type = "xlm-roberta", .prefix = 
 /* ---- DistilBERT (Sanh et al. 2019): no token types; a dense layer with ReLU before the classifier ---- */
 static void read_distilbert(lt_reader *r, lt_arch *a) {
     read_encoder(r, a, "activation");
+    a->eps = 1e-12f; /* whatever config.json says */
     a->pool_act = LT_ACT_RELU;
 }
 
