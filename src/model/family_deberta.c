@@ -146,5 +146,7 @@ static const lt_row deberta_v2_rows[] = {FRAME,
                                          LT_ROW_PLAIN(AT "attention.self.pos_query_proj", LT_PART_POS_Q),
                                          LT_ROW_END};
 
-const lt_family lt_family_deberta = {.model_type = "deberta", .prefix = "deberta.", .read = read_deberta, .rows = deberta_rows};
-const lt_family lt_family_deberta_v2 = {.model_type = "deberta-v2", .prefix = "deberta.", .read = read_deberta_v2, .rows = deberta_v2_rows};
+const lt_family lt_family_deberta = {
+    .model_type = "deberta", .prefix = "deberta.", .max_pos = 512, .read = read_deberta, .rows = deberta_rows};
+const lt_family lt_family_deberta_v2 = {
+    .model_type = "deberta-v2", .prefix = "deberta.", .max_pos = 512, .read = read_deberta_v2, .rows = deberta_v2_rows};

@@ -37,6 +37,7 @@ static const lt_row gpt2_rows[] = {LT_ROW_PLAIN("wte", LT_PART_TOKENS),
 const lt_family lt_family_gpt2 = {.model_type = "gpt2",
                                   .prefix = "transformer.",
                                   .read = read_gpt2,
+                                  .max_pos = 1024,
                                   .keys = {"n_embd|hidden_size", "n_inner", "vocab_size", "n_head|num_attention_heads",
                                            "n_layer|num_hidden_layers", "n_positions|max_position_embeddings"},
                                   .rows = gpt2_rows};
@@ -54,7 +55,7 @@ static void read_gpt_neox(lt_reader *r, lt_arch *a) {
         r->st = LT_FAIL(LT_ERR_FORMAT, "%s: field \"rotary_pct\" must be a share of the head, above 0, at most 1", r->path);
     if (r->st != LT_OK) return;
     a->rot = (int)(a->D * part);
-    lt_reader_rope(r, a, "rotary_emb_base|rope_theta");
+    lt_reader_rope(r, a, "rotary_emb_base"); /* its rope_theta is a copy that nobody reads */
 }
 
 static const lt_row gpt_neox_rows[] = {LT_ROW_PLAIN("embed_in", LT_PART_TOKENS),
@@ -68,7 +69,8 @@ static const lt_row gpt_neox_rows[] = {LT_ROW_PLAIN("embed_in", LT_PART_TOKENS),
                                        LT_ROW_PLAIN("layers.%d.post_attention_layernorm", LT_NORM_PART(1, 0)),
                                        LT_ROW_END};
 
-const lt_family lt_family_gpt_neox = {.model_type = "gpt_neox", .prefix = "gpt_neox.", .read = read_gpt_neox, .rows = gpt_neox_rows};
+const lt_family lt_family_gpt_neox = {
+    .model_type = "gpt_neox", .prefix = "gpt_neox.", .max_pos = 2048, .read = read_gpt_neox, .rows = gpt_neox_rows};
 
 /* ---- BLOOM (Scao et al. 2022): ALiBi, q, k, v head by head, a norm of the embeddings ---- */
 #define BLOCK_MATRICES                                                                                                                     \

@@ -18,12 +18,13 @@ typedef struct lt_reader {
 int64_t lt_reader_int(lt_reader *r, const char *key, int64_t fallback);
 /* A whole number that may be below 1; fallback where it is missing. */
 int64_t lt_reader_whole(lt_reader *r, const char *key, int64_t fallback);
-/* A number above 0 of an object that stands in the file; key: spellings as above. */
+/* A number above 0 of an object that stands in the file. */
 double lt_reader_num(lt_reader *r, const json_t *object, const char *key, double fallback);
 const char *lt_reader_str(lt_reader *r, const char *key, const char *fallback);
+/* null is false, as in Python. */
 bool lt_reader_bool(lt_reader *r, const char *key, bool fallback);
 void lt_reader_act(lt_reader *r, const char *key, const char *fallback, lt_act *act);
-/* Rotary positions of the whole head with one table: rope_scaling, and where transformers 5 has it, rope_parameters.  theta: spellings of its field. */
+/* Rotary positions of the whole head with one table: rope_scaling, and where transformers 5 has it, rope_parameters.  theta: name of its field. */
 void lt_reader_rope(lt_reader *r, lt_arch *a, const char *theta);
 /* Table k from an object with rope_type and what belongs to it; NULL: plain. */
 void lt_reader_rope_table(lt_reader *r, lt_arch *a, int k, const json_t *scaling, double theta);

@@ -32,7 +32,7 @@ static void read_llama(lt_reader *r, lt_arch *a) {
 
 static const lt_row llama_rows[] = {ATTENTION_AND_FFN, LT_ROW_PLAIN("layers.%d.post_attention_layernorm", LT_NORM_PART(1, 0)), LT_ROW_END};
 
-const lt_family lt_family_llama = {.model_type = "llama", .prefix = "model.", .read = read_llama, .rows = llama_rows};
+const lt_family lt_family_llama = {.model_type = "llama", .prefix = "model.", .max_pos = 2048, .read = read_llama, .rows = llama_rows};
 
 /* sliding_window: null is no window, but where the field is missing the families have one. */
 static int64_t read_window(lt_reader *r) {
@@ -45,7 +45,8 @@ static void read_mistral(lt_reader *r, lt_arch *a) {
     lt_reader_windows(r, a, read_window(r), 0, 0);
 }
 
-const lt_family lt_family_mistral = {.model_type = "mistral", .prefix = "model.", .read = read_mistral, .rows = llama_rows};
+const lt_family lt_family_mistral = {
+    .model_type = "mistral", .prefix = "model.", .max_pos = 131072, .read = read_mistral, .rows = llama_rows};
 
 /* ---- Qwen 2: biases of q, k and v; a window, where it is asked for, from some layer on ---- */
 static void read_windows_above(lt_reader *r, lt_arch *a) {
@@ -59,7 +60,7 @@ static void read_qwen2(lt_reader *r, lt_arch *a) {
     a->biases |= LT_BIAS_QKV;
 }
 
-const lt_family lt_family_qwen2 = {.model_type = "qwen2", .prefix = "model.", .read = read_qwen2, .rows = llama_rows};
+const lt_family lt_family_qwen2 = {.model_type = "qwen2", .prefix = "model.", .max_pos = 32768, .read = read_qwen2, .rows = llama_rows};
 
 /* ---- Qwen 3: norms of the heads of q and k ---- */
 #define HEAD_NORMS LT_ROW_PLAIN("layers.%d.self_attn.q_norm", LT_PART_Q_NORM), LT_ROW_PLAIN("layers.%d.self_attn.k_norm", LT_PART_K_NORM)
@@ -74,7 +75,7 @@ static void read_qwen3(lt_reader *r, lt_arch *a) {
 static const lt_row qwen3_rows[] = {ATTENTION_AND_FFN, HEAD_NORMS, LT_ROW_PLAIN("layers.%d.post_attention_layernorm", LT_NORM_PART(1, 0)),
                                     LT_ROW_END};
 
-const lt_family lt_family_qwen3 = {.model_type = "qwen3", .prefix = "model.", .read = read_qwen3, .rows = qwen3_rows};
+const lt_family lt_family_qwen3 = {.model_type = "qwen3", .prefix = "model.", .max_pos = 32768, .read = read_qwen3, .rows = qwen3_rows};
 
 /* ---- Gemma 3, text (Gemma team 2025): norms before and behind each branch, stored less one; local layers with a window and rotary table of their own ---- */
 static void read_gemma3(lt_reader *r, lt_arch *a) {
@@ -105,4 +106,5 @@ static const lt_row gemma3_rows[] = {ATTENTION_AND_FFN,
                                      LT_ROW_PLAIN("layers.%d.post_feedforward_layernorm", LT_NORM_PART(1, 1)),
                                      LT_ROW_END};
 
-const lt_family lt_family_gemma3 = {.model_type = "gemma3_text", .prefix = "model.", .read = read_gemma3, .rows = gemma3_rows};
+const lt_family lt_family_gemma3 = {
+    .model_type = "gemma3_text", .prefix = "model.", .max_pos = 131072, .read = read_gemma3, .rows = gemma3_rows};

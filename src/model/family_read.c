@@ -43,12 +43,11 @@ int64_t lt_reader_whole(lt_reader *r, const char *key, int64_t fallback) {
 }
 
 double lt_reader_num(lt_reader *r, const json_t *object, const char *key, double fallback) {
-    char name[64];
-    json_t *v = field(object, key, name);
-    if (r->st != LT_OK || !v) return fallback;
+    json_t *v = json_object_get(object, key);
+    if (r->st != LT_OK || !v || json_is_null(v)) return fallback;
     double x = json_number_value(v);
     if (!json_is_number(v) || !(x >= min_number && x <= max_number))
-        r->st = LT_FAIL(LT_ERR_FORMAT, "%s: field \"%s\" must be a number above 0, at most %g", r->path, name, max_number);
+        r->st = LT_FAIL(LT_ERR_FORMAT, "%s: field \"%s\" must be a number above 0, at most %g", r->path, key, max_number);
     return x;
 }
 
@@ -61,7 +60,8 @@ const char *lt_reader_str(lt_reader *r, const char *key, const char *fallback) {
 
 bool lt_reader_bool(lt_reader *r, const char *key, bool fallback) {
     json_t *v = json_object_get(r->root, key);
-    if (!v || json_is_null(v)) return fallback;
+    if (!v) return fallback;
+    if (json_is_null(v)) return false;
     if (!json_is_boolean(v) && r->st == LT_OK) r->st = LT_FAIL(LT_ERR_FORMAT, "%s: field \"%s\" must be true or false", r->path, key);
     return json_is_boolean(v) ? json_is_true(v) : fallback;
 }

@@ -177,8 +177,8 @@ static void test_spellings(void) {
                  {"qwen2", "\"use_sliding_window\": true, \"max_window_layers\": 0, \"sliding_window\": 8", {8, 8}, 1e4},
                  {"qwen3", "\"use_sliding_window\": true, \"max_window_layers\": 0, \"sliding_window\": null", {0, 0}, 1e4},
                  {"gpt_neox", "\"rope_theta\": 50.0, \"rotary_emb_base\": 200", {0, 0}, 200},
-                 {"gpt_neox", "\"rope_theta\": 50.0", {0, 0}, 50},
-                 {"gpt_neox", "\"rope_parameters\": null, \"rope_theta\": 50.0", {0, 0}, 50},
+                 {"gpt_neox", "\"rope_theta\": 50.0", {0, 0}, 1e4},
+                 {"gpt_neox", "\"rope_parameters\": null, \"rotary_emb_base\": 50.0", {0, 0}, 50},
                  {"gpt_neox", "\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 70.0}", {0, 0}, 70}};
     lt_arch a;
     for (size_t i = 0; i < sizeof model / sizeof *model; i++) {
@@ -188,6 +188,10 @@ static void test_spellings(void) {
     }
     CHECK_OK(read_of("gpt_neox", "\"rope_parameters\": null, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}", &a));
     CHECK(a.rope[0].kind == LT_ROPE_LINEAR);
+    CHECK(a.parallel && a.biases == LT_BIAS_ALL);
+    CHECK_OK(read_of("gpt_neox", "\"use_parallel_residual\": null, \"attention_bias\": null", &a)); /* as false */
+    CHECK(!a.parallel && !(a.biases & (LT_BIAS_QKV | LT_BIAS_O)));
+    CHECK_FAILS(read_of("gpt2", "\"scale_attn_weights\": null", &a), LT_ERR_FORMAT, "scale_attn_weights: false");
     CHECK_OK(read_of("distilbert", "\"layer_norm_eps\": 1e-3", &a)); /* which its code does not read */
     CHECK(a.eps == 1e-12f);
     CHECK_OK(read_of("bloom", "\"n_embed\": 32, \"n_layer\": 2", &a));
