@@ -294,7 +294,9 @@ static lt_status gather(job *j) {
     for (int64_t i = 0; i < j->in.n; i++)
         if (j->answer[i].token.n > longest) longest = j->answer[i].token.n;
     int64_t width = 2 + lt_max_host(j->args->world, longest);
-    LT_TRY(lt_agree(j->args->world, lt_calloc(&row, j->in.n * width, sizeof *row, "answers")));
+    st = LT_FAULT_POINT("generate.gather");
+    if (st == LT_OK) st = lt_calloc(&row, j->in.n * width, sizeof *row, "answers");
+    LT_TRY_GOTO(lt_agree(j->args->world, st), st, done);
     for (int64_t i = 0; i < j->in.n; i++) {
         const answer *w = &j->answer[i];
         row[i * width] = w->end;
@@ -305,8 +307,10 @@ static lt_status gather(job *j) {
     for (int64_t i = 0; j->grid->rank == 0 && st == LT_OK && i < j->in.n; i++)
         if (j->answer[i].end == LT_END_NOT) st = adopt(j, i, row + i * width);
     if (st == LT_OK && j->grid->rank == 0) st = print_answers(j);
+    st = lt_agree(j->args->world, st);
+done:
     free(row);
-    return lt_agree(j->args->world, st);
+    return st;
 }
 
 /* Collective(world).  One line about all groups. */

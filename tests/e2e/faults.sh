@@ -135,6 +135,7 @@ for n in 2 4; do
         for site in generate.input generate.local model.cache; do fails $site $rank 1 $n generate --model "$llama" --text "good film"; done
         fails generate.step $rank 3 $n generate --model "$llama" --text-file "$tmp/lines.txt" generate.batch=3
         fails generate.step $rank 3 $n generate --model "$llama" --text-file "$tmp/lines.txt" generate.batch=3 parallel.tp=2
+        fails generate.gather $rank 1 $n generate --model "$llama" --text-file "$tmp/lines.txt" generate.max_tokens=3 parallel.tp=1
         # as a text ends and others begin, so that ranks that differed in where they stand would show
         for nth in 2 7 8 9; do
             fails generate.take $rank $nth $n generate --model "$llama" --text-file "$tmp/lines.txt" generate.batch=3 generate.max_tokens=3 parallel.tp=2
