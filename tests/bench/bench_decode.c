@@ -1,11 +1,12 @@
 // BENCH rooms: kernels
-/* The products of a step of generation: few rows through every matrix of a model, against a plain reading of the same memory.
+/* What a step of generation reads: few rows through every matrix of a model, and the caches of keys and values, against a plain reading of the same memory.
  *
  *     OMP_NUM_THREADS=2 bench_decode [repetitions, default 7 [model: only those whose name holds it [f32, default bf16]]]
  *
  * A repetition reads each matrix once and then takes it times 1, 2, 4, ... rows, matrix after matrix in the order of a step, so all ways meet the same
  * neighbours and none finds a matrix in the cache.  For each kind of matrix: speed of the reading and of each number of rows in GB of weights a second, and
- * rows 1 as a part of the reading (medians; ratios of pairs).  Then the whole step: products alone, tokens a second. */
+ * rows 1 as a part of the reading (medians; ratios of pairs).  Then the whole step: products alone, tokens a second.  Then attention of one query a sequence
+ * over a cache of so many keys, the same way. */
 #include "base/log.h"
 #include "kernels/cpu.h"
 #include "kernels/ops.h"
@@ -112,13 +113,13 @@ static const void *weights(const rig *g, int l, int i, int64_t *bytes) {
     return words ? g->tok : g->lin[l][i].w;
 }
 
-/* Seconds to read n bytes with all threads. */
-static double reading(const rig *g, const void *p, int64_t n) {
+/* Seconds to read n bytes. */
+static double reading(int threads, const void *p, int64_t n) {
     static volatile uint64_t sink __attribute__((unused));
     uint64_t sum = 0;
     const uint64_t *word = p;
     double start = lt_time_s();
-#pragma omp parallel for schedule(static) reduction(+ : sum) num_threads(g->ctx.threads)
+#pragma omp parallel for schedule(static) reduction(+ : sum) num_threads(threads)
     for (int64_t i = 0; i < n / 64; i++)
         for (int j = 0; j < 8; j++) sum += word[8 * i + j];
     sink = sum;
@@ -190,7 +191,7 @@ static void bench(const model *m, lt_dtype dt, int reps) {
                     int64_t n;
                     const void *w = weights(&g, l, i, &n);
                     if (i == LINS && l + 1 < m->layers) continue;
-                    double s = way == 0 ? reading(&g, w, n) : product(&g, l, i, row_count[way - 1]);
+                    double s = way == 0 ? reading(g.ctx.threads, w, n) : product(&g, l, i, row_count[way - 1]);
                     if (rep < 0) continue;
                     (way == 0 ? kind[i].read : kind[i].rows[way - 1])[rep] += s;
                     (way == 0 ? step.read : step.rows[way - 1])[rep] += s;
@@ -209,11 +210,99 @@ static void bench(const model *m, lt_dtype dt, int reps) {
     rig_fini(&g);
 }
 
+/* ---- caches ---- */
+
+enum { SEQS = 16 };
+
+typedef struct cache {
+    const char *name; /* of the model */
+    int heads, kv, D, keys, seqs;
+} cache;
+
+static const cache caches[] = {
+    {"Gemma 3 270M", 4, 1, 256, 512, 1},   {"Gemma 3 270M", 4, 1, 256, 512, 16}, {"Gemma 3 270M", 4, 1, 256, 8192, 1},
+    {"Gemma 3 270M", 4, 1, 256, 2048, 16}, {"Llama 2 7B", 32, 32, 128, 2048, 1}, {"Llama 2 7B", 32, 32, 128, 512, 16},
+    {"Llama 3 8B", 32, 8, 128, 8192, 1},
+};
+
+static void bench_cache(const cache *k, lt_dtype dt, int reps) {
+    static double read[MAX_REPS], attention[MAX_REPS];
+    int64_t row = (int64_t)k->kv * k->D, elems = k->seqs * k->keys * row, width = (int64_t)k->heads * k->D;
+    int64_t bytes = 2 * elems * (int64_t)lt_dtype_bytes(dt), layers = 150000000 / bytes + 1; /* more than caches of the processor hold */
+    int32_t cu_q[SEQS + 1] = {0}, k_row0[SEQS], k_len[SEQS], first[SEQS] = {0}, end[SEQS], q_index[SEQS], slot[SEQS];
+    lt_attn_plan plan = {.n_seq = k->seqs,
+                         .n_q = k->seqs,
+                         .n_k = k->seqs * k->keys,
+                         .cu_q = cu_q,
+                         .k_row0 = k_row0,
+                         .k_len = k_len,
+                         .first = first,
+                         .end = end,
+                         .q_index = q_index,
+                         .slot = slot,
+                         .max_q = 1,
+                         .max_k = k->keys};
+    lt_ctx c = {.ops = lt_ops_cpu(), .threads = omp_get_max_threads(), .compute = dt};
+    lt_arena arena;
+    lt_arr q = {0}, o = {0}, kv = {0};
+    float *lse = NULL;
+    for (int i = 0; i < k->seqs; i++) {
+        cu_q[i + 1] = i + 1;
+        k_row0[i] = i * k->keys;
+        k_len[i] = end[i] = k->keys;
+        q_index[i] = k->keys - 1;
+        slot[i] = -1;
+    }
+    c.ws_bytes = c.ops->ws_bytes(
+        &c,
+        &(lt_dims){
+            .rows = k->seqs, .width = width, .seqs = k->seqs, .max_len = k->keys, .heads = k->heads, .kv_heads = k->kv, .head_dim = k->D});
+    lt_arena_measure(&arena, "bench");
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass) MUST(lt_arena_init(&arena, "bench", arena.used));
+        q = array(&arena, k->seqs * width, dt);
+        o = array(&arena, k->seqs * width, dt);
+        kv = array(&arena, layers * 2 * elems, dt);
+        lse = lt_arena_take(&arena, k->seqs * k->heads, sizeof(float));
+        c.ws = lt_arena_take(&arena, (int64_t)c.ws_bytes, 1);
+    }
+    struct lt_attn_args a = {.plan = &plan,
+                             .heads = k->heads,
+                             .kv_heads = k->kv,
+                             .head_dim = k->D,
+                             .scale = 0.1f,
+                             .q = q,
+                             .ld_q = width,
+                             .ld_k = row,
+                             .ld_v = row,
+                             .o = o,
+                             .lse = lse};
+    for (int rep = -1; rep < reps; rep++) {
+        int at = rep < 0 ? 0 : rep;
+        read[at] = attention[at] = 0;
+        for (int64_t l = 0; l < layers; l++) read[at] += reading(c.threads, lt_arr_at(kv, l * 2 * elems).p, bytes);
+        for (int64_t l = 0; l < layers; l++) {
+            a.k = lt_arr_at(kv, l * 2 * elems);
+            a.v = lt_arr_at(a.k, elems);
+            double start = lt_time_s();
+            MUST(c.ops->attn_fwd(&c, &a));
+            attention[at] += lt_time_s() - start;
+        }
+    }
+    printf("%s, %s, %2d x %4d keys: read %5.1f GB/s  attention %5.1f   attention / read %3.0f %%\n", k->name, lt_dtype_name(dt), k->seqs,
+           k->keys, 1e-9 * (double)(bytes * layers) / median(read, reps), 1e-9 * (double)(bytes * layers) / median(attention, reps),
+           100 * ratio(read, attention, reps));
+    lt_arena_fini(&arena);
+}
+
 int main(int argc, char **argv) {
     int reps = argc > 1 ? atoi(argv[1]) : 7;
     const char *only = argc > 2 ? argv[2] : "";
     if (reps < 1 || reps > MAX_REPS) return fprintf(stderr, "usage: bench_decode [repetitions [model [f32]]]\n"), 2;
+    lt_dtype dt = argc > 3 && !strcmp(argv[3], "f32") ? LT_F32 : LT_BF16;
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
-        if (strstr(models[i].name, only)) bench(&models[i], argc > 3 && !strcmp(argv[3], "f32") ? LT_F32 : LT_BF16, reps);
+        if (strstr(models[i].name, only)) bench(&models[i], dt, reps);
+    for (size_t i = 0; i < sizeof caches / sizeof *caches; i++)
+        if (strstr(caches[i].name, only)) bench_cache(&caches[i], dt, reps);
     return 0;
 }

@@ -5,7 +5,7 @@
 
 enum {
     WIDE = LT_FEW_STRIP / LT_VL, /* vectors of the widest panel */
-    CHUNK = 32,                  /* words: 8 KiB of it, and as much on its way */
+    CHUNK = 64,                  /* words: 16 KiB of it, half of a first-level cache */
 };
 
 /* tile[t + r, NV vectors] (k0 > 0: +=) = words [k0, k1) of R rows of x with NV vectors of a panel. */
