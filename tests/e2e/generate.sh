@@ -64,7 +64,7 @@ count "$([ "$(field tokens 1)" != "$(field tokens 2)" ] && echo ok)" "control: o
 printf '%s\n' "${texts[@]}" >"$tmp/texts.txt"
 printf '{"text": "%s"}\n' "${texts[@]}" >"$tmp/texts.jsonl"
 for way in "0 $tmp/texts.txt generate.batch=1" "0 $tmp/texts.jsonl generate.batch=2" "1 $tmp/texts.txt parallel.tokens=16" "2 $tmp/texts.txt" \
-    "4 $tmp/texts.txt generate.batch=3" "4 $tmp/texts.txt parallel.tp=2" "3 $tmp/texts.txt parallel.tp=1 generate.batch=1"; do
+    "3 $tmp/texts.txt" "4 $tmp/texts.txt generate.batch=3" "4 $tmp/texts.txt parallel.tp=2" "3 $tmp/texts.txt parallel.tp=1 generate.batch=1"; do
     read -r n file more <<<"$way"
     # shellcheck disable=SC2086 # settings are words
     generate "$n" "${model[@]}" --text-file "$file" --json generate.max_tokens=20 $more
