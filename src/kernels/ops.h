@@ -78,7 +78,7 @@ typedef struct lt_lin {
 
 struct lt_linear_args {
     lt_lin *lin;
-    int64_t rows;
+    int64_t rows; /* cpu: up to 24 forward at the speed of reading W; by their number the order of sums may differ */
     lt_arr x;     /* fwd: [rows, K] in;  bwd: dx [rows, K] out */
     lt_arr y;     /* fwd: [rows, N] out; bwd: dy [rows, N] in */
     lt_arr resid; /* p = NULL or an array of the output's shape that is added; may be the output itself (accumulate) */
@@ -183,7 +183,8 @@ struct lt_rel_pack_args {
 };
 
 /* Bank of prefix keys and values, f32, [S][m][2 (k, v)][P_max][Hkvl][D], keys as used (after any rotation); row p >= slot_len is unused.
- * A query that sees no key at all gives o = 0, lse = -inf and no gradient. */
+ * A query that sees no key at all gives o = 0, lse = -inf and no gradient.  cpu: forward of one query row a sequence (plan->max_q = 1, no rel) reads
+ * the keys that are seen once, under all heads. */
 struct lt_attn_args {
     const lt_attn_plan *plan;
     int heads, kv_heads, head_dim; /* of this rank; query head h reads kv head h / (heads / kv_heads) */
@@ -226,7 +227,7 @@ struct lt_embed_args {
     float *d_prompt;                 /* bwd += ; rows with equal id add in row order */
 };
 /* Scores of every word of the table (the tied embedding, or lm_head) for rows of the residual stream:  y[r, v] = <x[r], tok[v]>.  bf16 is defined by its
- * operands: x is rounded to bf16 where tok is bf16. */
+ * operands: x is rounded to bf16 where tok is bf16.  cpu: the table is read once for 64 rows; up to 16 cost little more than one. */
 struct lt_logits_args {
     int64_t rows, C, V, ld_y; /* V: words of this rank */
     const void *tok;          /* [V, C] in tok_dt */

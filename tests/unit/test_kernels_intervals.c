@@ -493,6 +493,17 @@ static void controls(problem *b, const outputs *want) {
     TEST_REPORT(isnan(test_get(b->out[O], r * b->l->heads * b->l->D)), "%s: a NaN in a key that is seen was not noticed", b->l->name);
 }
 
+/* Where each sequence has one query: what the first gets is the same bits without the others. */
+static void check_alone(problem *b, const outputs *together) {
+    int64_t n = b->cu_q[1] * b->l->heads, all = b->plan.n_seq;
+    if (b->plan.max_q > 1 || b->args.rel) return;
+    b->plan.n_seq = 1;
+    call(b, lt_ops_cpu(), 2, false);
+    b->plan.n_seq = all;
+    TEST_REPORT(test_same_bits(b->out[O], together->v[O], n * b->l->D) && test_same_bits(b->out[LSE], together->v[LSE], n),
+                "%s: the first sequence depends on the others", b->l->name);
+}
+
 static void check_fast(const layout *l) {
     problem *b = problem_new(l);
     outputs want = {0}, one = {0}, before = {0};
@@ -518,6 +529,7 @@ static void check_fast(const layout *l) {
             }
         }
     }
+    if (!sees_nothing(b, 0, 0)) check_alone(b, &before);
     controls(b, &want);
     tests_free();
     free(b);

@@ -1,6 +1,6 @@
 // TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
 /* Scores of words: cpu against ref for every number of rows of a step of generation and odd sizes, tables and rows of both types, at every level of this CPU;
- * the same bits on one and two threads; columns behind the words stay. */
+ * the same bits on one and two threads and beside any other rows; columns behind the words stay. */
 #include "kernels/cpu.h"
 #include "kernels_util.h"
 
@@ -26,6 +26,22 @@ static void one(int64_t rows, int64_t C, int64_t V, lt_dtype tok_dt, lt_dtype x_
     test_close("logits", y[0], y[2], n, what);
     CHECK(test_same_bits(y[0], y[1], n));
     for (int64_t r = 0; r < rows; r++) CHECK(test_same_bits(lt_arr_at(y[0], r * (V + PAD) + V), lt_arr_at(start, r * (V + PAD) + V), PAD));
+    tests_free();
+}
+
+/* Scores of a row are the same bits in every company. */
+static void alone(int64_t C, lt_dtype dt) {
+    enum { ROWS = 70, V = 37 };
+    lt_ctx c = test_ctx(lt_ops_cpu(), 2, LT_F32, &(lt_dims){.rows = ROWS, .width = C});
+    lt_arr tok = test_random(V * C, dt, 1), x = test_random(ROWS * C, LT_F32, 1), together = test_new(ROWS * (V + PAD), LT_F32),
+           y = test_new(ROWS * (V + PAD), LT_F32);
+    CHECK_OK(call(&c, ROWS, C, V, tok, x, together));
+    for (int64_t rows = 1; rows < 18; rows++) {
+        int64_t from = 3 * rows; /* other places in a pass */
+        CHECK_OK(call(&c, rows, C, V, tok, lt_arr_at(x, from * C), y));
+        for (int64_t r = 0; r < rows; r++)
+            CHECK(test_same_bits(lt_arr_at(y, r * (V + PAD)), lt_arr_at(together, (from + r) * (V + PAD)), V));
+    }
     tests_free();
 }
 
@@ -63,6 +79,10 @@ static void all(void) {
                 one(some_rows[r], size[s][1], size[s][0], dt & 1 ? LT_BF16 : LT_F32, dt & 2 ? LT_BF16 : LT_F32);
     for (int64_t rows = 1; rows <= 17; rows++)
         for (int dt = 0; dt < 4; dt++) one(rows, 77, 50, dt & 1 ? LT_BF16 : LT_F32, dt & 2 ? LT_BF16 : LT_F32);
+    for (int dt = 0; dt < 2; dt++) {
+        alone(77, dt ? LT_BF16 : LT_F32);
+        alone(640, dt ? LT_BF16 : LT_F32);
+    }
     by_hand();
     small_workspace();
 }

@@ -5,7 +5,7 @@
  *
  * Pieces.  A long sequence is cut into pieces of equal numbers of keys, so that one sequence with one kv head keeps all threads busy.  What a piece makes of
  * its keys is left in the workspace as a part (largest score, sum, weighted values of every head), and parts are put together in order.  The cut depends
- * on the plan alone, never on the number of threads, so results do not either.
+ * on the number of keys alone, so results depend neither on threads nor on neighbours.
  *
  * Workspace: list of pieces, parts, scratch of each thread; it does not grow with the cache. */
 #include "kernels/attn_impl.h"
@@ -48,12 +48,18 @@ typedef struct job {
     const struct lt_attn_args *a;
     int threads;
     int64_t heads, D, Dp;
-    int64_t length; /* keys of a piece */
     int64_t n_pieces, n_parts;
     piece *piece;
     part *part;
     scratch *scratch; /* [threads] */
 } job;
+
+/* Keys of a piece of a sequence of so many: at least LONG, whole blocks; and pieces: one for its query even if that sees nothing. */
+static int64_t length_of(int64_t keys) {
+    int64_t length = ((keys + PIECES - 1) / PIECES + KEYS - 1) / KEYS * KEYS;
+    return length < LONG ? LONG : length;
+}
+static int64_t pieces_of(int64_t keys) { return keys > 0 ? (keys + length_of(keys) - 1) / length_of(keys) : 1; }
 
 static part take_part(lt_arena *arena, const job *j) {
     return (part){.top = lt_arena_take(arena, j->heads, sizeof(float)),
@@ -84,8 +90,9 @@ static lt_status carve(lt_arena *arena, job *j) {
 size_t lt_attn_impl_one_ws_bytes(const lt_ctx *c, const lt_dims *d) {
     lt_arena arena;
     job j = {.threads = c->threads, .heads = d->heads, .D = d->head_dim, .Dp = lt_attn_round(d->head_dim)};
-    j.n_parts = d->max_len + d->max_prefix > LONG ? 2 * PIECES : 0;
-    j.n_pieces = d->seqs + j.n_parts;
+    int64_t most = pieces_of(d->max_len + d->max_prefix);
+    j.n_pieces = d->seqs * most;
+    j.n_parts = most > 1 ? j.n_pieces : 0;
     lt_arena_measure(&arena, "attention of one query");
     (void)carve(&arena, &j); /* cannot fail: nothing is taken */
     return arena.used;
@@ -239,22 +246,10 @@ static int64_t keys_of(const struct lt_attn_args *a, int64_t seq) {
 }
 static bool has_query(const struct lt_attn_args *a, int64_t seq) { return a->plan->cu_q[seq + 1] > a->plan->cu_q[seq]; }
 
-/* Pieces of a sequence: one for its query even if that sees nothing. */
-static int64_t pieces_of(const job *j, int64_t seq) {
-    int64_t n = keys_of(j->a, seq);
-    return n <= j->length ? 1 : (n + j->length - 1) / j->length;
-}
-
-/* Sets the length of pieces and counts them; then, with arrays to put them in, lists them. */
+/* Counts pieces and parts; then, with arrays to put them in, lists them. */
 static void count_pieces(job *j) {
-    const struct lt_attn_args *a = j->a;
-    int64_t all = 0;
-    for (int64_t i = 0; i < a->plan->n_seq; i++)
-        if (has_query(a, i)) all += keys_of(a, i);
-    j->length = (all / PIECES + KEYS - 1) / KEYS * KEYS;
-    if (j->length < LONG) j->length = LONG;
-    for (int64_t i = 0; i < a->plan->n_seq; i++) {
-        int64_t n = has_query(a, i) ? pieces_of(j, i) : 0;
+    for (int64_t i = 0; i < j->a->plan->n_seq; i++) {
+        int64_t n = has_query(j->a, i) ? pieces_of(keys_of(j->a, i)) : 0;
         j->n_pieces += n;
         j->n_parts += n > 1 ? n : 0;
     }
@@ -262,10 +257,10 @@ static void count_pieces(job *j) {
 static void list_pieces(const job *j) {
     int64_t at = 0, parts = 0;
     for (int64_t i = 0; i < j->a->plan->n_seq; i++) {
-        int64_t keys = has_query(j->a, i) ? keys_of(j->a, i) : 0, n = has_query(j->a, i) ? pieces_of(j, i) : 0;
+        if (!has_query(j->a, i)) continue;
+        int64_t keys = keys_of(j->a, i), n = pieces_of(keys), length = length_of(keys);
         for (int64_t k = 0; k < n; k++)
-            j->piece[at++] =
-                (piece){.seq = i, .k0 = k * j->length, .k1 = lt_cpu_min((k + 1) * j->length, keys), .part = n > 1 ? parts++ : -1};
+            j->piece[at++] = (piece){.seq = i, .k0 = k * length, .k1 = lt_cpu_min((k + 1) * length, keys), .part = n > 1 ? parts++ : -1};
     }
 }
 
@@ -340,7 +335,7 @@ lt_status lt_attn_impl_one(const lt_ctx *c, const struct lt_attn_args *a) {
     count_pieces(&j);
     LT_TRY(carve(&arena, &j));
     list_pieces(&j);
-#pragma omp parallel for schedule(dynamic) num_threads(lt_cpu_fork(c, j.n_pieces *j.length * a->heads * a->head_dim))
+#pragma omp parallel for schedule(dynamic) num_threads(lt_cpu_fork(c, j.n_pieces *LONG * a->heads * a->head_dim))
     for (int64_t i = 0; i < j.n_pieces; i++) work_piece(&j, &j.scratch[omp_get_thread_num()], &j.piece[i]);
 #pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, j.n_parts * a->heads * a->head_dim))
     for (int h = 0; h < a->heads; h++) join_head(&j, h);

@@ -1,7 +1,8 @@
 #pragma once
 /* Private to few*.c of the CPU back end: products y = x W^T of so few rows that reading W is what they cost.
  *
- * W passes once, in strips of at most LT_FEW_STRIP outputs; a thread owns strips, so results do not depend on the number of threads.  A kernel makes the
+ * W passes once, in strips of at most LT_FEW_STRIP outputs; a thread owns strips, and a row's sums are its own, so results depend neither on the number of
+ * threads nor on that of rows.  A kernel makes the
  * sums of a strip for all rows, LT_FEW_PASS rows at a time: the first pass takes a piece of the strip from memory, the others find it in the cache, and each
  * fetches its share of a piece to come, so that memory is never idle.  Four rows by four vectors are 16 sums in registers: enough to hide the latency of
  * the multiply-add, and every operand that is loaded serves four of them.
@@ -32,7 +33,7 @@ typedef struct lt_few {
  * a multiple of LT_FEW_PASS. */
 typedef void (*lt_few_kernel)(const lt_few *f, int64_t n0, int64_t n, float *tile);
 
-/* few_dots.c: W f32, or bf16 that is widened; x [rows, K] f32.  The last, where native: W and x bf16. */
+/* few_dots_strict.c: W f32, or bf16 that is widened; x [rows, K] f32.  The last, where native: W and x bf16. */
 void lt_few_impl_dots_f32(const lt_few *f, int64_t n0, int64_t n, float *tile);
 void lt_few_impl_dots_wide(const lt_few *f, int64_t n0, int64_t n, float *tile);
 void lt_few_impl_dots_bf16(const lt_few *f, int64_t n0, int64_t n, float *tile);

@@ -1,4 +1,4 @@
-/* Few rows with a row-major matrix (few_impl.h). */
+/* Few rows with a row-major matrix (few_impl.h).  Sums run in one order whatever the number of rows: the scores of a sequence do not depend on its neighbours. */
 #include "kernels/cpu/few_impl.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -25,7 +25,7 @@ INLINE void fold(int n, lt_vf *v) {
     for (int i = 0; i < n; i++) v[i] = lt_vf_fold(v[i], v[i + n]);
 }
 
-/* to[i] = sum of the lanes of v[i]; n a power of two, at most LT_VL.  v is lost. */
+/* to[i] = sum of the lanes of v[i], as a tree that is the same for every n; n a power of two, at most LT_VL.  v is lost. */
 INLINE void totals(int n, lt_vf *v, float *to) {
     float lane[LT_VL];
     if (n == 16) fold(8, v);
@@ -33,10 +33,9 @@ INLINE void totals(int n, lt_vf *v, float *to) {
     if (n >= 4) fold(2, v);
     if (n >= 2) fold(1, v);
     *(lt_vf_loose *)lane = v[0];
-    for (int i = 0; i < n; i++) {
-        to[i] = 0;
-        for (int j = i; j < LT_VL; j += n) to[i] += lane[j];
-    }
+    for (int half = LT_VL / 2; half >= n; half /= 2)
+        for (int i = 0; i < half; i++) lane[i] += lane[i + half];
+    for (int i = 0; i < n; i++) to[i] = lane[i];
 }
 
 static float number(lt_dtype dt, const void *p, int64_t at) {
