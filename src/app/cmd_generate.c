@@ -392,7 +392,7 @@ const lt_app_command lt_app_generate = {
              "Decoders: llama, mistral, qwen2, qwen3, gemma3_text, gpt2, gpt_neox, bloom, falcon.  All ranks together hold the model "
              "(parallel.tp).\n"
              "Standard output has the answers: one as its tokens come; several in order, each under \"==> text <==\" when it is whole.\n"
-             "An answer ends with the model's end-of-text token (eos_token_id), or after generate.max_tokens.\n",
+             "An answer ends with the model's end-of-text token (eos_token_id), after generate.max_tokens, or where its positions end.\n",
          .option = options,
          .notes =
              "key=value: generate.max_tokens, generate.temperature (0 = the best token), generate.top_k, generate.top_p, generate.seed,\n"
