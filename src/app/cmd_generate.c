@@ -272,6 +272,7 @@ static lt_status print_answers(job *j) {
 static lt_status take(void *arg, int64_t i, int32_t token, lt_end end) {
     job *j = arg;
     bool print = j->prints && j->one && !j->json;
+    LT_TRY(LT_FAULT_POINT("generate.take"));
     LT_TRY(add_token(j, i, token, print));
     if (end != LT_END_NOT) LT_TRY(end_answer(j, i, end, print));
     return j->prints ? print_answers(j) : LT_OK;
@@ -293,7 +294,9 @@ static lt_status gather(job *j) {
     for (int64_t i = 0; i < j->in.n; i++)
         if (j->answer[i].token.n > longest) longest = j->answer[i].token.n;
     int64_t width = 2 + lt_max_host(j->args->world, longest);
-    LT_TRY(lt_agree(j->args->world, lt_calloc(&row, j->in.n * width, sizeof *row, "answers")));
+    st = LT_FAULT_POINT("generate.gather");
+    if (st == LT_OK) st = lt_calloc(&row, j->in.n * width, sizeof *row, "answers");
+    LT_TRY_GOTO(lt_agree(j->args->world, st), st, done);
     for (int64_t i = 0; i < j->in.n; i++) {
         const answer *w = &j->answer[i];
         row[i * width] = w->end;
@@ -304,8 +307,10 @@ static lt_status gather(job *j) {
     for (int64_t i = 0; j->grid->rank == 0 && st == LT_OK && i < j->in.n; i++)
         if (j->answer[i].end == LT_END_NOT) st = adopt(j, i, row + i * width);
     if (st == LT_OK && j->grid->rank == 0) st = print_answers(j);
+    st = lt_agree(j->args->world, st);
+done:
     free(row);
-    return lt_agree(j->args->world, st);
+    return st;
 }
 
 /* Collective(world).  One line about all groups. */
@@ -387,7 +392,7 @@ const lt_app_command lt_app_generate = {
              "Decoders: llama, mistral, qwen2, qwen3, gemma3_text, gpt2, gpt_neox, bloom, falcon.  All ranks together hold the model "
              "(parallel.tp).\n"
              "Standard output has the answers: one as its tokens come; several in order, each under \"==> text <==\" when it is whole.\n"
-             "An answer ends with the model's end-of-text token (eos_token_id), or after generate.max_tokens.\n",
+             "An answer ends with the model's end-of-text token (eos_token_id), after generate.max_tokens, or where its positions end.\n",
          .option = options,
          .notes =
              "key=value: generate.max_tokens, generate.temperature (0 = the best token), generate.top_k, generate.top_p, generate.seed,\n"

@@ -78,12 +78,15 @@ static void refuse(lt_reader *r) {
 
 /* Says what is wrong with a folder without config.json. */
 static lt_status not_a_model(const char *dir, const char *path) {
-    char adapter[4096];
+    char adapter[4096], snapshots[4096];
     int why = errno;
     (void)snprintf(adapter, sizeof adapter, "%s/adapter_config.json", dir);
+    (void)snprintf(snapshots, sizeof snapshots, "%s/snapshots", dir);
     LT_CHECK(access(adapter, F_OK) != 0, LT_ERR_IO,
              "%s is the folder of a PEFT adapter, not of a model: model.path is the base model's folder (base_model_name_or_path in %s)",
              dir, adapter);
+    LT_CHECK(access(snapshots, F_OK) != 0, LT_ERR_IO,
+             "%s is a model's folder in the cache of the hub: model.path is one of the folders in %s", dir, snapshots);
     return LT_FAIL(LT_ERR_IO, "cannot open %s: %s; model.path must be a Hugging Face model folder", path, strerror(why));
 }
 

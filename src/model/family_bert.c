@@ -38,7 +38,7 @@ static void read_bert(lt_reader *r, lt_arch *a) {
 
 static const lt_row bert_rows[] = {BERT_ROWS, LT_ROW_PLAIN("pooler.dense", LT_PART_POOLER), LT_ROW_END};
 
-const lt_family lt_family_bert = {.model_type = "bert", .prefix = "bert.", .read = read_bert, .rows = bert_rows};
+const lt_family lt_family_bert = {.model_type = "bert", .prefix = "bert.", .max_pos = 512, .read = read_bert, .rows = bert_rows};
 
 /* ---- RoBERTa (Liu et al. 2019), XLM-R (Conneau et al. 2020): the first positions of the table belong to padding; the sequence classifier has a dense layer of
  * its own and no pooler ---- */
@@ -58,12 +58,15 @@ static void read_roberta(lt_reader *r, lt_arch *a) {
 
 static const lt_row roberta_rows[] = {BERT_ROWS, LT_ROW_PLAIN("classifier.dense", LT_PART_POOLER), LT_ROW_END};
 
-const lt_family lt_family_roberta = {.model_type = "roberta", .prefix = "roberta.", .read = read_roberta, .rows = roberta_rows};
-const lt_family lt_family_xlm_roberta = {.model_type = "xlm-roberta", .prefix = "roberta.", .read = read_roberta, .rows = roberta_rows};
+const lt_family lt_family_roberta = {
+    .model_type = "roberta", .prefix = "roberta.", .max_pos = 512, .read = read_roberta, .rows = roberta_rows};
+const lt_family lt_family_xlm_roberta = {
+    .model_type = "xlm-roberta", .prefix = "roberta.", .max_pos = 512, .read = read_roberta, .rows = roberta_rows};
 
 /* ---- DistilBERT (Sanh et al. 2019): no token types; a dense layer with ReLU before the classifier ---- */
 static void read_distilbert(lt_reader *r, lt_arch *a) {
     read_encoder(r, a, "activation");
+    a->eps = 1e-12f; /* whatever config.json says */
     a->pool_act = LT_ACT_RELU;
 }
 
@@ -83,6 +86,7 @@ static const lt_row distilbert_rows[] = {LT_ROW_PLAIN("embeddings.word_embedding
 
 const lt_family lt_family_distilbert = {.model_type = "distilbert",
                                         .prefix = "distilbert.",
+                                        .max_pos = 512,
                                         .read = read_distilbert,
                                         .keys = {"dim|hidden_size", "hidden_dim", "vocab_size", "n_heads|num_attention_heads",
                                                  "n_layers|num_hidden_layers", "max_position_embeddings"},

@@ -14,18 +14,9 @@
 
 enum { MAX_KERNEL = 63 };
 
-/* A whole number that may be below 1; fallback where it is missing or null. */
-static int64_t whole(lt_reader *r, const char *key, int64_t fallback) {
-    json_t *v = json_object_get(r->root, key);
-    if (r->st != LT_OK || !v || json_is_null(v)) return fallback;
-    if (json_is_integer(v) && llabs(json_integer_value(v)) <= INT32_MAX) return json_integer_value(v);
-    r->st = LT_FAIL(LT_ERR_FORMAT, "%s: field \"%s\" must be a whole number", r->path, key);
-    return fallback;
-}
-
 /* Fails unless the field is missing or has the value. */
 static void must_be(lt_reader *r, const char *key, int64_t value, const char *why) {
-    int64_t got = whole(r, key, value);
+    int64_t got = lt_reader_whole(r, key, value);
     if (r->st == LT_OK && got != value)
         r->st =
             LT_FAIL(LT_ERR_FORMAT, "%s: %s: %lld is not supported, only %lld (%s)", r->path, key, (long long)got, (long long)value, why);
@@ -64,7 +55,7 @@ static void read_common(lt_reader *r, lt_arch *a) {
     a->norms = LT_NORM_AFTER;
     a->norm_bias = a->embed_norm = a->tied = true;
     a->eps = (float)lt_reader_num(r, r->root, "layer_norm_eps", 1e-7);
-    a->types = whole(r, "type_vocab_size", 0);
+    a->types = lt_reader_whole(r, "type_vocab_size", 0);
     if (r->st == LT_OK && a->types < 0)
         r->st = LT_FAIL(LT_ERR_FORMAT, "%s: type_vocab_size: %lld is below 0", r->path, (long long)a->types);
     lt_reader_act(r, "hidden_act", "gelu", &a->act);
@@ -79,7 +70,7 @@ static void read_common(lt_reader *r, lt_arch *a) {
 /* The end: which positions there are, and the scale of the scores. */
 static void settle_positions(lt_reader *r, lt_arch *a, int terms) {
     lt_relative *rel = &a->relative;
-    rel->max_relative = whole(r, "max_relative_positions", -1);
+    rel->max_relative = lt_reader_whole(r, "max_relative_positions", -1);
     if (rel->max_relative < 1) rel->max_relative = a->max_pos;
     rel->span = rel->buckets ? rel->buckets : rel->max_relative;
     if (!lt_reader_bool(r, "relative_attention", false)) *rel = (lt_relative){0};
@@ -98,7 +89,7 @@ static void read_deberta(lt_reader *r, lt_arch *a) {
 }
 
 static void read_conv(lt_reader *r, lt_arch *a) {
-    int64_t kernel = whole(r, "conv_kernel_size", 0);
+    int64_t kernel = lt_reader_whole(r, "conv_kernel_size", 0);
     if (r->st != LT_OK || kernel <= 0) return;
     if (kernel % 2 == 0 || kernel > MAX_KERNEL || a->m < 2)
         r->st = LT_FAIL(LT_ERR_FORMAT,
@@ -120,7 +111,7 @@ static void read_deberta_v2(lt_reader *r, lt_arch *a) {
     relative_kinds(r, rel);
     rel->shared = lt_reader_bool(r, "share_att_key", false);
     rel->norm = strstr(lt_reader_str(r, "norm_rel_ebd", "none"), "layer_norm") != NULL;
-    int64_t buckets = whole(r, "position_buckets", -1);
+    int64_t buckets = lt_reader_whole(r, "position_buckets", -1);
     if (buckets > 0) rel->buckets = buckets;
     settle_positions(r, a, rel->c2p + rel->p2c);
     read_conv(r, a);
@@ -155,5 +146,7 @@ static const lt_row deberta_v2_rows[] = {FRAME,
                                          LT_ROW_PLAIN(AT "attention.self.pos_query_proj", LT_PART_POS_Q),
                                          LT_ROW_END};
 
-const lt_family lt_family_deberta = {.model_type = "deberta", .prefix = "deberta.", .read = read_deberta, .rows = deberta_rows};
-const lt_family lt_family_deberta_v2 = {.model_type = "deberta-v2", .prefix = "deberta.", .read = read_deberta_v2, .rows = deberta_v2_rows};
+const lt_family lt_family_deberta = {
+    .model_type = "deberta", .prefix = "deberta.", .max_pos = 512, .read = read_deberta, .rows = deberta_rows};
+const lt_family lt_family_deberta_v2 = {
+    .model_type = "deberta-v2", .prefix = "deberta.", .max_pos = 512, .read = read_deberta_v2, .rows = deberta_v2_rows};

@@ -37,26 +37,25 @@ static const lt_row gpt2_rows[] = {LT_ROW_PLAIN("wte", LT_PART_TOKENS),
 const lt_family lt_family_gpt2 = {.model_type = "gpt2",
                                   .prefix = "transformer.",
                                   .read = read_gpt2,
+                                  .max_pos = 1024,
                                   .keys = {"n_embd|hidden_size", "n_inner", "vocab_size", "n_head|num_attention_heads",
                                            "n_layer|num_hidden_layers", "n_positions|max_position_embeddings"},
                                   .rows = gpt2_rows};
 
 /* ---- GPT-NeoX (Black et al. 2022; Pythia): parallel branches with a norm each, a part of each head is rotated ---- */
 static void read_gpt_neox(lt_reader *r, lt_arch *a) {
-    const json_t *params = json_object_get(r->root, "rope_parameters");
     read_decoder(r, a, "layer_norm_eps", false);
     a->positions = LT_POS_ROTARY;
     a->parallel = lt_reader_bool(r, "use_parallel_residual", true);
     if (!lt_reader_bool(r, "attention_bias", true)) a->biases &= ~(LT_BIAS_QKV | LT_BIAS_O);
     lt_reader_act(r, "hidden_act", "gelu", &a->act);
-    double part = lt_reader_num(r, r->root, "rotary_pct", 0.25), theta = lt_reader_num(r, r->root, "rotary_emb_base", 1e4);
-    part = lt_reader_num(r, params, "partial_rotary_factor", part);
+    double part = lt_reader_num(r, json_object_get(r->root, "rope_parameters"), "partial_rotary_factor",
+                                lt_reader_num(r, r->root, "rotary_pct", 0.25));
     if (r->st == LT_OK && part > 1)
         r->st = LT_FAIL(LT_ERR_FORMAT, "%s: field \"rotary_pct\" must be a share of the head, above 0, at most 1", r->path);
     if (r->st != LT_OK) return;
     a->rot = (int)(a->D * part);
-    lt_reader_rope_table(r, a, 0, params ? params : json_object_get(r->root, "rope_scaling"),
-                         lt_reader_num(r, r->root, "rope_theta", theta));
+    lt_reader_rope(r, a, "rotary_emb_base"); /* its rope_theta is a copy that nobody reads */
 }
 
 static const lt_row gpt_neox_rows[] = {LT_ROW_PLAIN("embed_in", LT_PART_TOKENS),
@@ -70,7 +69,8 @@ static const lt_row gpt_neox_rows[] = {LT_ROW_PLAIN("embed_in", LT_PART_TOKENS),
                                        LT_ROW_PLAIN("layers.%d.post_attention_layernorm", LT_NORM_PART(1, 0)),
                                        LT_ROW_END};
 
-const lt_family lt_family_gpt_neox = {.model_type = "gpt_neox", .prefix = "gpt_neox.", .read = read_gpt_neox, .rows = gpt_neox_rows};
+const lt_family lt_family_gpt_neox = {
+    .model_type = "gpt_neox", .prefix = "gpt_neox.", .max_pos = 2048, .read = read_gpt_neox, .rows = gpt_neox_rows};
 
 /* ---- BLOOM (Scao et al. 2022): ALiBi, q, k, v head by head, a norm of the embeddings ---- */
 #define BLOCK_MATRICES                                                                                                                     \
@@ -96,7 +96,7 @@ const lt_family lt_family_bloom = {
     .model_type = "bloom",
     .prefix = "transformer.",
     .read = read_bloom,
-    .keys = {"hidden_size|n_embed", NULL, "vocab_size", "n_head|num_attention_heads", "n_layer|num_hidden_layers", NULL},
+    .keys = {"n_embed|hidden_size", NULL, "vocab_size", "n_head|num_attention_heads", "n_layer|num_hidden_layers", NULL},
     .rows = bloom_rows};
 
 /* ---- Falcon (Almazrouei et al. 2023).  7B: parallel branches behind one norm, one key/value head.  40B ("new decoder architecture"): a norm for each branch,
@@ -111,7 +111,8 @@ static void read_falcon(lt_reader *r, lt_arch *a) {
     int64_t kv = lt_reader_int(r, "num_kv_heads|n_head_kv", a->H);
     read_decoder(r, a, "layer_norm_epsilon", true);
     a->biases = lt_reader_bool(r, "bias", false) ? LT_BIAS_ALL : 0;
-    a->parallel = grouped || lt_reader_bool(r, "parallel_attn", true);
+    a->parallel = lt_reader_bool(r, "parallel_attn", true);
+    if (grouped) lt_reader_expect(r, "parallel_attn", true); /* transformers cannot do this either */
     a->shared_in = a->parallel;
     lt_reader_act(r, "activation", "gelu", &a->act);
     a->Hkv = grouped ? (int)kv : multi_query ? 1 : a->H;
@@ -124,7 +125,7 @@ static void read_falcon(lt_reader *r, lt_arch *a) {
         a->alibi_scale = 1.0f / sqrtf((float)a->D);
     } else {
         a->positions = LT_POS_ROTARY;
-        lt_reader_rope(r, a);
+        lt_reader_rope(r, a, "rope_theta");
     }
 }
 

@@ -16,13 +16,16 @@ typedef struct lt_reader {
 /* All of these set the reader's status at the first field that cannot be used and name it; null is as absent. */
 /* A whole number from 1 on; fallback < 0: must be there.  key: spellings, by '|'; the first that is there counts. */
 int64_t lt_reader_int(lt_reader *r, const char *key, int64_t fallback);
+/* A whole number that may be below 1; fallback where it is missing. */
+int64_t lt_reader_whole(lt_reader *r, const char *key, int64_t fallback);
 /* A number above 0 of an object that stands in the file. */
 double lt_reader_num(lt_reader *r, const json_t *object, const char *key, double fallback);
 const char *lt_reader_str(lt_reader *r, const char *key, const char *fallback);
+/* null is false, as in Python. */
 bool lt_reader_bool(lt_reader *r, const char *key, bool fallback);
 void lt_reader_act(lt_reader *r, const char *key, const char *fallback, lt_act *act);
-/* Rotary positions of the whole head with one table: rope_theta, rope_scaling, and where transformers 5 has them, rope_parameters. */
-void lt_reader_rope(lt_reader *r, lt_arch *a);
+/* Rotary positions of the whole head with one table: rope_scaling, and where transformers 5 has it, rope_parameters.  theta: name of its field. */
+void lt_reader_rope(lt_reader *r, lt_arch *a, const char *theta);
 /* Table k from an object with rope_type and what belongs to it; NULL: plain. */
 void lt_reader_rope_table(lt_reader *r, lt_arch *a, int k, const json_t *scaling, double theta);
 /* Layers with a sliding window: those that layer_types names, else from layer `first` on all but every `every`-th (0: all).  window 0: none. */

@@ -34,6 +34,14 @@ int64_t lt_reader_int(lt_reader *r, const char *key, int64_t fallback) {
     return json_integer_value(v);
 }
 
+int64_t lt_reader_whole(lt_reader *r, const char *key, int64_t fallback) {
+    json_t *v = json_object_get(r->root, key);
+    if (r->st != LT_OK || !v || json_is_null(v)) return fallback;
+    if (json_is_integer(v) && llabs(json_integer_value(v)) <= INT32_MAX) return json_integer_value(v);
+    r->st = LT_FAIL(LT_ERR_FORMAT, "%s: field \"%s\" must be a whole number", r->path, key);
+    return fallback;
+}
+
 double lt_reader_num(lt_reader *r, const json_t *object, const char *key, double fallback) {
     json_t *v = json_object_get(object, key);
     if (r->st != LT_OK || !v || json_is_null(v)) return fallback;
@@ -52,7 +60,8 @@ const char *lt_reader_str(lt_reader *r, const char *key, const char *fallback) {
 
 bool lt_reader_bool(lt_reader *r, const char *key, bool fallback) {
     json_t *v = json_object_get(r->root, key);
-    if (!v || json_is_null(v)) return fallback;
+    if (!v) return fallback;
+    if (json_is_null(v)) return false;
     if (!json_is_boolean(v) && r->st == LT_OK) r->st = LT_FAIL(LT_ERR_FORMAT, "%s: field \"%s\" must be true or false", r->path, key);
     return json_is_boolean(v) ? json_is_true(v) : fallback;
 }
@@ -125,9 +134,9 @@ void lt_reader_rope_table(lt_reader *r, lt_arch *a, int k, const json_t *scaling
                         rope->low);
 }
 
-void lt_reader_rope(lt_reader *r, lt_arch *a) {
+void lt_reader_rope(lt_reader *r, lt_arch *a, const char *theta) {
     const json_t *scaling = json_object_get(r->root, "rope_scaling"), *params = json_object_get(r->root, "rope_parameters");
-    lt_reader_rope_table(r, a, 0, params && !json_is_null(params) ? params : scaling, lt_reader_num(r, r->root, "rope_theta", 1e4));
+    lt_reader_rope_table(r, a, 0, params && !json_is_null(params) ? params : scaling, lt_reader_num(r, r->root, theta, 1e4));
 }
 
 void lt_reader_windows(lt_reader *r, lt_arch *a, int64_t window, int64_t first, int64_t every) {

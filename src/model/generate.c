@@ -254,23 +254,27 @@ static lt_end end_of(const loop *k, const seat *s) {
     return s->written == k->a->max_tokens || s->rows == k->room ? LT_END_LENGTH : LT_END_NOT;
 }
 
+/* All seats go on, whatever take() says: a rank that fails makes the packs of its group until the next message tells them. */
 static lt_status take_tokens(loop *k) {
+    lt_status st = LT_OK;
     for (int64_t i = 0; i < k->n_speakers; i++) {
         seat *s = &k->seat[k->speaker[i]];
-        LT_CHECK(k->token[i] >= 0, LT_ERR_NUMERIC, "no score of the next token of text %lld is a number: are the weights damaged?",
-                 (long long)s->prompt + 1);
-        s->last = k->token[i];
+        int64_t prompt = s->prompt;
+        bool found = k->token[i] >= 0; /* on all ranks or on none */
+        if (!found && st == LT_OK)
+            st = LT_FAIL(LT_ERR_NUMERIC, "no score of the next token of text %lld is a number: are the weights damaged?",
+                         (long long)prompt + 1);
+        s->last = found ? k->token[i] : 0;
         s->written++;
         k->counts->written++;
         lt_end end = end_of(k, s);
-        int64_t prompt = s->prompt;
         if (end != LT_END_NOT) {
             s->prompt = -1;
             k->counts->finished++;
         }
-        LT_TRY(k->a->take(k->a->arg, prompt, k->token[i], end));
+        if (st == LT_OK) st = k->a->take(k->a->arg, prompt, s->last, end);
     }
-    return LT_OK;
+    return st;
 }
 
 static lt_status check_stop(const loop *k) {

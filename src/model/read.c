@@ -210,12 +210,16 @@ lt_status lt_model_impl_read(lt_model *m) {
         for (int64_t i = 0; i < k.n; i++) {
             if (i + AHEAD < k.n) ask(m, &k.piece[i + AHEAD]);
             if (!k.piece[i].mine) continue;
-            lt_status s = lt_model_impl_check_stop();
+            lt_status s;
+#pragma omp atomic read
+            s = st; /* behind a failure nothing more is read */
+            if (s == LT_OK) s = lt_model_impl_check_stop();
             if (s == LT_OK) s = by_panels(k.piece[i].w[0]) ? place_panels(m, &k, &k.piece[i], &own) : place_rows(m, &k, &k.piece[i], &own);
             if (omp_get_thread_num() == 0) lt_comm_progress(m->grid->world); /* MPI knows the master thread only */
             if (s != LT_OK) {
 #pragma omp critical(lt_model_load)
                 if (st == LT_OK) {
+#pragma omp atomic write
                     st = s;
                     memcpy(message, lt_err_last()->msg, sizeof message);
                 }

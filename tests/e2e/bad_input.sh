@@ -83,6 +83,7 @@ folder; swap '"F32"' '"X32"' "$weights"; bad_model "unknown dtype" $FORMAT '"X32
 folder; sed -i 's/"bert"/"gpt9"/' "$tmp/m/config.json"; bad_model "unknown architecture" $FORMAT '"gpt9"' "known: bert, roberta"
 folder; echo '{"model_type": "bert",' >"$tmp/m/config.json"; bad_model "config.json not JSON" $FORMAT "$tmp/m/config.json:" "not JSON"
 folder; rm "$tmp/m/config.json"; bad_model "config.json missing" $IO "$tmp/m/config.json" "Hugging Face model folder"
+folder; rm "$tmp/m/config.json"; mkdir "$tmp/m/snapshots"; bad_model "the folder of a cache" $IO "$tmp/m/snapshots" "cache of the hub"
 folder; sed -i '/hidden_size/d' "$tmp/m/config.json"; bad_model "a field missing" $FORMAT '"hidden_size" is missing'
 folder; rm "$tmp"/m/vocab.txt; bad_model "no tokenizer" $IO "no tokenizer in $tmp/m" vocab.txt
 folder; rm "$weights"; echo '{"weight_map": {"a": "gone.safetensors"}}' >"$weights.index.json"; bad_model "a shard missing" $IO "gone.safetensors" incomplete

@@ -135,6 +135,11 @@ for n in 2 4; do
         for site in generate.input generate.local model.cache; do fails $site $rank 1 $n generate --model "$llama" --text "good film"; done
         fails generate.step $rank 3 $n generate --model "$llama" --text-file "$tmp/lines.txt" generate.batch=3
         fails generate.step $rank 3 $n generate --model "$llama" --text-file "$tmp/lines.txt" generate.batch=3 parallel.tp=2
+        fails generate.gather $rank 1 $n generate --model "$llama" --text-file "$tmp/lines.txt" generate.max_tokens=3 parallel.tp=1
+        # as a text ends and others begin, so that ranks that differed in where they stand would show
+        for nth in 2 7 8 9; do
+            fails generate.take $rank $nth $n generate --model "$llama" --text-file "$tmp/lines.txt" generate.batch=3 generate.max_tokens=3 parallel.tp=2
+        done
         fails run.front $rank 1 $n generate "$tmp/b.yaml" --text "good film"
         fails features.input $rank 1 $n features --model "$bert" --text "$tmp/lines.txt" -o "$tmp/f.h5" "$(layout $n)"
         fails model.load $rank 1 $n features --model "$bert" --text "$tmp/lines.txt" -o "$tmp/f.h5" "$(layout $n)"

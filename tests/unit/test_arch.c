@@ -107,6 +107,17 @@ static void test_relative(void) {
         CHECK_FAILS(read_deberta(bad[i].version, bad[i].field, &a), LT_ERR_FORMAT, bad[i].message);
 }
 
+/* A configuration of any family with fields more at its end. */
+static lt_status read_of(const char *type, const char *more, lt_arch *a) {
+    char text[1000];
+    (void)snprintf(text, sizeof text,
+                   "{\"model_type\": \"%s\", \"hidden_size\": 64, \"intermediate_size\": 128, \"vocab_size\": 100, \"n_head\": 4, "
+                   "\"num_attention_heads\": 4, \"num_hidden_layers\": 2, \"max_position_embeddings\": 32, \"head_dim\": 16, %s}",
+                   type, more);
+    write_config(text);
+    return lt_arch_read(dir, a);
+}
+
 /* Options that would change the numbers and are not implemented are named, in every family; the same with the value that is are read. */
 static void test_options(void) {
     static const struct {
@@ -139,21 +150,52 @@ static void test_options(void) {
         {"gpt_neox", "\"rotary_pct\": 1.5", "\"rotary_pct\" must be a share of the head"},
         {"gpt_neox", "\"hidden_act\": \"gelu_fast\"", NULL},
         {"bloom", "\"apply_residual_connection_post_layernorm\": true", "apply_residual_connection_post_layernorm: true"},
+        {"gemma3_text", "\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 10.0}",
+         "rope_parameters must hold a table for "},
+        {"gemma3_text", "\"rope_parameters\": null", NULL},
+        {"falcon", "\"new_decoder_architecture\": true, \"parallel_attn\": false", "parallel_attn: false is not supported"},
         {"falcon", "\"new_decoder_architecture\": true, \"num_kv_heads\": 3", "4 attention heads do not divide into 3 key/value heads"},
     };
-    char text[1000];
     lt_arch a;
-    for (size_t i = 0; i < sizeof option / sizeof *option; i++) {
-        (void)snprintf(text, sizeof text,
-                       "{\"model_type\": \"%s\", \"hidden_size\": 64, \"intermediate_size\": 128, \"vocab_size\": 100, \"n_head\": 4, "
-                       "\"num_attention_heads\": 4, \"num_hidden_layers\": 2, \"max_position_embeddings\": 32, \"head_dim\": 16, %s}",
-                       option[i].type, option[i].field);
-        write_config(text);
+    for (size_t i = 0; i < sizeof option / sizeof *option; i++)
         if (option[i].message)
-            CHECK_FAILS(lt_arch_read(dir, &a), LT_ERR_FORMAT, option[i].message);
+            CHECK_FAILS(read_of(option[i].type, option[i].field, &a), LT_ERR_FORMAT, option[i].message);
         else
-            CHECK_OK(lt_arch_read(dir, &a));
+            CHECK_OK(read_of(option[i].type, option[i].field, &a));
+}
+
+/* What families make of a field that is null, missing, or spelt in another way, as transformers 4.57.1 does. */
+static void test_spellings(void) {
+    static const struct {
+        const char *type, *fields;
+        int32_t window[2];
+        double theta;
+    } model[] = {{"mistral", "\"rope_scaling\": null", {4096, 4096}, 1e4},
+                 {"mistral", "\"sliding_window\": null", {0, 0}, 1e4},
+                 {"qwen2", "\"sliding_window\": 8", {0, 0}, 1e4},
+                 {"qwen2", "\"use_sliding_window\": true, \"max_window_layers\": 1", {0, 4096}, 1e4},
+                 {"qwen2", "\"use_sliding_window\": true, \"max_window_layers\": 0, \"sliding_window\": 8", {8, 8}, 1e4},
+                 {"qwen3", "\"use_sliding_window\": true, \"max_window_layers\": 0, \"sliding_window\": null", {0, 0}, 1e4},
+                 {"gpt_neox", "\"rope_theta\": 50.0, \"rotary_emb_base\": 200", {0, 0}, 200},
+                 {"gpt_neox", "\"rope_theta\": 50.0", {0, 0}, 1e4},
+                 {"gpt_neox", "\"rope_parameters\": null, \"rotary_emb_base\": 50.0", {0, 0}, 50},
+                 {"gpt_neox", "\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 70.0}", {0, 0}, 70}};
+    lt_arch a;
+    for (size_t i = 0; i < sizeof model / sizeof *model; i++) {
+        CHECK_OK(read_of(model[i].type, model[i].fields, &a));
+        for (int l = 0; l < 2; l++) CHECK_INT(a.layer[l].window, model[i].window[l]);
+        CHECK_NEAR(a.rope[0].theta, model[i].theta, 0);
     }
+    CHECK_OK(read_of("gpt_neox", "\"rope_parameters\": null, \"rope_scaling\": {\"type\": \"linear\", \"factor\": 2}", &a));
+    CHECK(a.rope[0].kind == LT_ROPE_LINEAR);
+    CHECK(a.parallel && a.biases == LT_BIAS_ALL);
+    CHECK_OK(read_of("gpt_neox", "\"use_parallel_residual\": null, \"attention_bias\": null", &a)); /* as false */
+    CHECK(!a.parallel && !(a.biases & (LT_BIAS_QKV | LT_BIAS_O)));
+    CHECK_FAILS(read_of("gpt2", "\"scale_attn_weights\": null", &a), LT_ERR_FORMAT, "scale_attn_weights: false");
+    CHECK_OK(read_of("distilbert", "\"layer_norm_eps\": 1e-3", &a)); /* which its code does not read */
+    CHECK(a.eps == 1e-12f);
+    CHECK_OK(read_of("bloom", "\"n_embed\": 32, \"n_layer\": 2", &a));
+    CHECK_INT(a.C, 32);
 }
 
 int main(void) {
@@ -164,6 +206,7 @@ int main(void) {
     test_refused();
     test_relative();
     test_options();
+    test_spellings();
     (void)unlink(path);
     CHECK(rmdir(dir) == 0);
     return test_end();
