@@ -13,7 +13,8 @@
 extern "C" {
 #endif
 
-/* In rising order; each has all that those below have.  The last two use the kernels of V4: only oneDNN's bf16 products tell them apart. */
+/* In rising order; each has all that those below have.  The last two use the kernels of V4: only products of bf16 tell them apart, oneDNN's
+ * and those of few rows. */
 typedef enum lt_cpu_level { LT_CPU_V1, LT_CPU_V3, LT_CPU_V4, LT_CPU_V4_BF16, LT_CPU_V4_AMX, LT_CPU_LEVELS } lt_cpu_level;
 
 /* Local.  FORMAT-free check that this CPU runs one of the levels built, and that LT_CPU names one that it has; the message names the missing instruction
