@@ -141,22 +141,11 @@ static void tell_cache(const job *j, const lt_generate_args *a) {
             (long long)room, lt_bytes_str(size, (double)lt_cache_bytes(j->model, a->batch, room)));
 }
 
-/* Collective(world).  model.dtype; auto: by the clock, for products of as many rows as texts are written at once; rank 0 measures for all. */
-static lt_status choose_dtype(const job *j, int threads, lt_dtype *dt) {
-    lt_comm *world = j->args->world;
-    const lt_config *c = j->cfg;
-    double f32 = 0, bf16 = 0;
-    lt_status st = LT_OK;
-    *dt = c->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32;
-    if (c->model.dtype != LT_DTYPE_CFG_AUTO) return LT_OK;
-    if (lt_comm_rank(world) == 0) {
-        int64_t N = lt_arch_cut(&j->arch, c->parallel.tp, 0).F;
-        st = lt_cpu_probe_dtype(threads, c->generate.batch, N, j->arch.C, dt, &f32, &bf16);
-        if (st == LT_OK) lt_info("dtype auto: f32 %.1f, bf16 %.1f GFLOP/s here: %s", f32, bf16, lt_dtype_name(*dt));
-    }
-    LT_TRY(lt_agree(world, st));
-    lt_bcast_host(world, dt, sizeof *dt, 0);
-    return LT_OK;
+/* Local, the same on all ranks, which compute at one level.  model.dtype; auto: bf16 where the CPU multiplies it, because reading the weights is what a step
+ * costs. */
+static lt_dtype dtype_of(const lt_config *c) {
+    if (c->model.dtype != LT_DTYPE_CFG_AUTO) return c->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32;
+    return lt_cpu_level_now() >= LT_CPU_V4_BF16 ? LT_BF16 : LT_F32;
 }
 
 /* Collective(world).  A model of its own. */
@@ -164,7 +153,7 @@ static lt_status open_model(job *j, const lt_generate_args *a) {
     lt_comm *world = j->args->world;
     lt_model_limits limits = {0};
     lt_model_options opt = {.threads = (int)-lt_max_host(world, -lt_comm_default_threads(world, j->cfg->parallel.threads)), .head = true};
-    LT_TRY(choose_dtype(j, opt.threads, &opt.compute));
+    opt.compute = dtype_of(j->cfg);
     LT_TRY(lt_grid_create(world, j->cfg->parallel.tp, &j->own_grid));
     LT_TRY(lt_model_create(j->cfg->model.path, &j->own_grid, &opt, &j->own_model));
     j->model = j->own_model;

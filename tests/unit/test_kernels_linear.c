@@ -203,7 +203,8 @@ static void by_panels(shape s) {
 /* Layers of sizes with and without tails under every number of rows that few.c takes, and one more.  Up to 16 a row is the same bits in every company. */
 static void few_rows(void) {
     enum { MOST = 25, SAME_BITS = 16 };
-    const shape size[] = {{MOST, 64, 64}, {MOST, 130, 70}, {MOST, 17, 5}, {MOST, 48, 512}, {MOST, 200, 33}, {MOST, 66, 640}, {MOST, 1, 1}};
+    const shape size[] = {{MOST, 64, 64},  {MOST, 130, 70}, {MOST, 17, 5},    {MOST, 48, 512},
+                          {MOST, 200, 33}, {MOST, 66, 640}, {MOST, 10, 1100}, {MOST, 1, 1}};
     for (size_t i = 0; i < sizeof size / sizeof *size; i++)
         for (int dt = 0; dt < 2; dt++) {
             shape s = size[i];

@@ -72,7 +72,8 @@ static void small_workspace(void) {
 }
 
 static void all(void) {
-    const int64_t some_rows[] = {0, 1, 3, 16, 17, 40}, size[][2] = {{1, 1}, {7, 33}, {300, 5}, {37, 640}, {130, 515}, {65, 1056}};
+    const int64_t some_rows[] = {0, 1, 3, 16, 17, 40},
+                  size[][2] = {{1, 1}, {7, 33}, {300, 5}, {37, 640}, {130, 515}, {65, 1056}, {18, 2100}};
     for (size_t s = 0; s < sizeof size / sizeof *size; s++)
         for (int dt = 0; dt < 4; dt++)
             for (size_t r = 0; r < sizeof some_rows / sizeof *some_rows; r++)
@@ -82,6 +83,7 @@ static void all(void) {
     for (int dt = 0; dt < 2; dt++) {
         alone(77, dt ? LT_BF16 : LT_F32);
         alone(640, dt ? LT_BF16 : LT_F32);
+        alone(2100, dt ? LT_BF16 : LT_F32);
     }
     by_hand();
     small_workspace();

@@ -1,4 +1,5 @@
-/* Few rows with a row-major matrix (few_impl.h).  Sums run in one order whatever the number of rows: the scores of a sequence do not depend on its neighbours. */
+/* Few rows with a row-major matrix (few_impl.h).  Sums run in one order whatever the number of rows: the scores of a sequence do not depend on its
+ * neighbours. */
 #include "kernels/cpu/few_impl.h"
 
 #define INLINE static inline __attribute__((always_inline))
