@@ -14,6 +14,9 @@
 
 /* Pieces of at most this many bytes of destination are read as one task, so that one large table does not keep one thread busy alone. */
 enum { PIECE_BYTES = 4 << 20, PIECES = 8 /* at least so many a rank, where several divide the work */, AHEAD = 16 /* pieces */ };
+/* Panels that are gathered at once where the file has the matrix turned: a panel then is a few numbers of every row of the file, and a read of them costs
+ * more than the numbers. */
+enum { TURNED_PANELS = 8 };
 
 typedef struct piece {
     const lt_weight *const *w; /* the rectangle, or the first of those that the panels meet */
@@ -27,7 +30,7 @@ typedef struct work {
     const lt_weight **w; /* [n_w] by place: matrices' rectangles one behind the other */
     piece *piece;        /* [n] */
     int64_t n_w, n, cap;
-    size_t piece_bytes, panel_bytes, row_bytes; /* of a piece; largest panel, and row of a rectangle */
+    size_t piece_bytes, panel_bytes, row_bytes; /* of a piece; most that is gathered of panels, and row of a rectangle */
 } work;
 
 /* Buffers of a thread, made when first needed: a panel, a piece on its way, a piece to be turned. */
@@ -42,6 +45,9 @@ bool lt_model_impl_is_mine(const lt_model *m, size_t at, size_t bytes, size_t to
 }
 
 static bool by_panels(const lt_weight *w) { return w->lin && w->lin->panel > 0; }
+
+/* Rows of a matrix by panels that are gathered at once. */
+static int64_t rows_at_once(const lt_weight *w) { return w->lin->panel * (w->transposed ? TURNED_PANELS : 1); }
 
 /* ---- the list ---- */
 
@@ -97,7 +103,8 @@ static lt_status cut_panels(work *k, int64_t i, int64_t end) {
     }
     LT_CHECK(there == lin->N, LT_ERR_INTERNAL, "tensor %s: %lld rows of a matrix of %lld", k->w[i]->name, (long long)there,
              (long long)lin->N);
-    if (panel > k->panel_bytes) k->panel_bytes = panel;
+    size_t gathered = (size_t)rows_at_once(k->w[i]) * row_bytes;
+    if (gathered > k->panel_bytes) k->panel_bytes = gathered;
     if (row_bytes > k->row_bytes) k->row_bytes = row_bytes;
     for (int64_t r = 0; r < lin->N; r += step) {
         while (k->w[i]->at + k->w[i]->rows <= r) i++;
@@ -155,14 +162,15 @@ static lt_status read_rows(lt_model *m, const work *k, const lt_weight *w, int64
     return LT_OK;
 }
 
-/* Panels, gathered one by one. */
+/* Panels, gathered one by one, or some at once. */
 static lt_status place_panels(lt_model *m, const work *k, const piece *p, spare *s) {
     const lt_weight *const *w = p->w;
     const lt_lin *lin = w[0]->lin;
     size_t row_bytes = (size_t)lin->K * lt_dtype_bytes(lin->dt);
     if (!s->panel) LT_TRY(lt_calloc(&s->panel, (int64_t)k->panel_bytes, 1, "rows on their way into a matrix"));
+    int64_t most = rows_at_once(w[0]);
     for (int64_t row = p->row0, rows; row < p->row0 + p->rows; row += rows) {
-        rows = p->row0 + p->rows - row < lin->panel ? p->row0 + p->rows - row : lin->panel;
+        rows = p->row0 + p->rows - row < most ? p->row0 + p->rows - row : most;
         for (int64_t at = 0, n; at < rows; at += n) {
             while ((*w)->at + (*w)->rows <= row + at) w++;
             int64_t from = row + at - (*w)->at;
