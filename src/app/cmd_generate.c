@@ -152,8 +152,9 @@ static lt_dtype dtype_of(const lt_config *c) {
 static lt_status open_model(job *j, const lt_generate_args *a) {
     lt_comm *world = j->args->world;
     lt_model_limits limits = {0};
-    lt_model_options opt = {.threads = (int)-lt_max_host(world, -lt_comm_default_threads(world, j->cfg->parallel.threads)), .head = true};
-    opt.compute = dtype_of(j->cfg);
+    lt_model_options opt = {.compute = dtype_of(j->cfg),
+                            .threads = (int)-lt_max_host(world, -lt_comm_default_threads(world, j->cfg->parallel.threads)),
+                            .head = true};
     LT_TRY(lt_grid_create(world, j->cfg->parallel.tp, &j->own_grid));
     LT_TRY(lt_model_create(j->cfg->model.path, &j->own_grid, &opt, &j->own_model));
     j->model = j->own_model;
