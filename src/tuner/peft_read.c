@@ -187,6 +187,15 @@ static bool is_head(const char *name) {
     return false;
 }
 
+/* Does the file have more of a classifier than a matrix and a bias?  Its last matrix then reads what another layer, trained too, has made of the rows. */
+static bool has_layer_before(const lt_peft_file *f) {
+    for (int64_t i = 0; i < lt_st_count(f->st); i++) {
+        const char *name = lt_st_at(f->st, i)->name;
+        if (strstr(name, ".pre_classifier.") || strstr(name, ".pooler.") || strstr(name, ".classifier.dense.")) return true;
+    }
+    return false;
+}
+
 /* Matrix and bias of the given names, if both have our shapes. */
 static lt_status take_head(lt_peft_file *f, const char *weight, const char *bias, lt_named *value, int n, bool *taken) {
     const lt_named *w = lt_peft_impl_value(value, n, "head.weight"), *b = lt_peft_impl_value(value, n, "head.bias");
@@ -219,6 +228,7 @@ done:
 
 static lt_status read_head(lt_peft_file *f, const char *dir, lt_named *value, int n, bool *taken) {
     *taken = false;
+    if (has_layer_before(f)) return LT_OK;
     LT_TRY(take_head(f, "score.weight", "score.bias", value, n, taken));
     LT_TRY(take_head(f, "classifier.weight", "classifier.bias", value, n, taken));
     return read_own_head(f, dir, value, n, taken);

@@ -75,7 +75,7 @@ def sequences(config):
     return out
 
 
-def logits(model, head, texts, config, case):
+def logits(model, head, pooler, texts, config, case):
     """[n, K]; head: of the bare model, else None."""
     rows = []
     for ids, types in texts:
@@ -86,8 +86,14 @@ def logits(model, head, texts, config, case):
         else:
             causal = "architectures" in config and config["model_type"] not in ("bert", "roberta", "xlm-roberta", "distilbert", "deberta", "deberta-v2")
             x = out.last_hidden_state[0, -1 if causal else P if case == "prompt" else 0]
+            if pooler:  # of RoBERTa's and DistilBERT's classifiers, whose last matrix is not alone
+                x = (torch.relu if config["model_type"] == "distilbert" else torch.tanh)(x @ pooler[0].to(x.dtype).T + pooler[1].to(x.dtype))
             rows.append(x @ head["head.weight"].to(x.dtype).T + head["head.bias"].to(x.dtype))
     return torch.stack(rows).detach().double().numpy()
+
+
+def tensors_of(folder):
+    return load_file(folder / "model.safetensors") if (folder / "model.safetensors").exists() else {}
 
 
 def build(name, case, seed, wide, out=None):
@@ -111,6 +117,8 @@ def build(name, case, seed, wide, out=None):
         (out / "README.md").unlink(missing_ok=True)
         about = json.loads((out / "adapter_config.json").read_text())
         about["base_model_name_or_path"] = name
+        if isinstance(about.get("target_modules"), list):
+            about["target_modules"].sort()  # PEFT keeps a set
         (out / "adapter_config.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
         tensors = {k: v.float() for k, v in load_file(out / "adapter_model.safetensors").items()}
         save_file(tensors, out / "adapter_model.safetensors", metadata={"format": "pt"})
@@ -118,7 +126,9 @@ def build(name, case, seed, wide, out=None):
             save_file(head, out / "head.safetensors", metadata={"format": "pt"})
     texts = sequences(config)
     readout = "last" if not encoder else "first" if with_class else "cls"
-    return texts, logits(model, head, texts, config, case), readout
+    weights, dense = tensors_of(folder), "pre_classifier" if config["model_type"] == "distilbert" else "classifier.dense"
+    pooler = [weights[f"{dense}.{part}"] for part in ("weight", "bias")] if f"{dense}.weight" in weights else None
+    return texts, logits(model, head, pooler, texts, config, case), readout
 
 
 def main():
