@@ -74,7 +74,8 @@ const lt_key lt_config_impl_keys[] = {
     WORD("method.init", METHOD(init), "auto|random|zero|vocab|text", "auto", true,
          "first values of prompt and prefix; vocab and text are real words' rows"),
     STR("method.text", METHOD(text), "", true, "the text of init: text"),
-    STR("method.from", METHOD(from), "", true, "lora, prompt, prefix: folder of PEFT's or of ltune export that first values come from"),
+    STR("method.from", METHOD(from), "", true,
+        "lora, prompt, prefix, head: folder of PEFT's or of ltune export that first values come from"),
     INT("method.mlp", METHOD(mlp), 0, 1 << 20, "0", true, "prefix: hidden width of the reparametrisation; 0 = direct"),
     WORD("method.pooling", METHOD(pooling), "auto|softmax|scores|none", "auto", true,
          "lt_prefix: how label states become prefixes; auto: none"),
@@ -334,7 +335,8 @@ void lt_config_impl_print(const lt_key *k, const lt_config *cfg, const lt_trial_
 }
 
 void lt_config_help(FILE *out) {
-    static const char *const type[] = {"whole number", "whole number", "number", "text", "word", "list of words", "word or path", "word or list"};
+    static const char *const type[] = {"whole number", "whole number",  "number",       "text",
+                                       "word",         "list of words", "word or path", "word or list"};
     fprintf(out, "A run is a YAML file; key=value on the command line overrides a key. Keys, with type, range and default:\n");
     for (int i = 0; i < lt_config_impl_n_keys; i++) {
         const lt_key *k = &lt_config_impl_keys[i];

@@ -15,7 +15,8 @@ static bool in_gate_up(lt_target t) { return t == LT_TARGET_UP || t == LT_TARGET
 static const lt_row *row_of(const lt_arch *a, lt_target t) {
     const lt_row *row = a->family->rows;
     for (; row->part != LT_PART_END; row++)
-        if (row->part == own_part[t] || (row->part == LT_PART_QKV && in_qkv(t)) || (row->part == LT_PART_GATE_UP && in_gate_up(t))) return row;
+        if (row->part == own_part[t] || (row->part == LT_PART_QKV && in_qkv(t)) || (row->part == LT_PART_GATE_UP && in_gate_up(t)))
+            return row;
     return NULL;
 }
 
