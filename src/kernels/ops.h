@@ -266,9 +266,10 @@ struct lt_pool_args {
 /* ---- small trainable matrices, one per segment of rows (heads of many trials; LoRA) ---- */
 typedef struct lt_segment {
     int64_t row0, row1; /* rows of x and y */
-    const float *w, *b; /* [N, K] and NULL or [N] */
-    float *dw, *db;     /* bwd +=; NULL = not wanted */
+    const float *w, *b; /* [N, K] with row stride ld_w, and NULL or [N] */
+    float *dw, *db;     /* bwd +=, like w and b; NULL = not wanted */
     int64_t N, K;       /* N <= ld_y */
+    int64_t ld_w;       /* 0: K */
     float scale;        /* 0 or 1: alpha alone; else alpha * scale (LoRA's alpha / rank of this trial) */
 } lt_segment;
 struct lt_segment_args {
