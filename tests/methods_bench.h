@@ -267,7 +267,7 @@ static void trial_errors(const golden *g, const run_case *c, const lt_trial *t, 
     }
 }
 
-typedef enum control { NONE, OTHER_VALUE, OTHER_CANDIDATE, OTHER_READOUT } control;
+typedef enum control { NONE, OTHER_VALUE, OTHER_CANDIDATE, OTHER_READOUT, OTHER_MASK } control;
 
 /* One step; with a control the comparison must fail for every trial. */
 static void step(const golden *g, const run_case *c, fixture *f, const char *model, int64_t budget, control what, bool keep_features) {
@@ -284,7 +284,8 @@ static void step(const golden *g, const run_case *c, fixture *f, const char *mod
     if (st != LT_OK) return;
     if (what == OTHER_READOUT) b.run.readout = LT_READ_MEAN;
     for (int i = 0; what == OTHER_VALUE && i < c->n; i++) {
-        const lt_param *p = &b.run.tuner[i]->param[0];
+        const lt_tuner *t = b.run.tuner[i];
+        const lt_param *p = &t->param[t->adapter_rank ? t->head - 1 : 0]; /* (losses hardly see the A of queries) */
         int64_t n = lt_param_elems(p);
         float *v = calloc((size_t)n + 1, sizeof *v);
         CHECK_OK(lt_ctx_download(lt_model_ctx(f->model), v, p->value.data, (size_t)n * sizeof *v));
