@@ -2,8 +2,8 @@
 /* One training step of every method against goldens: PEFT's prompt and prefix tuning and an independent autograd of L-Tuning's (generators:
  * tests/golden/make_methods.py).  Loss and every gradient, f32 against f64.
  *
- * The step is that of methods_bench.h.  All methods of a kind are trials of one run and share its packs.  Of the first models tp 1, 2 and 4, the other ranks data-parallel, of all families tp as large as the test; once with all
- * rows in one pack, once in many packs.
+ * The step is that of methods_bench.h.  All methods of a kind are trials of one run and share its packs.  Of the first models tp 1, 2 and 4, the other ranks
+ * data-parallel, of all families tp as large as the test; once with all rows in one pack, once in many packs.
  *
  * Limits: loss 1e-5 relative; gradients 1e-5 of their largest element, but see scale_of().  LT_TEST_VERBOSE=1 prints what was seen. */
 #define LT_TEST_MPI
