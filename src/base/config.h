@@ -24,6 +24,7 @@ enum { LT_SCHED_CONSTANT, LT_SCHED_LINEAR, LT_SCHED_COSINE };
 enum { LT_INIT_AUTO, LT_INIT_RANDOM, LT_INIT_ZERO, LT_INIT_VOCAB, LT_INIT_TEXT };
 enum { LT_POOLING_AUTO, LT_POOLING_SOFTMAX, LT_POOLING_SCORES, LT_POOLING_NONE };
 enum { LT_COMPAT_CLEAN, LT_COMPAT_AUTHORS };
+enum { LT_OBJECTIVE_PAIRS, LT_OBJECTIVE_ALL };
 
 typedef struct lt_run_cfg {
     char *dir;
@@ -56,7 +57,7 @@ typedef struct lt_generate_cfg {
 } lt_generate_cfg;
 
 typedef struct lt_train_cfg {
-    int epochs, batch; /* batch = sequences a step and trial, over all ranks */
+    int epochs, batch; /* batch = sentences a step and trial, over all ranks */
     int64_t steps;     /* > 0: wins over epochs */
     double lr, warmup, weight_decay, beta1, beta2, eps, clip, checkpoint_minutes;
     int schedule; /* LT_SCHED_* */
@@ -65,7 +66,7 @@ typedef struct lt_train_cfg {
 } lt_train_cfg;
 
 typedef struct lt_method_cfg {
-    int name, init, pooling, compat; /* lt_method, LT_INIT_*, LT_POOLING_*, LT_COMPAT_* */
+    int name, init, pooling, compat, objective; /* lt_method, LT_INIT_*, LT_POOLING_*, LT_COMPAT_*, LT_OBJECTIVE_* */
     int length, mlp;
     char *text; /* of init: text; NULL = none */
     int n_labels;

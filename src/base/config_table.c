@@ -53,7 +53,8 @@ const lt_key lt_config_impl_keys[] = {
     INT("generate.batch", GENERATE(batch), 1, 1 << 16, "16", false, "texts written at once; each takes room for its keys and values"),
     INT("train.epochs", TRAIN(epochs), 1, 1e6, "3", true, "passes over the training split"),
     I64("train.steps", TRAIN(steps), 0, 9e15, "0", true, "optimizer steps; 0 = by epochs"),
-    INT("train.batch", TRAIN(batch), 1, 1 << 20, "32", true, "sequences an optimizer step and trial, over all ranks"),
+    INT("train.batch", TRAIN(batch), 1, 1 << 20, "32", true,
+        "sentences an optimizer step and trial, over all ranks; objective: all reads each once a label"),
     NUM("train.lr", TRAIN(lr), 0, 1e3, "5e-3", true, "peak learning rate"),
     WORD("train.schedule", TRAIN(schedule), "constant|linear|cosine", "linear", true, "learning rate after warm-up"),
     NUM("train.warmup", TRAIN(warmup), 0, 1, "0.06", true, "share of the steps with rising learning rate"),
@@ -76,6 +77,8 @@ const lt_key lt_config_impl_keys[] = {
     INT("method.mlp", METHOD(mlp), 0, 1 << 20, "0", true, "prefix: hidden width of the reparametrisation; 0 = direct"),
     WORD("method.pooling", METHOD(pooling), "auto|softmax|scores|none", "auto", true,
          "lt_prefix: how label states become prefixes; auto: none"),
+    WORD("method.objective", METHOD(objective), "pairs|all", "pairs", true,
+         "L-Tuning's loss. pairs: true or wrong, of one label a sentence; all: softmax over the scores of all labels, each read"),
     WORD("method.compat", METHOD(compat), "clean|authors", "clean", true, "clean, or as the authors' code does where that differs"),
 };
 const int lt_config_impl_n_keys = sizeof lt_config_impl_keys / sizeof *lt_config_impl_keys;

@@ -11,7 +11,7 @@ typedef struct lt_heads {
     lt_arena arena;                          /* device */
     float *logits, *d_logits, *loss, *d_out; /* [max_rows, ld] x 2, [max_rows], [max_rows, C] */
     lt_segment *segment;                     /* [n_segments at most] */
-    int32_t *place;
+    int32_t *trial, *place;                  /* of each segment: whose it is, and where its losses go */
     int64_t max_segments, n_segments;
 } lt_heads;
 

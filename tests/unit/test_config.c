@@ -103,6 +103,7 @@ static const struct {
     {"method.text", "\"\"", {"It was great"}, {NULL}},
     {"method.mlp", "0", {"0", "512"}, {"-1"}},
     {"method.pooling", "auto", {"auto", "softmax", "scores", "none"}, {"mean"}},
+    {"method.objective", "pairs", {"pairs", "all"}, {"one", "[all]"}},
     {"method.compat", "clean", {"clean", "authors"}, {"both"}},
 };
 enum { N_KEYS = sizeof keys / sizeof *keys };
