@@ -112,8 +112,10 @@ lt_status lt_config_settings(const lt_config *cfg, char **text);
 /* Local.  SHA-256 over the keys that decide results: all of train, method, model and data but paths, the evaluation split, checkpointing (how often, how
  * many) and parallel.*: those may change between starts of a run.  Errors: NOMEM. */
 lt_status lt_config_fingerprint(const lt_config *cfg, char hex[LT_SHA_HEX_BYTES]);
-/* Local.  Warns of every key that a trial sets for itself and its method does not read. */
-void lt_config_warn_unused(const lt_config *cfg);
+/* Local.  CONFIG if a key of method.* changes nothing: one that a trial (or a sweep) sets and that trial's method does not read, or one of the run that no
+ * trial's method reads.  Words for labels belong to the data set: the run may have them whatever its methods.  Apart from loading, because what older runs
+ * wrote down is still read. */
+lt_status lt_config_check_used(const lt_config *cfg);
 /* Local.  Every key with type, range, default and meaning, and an example. */
 void lt_config_help(FILE *out);
 

@@ -108,11 +108,21 @@ static const struct {
 };
 enum { N_KEYS = sizeof keys / sizeof *keys };
 
+/* "trials=[...]" with a trial of every method, so that every key has a reader. */
+static const char *one_of_each(void) {
+    static char over[1024];
+    size_t at = (size_t)snprintf(over, sizeof over, "trials=[");
+    for (int m = 0; m < LT_METHOD_COUNT; m++)
+        at += (size_t)snprintf(over + at, sizeof over - at, "{method: {name: %s}}%s", lt_methods[m].name,
+                               m + 1 < LT_METHOD_COUNT ? ", " : "]");
+    return over;
+}
+
 static void every_key(void) {
     lt_config *cfg;
     char over[128], *dump = NULL, *help = NULL, *changed = NULL;
     size_t bytes;
-    CHECK_OK(load(NULL, NULL, NULL, NULL, &cfg));
+    CHECK_OK(load(NULL, one_of_each(), NULL, NULL, &cfg));
     if (!cfg) return;
     CHECK_OK(lt_config_text(cfg, &dump));
     lt_config_free(&cfg);
@@ -127,8 +137,9 @@ static void every_key(void) {
         TEST_REPORT(strstr(help, over), "help lacks %s", keys[i].key);
         for (int k = 0; keys[i].good[k]; k++) {
             (void)snprintf(over, sizeof over, "%s=%s", keys[i].key, keys[i].good[k]);
-            CHECK_OK(load(NULL, over, NULL, NULL, &cfg));
+            CHECK_OK(load(NULL, over, one_of_each(), NULL, &cfg));
             if (!cfg) continue;
+            CHECK_OK(lt_config_check_used(cfg));
             CHECK_OK(lt_config_text(cfg, &changed));
             const char *got = value_in(changed, keys[i].key);
             size_t quote = *got == '"', n = strlen(keys[i].good[k]);
@@ -384,7 +395,7 @@ static void round_trip(const char *yaml, const char *a, const char *b) {
 /* Every value of a trial says where it comes from, its sweep included. */
 static void sources(void) {
     static const char yaml[] = "train: {lr: 1e-2}\nmethod: {labels: {a: x}}\ntrials:\n  - {name: t, method: {name: prefix}}\n"
-                               "  - train: {lr: 1e-3}\nsweep:\n  run.seed: [4, 5]\n";
+                               "  - {train: {lr: 1e-3}, method: {labels: {b: y}}}\nsweep:\n  run.seed: [4, 5]\n";
     lt_config *cfg;
     char *text = NULL, wanted[2][1024];
     size_t bytes;
@@ -395,11 +406,12 @@ static void sources(void) {
     fclose(f);
     (void)snprintf(wanted[0], sizeof wanted[0],
                    "  - name: \"t-seed4\"  # %s:4\n    seed: 4  # %s:7\n    train:\n      warmup: 0.5  # command line\n    method:\n"
-                   "      name: prefix  # %s:4\n      labels:\n        \"a\": \"x\"  # %s:2\n",
-                   path, path, path, path);
+                   "      name: prefix  # %s:4\n  - name",
+                   path, path, path);
     (void)snprintf(wanted[1], sizeof wanted[1],
-                   "  - name: \"lt_prefix-seed5\"  # made of its settings\n    seed: 5  # %s:7\n    train:\n      lr: 0.001  # %s:5\n",
-                   path, path);
+                   "  - name: \"lt_prefix-seed5\"  # made of its settings\n    seed: 5  # %s:7\n    train:\n      lr: 0.001  # %s:5\n"
+                   "    method:\n      labels:\n        \"b\": \"y\"  # %s:5\n", /* and not what it has from the run */
+                   path, path, path);
     for (int i = 0; i < 2; i++) TEST_REPORT(strstr(text, wanted[i]), "the dump lacks\n%s\nand is\n%s", wanted[i], text);
     CHECK(!strstr(strstr(text, "lt_prefix-seed5"), "warmup")); /* another trial's */
     free(text);
