@@ -4,6 +4,7 @@
 #include "base/cli.h"
 #include "base/mem.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #define NUM(path, at, min, max, fallback, print, help) KEY_(path, at, LT_KEY_NUM, min, max, NULL, fallback, print, help)
 #define STR(path, at, fallback, print, help)           KEY_(path, at, LT_KEY_STR, 0, 0, NULL, fallback, print, help)
 #define WORD(path, at, words, fallback, print, help)   KEY_(path, at, LT_KEY_WORD, 0, 0, words, fallback, print, help)
+#define WORDS(path, at, words, fallback, print, help)  KEY_(path, at, LT_KEY_WORDS, 0, 0, words, fallback, print, help)
 
 const lt_key lt_config_impl_keys[] = {
     STR("run.dir", RUN(dir), "runs/demo", false, "folder of the run's files, made if needed"),
@@ -35,7 +37,7 @@ const lt_key lt_config_impl_keys[] = {
     WORD("model.pool", MODEL(pool), "auto|first|cls|last|mean|max", "auto", true,
          "rows that the head reads; auto: cls for encoders, last for decoders; first: the first row, a prompt row if there is one"),
     {"model.bidirectional", LT_SEC_MODEL, LT_KEY_LAYERS, offsetof(lt_model_cfg, bidirectional), 0, 0, "auto|all|none|[layers]", "auto",
-     true, "layers that see both ways; auto: as the architecture"},
+     true, "layers that see both ways, e.g. [0, 12-17]; auto: as the architecture; an added prefix is seen by all in any case"},
     STR("data.path", DATA(path), NULL, false, "data set made by ltune-prep data (required)"),
     STR("data.train", DATA(train), "train", true, "split to train on"),
     STR("data.eval", DATA(eval), "dev", false, "split to evaluate and to choose the best on"),
@@ -80,6 +82,15 @@ const lt_key lt_config_impl_keys[] = {
     WORD("method.objective", METHOD(objective), "pairs|all", "pairs", true,
          "L-Tuning's loss. pairs: true or wrong, of one label a sentence; all: softmax over the scores of all labels, each read"),
     WORD("method.compat", METHOD(compat), "clean|authors", "clean", true, "clean, or as the authors' code does where that differs"),
+    INT("method.rank", METHOD(rank), 1, 4096, "12", true, "lora: R, rows of A and columns of B"),
+    NUM("method.alpha", METHOD(alpha), 1e-6, 1e6, "32", true, "lora: factor of the update, see scaling"),
+    WORD("method.scaling", METHOD(scaling), "standard|rslora", "standard", true, "lora: alpha / rank, or alpha / sqrt(rank)"),
+    NUM("method.dropout", METHOD(dropout), 0, 0.99, "0.1", true, "lora: share of the inputs of A that a training step leaves out"),
+    WORDS("method.targets", METHOD(targets), LT_TARGET_WORDS, "q, v", true,
+          "lora: matrices of each block that are updated: a list, or \"q, v\" where a sweep has lists"),
+    WORD("method.head_bias", METHOD(head_bias), "true|false", "true", true, "the head has a bias; false: a plain matrix"),
+    NUM("method.head_dropout", METHOD(head_dropout), 0, 0.99, "0", true,
+        "share of the numbers that the head reads which a training step leaves out"),
 };
 const int lt_config_impl_n_keys = sizeof lt_config_impl_keys / sizeof *lt_config_impl_keys;
 
@@ -153,23 +164,60 @@ static int word_index(const char *words, const char *word) {
     return -1;
 }
 
+/* A list of words, or one text of several: bits. */
+static lt_status set_words(const lt_key *k, const lt_config_entry *v, int *field) {
+    char expected[160], one[32];
+    int bits = 0;
+    (void)snprintf(expected, sizeof expected, "a list of some of %s", k->words);
+    for (int i = 0; i < v->n_items; i++)
+        for (const char *at = v->item[i]; *at; at += strcspn(at, ", ")) {
+            at += strspn(at, ", ");
+            (void)snprintf(one, sizeof one, "%.*s", (int)strcspn(at, ", "), at);
+            int word = word_index(k->words, one);
+            if (*at && word < 0) return LT_FAIL(LT_ERR_CONFIG, "%s: %s: \"%s\" is none of %s", v->source, k->path, one, k->words);
+            if (*at) bits |= 1 << word;
+        }
+    if (bits == 0) return bad(k, v, expected);
+    *field = bits;
+    return LT_OK;
+}
+
+enum { MAX_LAYERS = 4096 };
+
+/* "5" or "12-17" as first and last layer; false if it is neither. */
+static bool read_layers(const char *text, int *first, int *last) {
+    int end = 0;
+    if (!isdigit((unsigned char)*text) || sscanf(text, "%4d%n", first, &end) != 1) return false;
+    *last = *first;
+    text += end;
+    if (*text == '-') {
+        if (!isdigit((unsigned char)text[1]) || sscanf(text, "-%4d%n", last, &end) != 1) return false;
+        text += end;
+    }
+    return !*text && *first <= *last && *last < MAX_LAYERS;
+}
+
+/* The list in rising order, every layer once: however it was written, it is printed alike. */
 static lt_status set_layers(const lt_key *k, const lt_config_entry *v, lt_model_cfg *m) {
+    bool in[MAX_LAYERS] = {false};
+    int first, last, n = 0;
     free(m->bidirectional_layers);
     m->bidirectional_layers = NULL;
     m->n_bidirectional_layers = 0;
     if (!v->list) {
         m->bidirectional = word_index("auto|all|none", v->item[0]);
-        return m->bidirectional >= 0 ? LT_OK : bad(k, v, "auto, all, none or a list of layers");
+        return m->bidirectional >= 0 ? LT_OK : bad(k, v, "auto, all, none or a list of layers such as [0, 12-17]");
     }
-    LT_TRY(lt_calloc(&m->bidirectional_layers, v->n_items, sizeof *m->bidirectional_layers, "layers"));
     for (int i = 0; i < v->n_items; i++) {
-        char *end;
-        long layer = strtol(v->item[i], &end, 10);
-        if (end == v->item[i] || *end || layer < 0 || layer > 4095)
-            return LT_FAIL(LT_ERR_CONFIG, "%s: %s: \"%s\" is not a layer number", v->source, k->path, v->item[i]);
-        m->bidirectional_layers[i] = (int)layer;
+        if (!read_layers(v->item[i], &first, &last))
+            return LT_FAIL(LT_ERR_CONFIG, "%s: %s: \"%s\" is neither a layer number nor a range of layers such as 12-17", v->source,
+                           k->path, v->item[i]);
+        for (int l = first; l <= last; l++) in[l] = true;
     }
-    m->n_bidirectional_layers = v->n_items;
+    for (int l = 0; l < MAX_LAYERS; l++) n += in[l];
+    LT_TRY(lt_calloc(&m->bidirectional_layers, n, sizeof *m->bidirectional_layers, "layers"));
+    for (int l = 0; l < MAX_LAYERS; l++)
+        if (in[l]) m->bidirectional_layers[m->n_bidirectional_layers++] = l;
     m->bidirectional = LT_BIDIRECTIONAL_LIST;
     return LT_OK;
 }
@@ -201,13 +249,15 @@ lt_status lt_config_impl_set(const lt_key *k, lt_config *cfg, lt_trial_cfg *tria
     }
     case LT_KEY_WORD: {
         int i = v->list ? -1 : word_index(k->words, v->item[0]);
-        if (i < 0 && !v->list && !strcmp(k->path, "method.name") && word_index("lora|gpta", v->item[0]) >= 0)
+        if (i < 0 && !v->list && !strcmp(k->path, "method.name") && word_index("gpta", v->item[0]) >= 0)
             return LT_FAIL(LT_ERR_CONFIG, "%s: method.name: %s is not built in this version; built: %s", v->source, v->item[0], k->words);
         (void)snprintf(expected, sizeof expected, "one of %s", k->words);
         if (i < 0) return bad(k, v, expected);
         *(int *)field = i;
         return LT_OK;
     }
+    case LT_KEY_WORDS:
+        return set_words(k, v, field);
     }
     return LT_OK;
 }
@@ -258,6 +308,19 @@ static void print_double(double x, FILE *out) {
     fputs(s, out);
 }
 
+/* [0, 2, 12-17]: three and more in a row as a range. */
+static void print_layers(const lt_model_cfg *m, FILE *out) {
+    const int *layer = m->bidirectional_layers;
+    fputc('[', out);
+    for (int i = 0, end; i < m->n_bidirectional_layers; i = end) {
+        for (end = i + 1; end < m->n_bidirectional_layers && layer[end] == layer[end - 1] + 1;) end++;
+        if (end - i < 3) end = i + 1;
+        fprintf(out, "%s%d", i ? ", " : "", layer[i]);
+        if (end - i > 1) fprintf(out, "-%d", layer[end - 1]);
+    }
+    fputc(']', out);
+}
+
 void lt_config_impl_print(const lt_key *k, const lt_config *cfg, const lt_trial_cfg *trial, FILE *out) {
     const void *field = lt_config_impl_field(k, (lt_config *)cfg, (lt_trial_cfg *)trial);
     switch (k->type) {
@@ -282,9 +345,7 @@ void lt_config_impl_print(const lt_key *k, const lt_config *cfg, const lt_trial_
             fputs(words[cfg->model.bidirectional], out);
             break;
         }
-        fputc('[', out);
-        for (int i = 0; i < cfg->model.n_bidirectional_layers; i++) fprintf(out, "%s%d", i ? ", " : "", cfg->model.bidirectional_layers[i]);
-        fputc(']', out);
+        print_layers(&cfg->model, out);
         break;
     case LT_KEY_WORD: {
         const char *at = k->words;
@@ -292,11 +353,22 @@ void lt_config_impl_print(const lt_key *k, const lt_config *cfg, const lt_trial_
         fprintf(out, "%.*s", (int)strcspn(at, "|"), at);
         break;
     }
+    case LT_KEY_WORDS: {
+        const char *at = k->words, *before = "[";
+        for (int bits = *(const int *)field; bits; bits >>= 1, at += strcspn(at, "|"), at += *at == '|') {
+            if (!(bits & 1)) continue;
+            fprintf(out, "%s%.*s", before, (int)strcspn(at, "|"), at);
+            before = ", ";
+        }
+        fputc(']', out);
+        break;
+    }
     }
 }
 
 void lt_config_help(FILE *out) {
-    static const char *const type[] = {"whole number", "whole number", "number", "text", "word", "word or path", "word or list"};
+    static const char *const type[] = {"whole number", "whole number",  "number",       "text",
+                                       "word",         "list of words", "word or path", "word or list"};
     fprintf(out, "A run is a YAML file; key=value on the command line overrides a key. Keys, with type, range and default:\n");
     for (int i = 0; i < lt_config_impl_n_keys; i++) {
         const lt_key *k = &lt_config_impl_keys[i];

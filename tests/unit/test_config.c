@@ -66,7 +66,10 @@ static const struct {
     {"model.path", "", {"DIR"}, {NULL}},
     {"model.dtype", "auto", {"auto", "f32", "bf16"}, {"f16", "", "aut", "auto|f32"}},
     {"model.pool", "auto", {"auto", "first", "cls", "last", "mean", "max"}, {"sum"}},
-    {"model.bidirectional", "auto", {"auto", "all", "none", "[0, 3]", "[]"}, {"some", "3", "[a]", "[-1]", "[1.5]"}},
+    {"model.bidirectional",
+     "auto",
+     {"auto", "all", "none", "[0, 3]", "[]", "[0, 12-17, 20]"},
+     {"3-4", "[5-3]", "[-1]", "[1.5]", "[2-4096]"}},
     {"data.path", "", {"demo.h5"}, {NULL}},
     {"data.train", "\"train\"", {"part1"}, {NULL}},
     {"data.eval", "\"dev\"", {"test"}, {NULL}},
@@ -97,7 +100,7 @@ static const struct {
     {"train.checkpoint_minutes", "10", {"0", "0.5"}, {"-1"}},
     {"train.keep", "2", {"1", "5"}, {"0"}},
     {"train.patience", "0", {"0", "3"}, {"-1"}},
-    {"method.name", "lt_prefix", {"head", "prompt", "prefix", "lt_prompt", "lt_prefix"}, {"lora", "gpta", "ltprefix"}},
+    {"method.name", "lt_prefix", {"head", "prompt", "prefix", "lt_prompt", "lt_prefix", "lora"}, {"gpta", "lt_lora", "ltprefix"}},
     {"method.length", "8", {"1", "64"}, {"0", "1.5"}},
     {"method.init", "auto", {"auto", "random", "zero", "vocab", "text"}, {"ones"}},
     {"method.text", "\"\"", {"It was great"}, {NULL}},
@@ -105,6 +108,13 @@ static const struct {
     {"method.pooling", "auto", {"auto", "softmax", "scores", "none"}, {"mean"}},
     {"method.objective", "pairs", {"pairs", "all"}, {"one", "[all]"}},
     {"method.compat", "clean", {"clean", "authors"}, {"both"}},
+    {"method.rank", "12", {"1", "256"}, {"0", "-4", "2.5"}},
+    {"method.alpha", "32", {"0.5", "16"}, {"0", "-1"}},
+    {"method.scaling", "standard", {"standard", "rslora"}, {"dora"}},
+    {"method.dropout", "0.1", {"0", "0.5"}, {"1", "-0.1"}},
+    {"method.targets", "[q, v]", {"[q]", "[q, k, v, o, up, gate, down]"}, {"[]", "[q, w]", "query"}},
+    {"method.head_bias", "true", {"true", "false"}, {"no"}},
+    {"method.head_dropout", "0", {"0", "0.1"}, {"1", "-0.1"}},
 };
 enum { N_KEYS = sizeof keys / sizeof *keys };
 
@@ -423,7 +433,7 @@ static void methods(void) {
           lt_method_reads(LT_METHOD_HEAD, "name"));
     CHECK(!lt_method_reads(LT_METHOD_PROMPT, "mlp") && !lt_method_reads(LT_METHOD_LT_PREFIX, "length") &&
           !lt_method_reads(LT_METHOD_HEAD, "init"));
-    CHECK_STR(LT_METHOD_WORDS, "head|prompt|prefix|lt_prompt|lt_prefix");
+    CHECK_STR(LT_METHOD_WORDS, "head|prompt|prefix|lt_prompt|lt_prefix|lora");
 }
 
 static const char rich[] =

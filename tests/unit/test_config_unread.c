@@ -60,7 +60,7 @@ static void unread_keys(void) {
     /* of the run: for some trial */
     unread("method:\n  length: 4\n", NULL, ":2: no trial reads method.length", "; lt_prefix reads name, pooling");
     unread("method: {name: prompt}\ntrials: [{name: a}, {name: b, method: {name: head}}, {name: c}]\n", "method.mlp=5",
-           "command line: no trial reads method.mlp; prompt reads name, length, init, text; head reads name", "");
+           "command line: no trial reads method.mlp; prompt reads name, length, init, text", "; head reads name");
     all_read("method: {length: 4, mlp: 5}\ntrials: [{name: a}, {name: b, method: {name: prefix}}]\n", "method.init=zero");
     all_read("method: {length: 4}\nsweep: {method.name: [head, prompt]}\n", NULL);
     all_read("method: {name: head, labels: {pos: good}}\n", "method.labels.neg=bad"); /* words belong to the data set */
