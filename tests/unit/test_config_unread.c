@@ -1,6 +1,6 @@
 // TEST np: 0  rooms: base  labels: unit  timeout: 60
-/* Keys of method.* that change nothing are refused, with where they are, the method and what it reads: those of a trial that its method does not read, whoever set
- * method and key (file, command line, sweep), and those of the run that no trial reads.  What is dumped is never refused. */
+/* Keys of method.* that change nothing are refused, with where they are, the method and what it reads: those of a trial that its method does not read,
+ * whoever set method and key (file, command line, sweep), and those of the run that no trial reads.  What is dumped is never refused. */
 #include "base/config.h"
 #include "lt_test.h"
 
