@@ -90,7 +90,12 @@ void lt_judge_compute(const lt_judge *j, const double *counts, lt_metrics *out) 
     lt_hits h[LT_MAX_LABELS];
     for (int k = 0; k < j->K; k++) h[k] = hits_at(counts, k);
     lt_scores macro = lt_scores_average(LT_AVERAGE_MACRO, h, j->K);
-    *out = (lt_metrics){.precision_strict = NAN, .recall_strict = NAN, .f1_strict = NAN, .token_f1 = j->kind->tokens ? macro.f1 : NAN};
+    *out = (lt_metrics){.precision_strict = NAN,
+                        .recall_strict = NAN,
+                        .f1_strict = NAN,
+                        .token_f1 = j->kind->tokens ? macro.f1 : NAN,
+                        .broken_truth = -1,
+                        .broken_predicted = -1};
     of_rows(h, j->K, out);
     out->loss = out->n > 0 ? counts[loss_at(j)] / (double)out->n : 0;
     if (j->tags.n_types)

@@ -25,7 +25,7 @@ typedef struct lt_metrics {
     int64_t n; /* rows */
     double loss, accuracy, mcc, precision, recall, f1, micro_f1, macro_f1, weighted_f1;
     double precision_strict, recall_strict, f1_strict, token_f1;
-    int64_t broken_truth, broken_predicted; /* tags that continue no span; 0 where no entities are judged */
+    int64_t broken_truth, broken_predicted; /* tags that continue no span; -1 where no entities are judged */
 } lt_metrics;
 
 /* A number that tables and logs show. */
@@ -60,7 +60,7 @@ lt_status lt_judge_create(const lt_metric_kind *kind, const char *const *label, 
 /* Local.  Accepts a zeroed struct. */
 void lt_judge_destroy(lt_judge *j);
 
-/* Counts of an evaluation: [K] hits of labels, three numbers each; sum of losses; what lt_tagset_count() counts; [K, K] rows by truth and prediction, where K
+/* Local.  Counts of an evaluation: [K] hits of labels, three numbers each; sum of losses; what lt_tagset_count() counts; [K, K] rows by truth and prediction, where K
  * allows it (store/runlog.h). */
 int64_t lt_judge_counts(const lt_judge *j);
 /* Local.  One more row: its true label, the predicted one, its loss. */
