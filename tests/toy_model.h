@@ -265,8 +265,9 @@ static inline void toy_norm(toy *t, int part, int layer, lt_norm_kind kind, int6
 static inline double toy_kept(const toy_seq *s, uint32_t stream, int64_t row, int64_t channel) {
     lt_rng r = {.seed = s->key, .purpose = LT_RNG_DROPOUT, .a = stream};
     uint32_t w[4];
-    lt_rng_block(&r, (uint64_t)row, (uint32_t)(channel / 4), w);
-    return w[channel % 4] >= (uint32_t)(s->adapter->dropout * 0x1p32) ? 1 / (1 - s->adapter->dropout) : 0;
+    int64_t half = channel / 16 % 8;
+    lt_rng_block(&r, (uint64_t)row, (uint32_t)(channel / 128 * 16 + channel % 16), w);
+    return (w[half / 2] >> 16 * (half % 2) & 0xFFFF) >= (uint32_t)(s->adapter->dropout * 0x1p16) ? 1 / (1 - s->adapter->dropout) : 0;
 }
 
 /* y [rows, N] = x W^T + bias, and the adapter's share. */

@@ -90,11 +90,10 @@ static void gather(bench *b, param *p) {
     free(local);
 }
 
-/* An adapter on all seven matrices: the pairs of arrays, with this rank's cuts (model.h). */
+/* An adapter on all seven matrices: the pairs of arrays, whole on every rank (model.h). */
 static void add_adapter(bench *b, int trial, int rank, double scale, double dropout) {
     static const int part[LT_TARGET_COUNT] = {LT_PART_Q, LT_PART_K, LT_PART_V, LT_PART_O, LT_PART_UP, LT_PART_GATE, LT_PART_DOWN};
     const lt_arch *a = &b->t.arch;
-    lt_cut c = lt_arch_cut(a, b->grid->tp_size, b->grid->tp_rank);
     toy_adapter *t = &b->adapter[trial];
     *t = (toy_adapter){.rank = rank, .scale = scale, .dropout = dropout};
     for (int k = 0; k < LT_TARGET_COUNT; k++) {
@@ -108,16 +107,6 @@ static void add_adapter(bench *b, int trial, int rank, double scale, double drop
         param *B = add(b, name, trial, a->m, N, rank, 0.3);
         t->A[k] = A->value;
         t->B[k] = B->value;
-        if (k == LT_TARGET_O || k == LT_TARGET_DOWN) {
-            A->col0 = k == LT_TARGET_O ? (int64_t)c.h0 * a->D : c.f0;
-            A->n_cols = k == LT_TARGET_O ? (int64_t)c.H * a->D : c.F;
-        } else if (k == LT_TARGET_UP || k == LT_TARGET_GATE) {
-            B->row0 = c.f0;
-            B->n_rows = c.F;
-        } else {
-            B->row0 = (int64_t)(k == LT_TARGET_Q ? c.h0 : c.kv0) * a->D;
-            B->n_rows = (int64_t)(k == LT_TARGET_Q ? c.H : c.Hkv) * a->D;
-        }
     }
 }
 

@@ -24,6 +24,8 @@ enum { LT_SCHED_CONSTANT, LT_SCHED_LINEAR, LT_SCHED_COSINE };
 enum { LT_INIT_AUTO, LT_INIT_RANDOM, LT_INIT_ZERO, LT_INIT_VOCAB, LT_INIT_TEXT };
 enum { LT_POOLING_AUTO, LT_POOLING_SOFTMAX, LT_POOLING_SCORES, LT_POOLING_NONE };
 enum { LT_COMPAT_CLEAN, LT_COMPAT_AUTHORS };
+enum { LT_SCALING_STANDARD, LT_SCALING_RSLORA };
+enum { LT_HEAD_BIAS, LT_HEAD_NO_BIAS };
 
 typedef struct lt_run_cfg {
     char *dir;
@@ -67,6 +69,9 @@ typedef struct lt_train_cfg {
 typedef struct lt_method_cfg {
     int name, init, pooling, compat; /* lt_method, LT_INIT_*, LT_POOLING_*, LT_COMPAT_* */
     int length, mlp;
+    int rank, targets, scaling;          /* lora: R, bits 1 << lt_target, LT_SCALING_* */
+    double alpha, dropout, head_dropout; /* shares of what is left out */
+    int head_bias;                       /* LT_HEAD_BIAS or LT_HEAD_NO_BIAS */
     char *text; /* of init: text; NULL = none */
     int n_labels;
     char **label_name, **label_word; /* [n_labels] words that replace the data set's */

@@ -3,7 +3,7 @@
 
 #include "base/config.h"
 
-typedef enum lt_key_type { LT_KEY_INT, LT_KEY_I64, LT_KEY_NUM, LT_KEY_STR, LT_KEY_WORD, LT_KEY_RESUME, LT_KEY_LAYERS } lt_key_type;
+typedef enum lt_key_type { LT_KEY_INT, LT_KEY_I64, LT_KEY_NUM, LT_KEY_STR, LT_KEY_WORD, LT_KEY_WORDS, LT_KEY_RESUME, LT_KEY_LAYERS } lt_key_type;
 typedef enum lt_key_section {
     LT_SEC_RUN,
     LT_SEC_MODEL,
@@ -21,7 +21,7 @@ typedef struct lt_key {
     lt_key_type type;
     size_t offset;        /* in the section's struct */
     double min, max;      /* of numbers */
-    const char *words;    /* of LT_KEY_WORD: "auto|f32|bf16", in the order of the enum */
+    const char *words;    /* of LT_KEY_WORD: "auto|f32|bf16", in the order of the enum; of LT_KEY_WORDS: bit i stands for word i */
     const char *fallback; /* default as text; NULL = none */
     bool in_fingerprint;
     const char *help;

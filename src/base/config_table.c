@@ -23,6 +23,7 @@
 #define NUM(path, at, min, max, fallback, print, help) KEY_(path, at, LT_KEY_NUM, min, max, NULL, fallback, print, help)
 #define STR(path, at, fallback, print, help)           KEY_(path, at, LT_KEY_STR, 0, 0, NULL, fallback, print, help)
 #define WORD(path, at, words, fallback, print, help)   KEY_(path, at, LT_KEY_WORD, 0, 0, words, fallback, print, help)
+#define WORDS(path, at, words, fallback, print, help)  KEY_(path, at, LT_KEY_WORDS, 0, 0, words, fallback, print, help)
 
 const lt_key lt_config_impl_keys[] = {
     STR("run.dir", RUN(dir), "runs/demo", false, "folder of the run's files, made if needed"),
@@ -77,6 +78,15 @@ const lt_key lt_config_impl_keys[] = {
     WORD("method.pooling", METHOD(pooling), "auto|softmax|scores|none", "auto", true,
          "lt_prefix: how label states become prefixes; auto: none"),
     WORD("method.compat", METHOD(compat), "clean|authors", "clean", true, "clean, or as the authors' code does where that differs"),
+    INT("method.rank", METHOD(rank), 1, 4096, "12", true, "lora: R, rows of A and columns of B"),
+    NUM("method.alpha", METHOD(alpha), 1e-6, 1e6, "32", true, "lora: factor of the update, see scaling"),
+    WORD("method.scaling", METHOD(scaling), "standard|rslora", "standard", true, "lora: alpha / rank, or alpha / sqrt(rank)"),
+    NUM("method.dropout", METHOD(dropout), 0, 0.99, "0.1", true, "lora: share of the inputs of A that a training step leaves out"),
+    WORDS("method.targets", METHOD(targets), LT_TARGET_WORDS, "q, v", true,
+          "lora: matrices of each block that are updated: a list, or \"q, v\" where a sweep has lists"),
+    WORD("method.head_bias", METHOD(head_bias), "true|false", "true", true, "the head has a bias; false: a plain matrix"),
+    NUM("method.head_dropout", METHOD(head_dropout), 0, 0.99, "0", true,
+        "share of the numbers that the head reads which a training step leaves out"),
 };
 const int lt_config_impl_n_keys = sizeof lt_config_impl_keys / sizeof *lt_config_impl_keys;
 
@@ -150,6 +160,24 @@ static int word_index(const char *words, const char *word) {
     return -1;
 }
 
+/* A list of words, or one text of several: bits. */
+static lt_status set_words(const lt_key *k, const lt_config_entry *v, int *field) {
+    char expected[160], one[32];
+    int bits = 0;
+    (void)snprintf(expected, sizeof expected, "a list of some of %s", k->words);
+    for (int i = 0; i < v->n_items; i++)
+        for (const char *at = v->item[i]; *at; at += strcspn(at, ", ")) {
+            at += strspn(at, ", ");
+            (void)snprintf(one, sizeof one, "%.*s", (int)strcspn(at, ", "), at);
+            int word = word_index(k->words, one);
+            if (*at && word < 0) return LT_FAIL(LT_ERR_CONFIG, "%s: %s: \"%s\" is none of %s", v->source, k->path, one, k->words);
+            if (*at) bits |= 1 << word;
+        }
+    if (bits == 0) return bad(k, v, expected);
+    *field = bits;
+    return LT_OK;
+}
+
 static lt_status set_layers(const lt_key *k, const lt_config_entry *v, lt_model_cfg *m) {
     free(m->bidirectional_layers);
     m->bidirectional_layers = NULL;
@@ -198,13 +226,15 @@ lt_status lt_config_impl_set(const lt_key *k, lt_config *cfg, lt_trial_cfg *tria
     }
     case LT_KEY_WORD: {
         int i = v->list ? -1 : word_index(k->words, v->item[0]);
-        if (i < 0 && !v->list && !strcmp(k->path, "method.name") && word_index("lora|gpta", v->item[0]) >= 0)
+        if (i < 0 && !v->list && !strcmp(k->path, "method.name") && word_index("gpta", v->item[0]) >= 0)
             return LT_FAIL(LT_ERR_CONFIG, "%s: method.name: %s is not built in this version; built: %s", v->source, v->item[0], k->words);
         (void)snprintf(expected, sizeof expected, "one of %s", k->words);
         if (i < 0) return bad(k, v, expected);
         *(int *)field = i;
         return LT_OK;
     }
+    case LT_KEY_WORDS:
+        return set_words(k, v, field);
     }
     return LT_OK;
 }
@@ -289,11 +319,21 @@ void lt_config_impl_print(const lt_key *k, const lt_config *cfg, const lt_trial_
         fprintf(out, "%.*s", (int)strcspn(at, "|"), at);
         break;
     }
+    case LT_KEY_WORDS: {
+        const char *at = k->words, *before = "[";
+        for (int bits = *(const int *)field; bits; bits >>= 1, at += strcspn(at, "|"), at += *at == '|') {
+            if (!(bits & 1)) continue;
+            fprintf(out, "%s%.*s", before, (int)strcspn(at, "|"), at);
+            before = ", ";
+        }
+        fputc(']', out);
+        break;
+    }
     }
 }
 
 void lt_config_help(FILE *out) {
-    static const char *const type[] = {"whole number", "whole number", "number", "text", "word", "word or path", "word or list"};
+    static const char *const type[] = {"whole number", "whole number", "number", "text", "word", "list of words", "word or path", "word or list"};
     fprintf(out, "A run is a YAML file; key=value on the command line overrides a key. Keys, with type, range and default:\n");
     for (int i = 0; i < lt_config_impl_n_keys; i++) {
         const lt_key *k = &lt_config_impl_keys[i];

@@ -32,8 +32,10 @@ static inline bool lt_adamw_scale(const struct lt_adamw_args *a, float *scale) {
     if (a->clip > 0 && norm > (double)a->clip) *scale = (float)((double)a->clip / norm);
     return true;
 }
-/* p as a bound of 32 random bits. */
-static inline uint32_t lt_dropout_bound(const struct lt_dropout_args *a) { return (uint32_t)((double)a->p * 0x1p32); }
+/* p as a bound of 16 random bits. */
+static inline uint32_t lt_dropout_bound(const struct lt_dropout_args *a) { return (uint32_t)lrint((double)a->p * 0x1p16); }
+/* Row stride of a segment's matrix. */
+static inline int64_t lt_segment_ld(const lt_segment *s) { return s->ld_w ? s->ld_w : s->K; }
 /* alpha of one segment. */
 static inline double lt_segment_alpha(const struct lt_segment_args *a, const lt_segment *s) {
     return (double)a->alpha * (s->scale != 0.0f ? (double)s->scale : 1.0);

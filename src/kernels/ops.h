@@ -266,9 +266,10 @@ struct lt_pool_args {
 /* ---- small trainable matrices, one per segment of rows (heads of many trials; LoRA) ---- */
 typedef struct lt_segment {
     int64_t row0, row1; /* rows of x and y */
-    const float *w, *b; /* [N, K] and NULL or [N] */
-    float *dw, *db;     /* bwd +=; NULL = not wanted */
+    const float *w, *b; /* [N, K] with row stride ld_w, and NULL or [N] */
+    float *dw, *db;     /* bwd +=, like w and b; NULL = not wanted */
     int64_t N, K;       /* N <= ld_y */
+    int64_t ld_w;       /* 0: K */
     float scale;        /* 0 or 1: alpha alone; else alpha * scale (LoRA's alpha / rank of this trial) */
 } lt_segment;
 struct lt_segment_args {
@@ -285,8 +286,9 @@ struct lt_segment_args {
     int64_t ld_dx; /* bwd: p = NULL or dx = alpha dy W (accumulate: +=) */
 };
 /* Inverted dropout of the rows of sequences.  Whether an element stays is a function of (key of its sequence, stream, index of its row in the sequence,
- * channel) alone, so neither packing nor ranks change it, and backward finds the same again: element (i, j) of the sequence stays when word (c0 + j) % 4 of
- * Philox block (i, (c0 + j) / 4) of (key, LT_RNG_DROPOUT, stream) is at least p * 2^32. */
+ * channel) alone, so neither packing nor ranks change it, and backward finds the same again.  128 channels share 16 Philox blocks of 8 halves: channel c =
+ * c0 + j of row i stays when half (c / 16) % 8 (half h: bits 16 * (h % 2) on of word h / 2) of block (i, c / 128 * 16 + c % 16) of (key, LT_RNG_DROPOUT,
+ * stream) is at least p * 2^16, rounded. */
 struct lt_dropout_args {
     int64_t seq0, seq1, C;
     const int32_t *cu;    /* [seq1 + 1] rows of sequence i: [cu[i], cu[i + 1]) */

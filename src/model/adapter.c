@@ -3,34 +3,46 @@
  * All trials of a pack go in one call of the segment ops, whatever their ranks.  t = drop(x) A^T is [rows, max_rank] in f32; it and the dropped rows are
  * made again in backward, so an adapter keeps nothing but the layer's input (lt_saved.in), which forward writes there in the first place.
  *
- * tp: on q, k, v, up and gate (split by output) A is mirrored and its gradient a partial sum over the tp group, B is this rank's rows; dx is a partial sum and
- * joins the one that is on its way.  On o and down (split by input) A is this rank's columns, B mirrored and its gradient a partial sum. */
+ * tp: every rank of a group has the whole A and B and uses the part that goes with its shard.  On q, k, v, up and gate (split by output) that is all of A and
+ * some rows of B; dx is a partial sum and joins the one that is on its way.  On o and down (split by input) it is some columns of A and all of B.  The sum of
+ * what the ranks add is the gradient, rows that two ranks have (shared key and value heads) included. */
 #include "model/model_impl.h"
 
-/* Columns that go in and out of a target on this rank. */
-static int64_t width_in(const lt_model *m, lt_target t) {
-    return t == LT_TARGET_O ? (int64_t)m->Hl * m->arch.D : t == LT_TARGET_DOWN ? m->Fl : m->arch.C;
-}
+/* The part of a target that goes with this rank's shard: columns [k0, k0 + K) of A, rows [n0, n0 + N) of B. */
+typedef struct part {
+    int64_t K, k0, whole_K, N, n0, whole_N;
+} part;
 
-/* Where these stand among those of all ranks. */
-static int64_t first_in(const lt_model *m, lt_target t) {
-    return t == LT_TARGET_O ? (int64_t)m->h_first * m->arch.D : t == LT_TARGET_DOWN ? m->f_first : 0;
-}
-
-static int64_t width_out(const lt_model *m, lt_target t) {
+static part part_of(const lt_model *m, lt_target t) {
     int64_t D = m->arch.D;
+    part p = {0};
+    (void)lt_arch_target(&m->arch, t, &p.whole_N, &p.whole_K);
+    p.N = p.whole_N;
+    p.K = p.whole_K;
     switch (t) {
     case LT_TARGET_Q:
-        return m->Hl * D;
+        p.N = m->Hl * D;
+        p.n0 = m->h_first * D;
+        break;
     case LT_TARGET_K:
     case LT_TARGET_V:
-        return m->Hkvl * D;
+        p.N = m->Hkvl * D;
+        p.n0 = m->kv_first * D;
+        break;
     case LT_TARGET_UP:
     case LT_TARGET_GATE:
-        return m->Fl;
+        p.N = m->Fl;
+        p.n0 = m->f_first;
+        break;
+    case LT_TARGET_O:
+        p.K = m->Hl * D;
+        p.k0 = m->h_first * D;
+        break;
     default:
-        return m->arch.C;
+        p.K = m->Fl;
+        p.k0 = m->f_first;
     }
+    return p;
 }
 
 static const lt_adapter *adapter_of(const lt_bank *bank, const lt_pack_trial *p) {
@@ -54,12 +66,12 @@ typedef struct lora {
     int layer;
     lt_target target;
     bool by_seq; /* its rows are the read-out ones, one a sequence */
-    int64_t K, N;
+    part part;
 } lora;
 
 static lora make_lora(lt_model *m, int layer, lt_target t) {
     bool by_seq = lt_model_impl_picks(m, layer) && t != LT_TARGET_K && t != LT_TARGET_V;
-    return (lora){m, m->args->pack, m->args->bank, layer, t, by_seq, width_in(m, t), width_out(m, t)};
+    return (lora){m, m->args->pack, m->args->bank, layer, t, by_seq, part_of(m, t)};
 }
 
 /* Segments for A (second = false) or B, with gradients if wanted; returns how many. */
@@ -70,14 +82,16 @@ static int64_t segments(const lora *l, bool second, bool gradients) {
         const lt_adapter *a = adapter_of(l->bank, p);
         if (!a || !a->A[l->target]) continue;
         LT_ASSERT(a->rank <= l->m->limits.max_rank);
-        int64_t R = a->rank, at = l->layer * R * (second ? l->N : l->K);
+        const part *q = &l->part;
+        int64_t R = a->rank, at = second ? (l->layer * q->whole_N + q->n0) * R : l->layer * R * q->whole_K + q->k0;
         float *grad = second ? a->dB[l->target] : a->dA[l->target];
         l->m->segment[n++] = (lt_segment){.row0 = l->by_seq ? p->seq0 : p->row0,
                                           .row1 = l->by_seq ? p->seq1 : p->row1,
                                           .w = (second ? a->B[l->target] : a->A[l->target]) + at,
                                           .dw = gradients && grad ? grad + at : NULL,
-                                          .N = second ? l->N : R,
-                                          .K = second ? R : l->K,
+                                          .N = second ? q->N : R,
+                                          .K = second ? R : q->K,
+                                          .ld_w = second ? R : q->whole_K,
                                           .scale = second ? a->scale : 0};
     }
     return n;
@@ -99,12 +113,12 @@ static bool drop(const lora *l, lt_arr x, lt_arr y, bool accumulate) {
             LT_OP(l->m, dropout_rows,
                   &(struct lt_dropout_args){.seq0 = p->seq0,
                                             .seq1 = p->seq1,
-                                            .C = l->K,
+                                            .C = l->part.K,
                                             .cu = plan->cu_q,
                                             .index = plan->q_index,
                                             .key = l->m->dev.key,
                                             .stream = (uint32_t)(l->layer * LT_TARGET_COUNT + (int)l->target),
-                                            .c0 = first_in(l->m, l->target),
+                                            .c0 = l->part.k0,
                                             .p = a->dropout,
                                             .x = x,
                                             .y = y,
@@ -119,7 +133,7 @@ static void down_to_rank(const lora *l, lt_arr x) {
           &(struct lt_segment_args){.seg = l->m->segment,
                                     .n_seg = segments(l, false, false),
                                     .x = x,
-                                    .ld_x = l->K,
+                                    .ld_x = l->part.K,
                                     .y = lt_arr_f32(l->m->lora_t),
                                     .ld_y = l->m->limits.max_rank,
                                     .alpha = 1});
@@ -164,12 +178,12 @@ void lt_model_impl_adapt_bwd(lt_model *m, int layer, lt_target t, lt_arr x, lt_a
     struct lt_segment_args first = {.seg = m->segment,
                                     .n_seg = segments(&l, false, true),
                                     .x = x,
-                                    .ld_x = l.K,
+                                    .ld_x = l.part.K,
                                     .dy = lt_arr_f32(m->lora_dt),
                                     .ld_y = R,
                                     .alpha = 1,
                                     .accumulate = 1,
-                                    .ld_dx = l.K};
+                                    .ld_dx = l.part.K};
     if (!drops) first.dx = dx;
     LT_OP(m, segment_bwd, &first);
     if (!drops || !dx.p) return;

@@ -159,6 +159,20 @@ int64_t lt_arch_relative_row(const lt_arch *a, int64_t distance) {
     return row < 0 ? 0 : row < 2 * r->span ? row : 2 * r->span - 1;
 }
 
+bool lt_arch_target(const lt_arch *a, lt_target t, int64_t *N, int64_t *K) {
+    int64_t q = (int64_t)a->H * a->D, kv = (int64_t)a->Hkv * a->D;
+    const int64_t shape[LT_TARGET_COUNT][2] = {[LT_TARGET_Q] = {q, a->C},
+                                               [LT_TARGET_K] = {kv, a->C},
+                                               [LT_TARGET_V] = {kv, a->C},
+                                               [LT_TARGET_O] = {a->C, q},
+                                               [LT_TARGET_UP] = {a->F, a->C},
+                                               [LT_TARGET_GATE] = {a->F, a->C},
+                                               [LT_TARGET_DOWN] = {a->C, a->F}};
+    *N = shape[t][0];
+    *K = shape[t][1];
+    return t != LT_TARGET_GATE || a->glu;
+}
+
 int64_t lt_arch_block_weights(const lt_arch *a) {
     int64_t attn = (int64_t)a->C * (2 * a->H + 2 * a->Hkv) * a->D;
     return a->m * (attn + a->C * a->F * (a->glu ? 3 : 2));

@@ -12,6 +12,7 @@
  *   and their sum is added to it at once.
  * Letters: see tensor.h. */
 
+#include "base/method.h"
 #include "kernels/ops.h"
 
 #ifdef __cplusplus
@@ -113,6 +114,8 @@ lt_status lt_arch_read(const char *dir, lt_arch *arch);
 lt_status lt_arch_check_writes(const lt_arch *arch);
 /* Local.  N of the 4N rule: weights of all linear layers inside the blocks. */
 int64_t lt_arch_block_weights(const lt_arch *arch);
+/* Local.  Output and input width [*N, *K] of a block's matrix; false: these blocks have no such matrix. */
+bool lt_arch_target(const lt_arch *arch, lt_target t, int64_t *N, int64_t *K);
 /* Local.  Row of the table of relative positions for the distance query - key. */
 int64_t lt_arch_relative_row(const lt_arch *arch, int64_t distance);
 static inline bool lt_arch_is_relative(const lt_arch *a) { return a->relative.c2p || a->relative.p2c; }

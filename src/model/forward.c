@@ -110,7 +110,9 @@ void lt_model_forward(lt_model *m, const lt_forward_args *a, lt_readout_rows *ou
     *out = (lt_readout_rows){.n = a->readout == LT_READ_TOKENS ? T : a->pack->n_seq,
                              .rows = read_out(m, a, n),
                              .target = m->dev.target,
-                             .weight = m->dev.weight};
+                             .weight = m->dev.weight,
+                             .cu = m->dev.read_cu,
+                             .key = m->dev.key};
 }
 
 const float *lt_model_logits(lt_model *m, const lt_readout_rows *rows) {

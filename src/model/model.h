@@ -36,23 +36,12 @@ typedef enum lt_readout {
     LT_READ_TOKENS /* every row as it is */
 } lt_readout;
 
-/* Matrices that LoRA may ride on. */
-typedef enum lt_target {
-    LT_TARGET_Q,
-    LT_TARGET_K,
-    LT_TARGET_V,
-    LT_TARGET_O,
-    LT_TARGET_UP,
-    LT_TARGET_GATE,
-    LT_TARGET_DOWN,
-    LT_TARGET_COUNT
-} lt_target;
-
-/* Low-rank updates of one trial (Hu et al. 2022): y += scale * (drop(x) A^T) B^T on every layer's target.  Device arrays of this rank's shard. */
+/* Low-rank updates of one trial (Hu et al. 2022): y += scale * (drop(x) A^T) B^T on every layer's target.  Device arrays, whole and the same
+ * on every rank of a tp group: the model reads the part that goes with its shard, and adds its share of the gradients there; their sum is the gradient. */
 typedef struct lt_adapter {
     int rank; /* 0 = this trial has none */
     float scale, dropout;
-    const float *A[LT_TARGET_COUNT], *B[LT_TARGET_COUNT]; /* [m][R][K of this rank], [m][N of this rank][R]; NULL = not a target */
+    const float *A[LT_TARGET_COUNT], *B[LT_TARGET_COUNT]; /* [m][R][K], [m][N][R] (lt_arch_target); NULL = not a target */
     float *dA[LT_TARGET_COUNT], *dB[LT_TARGET_COUNT];     /* += ; NULL = no gradient wanted */
 } lt_adapter;
 
@@ -117,6 +106,8 @@ typedef struct lt_readout_rows {
     const float *rows;     /* [n, C] f32, mirrored on all tp ranks */
     const int32_t *target; /* [n] of the pack */
     const float *weight;   /* [n] of the pack */
+    const int32_t *cu;     /* [n_seq + 1]: rows [cu[i], cu[i + 1]) are sequence i's */
+    const uint64_t *key;   /* [n_seq] of dropout */
 } lt_readout_rows;
 
 /* Collective(tp).  Hidden states of the last layer, read out; BERT with a pooler and a FIRST or CLS readout: after the pooler (dense + tanh), as in

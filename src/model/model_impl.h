@@ -78,7 +78,8 @@ typedef struct lt_device_pack {
     const int32_t *cached;                         /* device: [T] row of the cache; with a cache only */
     const int32_t *target;                         /* device: [read-out rows] */
     const float *weight;
-    const uint64_t *key; /* device: [n_seq]; for adapters only */
+    const int32_t *read_cu; /* device: [n_seq + 1] rows that are read out of each sequence */
+    const uint64_t *key;    /* device: [n_seq] */
 } lt_device_pack;
 
 /* Keys and values of earlier rows; see generate.h. */

@@ -49,8 +49,8 @@ static void put(cursor *c, const void *from, int64_t n, const int32_t **device) 
 }
 
 int64_t lt_model_impl_pack_words(const lt_model *m) {
-    int64_t T = m->limits.tokens, B = m->limits.seqs, pieces = 26 + 4 * m->n_masks;
-    return T * (7 + 2 * m->n_masks) + B * (13 + 2 * m->n_masks) + m->limits.slots + 2 * 16 + pieces * 16;
+    int64_t T = m->limits.tokens, B = m->limits.seqs, pieces = 27 + 4 * m->n_masks;
+    return T * (7 + 2 * m->n_masks) + B * (14 + 2 * m->n_masks) + m->limits.slots + 2 * 16 + pieces * 16;
 }
 
 /* Keys of sequence i: those that a cache has, and its rows here. */
@@ -129,9 +129,12 @@ void lt_model_impl_upload(lt_model *m, const lt_forward_args *a) {
     put(&c, p->target, out, &d->target);
     put(&c, p->weight, out, &weight);
     d->weight = (const float *)(const void *)weight;
-    if (m->limits.adapters) {
-        memcpy(take(&c, 2 * B, &key), p->key, (size_t)B * sizeof *p->key);
-        d->key = (const uint64_t *)(const void *)key;
+    memcpy(take(&c, 2 * B, &key), p->key, (size_t)B * sizeof *p->key);
+    d->key = (const uint64_t *)(const void *)key;
+    d->read_cu = cu;
+    if (a->readout != LT_READ_TOKENS) {
+        int32_t *one_each = take(&c, B + 1, &d->read_cu);
+        for (int64_t i = 0; i <= B; i++) one_each[i] = (int32_t)i;
     }
     lt_attn_plan plan = {.n_seq = B, .n_q = T, .n_k = T, .cu_q = cu, .k_row0 = cu, .max_q = p->max_len}, picked;
     fill_keys(&c, m, a, &plan);

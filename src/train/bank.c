@@ -60,6 +60,14 @@ lt_status lt_run_impl_bank_init(lt_run_bank *b, const lt_model *m, lt_tuner *con
     return lt_arena_ok(&b->arena);
 }
 
+lt_status lt_run_impl_bank_adapters(lt_run_bank *b, lt_tuner *const *tuner, int n) {
+    LT_TRY(lt_calloc(&b->adapter, n, sizeof *b->adapter, "adapters"));
+    for (int i = 0; i < n; i++) b->adapter[i] = lt_tuner_adapter(tuner[i]);
+    b->model.adapter = b->adapter;
+    b->model.n_adapters = n;
+    return LT_OK;
+}
+
 lt_status lt_run_impl_bank_connect(lt_run_bank *b, lt_comm *world, lt_tuner *const *tuner, int n) {
     if (b->gather_elems == 0) return LT_OK;
     LT_TRY(lt_buffer_alloc(world, (size_t)b->gather_elems * sizeof(float), &b->gather));
@@ -77,6 +85,7 @@ void lt_run_impl_bank_fini(lt_run_bank *b) {
     lt_buffer_free(&b->gather);
     lt_ctx_arena_fini(b->ctx, &b->arena);
     free(b->slot_len);
+    free(b->adapter);
     *b = (lt_run_bank){0};
 }
 
@@ -96,7 +105,7 @@ lt_status lt_run_impl_bank_fill(lt_run_bank *b, lt_tuner *const *tuner, int n, c
     lt_status st = LT_OK;
     if (b->gather) st = b->ctx->ops->fill(b->ctx, lt_buffer_data(b->gather), 0, (size_t)b->gather_elems * sizeof(float));
     for (int i = 0; st == LT_OK && i < n; i++)
-        if (!wanted || wanted[i]) st = tuner[i]->ops->forward(tuner[i], b->kv, b->model.P_max, b->prompt);
+        if ((!wanted || wanted[i]) && tuner[i]->ops->forward) st = tuner[i]->ops->forward(tuner[i], b->kv, b->model.P_max, b->prompt);
     /* the others wait in the sum whatever happened here; what came of it is told by the step's message or an agreement */
     if (b->gather) lt_allreduce(b->gather, 0, b->gather_elems, b->ctx->stream);
     for (int i = 0; st == LT_OK && b->gather && i < n; i++)

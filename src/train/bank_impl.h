@@ -10,6 +10,7 @@ typedef struct lt_run_bank {
     const lt_ctx *ctx;                 /* borrowed */
     lt_bank model;                     /* as the model takes it: this rank's heads */
     int32_t *slot_len;                 /* [S] */
+    lt_adapter *adapter;               /* [n trials] */
     lt_arena arena;                    /* device */
     float *kv;                         /* [S][m][2][P_max][Hkv][D] all heads; model.kv is the same memory when this rank holds all */
     float *d_kv_local;                 /* gradient of this rank's heads; NULL when it lies in the message itself */
@@ -23,6 +24,8 @@ typedef struct lt_run_bank {
 lt_status lt_run_impl_bank_init(lt_run_bank *b, const lt_model *m, lt_tuner *const *tuner, int n);
 /* Collective(world).  The buffer of what is spread; before the first filling.  Errors: NOMEM (agreed). */
 lt_status lt_run_impl_bank_connect(lt_run_bank *b, lt_comm *world, lt_tuner *const *tuner, int n);
+/* Local.  The trials' adapters, once their gradients have a place.  Errors: NOMEM. */
+lt_status lt_run_impl_bank_adapters(lt_run_bank *b, lt_tuner *const *tuner, int n);
 /* Local.  Accepts a zeroed struct. */
 void lt_run_impl_bank_fini(lt_run_bank *b);
 /* Collective(world) when something is spread.  Parameters of the tuners with wanted[i] (NULL = all) -> bank.  Errors: those of ops: bugs. */

@@ -135,7 +135,7 @@ static lt_status score_kept(pass *p) {
             rows->host_index[n] = (int32_t)p->features->place[it->sample];
             rows->host_target[n] = 0;
             rows->host_weight[n] = 0;
-            if (runs == 0 || r->work.run[runs - 1].trial != it->trial) r->work.run[runs++] = (lt_head_rows){it->trial, n, n};
+            if (runs == 0 || r->work.run[runs - 1].trial != it->trial) r->work.run[runs++] = (lt_head_rows){.trial = it->trial, .row0 = n, .row1 = n};
             r->work.run[runs - 1].row1 = n + 1;
         }
         LT_TRY(lt_run_impl_feature_rows_gather(rows, p->features, n));

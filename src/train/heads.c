@@ -11,13 +11,16 @@ static void carve(lt_heads *h) {
     h->d_logits = lt_arena_take(&h->arena, h->max_rows * h->ld, sizeof(float));
     h->loss = lt_arena_take(&h->arena, h->max_rows, sizeof(float));
     h->d_out = lt_arena_take(&h->arena, h->max_rows * h->C, sizeof(float));
+    h->dropped = h->drops ? lt_arena_take(&h->arena, h->max_rows * h->C, sizeof(float)) : NULL;
 }
 
 lt_status lt_run_impl_heads_init(lt_heads *h, const lt_ctx *ctx, lt_tuner *const *tuner, int n, int64_t C, int64_t max_rows,
                                  int64_t max_segments) {
     *h = (lt_heads){.ctx = ctx, .tuner = tuner, .C = C, .max_rows = max_rows, .max_segments = max_segments};
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         if (tuner[i]->n_out > h->ld) h->ld = tuner[i]->n_out;
+        h->drops = h->drops || tuner[i]->cfg->head_dropout > 0;
+    }
     LT_TRY(lt_calloc(&h->segment, max_segments, sizeof *h->segment, "the heads"));
     LT_TRY(lt_calloc(&h->place, max_segments, sizeof *h->place, "the heads"));
     lt_arena_measure(&h->arena, "the heads");
@@ -55,14 +58,49 @@ lt_status lt_run_impl_heads_logits(lt_heads *h, const float *rows, const lt_head
         h->segment[i] = (lt_segment){.row0 = run[i].row0,
                                      .row1 = run[i].row1,
                                      .w = w->value.data,
-                                     .b = b->value.data,
+                                     .b = b ? b->value.data : NULL,
                                      .dw = gradients ? w->grad : NULL,
-                                     .db = gradients ? b->grad : NULL,
+                                     .db = gradients && b ? b->grad : NULL,
                                      .N = w->value.dim[0],
                                      .K = w->value.dim[1]};
     }
     struct lt_segment_args a = args_of(h, rows);
     return h->ctx->ops->segment_fwd(h->ctx, &a);
+}
+
+/* True if some trial here leaves something out. */
+static bool any_drops(const lt_heads *h, const lt_head_rows *run, int64_t n_runs) {
+    bool any = false;
+    for (int64_t i = 0; h->drops && i < n_runs; i++) any = any || h->tuner[run[i].trial]->cfg->head_dropout > 0;
+    return any;
+}
+
+/* y := x through the masks of the runs; rate 0 lets all through. */
+static lt_status drop(lt_heads *h, const lt_readout_rows *out, const lt_head_rows *run, int64_t n_runs, const float *x, float *y) {
+    for (int64_t i = 0; i < n_runs; i++) {
+        const lt_tuner *t = h->tuner[run[i].trial];
+        struct lt_dropout_args a = {.seq0 = run[i].seq0,
+                                    .seq1 = run[i].seq1,
+                                    .C = h->C,
+                                    .cu = out->cu,
+                                    .key = out->key,
+                                    .stream = (uint32_t)(t->arch->m * LT_TARGET_COUNT), /* behind those of the adapters */
+                                    .p = (float)t->cfg->head_dropout,
+                                    .x = lt_arr_f32((float *)(uintptr_t)x),
+                                    .y = lt_arr_f32(y)};
+        LT_TRY(h->ctx->ops->dropout_rows(h->ctx, &a));
+    }
+    return LT_OK;
+}
+
+lt_status lt_run_impl_heads_drop(lt_heads *h, const lt_readout_rows *out, const lt_head_rows *run, int64_t n_runs, const float **x) {
+    bool drops = any_drops(h, run, n_runs);
+    *x = drops ? h->dropped : out->rows;
+    return drops ? drop(h, out, run, n_runs, out->rows, h->dropped) : LT_OK;
+}
+
+lt_status lt_run_impl_heads_drop_back(lt_heads *h, const lt_readout_rows *out, const lt_head_rows *run, int64_t n_runs) {
+    return any_drops(h, run, n_runs) ? drop(h, out, run, n_runs, h->d_out, h->d_out) : LT_OK;
 }
 
 lt_status lt_run_impl_heads_learn(lt_heads *h, const float *rows, const int32_t *target, const float *weight, float *tail, float *d_rows) {

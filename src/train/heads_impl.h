@@ -8,10 +8,12 @@ typedef struct lt_heads {
     lt_tuner *const *tuner;
     int64_t C, max_rows;
     int ld;                                  /* widest head */
+    bool drops;                              /* some trial has head_dropout */
     lt_arena arena;                          /* device */
     float *logits, *d_logits, *loss, *d_out; /* [max_rows, ld] x 2, [max_rows], [max_rows, C] */
     lt_segment *segment;                     /* [n_segments at most] */
     int32_t *place;
+    float *dropped; /* [max_rows, C] rows as the heads read them, where a trial has head_dropout; else NULL */
     int64_t max_segments, n_segments;
 } lt_heads;
 
@@ -19,6 +21,7 @@ typedef struct lt_heads {
 typedef struct lt_head_rows {
     int32_t trial;
     int64_t row0, row1;
+    int64_t seq0, seq1; /* of the pack; unused for kept features */
 } lt_head_rows;
 
 /* Local.  max_segments: runs of rows in one call.  Errors: NOMEM. */
@@ -28,6 +31,10 @@ lt_status lt_run_impl_heads_init(lt_heads *h, const lt_ctx *ctx, lt_tuner *const
 void lt_run_impl_heads_fini(lt_heads *h);
 /* Local.  rows [*, C] device -> h->logits of all runs. */
 lt_status lt_run_impl_heads_logits(lt_heads *h, const float *rows, const lt_head_rows *run, int64_t n_runs, bool gradients);
+/* Local.  Read-out rows of a pack as the heads read them in a training step: some numbers left out (method.head_dropout), as a function of the sequence's key,
+ * row and channel; without such a trial in `run`, *x is out->rows.  The second: the same on the gradient of what came out, in place. */
+lt_status lt_run_impl_heads_drop(lt_heads *h, const lt_readout_rows *out, const lt_head_rows *run, int64_t n_runs, const float **x);
+lt_status lt_run_impl_heads_drop_back(lt_heads *h, const lt_readout_rows *out, const lt_head_rows *run, int64_t n_runs);
 /* Local.  After logits: losses into tail (device; {sum, not finite} of each trial), gradients of the heads where they lie, and unless d_rows is NULL the
  * gradient of the rows into it [*, C].  target, weight: device, of each row. */
 lt_status lt_run_impl_heads_learn(lt_heads *h, const float *rows, const int32_t *target, const float *weight, float *tail, float *d_rows);

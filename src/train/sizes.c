@@ -41,7 +41,7 @@ static lt_status keep_features(lt_run *r) {
     int64_t C = lt_model_arch(r->model)->C, dp = r->grid.dp_size;
     int64_t train = (r->data.train.n + dp - 1) / dp, eval = (r->data.eval.n + dp - 1) / dp;
     bool any = false;
-    for (int i = 0; i < r->n_trials; i++) any = any || !lt_tuner_trains_input(r->tuner[i]);
+    for (int i = 0; i < r->n_trials; i++) any = any || lt_tuner_reads_constants(r->tuner[i]);
     r->work.keep_features = any && r->readout != LT_READ_TOKENS;
     if (!r->work.keep_features || lt_run_impl_only_forward(r)) return LT_OK; /* there, for the samples that are asked for: lt_run_eval */
     if (!lt_run_impl_features_fit(C, train + eval)) return LT_OK;
@@ -54,6 +54,7 @@ lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
     int64_t prompt = 0, ahead = 0, other = 0, max_pos = lt_model_arch(r->model)->max_pos, tokens = r->cfg->parallel.tokens;
     int64_t text = r->data.train.max_len > r->data.eval.max_len ? r->data.train.max_len : r->data.eval.max_len;
     int64_t shortest = r->data.train.min_len < r->data.eval.min_len ? r->data.train.min_len : r->data.eval.min_len;
+    int max_rank = 0;
     bool backward = false, relative = lt_arch_is_relative(lt_model_arch(r->model));
     for (int i = 0; i < r->n_trials; i++) {
         if (r->tuner[i]->n_prompts && r->tuner[i]->P > prompt) prompt = r->tuner[i]->P;
@@ -63,6 +64,7 @@ lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
         if (r->labels[i].P > other) other = r->labels[i].P; /* label states run through the same buffers */
         if (r->tuner[i]->P > other) other = r->tuner[i]->P; /* and texts that initialise prefixes */
         backward = backward || lt_tuner_trains_input(r->tuner[i]);
+        if (r->tuner[i]->adapter_rank > max_rank) max_rank = r->tuner[i]->adapter_rank;
     }
     LT_CHECK(text + ahead <= max_pos, LT_ERR_SHAPE,
              "the longest text of %lld tokens and %lld rows of a prefix or prompt before it pass the %lld positions of this model: lower "
@@ -79,7 +81,9 @@ lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
                              .P_max = r->bank.model.P_max,
                              .slots = r->bank.model.S,
                              .positions = r->work.longest + ahead > other ? r->work.longest + ahead : other,
-                             .backward = backward && !lt_run_impl_only_forward(r)};
+                             .backward = backward && !lt_run_impl_only_forward(r),
+                             .adapters = max_rank > 0,
+                             .max_rank = max_rank};
     LT_CHECK(lim->max_len <= lim->tokens, LT_ERR_CONFIG, "parallel.tokens = %lld is less than the longest sequence of %lld rows: raise it",
              (long long)lim->tokens, (long long)lim->max_len);
     lim->seqs = lim->tokens / (shortest > 0 ? shortest : 1) + 1;

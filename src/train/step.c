@@ -38,7 +38,8 @@ lt_status lt_run_impl_step_init(lt_run *r, int64_t tokens, int64_t seqs) {
 
 lt_status lt_run_impl_step_connect(lt_run *r) {
     LT_TRY(lt_run_impl_bank_connect(&r->bank, r->grid.world, r->tuner, r->n_trials));
-    return lt_run_impl_message_connect(&r->work.msg, r->grid.world, r->tuner, r->n_trials);
+    LT_TRY(lt_run_impl_message_connect(&r->work.msg, r->grid.world, r->tuner, r->n_trials));
+    return lt_agree(r->grid.world, lt_run_impl_bank_adapters(&r->bank, r->tuner, r->n_trials));
 }
 
 void lt_run_impl_step_fini(lt_run *r) {
@@ -104,7 +105,7 @@ static lt_status collect(lt_run *r, int64_t *n_dealt) {
         for (int place = 0; w->wanted[i] && place < t->cfg->train.batch; place++) {
             lt_item item = item_of(r, i, place);
             t->loss_rows += loss_rows(&r->data.train, item.sample);
-            if (!w->train.ctx || lt_tuner_trains_input(&t->tuner))
+            if (!w->train.ctx || !lt_tuner_reads_constants(&t->tuner))
                 LT_TRY(lt_batch_add(&w->batch, &t->tuner, &r->data.train, item));
             else if (item.sample % r->grid.dp_size == r->grid.dp_rank)
                 LT_TRY(lt_batch_add(&w->kept, &t->tuner, &r->data.train, item));
@@ -124,7 +125,7 @@ int64_t lt_run_impl_runs(lt_run *r, const lt_pack *pack) {
     bool tokens = r->readout == LT_READ_TOKENS;
     for (int64_t i = 0; i < pack->n_trial; i++) {
         const lt_pack_trial *t = &pack->trial[i];
-        r->work.run[i] = (lt_head_rows){t->trial, tokens ? t->row0 : t->seq0, tokens ? t->row1 : t->seq1};
+        r->work.run[i] = (lt_head_rows){t->trial, tokens ? t->row0 : t->seq0, tokens ? t->row1 : t->seq1, t->seq0, t->seq1};
     }
     return pack->n_trial;
 }
@@ -167,9 +168,12 @@ static lt_status learn_pack(lt_run *r, const lt_item *item, int64_t count) {
     set_targets(r, item);
     lt_run_impl_forward(r, backward, &f, &out);
     LT_TRY(LT_FAULT_POINT("step.pack"));
-    LT_TRY(lt_run_impl_heads_logits(&w->heads, out.rows, w->run, lt_run_impl_runs(r, &w->pack), true));
-    LT_TRY(lt_run_impl_heads_learn(&w->heads, out.rows, out.target, out.weight, lt_message_tail(&w->msg, 0),
-                                   backward ? w->heads.d_out : NULL));
+    int64_t runs = lt_run_impl_runs(r, &w->pack);
+    const float *x;
+    LT_TRY(lt_run_impl_heads_drop(&w->heads, &out, w->run, runs, &x));
+    LT_TRY(lt_run_impl_heads_logits(&w->heads, x, w->run, runs, true));
+    LT_TRY(lt_run_impl_heads_learn(&w->heads, x, out.target, out.weight, lt_message_tail(&w->msg, 0), backward ? w->heads.d_out : NULL));
+    if (backward) LT_TRY(lt_run_impl_heads_drop_back(&w->heads, &out, w->run, runs));
     if (backward) lt_model_backward(r->model, &f, w->heads.d_out);
     for (int64_t i = 0; i < count; i++) /* of the texts; prompt rows are not tokens */
         w->msg.flag[LT_FLAG_TOKENS] += (float)text_tokens(&r->data.train, item[i].sample);
@@ -189,7 +193,7 @@ static lt_status learn_kept(lt_run *r) {
             w->rows.host_target[n] = it->target;
             w->rows.host_weight[n] = weight_of(&r->trial[it->trial]);
             w->msg.flag[LT_FLAG_TOKENS] += (float)text_tokens(&r->data.train, it->sample);
-            if (runs == 0 || w->run[runs - 1].trial != it->trial) w->run[runs++] = (lt_head_rows){it->trial, n, n};
+            if (runs == 0 || w->run[runs - 1].trial != it->trial) w->run[runs++] = (lt_head_rows){.trial = it->trial, .row0 = n, .row1 = n};
             w->run[runs - 1].row1 = n + 1;
         }
         LT_TRY(lt_run_impl_feature_rows_gather(&w->rows, &w->train, n));
@@ -286,7 +290,8 @@ static lt_status update(lt_run *r) {
     for (int i = 0; i < n; i++) {
         const lt_trial *t = &r->trial[i];
         if (!w->wanted[i]) continue;
-        LT_TRY(t->tuner.ops->backward(r->tuner[i], w->msg.data, r->bank.model.P_max, w->msg.data + w->msg.d_prompt));
+        if (t->tuner.ops->backward)
+            LT_TRY(t->tuner.ops->backward(r->tuner[i], w->msg.data, r->bank.model.P_max, w->msg.data + w->msg.d_prompt));
         LT_TRY(lt_trial_square_gradients(t, w->sums + i, spread ? w->sums + n + i : w->sums + i));
     }
     if (spread) {

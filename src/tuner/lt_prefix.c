@@ -26,8 +26,8 @@ static lt_status plan(lt_tuner *t) {
     t->n_slots = (int)K;
     t->pooling = t->cfg->pooling == LT_POOLING_AUTO ? LT_POOLING_NONE : t->cfg->pooling;
     if (t->pooling == LT_POOLING_NONE) {
-        LT_TRY(lt_tuner_impl_add_param(t, "map.weight", LT_PARAM_SPREAD, 2, E, C));
-        LT_TRY(lt_tuner_impl_add_param(t, "map.bias", LT_PARAM_SPREAD, 1, E, 0));
+        LT_TRY(lt_tuner_impl_add_param(t, "map.weight", LT_PARAM_SPREAD, 2, E, C, 0));
+        LT_TRY(lt_tuner_impl_add_param(t, "map.bias", LT_PARAM_SPREAD, 1, E, 0, 0));
         t->scratch_elems = K * t->P * E;
         if (t->ranks > 1) t->gather_elems = K * t->P * E;
         return LT_OK;
@@ -36,13 +36,13 @@ static lt_status plan(lt_tuner *t) {
              "method.pooling: softmax with labels of one token: a softmax over one score is always 1, so every label gets the same prefix "
              "and nothing can "
              "be learned; use pooling: none or scores, or longer label words (method.labels)");
-    LT_TRY(lt_tuner_impl_add_param(t, "pool.weight", LT_PARAM_PLAIN, 1, C, 0));
-    LT_TRY(lt_tuner_impl_add_param(t, "key.weight", LT_PARAM_PLAIN, 2, half_elems(t), t->P));
-    LT_TRY(lt_tuner_impl_add_param(t, "value.weight", LT_PARAM_PLAIN, 2, half_elems(t), t->P));
+    LT_TRY(lt_tuner_impl_add_param(t, "pool.weight", LT_PARAM_PLAIN, 1, C, 0, 0));
+    LT_TRY(lt_tuner_impl_add_param(t, "key.weight", LT_PARAM_PLAIN, 2, half_elems(t), t->P, 0));
+    LT_TRY(lt_tuner_impl_add_param(t, "value.weight", LT_PARAM_PLAIN, 2, half_elems(t), t->P, 0));
     if (t->pooling == LT_POOLING_SCORES) {
-        LT_TRY(lt_tuner_impl_add_param(t, "pool.bias", LT_PARAM_PLAIN, 1, 1, 0));
-        LT_TRY(lt_tuner_impl_add_param(t, "key.bias", LT_PARAM_PLAIN, 1, half_elems(t), 0));
-        LT_TRY(lt_tuner_impl_add_param(t, "value.bias", LT_PARAM_PLAIN, 1, half_elems(t), 0));
+        LT_TRY(lt_tuner_impl_add_param(t, "pool.bias", LT_PARAM_PLAIN, 1, 1, 0, 0));
+        LT_TRY(lt_tuner_impl_add_param(t, "key.bias", LT_PARAM_PLAIN, 1, half_elems(t), 0, 0));
+        LT_TRY(lt_tuner_impl_add_param(t, "value.bias", LT_PARAM_PLAIN, 1, half_elems(t), 0, 0));
     }
     t->scratch_elems = 2 * K * t->P + K * half_elems(t);
     return LT_OK;

@@ -13,7 +13,7 @@ static lt_status plan(lt_tuner *t) {
     t->n_out = 2;
     t->P = t->labels->P;
     t->n_prompts = t->labels->K * t->P;
-    return lt_tuner_impl_add_param(t, "gamma.weight", LT_PARAM_PLAIN, 2, t->arch->C, t->arch->C);
+    return lt_tuner_impl_add_param(t, "gamma.weight", LT_PARAM_PLAIN, 2, t->arch->C, t->arch->C, 0);
 }
 
 static double mean_square(const float *x, int64_t n) {

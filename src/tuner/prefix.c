@@ -18,14 +18,14 @@ static lt_status plan(lt_tuner *t) {
     t->P = t->cfg->length;
     t->n_slots = 1;
     t->init = t->cfg->init == LT_INIT_AUTO ? (mlp ? LT_INIT_RANDOM : LT_INIT_VOCAB) : t->cfg->init;
-    if (mlp == 0) return lt_tuner_impl_add_param(t, "prefix.rows", LT_PARAM_PLAIN, 2, t->P, E);
+    if (mlp == 0) return lt_tuner_impl_add_param(t, "prefix.rows", LT_PARAM_PLAIN, 2, t->P, E, 0);
     LT_CHECK(t->init == LT_INIT_RANDOM, LT_ERR_CONFIG, "method.mlp = %d starts from random values: leave method.init at auto or random",
              t->cfg->mlp);
-    LT_TRY(lt_tuner_impl_add_param(t, "prefix.embedding", LT_PARAM_PLAIN, 2, t->P, C));
-    LT_TRY(lt_tuner_impl_add_param(t, "prefix.mlp.0.weight", LT_PARAM_PLAIN, 2, mlp, C));
-    LT_TRY(lt_tuner_impl_add_param(t, "prefix.mlp.0.bias", LT_PARAM_PLAIN, 1, mlp, 0));
-    LT_TRY(lt_tuner_impl_add_param(t, "prefix.mlp.2.weight", LT_PARAM_PLAIN, 2, E, mlp));
-    LT_TRY(lt_tuner_impl_add_param(t, "prefix.mlp.2.bias", LT_PARAM_PLAIN, 1, E, 0));
+    LT_TRY(lt_tuner_impl_add_param(t, "prefix.embedding", LT_PARAM_PLAIN, 2, t->P, C, 0));
+    LT_TRY(lt_tuner_impl_add_param(t, "prefix.mlp.0.weight", LT_PARAM_PLAIN, 2, mlp, C, 0));
+    LT_TRY(lt_tuner_impl_add_param(t, "prefix.mlp.0.bias", LT_PARAM_PLAIN, 1, mlp, 0, 0));
+    LT_TRY(lt_tuner_impl_add_param(t, "prefix.mlp.2.weight", LT_PARAM_PLAIN, 2, E, mlp, 0));
+    LT_TRY(lt_tuner_impl_add_param(t, "prefix.mlp.2.bias", LT_PARAM_PLAIN, 1, E, 0, 0));
     t->scratch_elems = 3 * t->P * mlp + t->P * E;
     return LT_OK;
 }

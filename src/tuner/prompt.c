@@ -8,7 +8,7 @@ static lt_status plan(lt_tuner *t) {
     t->P = t->n_prompts = t->cfg->length;
     /* rows that look like words learn soonest */
     t->init = t->cfg->init == LT_INIT_AUTO ? LT_INIT_VOCAB : t->cfg->init;
-    return lt_tuner_impl_add_param(t, "prompt.rows", LT_PARAM_PLAIN, 2, t->P, t->arch->C);
+    return lt_tuner_impl_add_param(t, "prompt.rows", LT_PARAM_PLAIN, 2, t->P, t->arch->C, 0);
 }
 
 static lt_status init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *states) {

@@ -13,14 +13,15 @@ static const lt_tuner_ops *const method_ops[LT_METHOD_COUNT] = {[LT_METHOD_HEAD]
                                                                 [LT_METHOD_PROMPT] = &lt_tuner_impl_prompt,
                                                                 [LT_METHOD_PREFIX] = &lt_tuner_impl_prefix,
                                                                 [LT_METHOD_LT_PROMPT] = &lt_tuner_impl_lt_prompt,
-                                                                [LT_METHOD_LT_PREFIX] = &lt_tuner_impl_lt_prefix};
+                                                                [LT_METHOD_LT_PREFIX] = &lt_tuner_impl_lt_prefix,
+                                                                [LT_METHOD_LORA] = &lt_tuner_impl_lora};
 
-lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, lt_param_kind kind, int n_dims, int64_t d0, int64_t d1) {
+lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, lt_param_kind kind, int n_dims, int64_t d0, int64_t d1, int64_t d2) {
     LT_ASSERT(t->n_params < LT_TUNER_MAX_PARAMS);
     lt_param *p = &t->param[t->n_params++];
     bool direct = kind == LT_PARAM_DIRECT || kind == LT_PARAM_PARTIAL;
     *p = (lt_param){
-        .value = {.n_dims = n_dims, .dim = {d0, n_dims > 1 ? d1 : 0}}, .row1 = d0, .direct = direct, .partial = kind == LT_PARAM_PARTIAL};
+        .value = {.n_dims = n_dims, .dim = {d0, d1, d2}}, .row1 = d0, .direct = direct, .partial = kind == LT_PARAM_PARTIAL};
     (void)snprintf(p->value.name, sizeof p->value.name, "%s", name);
     if (kind == LT_PARAM_SPREAD) {
         p->row0 = d0 * t->rank / t->ranks;
@@ -50,8 +51,9 @@ static lt_status carve(lt_tuner *t) {
     t->n_params = 0;
     t->scratch_elems = t->gather_elems = 0;
     LT_TRY(t->ops->plan(t));
-    LT_TRY(lt_tuner_impl_add_param(t, "head.weight", LT_PARAM_DIRECT, 2, t->n_out, t->arch->C));
-    LT_TRY(lt_tuner_impl_add_param(t, "head.bias", LT_PARAM_DIRECT, 1, t->n_out, 0));
+    t->head = t->n_params;
+    LT_TRY(lt_tuner_impl_add_param(t, "head.weight", LT_PARAM_DIRECT, 2, t->n_out, t->arch->C, 0));
+    if (t->cfg->head_bias == LT_HEAD_BIAS) LT_TRY(lt_tuner_impl_add_param(t, "head.bias", LT_PARAM_DIRECT, 1, t->n_out, 0, 0));
     t->label_states = t->pairs ? lt_arena_take(&t->arena, (int64_t)t->labels->K * t->labels->P * t->arch->C, sizeof(float)) : NULL;
     t->scratch = t->scratch_elems ? lt_arena_take(&t->arena, t->scratch_elems, sizeof(float)) : NULL;
     return lt_arena_ok(&t->arena);
@@ -89,24 +91,32 @@ lt_status lt_tuner_impl_copy(const lt_tuner *t, float *dst, const float *src, in
         &(struct lt_copy_args){.kind = LT_COPY_ON_DEVICE, .dst = dst, .src = src, .rows = 1, .row_bytes = (size_t)elems * sizeof *dst});
 }
 
-lt_status lt_tuner_impl_normal(const lt_tuner *t, int param, double scale) {
+/* p[i] := scale * draw(i) of the rows that this rank holds. */
+static lt_status draw_values(const lt_tuner *t, int param, double scale, double (*draw)(const lt_rng *r, uint64_t b, uint32_t c)) {
     const lt_param *p = &t->param[param];
     lt_rng rng = {.seed = t->seed, .purpose = LT_RNG_INIT, .a = (uint32_t)param};
     int64_t n = lt_param_elems(p), first = p->row1 > p->row0 ? n / (p->row1 - p->row0) * p->row0 : 0;
     float *host = NULL;
     LT_TRY(LT_FAULT_POINT("tuner.values"));
     LT_TRY(lt_calloc(&host, n, sizeof *host, "initial values"));
-    for (int64_t i = 0; i < n; i++) host[i] = (float)(scale * lt_rng_normal(&rng, (uint64_t)(first + i), 0));
+    for (int64_t i = 0; i < n; i++) host[i] = (float)(scale * draw(&rng, (uint64_t)(first + i), 0));
     lt_status st = lt_ctx_upload(t->ctx, p->value.data, host, (size_t)n * sizeof *host);
     if (st == LT_OK) st = t->ctx->ops->wait(t->ctx, NULL);
     free(host);
     return st;
 }
 
+lt_status lt_tuner_impl_normal(const lt_tuner *t, int param, double scale) { return draw_values(t, param, scale, lt_rng_normal); }
+
+/* Of [-1, 1). */
+static double both_signs(const lt_rng *r, uint64_t b, uint32_t c) { return 2 * lt_rng_uniform(r, b, c) - 1; }
+
+lt_status lt_tuner_impl_uniform(const lt_tuner *t, int param, double scale) { return draw_values(t, param, scale, both_signs); }
+
 lt_status lt_tuner_init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *label_states) {
     LT_ASSERT(!t->label_states || label_states);
     lt_status st = t->ops->init(t, m, tok, label_states); /* first: it may communicate, so no rank may fail before it */
-    if (st == LT_OK) st = lt_tuner_impl_normal(t, t->n_params - 2, 0.02);
+    if (st == LT_OK) st = lt_tuner_impl_normal(t, t->head, 0.02);
     if (st != LT_OK || !t->label_states) return st;
     LT_TRY(lt_ctx_upload(t->ctx, t->label_states, label_states, (size_t)lt_tuner_states_elems(t) * sizeof(float)));
     return t->ctx->ops->wait(t->ctx, NULL);
@@ -128,6 +138,6 @@ int64_t lt_tuner_trainable(const lt_tuner *t) {
     return n;
 }
 
-lt_param *lt_tuner_head_weight(lt_tuner *t) { return &t->param[t->n_params - 2]; }
-lt_param *lt_tuner_head_bias(lt_tuner *t) { return &t->param[t->n_params - 1]; }
+lt_param *lt_tuner_head_weight(lt_tuner *t) { return &t->param[t->head]; }
+lt_param *lt_tuner_head_bias(lt_tuner *t) { return t->head + 1 < t->n_params ? &t->param[t->head + 1] : NULL; }
 size_t lt_tuner_bytes(const lt_tuner *t) { return t->arena.used; }

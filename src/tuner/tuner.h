@@ -16,6 +16,7 @@
  *   prefix     P trainable keys and values per layer (Li & Liang 2021), direct or through an MLP, K-way head
  *   lt_prompt  e(y) = h_y W_gamma before the embeddings; 2-way head on (text, label) pairs (L-Tuning, arXiv 2402.01643)
  *   lt_prefix  per-layer keys and values from h_y (same paper); 2-way head on pairs
+ *   lora       low-rank updates of matrices in every layer (Hu et al. 2022), K-way head (arXiv 2310.01208)
  * h_y: last-layer states of the label's words under the frozen model, a constant of the run. */
 
 #include "base/config.h"
@@ -59,12 +60,12 @@ typedef struct lt_tuner_ops {
     lt_status (*plan)(lt_tuner *t);
     /* Collective(world) through the model.  Writes the initial parameter values, a function of the seed only.  states: host [K][P][C] or NULL. */
     lt_status (*init)(lt_tuner *t, lt_model *m, lt_tok *tok, const float *states);
-    /* Local.  Parameters -> this tuner's slots of the whole bank kv [S][m][2][P_max][Hkv][D] and prompt rows [rows, C]; what is spread over ranks only as
+    /* Local.  NULL, or: parameters -> this tuner's slots of the whole bank kv [S][m][2][P_max][Hkv][D] and prompt rows [rows, C]; what is spread over ranks only as
      * far as this rank's rows go, into t->gather. */
     lt_status (*forward)(lt_tuner *t, float *kv, int64_t P_max, float *prompt);
     /* Local.  NULL, or: what all ranks put into t->gather -> slots. */
     lt_status (*gathered)(lt_tuner *t, float *kv, int64_t P_max);
-    /* Local.  Gradients of bank and prompt rows, summed over ranks -> grad of the parameters that are not direct (overwritten). */
+    /* Local.  NULL, or: gradients of bank and prompt rows, summed over ranks -> grad of the parameters that are not direct (overwritten). */
     lt_status (*backward)(lt_tuner *t, const float *d_kv, int64_t P_max, const float *d_prompt);
 } lt_tuner_ops;
 
@@ -88,7 +89,7 @@ struct lt_tuner {
     /* set by the trainer */
     int slot0, prompt0; /* first own slot and row in the bank */
     float *gather;      /* [gather_elems], summed over all ranks between forward() and gathered(); zeroed by the trainer before */
-    /* parameters; the last two are head.weight [n_out, C] and head.bias [n_out], direct */
+    int head;           /* first parameter of the head: head.weight [n_out, C], then head.bias [n_out] if it has one; direct, and the last */
     lt_param param[LT_TUNER_MAX_PARAMS];
     int n_params;
     lt_arena arena;      /* device: values, gradients (not of direct parameters), moments, label states, scratch */
@@ -102,6 +103,9 @@ static inline const lt_method_info *lt_method_of(const lt_method_cfg *c) { retur
 
 /* True if something inside the frozen model is trained: its sequences run backward. */
 static inline bool lt_tuner_trains_input(const lt_tuner *t) { return t->n_slots > 0 || t->n_prompts > 0 || t->adapter_rank > 0; }
+
+/* True if what its head reads of a sample is the same in every step. */
+static inline bool lt_tuner_reads_constants(const lt_tuner *t) { return !lt_tuner_trains_input(t) && t->cfg->head_dropout == 0; }
 
 /* What a sequence of this tuner looks like to the packer, for the candidate label y (ignored unless pairs). */
 typedef struct lt_tuner_input {
@@ -129,9 +133,11 @@ void lt_tuner_destroy(lt_tuner *t);
 lt_status lt_tuner_init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *label_states);
 /* Local. */
 lt_tuner_input lt_tuner_input_of(const lt_tuner *t, int label);
+/* Local.  Its adapters as the model takes them, all 0 if it has none; after the trainer gave gradients their place. */
+lt_adapter lt_tuner_adapter(const lt_tuner *t);
 /* Local.  Trainable scalars, head included. */
 int64_t lt_tuner_trainable(const lt_tuner *t);
-/* Local.  Head parameters. */
+/* Local.  Head parameters; the bias may be NULL. */
 lt_param *lt_tuner_head_weight(lt_tuner *t);
 lt_param *lt_tuner_head_bias(lt_tuner *t);
 /* Local.  Elements of the label states, 0 for methods without. */

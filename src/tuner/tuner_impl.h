@@ -3,7 +3,8 @@
 
 #include "tuner/tuner.h"
 
-extern const lt_tuner_ops lt_tuner_impl_head, lt_tuner_impl_prompt, lt_tuner_impl_prefix, lt_tuner_impl_lt_prompt, lt_tuner_impl_lt_prefix;
+extern const lt_tuner_ops lt_tuner_impl_head, lt_tuner_impl_prompt, lt_tuner_impl_prefix, lt_tuner_impl_lt_prompt, lt_tuner_impl_lt_prefix,
+    lt_tuner_impl_lora;
 
 typedef enum lt_param_kind {
     LT_PARAM_PLAIN,  /* mirrored, its gradient made by backward() */
@@ -11,12 +12,14 @@ typedef enum lt_param_kind {
     LT_PARAM_DIRECT, /* mirrored, its gradient added up in the step's message */
     LT_PARAM_PARTIAL /* the same, each rank of a tp group adding a share */
 } lt_param_kind;
-/* Local.  Declares a parameter in plan(): name "prompt.rows", 1 or 2 dims (d1 unused with 1); parameters stand in t->param in the order of the calls.
+/* Local.  Declares a parameter in plan(): name "prompt.rows", 1 to 3 dims (the others 0); parameters stand in t->param in the order of the calls.
  * Errors: INTERNAL (too many). */
-lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, lt_param_kind kind, int n_dims, int64_t d0, int64_t d1);
+lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, lt_param_kind kind, int n_dims, int64_t d0, int64_t d1, int64_t d2);
 
 /* p[i] := scale * normal(seed, parameter number, i), of the rows that this rank holds.  Errors: NOMEM. */
 lt_status lt_tuner_impl_normal(const lt_tuner *t, int param, double scale);
+/* The same with a uniform number of [-scale, scale). */
+lt_status lt_tuner_impl_uniform(const lt_tuner *t, int param, double scale);
 /* text_init.c: P tokens for t->init = LT_INIT_TEXT (method.text, repeated) or LT_INIT_VOCAB (drawn from the vocabulary, no specials). */
 lt_status lt_tuner_impl_init_tokens(const lt_tuner *t, lt_tok *tok, int32_t *out);
 /* slots.c, device arrays: between rows [n][m][2][Hkv*D], as maps and PEFT's prefix have them, and one bank slot [m][2][P_max][Hkv*D]. */

@@ -97,13 +97,20 @@ static const struct {
     {"train.checkpoint_minutes", "10", {"0", "0.5"}, {"-1"}},
     {"train.keep", "2", {"1", "5"}, {"0"}},
     {"train.patience", "0", {"0", "3"}, {"-1"}},
-    {"method.name", "lt_prefix", {"head", "prompt", "prefix", "lt_prompt", "lt_prefix"}, {"lora", "gpta", "ltprefix"}},
+    {"method.name", "lt_prefix", {"head", "prompt", "prefix", "lt_prompt", "lt_prefix", "lora"}, {"gpta", "lt_lora", "ltprefix"}},
     {"method.length", "8", {"1", "64"}, {"0", "1.5"}},
     {"method.init", "auto", {"auto", "random", "zero", "vocab", "text"}, {"ones"}},
     {"method.text", "\"\"", {"It was great"}, {NULL}},
     {"method.mlp", "0", {"0", "512"}, {"-1"}},
     {"method.pooling", "auto", {"auto", "softmax", "scores", "none"}, {"mean"}},
     {"method.compat", "clean", {"clean", "authors"}, {"both"}},
+    {"method.rank", "12", {"1", "256"}, {"0", "-4", "2.5"}},
+    {"method.alpha", "32", {"0.5", "16"}, {"0", "-1"}},
+    {"method.scaling", "standard", {"standard", "rslora"}, {"dora"}},
+    {"method.dropout", "0.1", {"0", "0.5"}, {"1", "-0.1"}},
+    {"method.targets", "[q, v]", {"[q]", "[q, k, v, o, up, gate, down]"}, {"[]", "[q, w]", "query"}},
+    {"method.head_bias", "true", {"true", "false"}, {"no"}},
+    {"method.head_dropout", "0", {"0", "0.1"}, {"1", "-0.1"}},
 };
 enum { N_KEYS = sizeof keys / sizeof *keys };
 
@@ -410,7 +417,7 @@ static void methods(void) {
           lt_method_reads(LT_METHOD_HEAD, "name"));
     CHECK(!lt_method_reads(LT_METHOD_PROMPT, "mlp") && !lt_method_reads(LT_METHOD_LT_PREFIX, "length") &&
           !lt_method_reads(LT_METHOD_HEAD, "init"));
-    CHECK_STR(LT_METHOD_WORDS, "head|prompt|prefix|lt_prompt|lt_prefix");
+    CHECK_STR(LT_METHOD_WORDS, "head|prompt|prefix|lt_prompt|lt_prefix|lora");
 }
 
 static const char rich[] =

@@ -75,7 +75,7 @@ lt_status lt_cpu_segment_fwd(const lt_ctx *c, const struct lt_segment_args *a) {
                                                                         .A = x.p,
                                                                         .lda = x.ld,
                                                                         .B = s->w,
-                                                                        .ldb = s->K,
+                                                                        .ldb = lt_segment_ld(s),
                                                                         .beta = s->b || a->accumulate ? 1.0f : 0.0f,
                                                                         .C = y.p,
                                                                         .ldc = y.ld}));
@@ -103,7 +103,7 @@ static lt_status weight_gradient(const lt_ctx *c, const struct lt_segment_args *
                                                                 .B = x.p,
                                                                 .ldb = x.ld,
                                                                 .C = s->dw,
-                                                                .ldc = s->K});
+                                                                .ldc = lt_segment_ld(s)});
 }
 
 lt_status lt_cpu_segment_bwd(const lt_ctx *c, const struct lt_segment_args *a) {
@@ -124,7 +124,7 @@ lt_status lt_cpu_segment_bwd(const lt_ctx *c, const struct lt_segment_args *a) {
                                                                         .A = dy.p,
                                                                         .lda = dy.ld,
                                                                         .B = s->w,
-                                                                        .ldb = s->K,
+                                                                        .ldb = lt_segment_ld(s),
                                                                         .C = dx.p,
                                                                         .ldc = dx.ld}));
             store_rows(c, a->dx, a->ld_dx, t, rows, s->K, dx);

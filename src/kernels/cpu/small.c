@@ -73,16 +73,42 @@ lt_status lt_cpu_softmax_bwd(const lt_ctx *c, const struct lt_softmax_args *a) {
     return LT_OK;
 }
 
-/* Factors of columns [at, at + n) of one row. */
-static void keep_factors(const struct lt_dropout_args *a, const lt_rng *r, uint64_t row, int64_t at, int64_t n, float *factor) {
-    const uint32_t bound = lt_dropout_bound(a);
-    const float kept = 1.0f / (1.0f - a->p);
-    for (int64_t j = 0; j < n;) {
-        int64_t channel = a->c0 + at + j;
-        uint32_t w[4];
-        lt_rng_block(r, row, (uint32_t)(channel / 4), w);
-        for (int64_t i = channel % 4; i < 4 && j < n; i++, j++) factor[j] = w[i] >= bound ? kept : 0.0f;
+enum { GROUP = 128, LANES = 16 }; /* channels that share LANES blocks */
+
+/* Factors of all channels of group g of one row.  Philox4x32-10 (base/rng.c) in LANES blocks at once. */
+static void group_factors(const lt_rng *r, uint64_t row, uint32_t g, uint32_t bound, float kept, float factor[GROUP]) {
+    uint32_t word[4][LANES];
+#pragma omp simd
+    for (uint32_t i = 0; i < LANES; i++) {
+        uint32_t k0 = (uint32_t)r->seed, k1 = (uint32_t)(r->seed >> 32) ^ (r->purpose * 0x85EBCA6Bu);
+        uint32_t x0 = (uint32_t)row, x1 = (uint32_t)(row >> 32), x2 = g * LANES + i, x3 = r->a;
+#pragma GCC unroll 10
+        for (int round = 0; round < 10; round++) {
+            uint32_t h0 = (uint32_t)((uint64_t)0xD2511F53u * x0 >> 32), l0 = 0xD2511F53u * x0;
+            uint32_t h1 = (uint32_t)((uint64_t)0xCD9E8D57u * x2 >> 32), l1 = 0xCD9E8D57u * x2;
+            x0 = h1 ^ x1 ^ k0;
+            x1 = l1;
+            x2 = h0 ^ x3 ^ k1;
+            x3 = l0;
+            k0 += 0x9E3779B9u;
+            k1 += 0xBB67AE85u;
+        }
+        word[0][i] = x0, word[1][i] = x1, word[2][i] = x2, word[3][i] = x3;
     }
+    for (int w = 0; w < 4; w++)
+#pragma omp simd
+        for (int i = 0; i < LANES; i++) {
+            factor[2 * w * LANES + i] = (word[w][i] & 0xFFFF) >= bound ? kept : 0.0f;
+            factor[(2 * w + 1) * LANES + i] = word[w][i] >> 16 >= bound ? kept : 0.0f;
+        }
+}
+
+/* Factors of columns [at, at + n) of one row, n <= LT_CPU_CHUNK, into a buffer that has room for whole groups; returns where they begin. */
+static const float *keep_factors(const struct lt_dropout_args *a, const lt_rng *r, uint64_t row, int64_t at, int64_t n, float *buf) {
+    int64_t first = (a->c0 + at) / GROUP, end = (a->c0 + at + n - 1) / GROUP + 1;
+    for (int64_t g = first; g < end; g++)
+        group_factors(r, row, (uint32_t)g, lt_dropout_bound(a), 1.0f / (1.0f - a->p), buf + (g - first) * GROUP);
+    return buf + (a->c0 + at - first * GROUP);
 }
 
 lt_status lt_cpu_dropout_rows(const lt_ctx *c, const struct lt_dropout_args *a) {
@@ -92,9 +118,9 @@ lt_status lt_cpu_dropout_rows(const lt_ctx *c, const struct lt_dropout_args *a) 
         lt_rng r = {.seed = a->key[s], .purpose = LT_RNG_DROPOUT, .a = a->stream};
         for (int64_t t = a->cu[s]; t < a->cu[s + 1]; t++)
             for (int64_t j0 = 0; j0 < a->C; j0 += LT_CPU_CHUNK) {
-                float factor[LT_CPU_CHUNK], buf_x[LT_CPU_CHUNK], buf_y[LT_CPU_CHUNK];
+                float drawn[LT_CPU_CHUNK + 2 * GROUP], buf_x[LT_CPU_CHUNK], buf_y[LT_CPU_CHUNK];
                 int64_t at = t * a->C + j0, n = lt_cpu_min(LT_CPU_CHUNK, a->C - j0);
-                keep_factors(a, &r, (uint64_t)(a->index ? a->index[t] : t - a->cu[s]), j0, n, factor);
+                const float *factor = keep_factors(a, &r, (uint64_t)(a->index ? a->index[t] : t - a->cu[s]), j0, n, drawn);
                 const float *x = lt_cpu_load(a->x, at, n, buf_x);
                 float *y = lt_cpu_target(a->y, at, buf_y);
                 if (a->accumulate) {

@@ -56,8 +56,9 @@ lt_status lt_ref_dropout_rows(const lt_ctx *c, const struct lt_dropout_args *a) 
                 lt_rng r = {.seed = a->key[s], .purpose = LT_RNG_DROPOUT, .a = a->stream};
                 uint32_t w[4];
                 int64_t at = t * a->C + j, channel = a->c0 + j;
-                lt_rng_block(&r, (uint64_t)(a->index ? a->index[t] : t - a->cu[s]), (uint32_t)(channel / 4), w);
-                double y = w[channel % 4] >= lt_dropout_bound(a) ? lt_ref_get(a->x, at) / (1 - (double)a->p) : 0;
+                lt_rng_block(&r, (uint64_t)(a->index ? a->index[t] : t - a->cu[s]), (uint32_t)(channel / 128 * 16 + channel % 16), w);
+                int64_t half = channel / 16 % 8;
+                double y = (w[half / 2] >> 16 * (half % 2) & 0xFFFF) >= lt_dropout_bound(a) ? lt_ref_get(a->x, at) / (1 - (double)a->p) : 0;
                 lt_ref_put(a->y, at, y + (a->accumulate ? lt_ref_get(a->y, at) : 0));
             }
     return LT_OK;

@@ -8,7 +8,7 @@ lt_status lt_ref_segment_fwd(const lt_ctx *c, const struct lt_segment_args *a) {
         for (int64_t t = s->row0; t < s->row1; t++)
             for (int64_t n = 0; n < s->N; n++) {
                 double sum = 0;
-                for (int64_t k = 0; k < s->K; k++) sum += lt_ref_get(a->x, t * a->ld_x + k) * (double)s->w[n * s->K + k];
+                for (int64_t k = 0; k < s->K; k++) sum += lt_ref_get(a->x, t * a->ld_x + k) * (double)s->w[n * lt_segment_ld(s) + k];
                 int64_t at = t * a->ld_y + n;
                 lt_ref_put(a->y, at,
                            lt_segment_alpha(a, s) * sum + (s->b ? (double)s->b[n] : 0.0) + (a->accumulate ? lt_ref_get(a->y, at) : 0.0));
@@ -26,13 +26,13 @@ lt_status lt_ref_segment_bwd(const lt_ctx *c, const struct lt_segment_args *a) {
             for (int64_t k = 0; s->dw && k < s->K; k++) {
                 double dw = 0;
                 for (int64_t t = s->row0; t < s->row1; t++) dw += lt_ref_get(a->dy, t * a->ld_y + n) * lt_ref_get(a->x, t * a->ld_x + k);
-                s->dw[n * s->K + k] = (float)((double)s->dw[n * s->K + k] + alpha * dw);
+                s->dw[n * lt_segment_ld(s) + k] = (float)((double)s->dw[n * lt_segment_ld(s) + k] + alpha * dw);
             }
         }
         for (int64_t t = s->row0; a->dx.p && t < s->row1; t++)
             for (int64_t k = 0; k < s->K; k++) {
                 double sum = 0;
-                for (int64_t n = 0; n < s->N; n++) sum += lt_ref_get(a->dy, t * a->ld_y + n) * (double)s->w[n * s->K + k];
+                for (int64_t n = 0; n < s->N; n++) sum += lt_ref_get(a->dy, t * a->ld_y + n) * (double)s->w[n * lt_segment_ld(s) + k];
                 int64_t at = t * a->ld_dx + k;
                 lt_ref_put(a->dx, at, alpha * sum + (a->accumulate ? lt_ref_get(a->dx, at) : 0.0));
             }
