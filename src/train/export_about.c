@@ -127,6 +127,7 @@ static json_t *about(const lt_export *e, const char *how) {
                           "base", e->base, "base_fingerprint", lt_model_fingerprint(e->run->model), "labels", names_of_labels(e),
                           "label_of", e->form.readout == LT_READ_TOKENS ? "token" : "text", "pooling", pooling_name(e->form.readout),
                           "head", e->exact ? e->cls.name : "head.safetensors", "logits", how);
+    if (o && pools(e)) json_object_set_new(o, "pooler", json_string(act_name(e->arch->pool_act)));
     if (o && !e->form.own_masks) json_object_set_new(o, "bidirectional_layers", open_layers(e, layers));
     return o;
 }
