@@ -49,7 +49,8 @@ static void find_form(lt_export *e) {
                              .pooler = lt_model_has_pooler(r->model),
                              .prompt = m->name == LT_METHOD_PROMPT,
                              .bias = m->head_bias == LT_HEAD_BIAS,
-                             .own_masks = has_own_masks(e->arch)};
+                             .own_masks = has_own_masks(e->arch),
+                             .padding = lt_tuner_pads(&e->trial->tuner)};
     e->exact = lt_hf_class_of(e->arch, &e->form, &e->cls);
     e->peft = (lt_peft){.arch = e->arch, .cfg = m, .base = e->base, .cls = e->exact ? &e->cls : NULL};
 }

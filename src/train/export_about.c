@@ -143,6 +143,10 @@ static void tell(const lt_export *e, const char *how) {
                 e->args->dir, how);
     if (!e->exact && e->arch->causal && e->form.readout == LT_READ_LAST && e->form.own_masks && e->form.bias)
         lt_info("  (a head without bias, method.head_bias: false, would be one of transformers' own)");
+    if (e->form.padding && !e->exact)
+        lt_warn(
+            "this trial was trained with method.compat: authors: its rows see the padding of its batches, or pool it; the logits of a text "
+            "alone, and those of other programs, differ from what its evaluations say");
     if (!e->form.own_masks)
         lt_warn("this trial was trained with other masks than its architecture's (model.bidirectional; layers that see both ways: %s): the "
                 "format has no word for that: whoever loads %s must set these masks, or its numbers mean nothing. ltune.json lists them",

@@ -1,7 +1,7 @@
 /* A whole model with a trial's update in its weights: W + scale B A, tensor by tensor and a piece of rows at a time; see export.h.
  *
- * Where a class of transformers reads out as the trial does, the folder is that class's: the backbone's tensors under its prefix, and the head.  Else the base's
- * tensors keep their names.  Tensors of other element types than floats are buffers that every program makes for itself, and stay behind. */
+ * Where a class of transformers reads out as the trial does, the folder is that class's: its backbone's tensors under its prefix, and the head.  Else
+ * the base's tensors keep their names.  Tensors of other element types than floats are buffers that every program makes for itself, and stay behind. */
 #include "train/export_impl.h"
 
 #include "base/fault.h"

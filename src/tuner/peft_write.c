@@ -22,6 +22,10 @@ lt_status lt_peft_check(const lt_arch *a, const lt_method_cfg *c) {
         "method.targets: this model (%s) makes its relative positions with the matrices of q and k (share_att_key); elsewhere an update "
         "of these changes the positions too, here it does not: such a trial cannot be said in PEFT; train others of v, o, up, down",
         a->model_type);
+    LT_CHECK(
+        c->name != LT_METHOD_PREFIX || !lt_arch_is_relative(a), LT_ERR_CONFIG,
+        "method.name: transformers' %s takes no keys and values from outside, so that a prefix cannot be said in PEFT: lora and prompt can",
+        a->model_type);
     return LT_OK;
 }
 

@@ -88,7 +88,7 @@ refused "no folder" $ARG "name the folder" export "$tmp/lora.yaml"
 refused "no such format" $ARG "known are peft and merged" export "$tmp/lora.yaml" --format gguf -o "$tmp/x"
 refused "no checkpoint" $IO "has \`ltune train\` run with run.dir" export "$tmp/lora.yaml" run.dir="$tmp/none" -o "$tmp/x"
 refused "an unknown option" $ARG "" export "$tmp/lora.yaml" --onnx
-expect "refusals leave nothing" "$(ls -d "$tmp"/x* 2>/dev/null | wc -l)" 0
+expect "refusals leave nothing" "$(find "$tmp" -maxdepth 1 -name "x*" | wc -l)" 0
 from() { refused "$1" "$2" "$3" train "$tmp/$4.yaml" run.dir="$tmp/y" "${@:5}"; }
 other=$tmp/other
 "$bin/make_model" llama "$other" layers=3 width=96 heads=4 kv_heads=2 ffn=128 vocab=131 tokenizer=0 >"$tmp/out"

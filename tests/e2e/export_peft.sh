@@ -21,7 +21,7 @@ base() { # base NAME: $tmp/NAME with a tokenizer of as many words as the smalles
     [ -f "$tmp/data.h5" ] || "$bin/ltune-prep" data --format tsv --text 3 --label 2 --label-rule sign --hash-split 70,20,10 -t "$tmp/$1" -o "$tmp/data.h5" \
         "$tmp/text.tsv" >"$tmp/out" 2>&1 || { cat "$tmp/out"; exit 1; }
 }
-declare -a what
+declare -a what=()
 note() { # note WHAT KIND BASE: the export in $tmp/export, to be judged when all are made
     local n=${#what[@]}
     what[n]="$3: $2, $1"

@@ -1,6 +1,6 @@
 // TEST np: 1 2 4  rooms: train  labels: mpi  timeout: 120  ops: guard
-/* Adapters that PEFT wrote (tests/golden/make_peft_adapters.py), read as a trial's first values: its logits against PEFT's in float64.  Then written again: every
- * tensor as PEFT had it, or of fused matrices the same product; then read once more: the same values.  And what must not be read.
+/* Adapters that PEFT wrote (tests/golden/make_peft_adapters.py), read as a trial's first values: its logits against PEFT's in float64.  Then written again:
+ * every tensor as PEFT had it, or of fused matrices the same product; then read once more: the same values.  And what must not be read.
  *
  * Limit of logits: 2e-5, what stock transformers in f32 keeps from the same goldens.  LT_TEST_VERBOSE=1 prints what was seen. */
 #define LT_TEST_MPI
