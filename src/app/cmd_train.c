@@ -80,7 +80,6 @@ static lt_status run(const lt_app_args *a) {
     lt_run *r = NULL;
     lt_status st = lt_app_load_config(a, &cfg);
     st = lt_app_agree_config(a, st, cfg);
-    if (st == LT_OK && lt_comm_rank(a->world) == 0) lt_config_warn_unused(cfg);
     if (st == LT_OK) st = lt_run_create(cfg, a->world, LT_RUN_TRAIN, 0, &r);
     if (st == LT_OK) st = lt_run_train(r);
     if (st == LT_OK) {

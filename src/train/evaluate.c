@@ -31,6 +31,13 @@ typedef struct pass {
     int32_t *decided, *truth, *predicted; /* scratch of count(): labels of a sample's tokens [longest]; tags of its words [most words] */
 } pass;
 
+/* Rows of padding behind a sample: what it takes to the longest of its batch, and none in trials that do not pad. */
+static int32_t padding_of(const pass *p, int trial, int64_t sample) {
+    const lt_trial *t = &p->r->trial[trial];
+    if (!lt_tuner_pads(&t->tuner)) return 0;
+    return lt_samples_padding(p->s, sample, lt_samples_padded_in_order(p->s, sample, t->cfg->train.batch));
+}
+
 /* The trials that are wanted and have values, and samples dealt to this rank. */
 static lt_status list(pass *p) {
     lt_run *r = p->r;
@@ -48,13 +55,13 @@ static lt_status list(pass *p) {
     LT_TRY_GOTO(lt_calloc(&p->score, r->data.K, sizeof *p->score, "scores"), st, done);
     LT_TRY_GOTO(lt_calloc(&p->logits, r->work.heads.max_rows * r->work.heads.ld, sizeof *p->logits, "scores"), st, done);
     for (int i = p->first; i < p->first + p->count; i++) {
-        bool keep = p->features && !lt_tuner_trains_input(r->tuner[i]);
+        bool keep = p->features && !lt_tuner_trains_input(r->tuner[i]) && !lt_tuner_pads(r->tuner[i]);
         if (!r->trial[i].has_values) continue;
         for (int64_t k = 0; k < s->n; k++)
-            for (int y = 0; mine[k] && y < (r->tuner[i]->pairs ? r->data.K : 1); y++)
-                LT_TRY_GOTO(
-                    lt_batch_add(keep ? &p->kept : &p->batch, r->tuner[i], s, (lt_item){.trial = i, .sample = (int32_t)k, .candidate = y}),
-                    st, done);
+            for (int y = 0; mine[k] && y < (r->tuner[i]->pairs ? r->data.K : 1); y++) {
+                lt_item item = {.trial = i, .sample = (int32_t)k, .candidate = y, .padding = padding_of(p, i, k)};
+                LT_TRY_GOTO(lt_batch_add(keep ? &p->kept : &p->batch, r->tuner[i], s, item), st, done);
+            }
     }
     p->n_scored = p->batch.n;
     p->place0 = p->features ? p->features->used : 0;
@@ -87,21 +94,23 @@ static void take(pass *p, const lt_item *it, int64_t token, const float *z) {
     if (it->candidate == K - 1) p->decide(p, it->trial, it->sample, 0, p->score);
 }
 
-/* Logits of n rows to the host. */
+/* Logits of n rows, or of as many sequences where they are pooled, to the host. */
 static lt_status fetch(pass *p, int64_t n) {
     const lt_heads *h = &p->r->work.heads;
-    return lt_ctx_download(h->ctx, p->logits, h->logits, (size_t)(n * h->ld) * sizeof *p->logits);
+    return lt_ctx_download(h->ctx, p->logits, h->n_pooled ? h->pooled : h->logits, (size_t)(n * h->ld) * sizeof *p->logits);
 }
 
 static lt_status score_pack(pass *p, const lt_item *item, int64_t count, const lt_readout_rows *out) {
     lt_run *r = p->r;
     const lt_pack *pack = &r->work.pack;
     int ld = r->work.heads.ld;
-    LT_TRY(lt_run_impl_heads_logits(&r->work.heads, out->rows, r->work.run, lt_run_impl_runs(r, pack), false));
-    LT_TRY(fetch(p, out->n));
+    int64_t runs = lt_run_impl_runs(r, pack);
+    LT_TRY(lt_run_impl_heads_logits(&r->work.heads, out->rows, r->work.run, runs, false));
+    if (r->tuner[item[0].trial]->pools_logits) LT_TRY(lt_run_impl_heads_pool(&r->work.heads, out, r->work.run, runs, pack->n_seq));
+    LT_TRY(fetch(p, r->work.heads.n_pooled ? pack->n_seq : out->n));
     for (int64_t i = 0; i < count; i++) {
         if (r->readout != LT_READ_TOKENS) take(p, &item[i], 0, p->logits + i * ld);
-        for (int64_t row = pack->text0[i]; r->readout == LT_READ_TOKENS && row < pack->cu[i + 1]; row++)
+        for (int64_t row = pack->text0[i]; r->readout == LT_READ_TOKENS && row < pack->text1[i]; row++)
             take(p, &item[i], row - pack->text0[i], p->logits + row * ld);
         if (r->readout == LT_READ_TOKENS && p->end) p->end(p, item[i].trial, item[i].sample);
     }
@@ -135,7 +144,8 @@ static lt_status score_kept(pass *p) {
             rows->host_index[n] = (int32_t)p->features->place[it->sample];
             rows->host_target[n] = 0;
             rows->host_weight[n] = 0;
-            if (runs == 0 || r->work.run[runs - 1].trial != it->trial) r->work.run[runs++] = (lt_head_rows){.trial = it->trial, .row0 = n, .row1 = n};
+            if (runs == 0 || r->work.run[runs - 1].trial != it->trial)
+                r->work.run[runs++] = (lt_head_rows){.trial = it->trial, .row0 = n, .row1 = n};
             r->work.run[runs - 1].row1 = n + 1;
         }
         LT_TRY(lt_run_impl_feature_rows_gather(rows, p->features, n));

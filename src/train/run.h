@@ -18,7 +18,7 @@ extern "C" {
 
 typedef struct lt_run lt_run;
 
-typedef enum lt_run_purpose { LT_RUN_TRAIN, LT_RUN_EVAL, LT_RUN_PLAN, LT_RUN_GENERATE } lt_run_purpose;
+typedef enum lt_run_purpose { LT_RUN_TRAIN, LT_RUN_EVAL, LT_RUN_PLAN, LT_RUN_GENERATE, LT_RUN_EXPORT } lt_run_purpose;
 
 /* Time and work of the training steps of this start, all ranks together. */
 typedef struct lt_run_rates {
@@ -28,7 +28,8 @@ typedef struct lt_run_rates {
 } lt_run_rates;
 
 /* Collective(world).  Opens data, model, tuners; for LT_RUN_TRAIN also the run folder (lock, run log), and continues from its newest checkpoint as
- * run.resume says; LT_RUN_PLAN stops before memory is taken; the model of LT_RUN_GENERATE can also write (lt_run_front).  size: of a plan the number of
+ * run.resume says; LT_RUN_PLAN stops before memory is taken; the model of LT_RUN_GENERATE can also write (lt_run_front); LT_RUN_EXPORT knows
+ * the model's files and the trials' tensors and computes nothing, on as many ranks as there are (export.h).  size: of a plan the number of
  * ranks, of generation the tokens of the longest text, else 0.  cfg and world must outlive it.  Errors: all kinds, agreed. */
 lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose purpose, int64_t size, lt_run **run);
 /* Collective(world).  Accepts NULL; sets NULL. */
@@ -48,8 +49,8 @@ lt_status lt_run_split(lt_run *r, const char *split, lt_samples *samples);
  * Errors: NOMEM, SHAPE, STOPPED, CONFIG (a run that labels tokens) (agreed). */
 lt_status lt_run_score(lt_run *r, const lt_samples *samples, int trial_first, int trial_count, double *out);
 
-/* Collective(world).  What a trial that was loaded puts before texts: its prompt rows or prefix, for the pair methods those of a label (a number; -1 = none).
- * Borrowed, valid until the run does anything else.  Errors: CONFIG (a method that puts nothing there; a label missing or too many) (agreed). */
+/* Collective(world).  What a trial that was loaded gives to texts: prompt rows or prefix, for the pair methods those of a label (a number; -1 = none), adapters.
+ * Borrowed, valid until the run does anything else.  Errors: CONFIG (a method that changes nothing; a label missing or too many) (agreed). */
 lt_status lt_run_front(lt_run *r, int trial, int label, lt_front *front);
 /* Local.  Generation as the configuration says it: all but the texts (n = generate.batch), what stands before them, end tokens and take. */
 lt_generate_args lt_run_generate_args(const lt_config *cfg);

@@ -9,19 +9,16 @@
 
 #include <stdlib.h>
 
-static const lt_tuner_ops *const method_ops[LT_METHOD_COUNT] = {[LT_METHOD_HEAD] = &lt_tuner_impl_head,
-                                                                [LT_METHOD_PROMPT] = &lt_tuner_impl_prompt,
-                                                                [LT_METHOD_PREFIX] = &lt_tuner_impl_prefix,
-                                                                [LT_METHOD_LT_PROMPT] = &lt_tuner_impl_lt_prompt,
-                                                                [LT_METHOD_LT_PREFIX] = &lt_tuner_impl_lt_prefix,
-                                                                [LT_METHOD_LORA] = &lt_tuner_impl_lora};
+static const lt_tuner_ops *const method_ops[LT_METHOD_COUNT] = {
+    [LT_METHOD_HEAD] = &lt_tuner_impl_head,           [LT_METHOD_PROMPT] = &lt_tuner_impl_prompt,
+    [LT_METHOD_PREFIX] = &lt_tuner_impl_prefix,       [LT_METHOD_LT_PROMPT] = &lt_tuner_impl_lt_prompt,
+    [LT_METHOD_LT_PREFIX] = &lt_tuner_impl_lt_prefix, [LT_METHOD_LORA] = &lt_tuner_impl_lora};
 
 lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, lt_param_kind kind, int n_dims, int64_t d0, int64_t d1, int64_t d2) {
     LT_ASSERT(t->n_params < LT_TUNER_MAX_PARAMS);
     lt_param *p = &t->param[t->n_params++];
     bool direct = kind == LT_PARAM_DIRECT || kind == LT_PARAM_PARTIAL;
-    *p = (lt_param){
-        .value = {.n_dims = n_dims, .dim = {d0, d1, d2}}, .row1 = d0, .direct = direct, .partial = kind == LT_PARAM_PARTIAL};
+    *p = (lt_param){.value = {.n_dims = n_dims, .dim = {d0, d1, d2}}, .row1 = d0, .direct = direct, .partial = kind == LT_PARAM_PARTIAL};
     (void)snprintf(p->value.name, sizeof p->value.name, "%s", name);
     if (kind == LT_PARAM_SPREAD) {
         p->row0 = d0 * t->rank / t->ranks;
@@ -38,8 +35,14 @@ lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, lt_param_kind k
 /* What no method's plan can be asked for. */
 static lt_status check(const lt_tuner *t) {
     const lt_method_cfg *c = t->cfg;
-    LT_CHECK(c->compat == LT_COMPAT_CLEAN, LT_ERR_CONFIG,
-             "method.compat: authors is not built in this version: use clean (positions and types are added once)");
+    if (c->compat == LT_COMPAT_AUTHORS) {
+        LT_CHECK(c->name == LT_METHOD_LORA || c->name == LT_METHOD_HEAD, LT_ERR_CONFIG,
+                 "method.compat: authors is the padding of LS-LLaMA's code, for lora and head; %s has no such mode: use clean",
+                 lt_method_of(c)->name);
+        LT_CHECK(t->arch->causal, LT_ERR_CONFIG,
+                 "method.compat: authors is of code for LLaMA; an encoder's own code lets no row see padding, so its numbers are those of "
+                 "clean: use that");
+    }
     LT_CHECK(!lt_method_of(c)->pairs || t->labels->K > 1, LT_ERR_CONFIG,
              "method.name: %s needs at least two labels, the data set has %d: there is no wrong label to draw", lt_method_of(c)->name,
              t->labels->K);
@@ -131,6 +134,8 @@ lt_tuner_input lt_tuner_input_of(const lt_tuner *t, int label) {
                             .prompt = t->n_prompts ? t->prompt0 + (int64_t)which * t->P : 0,
                             .prompt_rows = t->n_prompts ? t->P : 0};
 }
+
+int lt_tuner_candidates(const lt_tuner *t) { return t->pairs && t->cfg->objective == LT_OBJECTIVE_ALL ? t->labels->K : 1; }
 
 int64_t lt_tuner_trainable(const lt_tuner *t) {
     int64_t n = 0;
