@@ -49,23 +49,25 @@ static const lt_cli_option options[] = {
     {0}};
 
 const lt_app_command lt_app_export = {
-    .cli = {.program = "ltune",
-            .name = "export",
-            .summary = "a saved trial as an adapter of PEFT, or merged into the model",
-            .usage = "RUN.yaml [--trial NAME] [--checkpoint best|last|PATH] [--format peft|merged] [--dtype f32|bf16] -o DIR [key=value ...]",
-            .about =
-                "peft: adapter_config.json and adapter_model.safetensors of lora, prompt and prefix trials; method.from: DIR reads them back,\n"
-                "and those that PEFT wrote.  merged: a whole model folder of lora and head trials, for transformers and for model.path.\n"
-                "Neither needs memory for the model; one rank does the work.\n",
-            .option = options,
-            .notes =
-                "Where a class of transformers reads out as the trial does, the head is part of the files and its logits are ours: decoders with\n"
-                "model.pool last and method.head_bias false, encoders with a pooler and model.pool cls (prompts: first), labels of tokens.\n"
-                "Else the files are of the bare model, the head is in head.safetensors, and ltune.json says the formula of the logits.\n"
-                "lt_prompt and lt_prefix have no form elsewhere.\n",
-            .examples = "ltune export run.yaml --trial lora -o adapter\n"
-                        "ltune export run.yaml --trial lora --format merged --dtype bf16 -o model-for-serving\n"
-                        "ltune train run.yaml run.dir=runs/more method.from=adapter\n",
-            .settings = true,
-            .mpi = true},
+    .cli =
+        {.program = "ltune",
+         .name = "export",
+         .summary = "a saved trial as an adapter of PEFT, or merged into the model",
+         .usage = "RUN.yaml [--trial NAME] [--checkpoint best|last|PATH] [--format peft|merged] [--dtype f32|bf16] -o DIR [key=value ...]",
+         .about = "peft: adapter_config.json and adapter_model.safetensors of lora, prompt and prefix trials; method.from: DIR reads them "
+                  "back,\n"
+                  "and those that PEFT wrote.  merged: a whole model folder of lora and head trials, for transformers and for model.path.\n"
+                  "Neither needs memory for the model; one rank does the work.\n",
+         .option = options,
+         .notes =
+             "Where a class of transformers reads out as the trial does, the head is part of the files and its logits are ours: decoders "
+             "with\n"
+             "model.pool last and method.head_bias false, encoders with a pooler and model.pool cls (prompts: first), labels of tokens.\n"
+             "Else the files are of the bare model, the head is in head.safetensors, and ltune.json says the formula of the logits.\n"
+             "lt_prompt and lt_prefix have no form elsewhere.\n",
+         .examples = "ltune export run.yaml --trial lora -o adapter\n"
+                     "ltune export run.yaml --trial lora --format merged --dtype bf16 -o model-for-serving\n"
+                     "ltune train run.yaml run.dir=runs/more method.from=adapter\n",
+         .settings = true,
+         .mpi = true},
     .run = run};

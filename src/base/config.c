@@ -349,18 +349,9 @@ void lt_config_free(lt_config **config) {
     for (int t = 0; t < cfg->n_trials; t++) free_trial(&cfg->trial[t]);
     if (cfg->entries) lt_config_impl_entries_free(cfg->entries);
     free_labels(&cfg->method);
-    void *const owned[] = {cfg->trial,
-                           cfg->entries,
-                           cfg->method.text,
-                           cfg->method.from,
-                           cfg->file,
-                           cfg->run.dir,
-                           cfg->run.resume_path,
-                           cfg->model.path,
-                           cfg->data.path,
-                           cfg->data.train,
-                           cfg->data.eval,
-                           cfg->model.bidirectional_layers};
+    void *const owned[] = {cfg->trial,     cfg->entries,    cfg->method.text,     cfg->method.from,
+                           cfg->file,      cfg->run.dir,    cfg->run.resume_path, cfg->model.path,
+                           cfg->data.path, cfg->data.train, cfg->data.eval,       cfg->model.bidirectional_layers};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     free(cfg);
     *config = NULL;

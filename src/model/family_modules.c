@@ -15,7 +15,8 @@ static bool in_gate_up(lt_target t) { return t == LT_TARGET_UP || t == LT_TARGET
 static const lt_row *row_of(const lt_arch *a, lt_target t) {
     const lt_row *row = a->family->rows;
     for (; row->part != LT_PART_END; row++)
-        if (row->part == own_part[t] || (row->part == LT_PART_QKV && in_qkv(t)) || (row->part == LT_PART_GATE_UP && in_gate_up(t))) return row;
+        if (row->part == own_part[t] || (row->part == LT_PART_QKV && in_qkv(t)) || (row->part == LT_PART_GATE_UP && in_gate_up(t)))
+            return row;
     return NULL;
 }
 
@@ -82,7 +83,7 @@ const char *lt_module_pooler(const lt_arch *a) {
 
 /* ---- classes ---- */
 
-/* Classifiers of texts read the last row and have no bias, or (pooled) the first through the pooler and have one; `text` NULL: theirs is of another form.  Those
+/* Classifiers of texts read the last row and have no bias, or (pooled) the first through the pooler and have one; `text` NULL: another form.  Those
  * of tokens have one matrix with a bias. */
 static const struct classes {
     const char *model_type, *text, *text_head;
@@ -109,7 +110,7 @@ static const struct classes {
 bool lt_hf_class_of(const lt_arch *a, const lt_head_form *f, lt_hf_class *c) {
     size_t i = 0, n = sizeof classes / sizeof *classes;
     while (i < n && strcmp(classes[i].model_type, a->model_type) != 0) i++;
-    if (i == n || !f->own_masks) return false;
+    if (i == n || !f->own_masks || (f->padding && !a->causal)) return false; /* behind the text no causal row sees it */
     const struct classes *k = &classes[i];
     if (f->readout == LT_READ_TOKENS) {
         *c = (lt_hf_class){.name = k->token, .head = k->token_head, .bias = true, .tokens = true};

@@ -44,6 +44,7 @@ typedef struct lt_head_form {
     bool prompt;    /* trained rows stand before the text */
     bool bias;      /* of our head */
     bool own_masks; /* every layer sees what the architecture lets it see */
+    bool padding;   /* rows see padding, or it is pooled (method.compat: authors) */
 } lt_head_form;
 
 /* Local.  The class whose logits are exactly ours; false: there is none, so that the model goes without a head. */

@@ -49,17 +49,19 @@ static void find_form(lt_export *e) {
                              .pooler = lt_model_has_pooler(r->model),
                              .prompt = m->name == LT_METHOD_PROMPT,
                              .bias = m->head_bias == LT_HEAD_BIAS,
-                             .own_masks = has_own_masks(e->arch)};
+                             .own_masks = has_own_masks(e->arch),
+                             .padding = lt_tuner_pads(&e->trial->tuner)};
     e->exact = lt_hf_class_of(e->arch, &e->form, &e->cls);
     e->peft = (lt_peft){.arch = e->arch, .cfg = m, .base = e->base, .cls = e->exact ? &e->cls : NULL};
 }
 
 static lt_status check_method(const lt_export *e) {
     const lt_method_cfg *m = &e->trial->cfg->method;
-    LT_CHECK(!e->args->merged || m->name == LT_METHOD_LORA || m->name == LT_METHOD_HEAD, LT_ERR_CONFIG,
-             "trial %s: %s stands before the text and cannot be merged into weights: only lora and head can; PEFT's format holds prompt and "
-             "prefix (--format peft)",
-             e->trial->cfg->name, lt_method_of(m)->name);
+    LT_CHECK(
+        !e->args->merged || m->name == LT_METHOD_LORA || m->name == LT_METHOD_HEAD, LT_ERR_CONFIG,
+        "trial %s: %s stands before the text and cannot be merged into weights: only lora and head can; PEFT's format holds prompt and "
+        "prefix (--format peft)",
+        e->trial->cfg->name, lt_method_of(m)->name);
     LT_CHECK(e->args->merged || m->name != LT_METHOD_HEAD, LT_ERR_CONFIG,
              "trial %s trains a head and nothing else, for which PEFT has no form: use --format merged", e->trial->cfg->name);
     return m->name == LT_METHOD_HEAD ? LT_OK : lt_peft_check(e->arch, m);
@@ -70,8 +72,9 @@ static void warn_windows(const lt_export *e) {
     bool windows = false;
     for (int l = 0; l < e->arch->m; l++) windows = windows || e->arch->layer[l].window > 0;
     if (windows && e->trial->cfg->method.name == LT_METHOD_PREFIX)
-        lt_warn("this model has sliding windows: here every row sees the prefix, while transformers counts it as text that slides out of the "
-                "window: on texts near or beyond the window its numbers are others");
+        lt_warn(
+            "this model has sliding windows: here every row sees the prefix, while transformers counts it as text that slides out of the "
+            "window: on texts near or beyond the window its numbers are others");
 }
 
 static lt_status make_folder(lt_export *e) {

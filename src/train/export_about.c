@@ -14,7 +14,11 @@
 enum { TEXT_BYTES = 512 };
 
 static const char *act_name(lt_act act) {
-    return act == LT_ACT_TANH ? "tanh" : act == LT_ACT_RELU ? "relu" : act == LT_ACT_GELU_TANH ? "gelu_tanh" : act == LT_ACT_GELU_ERF ? "gelu" : "silu";
+    return act == LT_ACT_TANH        ? "tanh"
+           : act == LT_ACT_RELU      ? "relu"
+           : act == LT_ACT_GELU_TANH ? "gelu_tanh"
+           : act == LT_ACT_GELU_ERF  ? "gelu"
+                                     : "silu";
 }
 
 static const char *pooling_name(lt_readout readout) {
@@ -99,8 +103,7 @@ done:
 
 static json_t *names_of_labels(const lt_export *e) {
     json_t *list = json_array();
-    for (int k = 0; k < e->run->data.K; k++)
-        json_array_append_new(list, json_string(lt_dataset_about(e->run->data.file)->label_name[k]));
+    for (int k = 0; k < e->run->data.K; k++) json_array_append_new(list, json_string(lt_dataset_about(e->run->data.file)->label_name[k]));
     return list;
 }
 
@@ -119,11 +122,12 @@ static json_t *open_layers(const lt_export *e, char text[TEXT_BYTES]) {
 
 static json_t *about(const lt_export *e, const char *how) {
     char layers[TEXT_BYTES];
-    json_t *o = json_pack("{s:s, s:i, s:s, s:s, s:I, s:s, s:s, s:o, s:s, s:s, s:s, s:s}", "kind", "ltune-export", "format_version", 1, "trial",
-                          e->trial->cfg->name, "method", lt_method_of(&e->trial->cfg->method)->name, "step", (json_int_t)e->step, "base",
-                          e->base, "base_fingerprint", lt_model_fingerprint(e->run->model), "labels", names_of_labels(e), "label_of",
-                          e->form.readout == LT_READ_TOKENS ? "token" : "text", "pooling", pooling_name(e->form.readout), "head",
-                          e->exact ? e->cls.name : "head.safetensors", "logits", how);
+    json_t *o = json_pack("{s:s, s:i, s:s, s:s, s:I, s:s, s:s, s:o, s:s, s:s, s:s, s:s}", "kind", "ltune-export", "format_version", 1,
+                          "trial", e->trial->cfg->name, "method", lt_method_of(&e->trial->cfg->method)->name, "step", (json_int_t)e->step,
+                          "base", e->base, "base_fingerprint", lt_model_fingerprint(e->run->model), "labels", names_of_labels(e),
+                          "label_of", e->form.readout == LT_READ_TOKENS ? "token" : "text", "pooling", pooling_name(e->form.readout),
+                          "head", e->exact ? e->cls.name : "head.safetensors", "logits", how);
+    if (o && pools(e)) json_object_set_new(o, "pooler", json_string(act_name(e->arch->pool_act)));
     if (o && !e->form.own_masks) json_object_set_new(o, "bidirectional_layers", open_layers(e, layers));
     return o;
 }
@@ -139,6 +143,10 @@ static void tell(const lt_export *e, const char *how) {
                 e->args->dir, how);
     if (!e->exact && e->arch->causal && e->form.readout == LT_READ_LAST && e->form.own_masks && e->form.bias)
         lt_info("  (a head without bias, method.head_bias: false, would be one of transformers' own)");
+    if (e->form.padding && !e->exact)
+        lt_warn(
+            "this trial was trained with method.compat: authors: its rows see the padding of its batches, or pool it; the logits of a text "
+            "alone, and those of other programs, differ from what its evaluations say");
     if (!e->form.own_masks)
         lt_warn("this trial was trained with other masks than its architecture's (model.bidirectional; layers that see both ways: %s): the "
                 "format has no word for that: whoever loads %s must set these masks, or its numbers mean nothing. ltune.json lists them",

@@ -1,7 +1,7 @@
 /* A whole model with a trial's update in its weights: W + scale B A, tensor by tensor and a piece of rows at a time; see export.h.
  *
- * Where a class of transformers reads out as the trial does, the folder is that class's: the backbone's tensors under its prefix, and the head.  Else the base's
- * tensors keep their names.  Tensors of other element types than floats are buffers that every program makes for itself, and stay behind. */
+ * Where a class of transformers reads out as the trial does, the folder is that class's: its backbone's tensors under its prefix, and the head.  Else
+ * the base's tensors keep their names.  Tensors of other element types than floats are buffers that every program makes for itself, and stay behind. */
 #include "train/export_impl.h"
 
 #include "base/fault.h"
@@ -132,8 +132,8 @@ static lt_status list_tensors(merge *m) {
         updated += o->update >= 0;
         m->n++;
     }
-    LT_CHECK(m->n > 0 && updated == wanted, LT_ERR_INTERNAL, "%d of the %d matrices that the trial updates were found in %s", updated, wanted,
-             lt_st_path(m->st));
+    LT_CHECK(m->n > 0 && updated == wanted, LT_ERR_INTERNAL, "%d of the %d matrices that the trial updates were found in %s", updated,
+             wanted, lt_st_path(m->st));
     if (m->e->exact) LT_TRY(add_head(m));
     qsort(m->t, (size_t)m->n, sizeof *m->t, by_width);
     int64_t in_file = 0;
@@ -168,7 +168,8 @@ static void add_update(const lt_update *u, double scale, int64_t row0, int64_t r
 }
 
 /* A piece of rows: with an update through f32, else as it is or converted. */
-static lt_status put_rows(merge *m, lt_st_writer *w, const out_tensor *o, int64_t row0, int64_t rows, int64_t cols, void *piece, float *wide) {
+static lt_status put_rows(merge *m, lt_st_writer *w, const out_tensor *o, int64_t row0, int64_t rows, int64_t cols, void *piece,
+                          float *wide) {
     const lt_export *e = m->e;
     size_t bytes = (size_t)(rows * cols) * lt_dtype_bytes(o->dtype);
     LT_TRY(LT_FAULT_POINT("export.piece"));
@@ -178,7 +179,8 @@ static lt_status put_rows(merge *m, lt_st_writer *w, const out_tensor *o, int64_
     }
     if (o->src) {
         LT_TRY(lt_st_read(m->st, o->src, row0, rows, 0, cols, wide, LT_F32));
-        add_update(&m->u[o->update], lt_peft_scale(&e->trial->cfg->method, e->trial->cfg->method.rank), row0, rows, wide, wide + rows * cols);
+        add_update(&m->u[o->update], lt_peft_scale(&e->trial->cfg->method, e->trial->cfg->method.rank), row0, rows, wide,
+                   wide + rows * cols);
     }
     LT_TRY(lt_convert(piece, o->dtype, o->src ? wide : o->value + row0 * cols, LT_F32, rows * cols));
     return lt_st_write_add(w, piece, (int64_t)bytes);
@@ -300,10 +302,20 @@ static lt_status copy_file(const char *from, const char *to) {
 
 /* The tokenizer's files and what else a folder of weights comes with. */
 static lt_status copy_others(const merge *m) {
-    static const char *const names[] = {"tokenizer.json",   "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-                                        "vocab.txt",        "vocab.json",            "merges.txt",              "spiece.model",
-                                        "spm.model",        "tokenizer.model",       "sentencepiece.bpe.model", "chat_template.jinja",
-                                        "bpe_encoder.bin",  "generation_config.json"};
+    static const char *const names[] = {"tokenizer.json",
+                                        "tokenizer_config.json",
+                                        "special_tokens_map.json",
+                                        "added_tokens.json",
+                                        "vocab.txt",
+                                        "vocab.json",
+                                        "merges.txt",
+                                        "spiece.model",
+                                        "spm.model",
+                                        "tokenizer.model",
+                                        "sentencepiece.bpe.model",
+                                        "chat_template.jinja",
+                                        "bpe_encoder.bin",
+                                        "generation_config.json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *from = NULL, *to = NULL;
         lt_status st = lt_fs_path(&from, "%s/%s", m->e->base, names[i]);

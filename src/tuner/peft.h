@@ -33,7 +33,8 @@ lt_status lt_peft_check(const lt_arch *arch, const lt_method_cfg *cfg);
 /* Local.  Writes both files into a folder that is there.  value: all parameters of the trial, by name, whole.  Errors: CONFIG, IO, NOMEM. */
 lt_status lt_peft_write(const char *dir, const lt_peft *p, const lt_named *value, int n);
 /* Local.  Fills the values of a trial from such a folder; everything is checked: kind, rank, scale, targets and every shape.  head.*: where the folder has
- * a head of their shape (also beside the adapter, in head.safetensors); *head tells, and leaves them as they are where not.
+ * a head of their shape (also beside the adapter, in head.safetensors); *head tells, and leaves them as they are where not.  A trial that is a head alone
+ * takes it from such a file or from a whole model.
  * Errors: CONFIG (another method, rank, scale or targets), FORMAT, SHAPE (an adapter of another base: tensor, expected and found are named), IO, NOMEM. */
 lt_status lt_peft_read(const char *dir, const lt_peft *p, lt_named *value, int n, bool *head);
 

@@ -40,8 +40,9 @@ static lt_status refuse(const lt_peft_file *f, const char *key) {
 }
 
 static lt_status check_kind(const lt_peft_file *f) {
-    static const char *const unknown[] = {"use_dora", "bias", "lora_bias", "use_qalora", "layer_replication", "trainable_token_indices",
-                                          "target_parameters", "use_bdlora", "kasa_config", "monteclora_config"};
+    static const char *const unknown[] = {
+        "use_dora",          "bias",       "lora_bias",   "use_qalora",       "layer_replication", "trainable_token_indices",
+        "target_parameters", "use_bdlora", "kasa_config", "monteclora_config"};
     const char *type = json_string_value(json_object_get(f->config, "peft_type"));
     LT_CHECK(type, LT_ERR_FORMAT, "%s has no \"peft_type\": it is not a file of PEFT's", f->config_path);
     LT_CHECK(!strcmp(type, type_of(f->p->cfg)), LT_ERR_CONFIG,
@@ -112,12 +113,28 @@ static lt_status read_whole(lt_peft_file *f, const lt_st_tensor *t, float *dst) 
 static lt_status need(lt_peft_file *f, const char *end, int64_t rows, int64_t cols, const lt_st_tensor **t) {
     char want[64], got[64];
     *t = find(f, end);
-    LT_CHECK(*t, LT_ERR_FORMAT, "tensor ...%s is missing in %s: the adapter is of other matrices or of another model", end, lt_st_path(f->st));
+    LT_CHECK(*t, LT_ERR_FORMAT, "tensor ...%s is missing in %s: the adapter is of other matrices or of another model", end,
+             lt_st_path(f->st));
     shape_text(want, 2, (int64_t[]){rows, cols});
     shape_text(got, (*t)->n_dims, (*t)->dim);
-    LT_CHECK(!strcmp(want, got), LT_ERR_SHAPE, "tensor %s in %s has shape %s, expected %s of the model (%s): the adapter belongs to another base",
-             (*t)->name, lt_st_path(f->st), got, want, f->p->arch->model_type);
+    LT_CHECK(!strcmp(want, got), LT_ERR_SHAPE,
+             "tensor %s in %s has shape %s, expected %s of the model (%s): the adapter belongs to another base", (*t)->name,
+             lt_st_path(f->st), got, want, f->p->arch->model_type);
     return LT_OK;
+}
+
+/* Does the file update any matrix that this model has? */
+static bool is_of_model(const lt_peft_file *f) {
+    char module[LT_NAME_BYTES], end[2 * LT_NAME_BYTES];
+    for (int k = 0; k < LT_TARGET_COUNT; k++) {
+        lt_module mod;
+        for (int l = 0; lt_module_of(f->p->arch, (lt_target)k, &mod) && l < f->p->arch->m; l++) {
+            lt_module_name(&mod, l, module);
+            (void)snprintf(end, sizeof end, "%s.lora_A.weight", module);
+            if (find(f, end)) return true;
+        }
+    }
+    return false;
 }
 
 /* The rank that A of a module has in the file: the trial's, or that of all its parts together. */
@@ -129,8 +146,12 @@ static lt_status rank_of(const lt_peft_file *f, const lt_update *u, const char *
             size_t at = strlen(parts);
             (void)snprintf(parts + at, sizeof parts - at, "%s%s", at ? ", " : "", lt_peft_impl_word(k, word));
         }
+    LT_CHECK(t || is_of_model(f), LT_ERR_FORMAT,
+             "tensor ...%s is missing in %s, and so is every other of this model's (%s): the adapter is of another model", end,
+             lt_st_path(f->st), f->p->arch->model_type);
     LT_CHECK(t && t->n_dims == 2, LT_ERR_CONFIG,
-             "tensor ...%s is missing in %s: the adapter does not update %s: leave it out of method.targets", end, lt_st_path(f->st), parts);
+             "tensor ...%s is missing in %s: the adapter does not update %s: leave it out of method.targets", end, lt_st_path(f->st),
+             parts);
     *R = t->dim[0];
     LT_CHECK(*R == f->p->cfg->rank || *R == u->R, LT_ERR_CONFIG,
              "method.rank: tensor %s in %s has rank %lld, method.rank is %d: set method.rank: %lld", t->name, lt_st_path(f->st),
@@ -171,8 +192,8 @@ static lt_status read_rows(lt_peft_file *f, lt_named *value, int n) {
     LT_CHECK(rows, LT_ERR_CONFIG, "method.from: the folder has the rows of a prefix, not what makes them: set method.mlp: 0");
     LT_CHECK(t, LT_ERR_FORMAT, "tensor prompt_embeddings is missing in %s", lt_st_path(f->st));
     LT_CHECK(t->n_dims != 2 || t->dim[0] == rows->dim[0], LT_ERR_CONFIG,
-             "method.length: tensor prompt_embeddings in %s has %lld rows, method.length is %lld: set method.length: %lld", lt_st_path(f->st),
-             (long long)t->dim[0], (long long)rows->dim[0], (long long)t->dim[0]);
+             "method.length: tensor prompt_embeddings in %s has %lld rows, method.length is %lld: set method.length: %lld",
+             lt_st_path(f->st), (long long)t->dim[0], (long long)rows->dim[0], (long long)t->dim[0]);
     LT_TRY(need(f, "prompt_embeddings", rows->dim[0], rows->dim[1], &t));
     return read_whole(f, t, rows->data);
 }
@@ -209,16 +230,19 @@ static lt_status take_head(lt_peft_file *f, const char *weight, const char *bias
     return tb ? read_whole(f, tb, b->data) : LT_OK;
 }
 
-/* A head beside the adapter. */
-static lt_status read_own_head(lt_peft_file *f, const char *dir, lt_named *value, int n, bool *taken) {
-    lt_peft_file h = {.p = f->p};
+/* A head beside the adapter; with `model`, or that of a whole model. */
+static lt_status read_own_head(const lt_peft *p, const char *dir, bool model, lt_named *value, int n, bool *taken) {
+    lt_peft_file h = {.p = p};
     char *path = NULL;
     lt_status st = LT_OK;
     LT_TRY(lt_fs_path(&path, "%s/%s", dir, LT_PEFT_HEAD));
-    if (*taken || access(path, F_OK) != 0) goto done;
-    LT_TRY_GOTO(lt_st_open_file(path, &h.st), st, done);
+    bool apart = access(path, F_OK) == 0;
+    if (*taken || (!apart && !model)) goto done;
+    LT_TRY_GOTO(apart ? lt_st_open_file(path, &h.st) : lt_st_open(dir, &h.st), st, done);
     LT_TRY_GOTO(lt_calloc(&h.used, lt_st_count(h.st), sizeof *h.used, "tensors"), st, done);
-    st = take_head(&h, "head.weight", "head.bias", value, n, taken);
+    if (apart) LT_TRY_GOTO(take_head(&h, "head.weight", "head.bias", value, n, taken), st, done);
+    if (!apart) LT_TRY_GOTO(take_head(&h, "score.weight", "score.bias", value, n, taken), st, done);
+    if (!apart) st = take_head(&h, "classifier.weight", "classifier.bias", value, n, taken);
 done:
     lt_st_close(&h.st);
     free(h.used);
@@ -231,7 +255,7 @@ static lt_status read_head(lt_peft_file *f, const char *dir, lt_named *value, in
     if (has_layer_before(f)) return LT_OK;
     LT_TRY(take_head(f, "score.weight", "score.bias", value, n, taken));
     LT_TRY(take_head(f, "classifier.weight", "classifier.bias", value, n, taken));
-    return read_own_head(f, dir, value, n, taken);
+    return read_own_head(f->p, dir, false, value, n, taken);
 }
 
 /* ---- all of it ---- */
@@ -252,8 +276,8 @@ static lt_status open_folder(lt_peft_file *f, const char *dir) {
     json_error_t why;
     lt_status st = LT_OK;
     LT_TRY(lt_fs_path(&f->config_path, "%s/%s", dir, LT_PEFT_CONFIG));
-    LT_CHECK(access(f->config_path, R_OK) == 0, LT_ERR_IO, "method.from: cannot open %s: %m: a folder that PEFT or `ltune export` wrote has one",
-             f->config_path);
+    LT_CHECK(access(f->config_path, R_OK) == 0, LT_ERR_IO,
+             "method.from: cannot open %s: %m: a folder that PEFT or `ltune export` wrote has one", f->config_path);
     f->config = json_load_file(f->config_path, 0, &why);
     LT_CHECK(json_is_object(f->config), LT_ERR_FORMAT, "%s:%d: not a JSON object: %s", f->config_path, f->config ? 1 : why.line,
              f->config ? "another value" : why.text);
@@ -269,9 +293,19 @@ static lt_status open_folder(lt_peft_file *f, const char *dir) {
     return st == LT_OK ? lt_calloc(&f->used, lt_st_count(f->st), sizeof *f->used, "tensors") : st;
 }
 
+/* Of a trial that is a head alone. */
+static lt_status read_head_alone(const char *dir, const lt_peft *p, lt_named *value, int n, bool *head) {
+    *head = false;
+    LT_TRY(read_own_head(p, dir, true, value, n, head));
+    LT_CHECK(*head, LT_ERR_CONFIG, "method.from: %s has no head for %lld labels of rows of %lld numbers", dir, (long long)value[0].dim[0],
+             (long long)value[0].dim[1]);
+    return LT_OK;
+}
+
 lt_status lt_peft_read(const char *dir, const lt_peft *p, lt_named *value, int n, bool *head) {
     lt_peft_file f = {.p = p};
     lt_status st = LT_FAULT_POINT("peft.read");
+    if (st == LT_OK && p->cfg->name == LT_METHOD_HEAD) return read_head_alone(dir, p, value, n, head);
     if (st == LT_OK) st = lt_peft_check(p->arch, p->cfg);
     if (st == LT_OK) st = open_folder(&f, dir);
     if (st == LT_OK) st = p->cfg->name == LT_METHOD_LORA ? read_lora(&f, value, n) : read_rows(&f, value, n);

@@ -17,10 +17,15 @@ lt_status lt_peft_check(const lt_arch *a, const lt_method_cfg *c) {
     LT_CHECK(c->name == LT_METHOD_LORA || c->name == LT_METHOD_PROMPT || c->name == LT_METHOD_PREFIX, LT_ERR_CONFIG,
              "method.name: PEFT has no form for %s: what it trains %s; lora, prompt and prefix have one", name,
              lt_method_of(c)->pairs ? "depends on the label that is judged" : "is a head and nothing inside the model");
-    LT_CHECK(c->name != LT_METHOD_LORA || !lt_arch_is_relative(a) || !a->relative.shared || !(c->targets & shared), LT_ERR_CONFIG,
-             "method.targets: this model (%s) makes its relative positions with the matrices of q and k (share_att_key); elsewhere an update "
-             "of these changes the positions too, here it does not: such a trial cannot be said in PEFT; train others of v, o, up, down",
-             a->model_type);
+    LT_CHECK(
+        c->name != LT_METHOD_LORA || !lt_arch_is_relative(a) || !a->relative.shared || !(c->targets & shared), LT_ERR_CONFIG,
+        "method.targets: this model (%s) makes its relative positions with the matrices of q and k (share_att_key); elsewhere an update "
+        "of these changes the positions too, here it does not: such a trial cannot be said in PEFT; train others of v, o, up, down",
+        a->model_type);
+    LT_CHECK(
+        c->name != LT_METHOD_PREFIX || !lt_arch_is_relative(a), LT_ERR_CONFIG,
+        "method.name: transformers' %s takes no keys and values from outside, so that a prefix cannot be said in PEFT: lora and prompt can",
+        a->model_type);
     return LT_OK;
 }
 
@@ -78,7 +83,8 @@ static json_t *rows_config(const lt_peft *p, int64_t P) {
                     "num_attention_heads", prefix ? a->Hkv : a->H, "num_transformer_submodules", 1);
     if (o && own) json_object_update(o, own);
     json_decref(own);
-    own = prefix ? json_pack("{s:b, s:n}", "prefix_projection", 0, "encoder_hidden_size") : json_pack("{s:s}", "prompt_tuning_init", "RANDOM");
+    own = prefix ? json_pack("{s:b, s:n}", "prefix_projection", 0, "encoder_hidden_size")
+                 : json_pack("{s:s}", "prompt_tuning_init", "RANDOM");
     if (o && own) json_object_update(o, own);
     json_decref(own);
     return o;
@@ -127,8 +133,7 @@ static lt_status add_head(lt_st_writer *w, const lt_peft *p, const lt_named *val
     if (!p->cls) return LT_OK;
     LT_TRY(lt_st_write_add(w, weight->data, lt_named_elems(weight) * (int64_t)sizeof(float)));
     if (!p->cls->bias) return LT_OK;
-    for (int64_t k = 0; k < weight->dim[0]; k++)
-        LT_TRY(lt_st_write_add(w, bias ? &bias->data[k] : &(float){0}, sizeof(float)));
+    for (int64_t k = 0; k < weight->dim[0]; k++) LT_TRY(lt_st_write_add(w, bias ? &bias->data[k] : &(float){0}, sizeof(float)));
     return LT_OK;
 }
 
@@ -153,7 +158,8 @@ static lt_status write_lora(lt_st_writer *w, const lt_peft *p, const lt_named *v
 
 /* Rows of a reparametrised prefix: W2 tanh(W1 e + b1) + b2, summed in double. */
 static lt_status make_rows(const lt_named *value, int n, int64_t P, int64_t E, float *rows) {
-    static const char *const name[] = {"prefix.embedding", "prefix.mlp.0.weight", "prefix.mlp.0.bias", "prefix.mlp.2.weight", "prefix.mlp.2.bias"};
+    static const char *const name[] = {"prefix.embedding", "prefix.mlp.0.weight", "prefix.mlp.0.bias", "prefix.mlp.2.weight",
+                                       "prefix.mlp.2.bias"};
     const float *v[5];
     int64_t mlp = 0, C = 0;
     double *h = NULL;

@@ -104,6 +104,9 @@ for n in 2 4; do
     straight[$n]=$(state "$tmp/straight$n/ck/last")
 done
 must_run 1 train "$tmp/b.yaml" train.steps=2
+config "$tmp/c.yaml" "$llama" "$tmp/c" $'\n  - {name: a, method: {name: lora, rank: 2}}'
+must_run 1 train "$tmp/c.yaml" train.steps=2
+must_run 1 export "$tmp/c.yaml" -o "$tmp/adapter"
 count "$([ -n "$(judge "$tmp/out" none step.local 0 4 $IO)" ] && echo ok)" "control: a good run passes as a failure"
 fault "$tmp/out" step.local:1:2 2 train "$tmp/a.yaml" run.dir="$tmp/control"
 expect "control: a failure as it should be" "$(judge "$tmp/out" none step.local 1 2 $IO)" ""
@@ -144,6 +147,11 @@ for n in 2 4; do
         fails features.input $rank 1 $n features --model "$bert" --text "$tmp/lines.txt" -o "$tmp/f.h5" "$(layout $n)"
         fails model.load $rank 1 $n features --model "$bert" --text "$tmp/lines.txt" -o "$tmp/f.h5" "$(layout $n)"
     done
+    for site in run.export safetensors.write export.piece; do
+        fails $site 0 1 $n export "$tmp/c.yaml" --format merged -o "$tmp/x.$site.$n"
+    done
+    for rank in 0 $((n - 1)); do fails run.import $rank 1 $n train "$tmp/c.yaml" run.dir="$tmp/import.$n.$rank" method.from="$tmp/adapter"; done
+    fails peft.read 0 1 $n train "$tmp/c.yaml" run.dir="$tmp/import.$n" method.from="$tmp/adapter"
     for site in run.claim run.record ckpt.begin h5.close; do trains $site 0 1 $n; done
     for site in ckpt.save ckpt.committed; do continues $site 0 2 $n; done
 done
@@ -162,6 +170,7 @@ expect "drift: told once" "$(grep -c 'ranks hold different trained values' "$tmp
 LT_FAULT=states.drift:1:3:drift run 2 train "$tmp/a.yaml" run.dir="$tmp/drift-states" parallel.tp=2 train.steps=12
 expect "drift of label states: exit code" $rc 0
 expect "drift of label states: told once in four checkpoints" "$(grep -c 'ranks hold different trained values' "$tmp/out")" 1
+expect "a failed export leaves nothing" "$(find "$tmp" -maxdepth 1 -name 'x.*' | wc -l)" 0
 expect "a failure leaves no file of features" "$([ -e "$tmp/f.h5" ] && echo there || echo none)" none
 for n in 2 4; do expect "a failed resume or evaluation changes nothing" "$(state "$tmp/straight$n/ck/last")" "${straight[$n]}"; done
 # A place that is not named above is one that nobody tests.

@@ -1,6 +1,6 @@
 // TEST np: 1 2 4  rooms: train  labels: mpi  timeout: 120  ops: guard
-/* Adapters that PEFT wrote (tests/golden/make_peft_adapters.py), read as a trial's first values: its logits against PEFT's in float64.  Then written again: every
- * tensor as PEFT had it, or of fused matrices the same product; then read once more: the same values.  And what must not be read.
+/* Adapters that PEFT wrote (tests/golden/make_peft_adapters.py), read as a trial's first values: its logits against PEFT's in float64.  Then written again:
+ * every tensor as PEFT had it, or of fused matrices the same product; then read once more: the same values.  And what must not be read.
  *
  * Limit of logits: 2e-5, what stock transformers in f32 keeps from the same goldens.  LT_TEST_VERBOSE=1 prints what was seen. */
 #define LT_TEST_MPI
@@ -28,7 +28,7 @@ typedef struct adapter_case {
     lt_readout readout;
 } adapter_case;
 
-#define LORA .name = "lora", .method = LT_METHOD_LORA, .targets = ALL
+#define LORA    .name = "lora", .method = LT_METHOD_LORA, .targets = ALL
 #define ENCODER .bias = true, .readout = LT_READ_CLS
 #define DECODER .readout = LT_READ_LAST
 static const adapter_case cases[] = {
@@ -247,7 +247,8 @@ static void compare_files(const adapter_case *c, const char *dir, const char *go
                 worst = fmax(worst, fabs(p[k] - q[k]));
                 top = fmax(top, fabs(q[k]));
             }
-            TEST_REPORT(worst <= 1e-6 && top > 0.1, "%s.%s: the update of %s differs by %g of %g", c->model, c->name, want->name, worst, top);
+            TEST_REPORT(worst <= 1e-6 && top > 0.1, "%s.%s: the update of %s differs by %g of %g", c->model, c->name, want->name, worst,
+                        top);
             products++;
             free(p);
             free(q);
@@ -285,7 +286,11 @@ static void write_again(const adapter_case *c, bench *b, const float *whole) {
     float *again = malloc((size_t)n * sizeof *again);
     bool head = false, reads_head;
     lt_hf_class cls;
-    lt_head_form form = {.readout = c->readout, .pooler = lt_model_has_pooler(b->run.model), .prompt = c->method == LT_METHOD_PROMPT, .bias = c->bias, .own_masks = true};
+    lt_head_form form = {.readout = c->readout,
+                         .pooler = lt_model_has_pooler(b->run.model),
+                         .prompt = c->method == LT_METHOD_PROMPT,
+                         .bias = c->bias,
+                         .own_masks = true};
     lt_peft p = {.arch = a, .cfg = &b->trial_cfg.method, .base = c->model, .cls = lt_hf_class_of(a, &form, &cls) && !c->bare ? &cls : NULL};
     CHECK(mkdtemp(dir) != NULL);
     lt_run_impl_views(&b->run, 0, (float *)(uintptr_t)whole, view);
@@ -326,7 +331,8 @@ static void refuse(const adapter_case *c, bench *b, lt_arch *arch) {
         REFUSED(alpha, 6, LT_ERR_CONFIG, "set method.alpha: 5");
         REFUSED(name, LT_METHOD_PROMPT, LT_ERR_CONFIG, "has peft_type LORA");
         if (m.targets & O) REFUSED(targets, b->trial_cfg.method.targets & ~O, LT_ERR_CONFIG, "updates what this trial does not train");
-        REFUSED(targets, b->trial_cfg.method.targets & ~(1 << LT_TARGET_V), LT_ERR_CONFIG, c->fused ? "add v to method.targets" : "updates what");
+        REFUSED(targets, b->trial_cfg.method.targets & ~(1 << LT_TARGET_V), LT_ERR_CONFIG,
+                c->fused ? "add v to method.targets" : "updates what");
     } else {
         REFUSED(name, LT_METHOD_LORA, LT_ERR_CONFIG, "takes LORA");
     }

@@ -1,0 +1,73 @@
+"""Logits of exported trials through transformers and PEFT, beside `ltune predict`: log-probabilities of every label.
+
+usage: export_peft.py LINES <jobs   each job a line "peft|merged FOLDER BASE PREDICTIONS" (predictions: ltune predict --json); prints a line each: the
+                                    largest difference of log-probabilities, in float32, a text at a time"""
+import json
+import pathlib
+import sys
+import warnings
+
+import numpy as np
+import torch
+import transformers
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, BertTokenizer
+
+warnings.filterwarnings("ignore")
+transformers.logging.set_verbosity_error()
+torch.set_num_threads(1)
+
+
+def activation(name):
+    return {"tanh": torch.tanh, "relu": torch.relu, "gelu": torch.nn.functional.gelu}[name]
+
+
+def load(cls, folder, **more):
+    config = json.loads((pathlib.Path(folder) / "config.json").read_text())
+    sdpa = config.get("alibi") or config["model_type"] == "distilbert"
+    more |= {"attn_implementation": "sdpa" if sdpa else "eager", "dtype": torch.float32}
+    if cls is AutoModel and config["model_type"] == "gemma3_text":
+        return AutoModelForCausalLM.from_pretrained(folder, **more).model
+    return cls.from_pretrained(folder, **more)
+
+
+def judge(lines, kind, folder, base, predictions):
+    folder = pathlib.Path(folder)
+    about = json.loads((folder / "ltune.json").read_text())
+    labels, exact = about["labels"], about["head"] != "head.safetensors"
+    cls = AutoModelForSequenceClassification if exact else AutoModel
+    if kind == "peft":
+        from peft import PeftModel
+
+        model = load(cls, base, **({"num_labels": len(labels), "ignore_mismatched_sizes": True} if exact else {}))
+        model = PeftModel.from_pretrained(model, folder)
+        virtual = getattr(model.active_peft_config, "num_virtual_tokens", 0)
+        assert (model.active_peft_config.task_type == "SEQ_CLS") == exact
+    else:
+        model, virtual = load(cls, folder), 0
+        if exact:
+            assert type(model).__name__ == about["head"] and model.config.id2label == dict(enumerate(labels)), model.config.id2label
+    model = model.float().eval()
+    head = None if exact else load_file(folder / "head.safetensors")
+    tokenizer = BertTokenizer(str(pathlib.Path(base) / "vocab.txt"))
+    worst = 0.0
+    for line, want in zip(open(lines).read().splitlines(), map(json.loads, open(predictions))):
+        tokens = tokenizer(line, return_tensors="pt", truncation=True, max_length=32, return_token_type_ids=False)
+        inputs = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
+        with torch.no_grad():
+            out = model(**inputs)
+            if exact:
+                logits = out.logits[0]
+            else:
+                rows = out.last_hidden_state[0]
+                row = {"last": rows[-1], "first": rows[0], "cls": rows[virtual if rows.shape[0] > tokens.input_ids.shape[1] else 0]}[about["pooling"]]
+                if "pooler.weight" in head:
+                    row = activation(about["pooler"])(head["pooler.weight"] @ row + head["pooler.bias"])
+                logits = head["head.weight"] @ row + head.get("head.bias", 0)
+        got = torch.log_softmax(logits.double(), 0).numpy()
+        worst = max(worst, float(np.abs(got - np.log([want["probabilities"][name] for name in labels])).max()))
+    return worst
+
+
+for job in sys.stdin.read().splitlines():
+    print(f"{judge(sys.argv[1], *job.split()):.2e}", flush=True)

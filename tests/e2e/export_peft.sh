@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# TEST labels: e2e timeout: 600
+# What transformers and PEFT make of exported trials, of every family: the logits of each text as `ltune predict` has them.  Needs a Python with peft,
+# transformers and torch (LT_PYTHON, else python3); without one it is skipped.  A family or more as arguments: these alone.
+# shellcheck source=tests/e2e/e2e.bash
+. "$(dirname "$0")/e2e.bash"
+python=${LT_PYTHON:-python3}
+"$python" -c 'import peft, transformers, torch' 2>/dev/null || {
+    echo "skipped: $python has no peft, transformers and torch (set LT_PYTHON to one that has)"
+    exit 77
+}
+bert=$golden/tiny-bert limit=2e-5
+text 200 >"$tmp/text.tsv"
+cut -f 3 "$tmp/text.tsv" | cut -d ' ' -f 1-12 | head -n 16 >"$tmp/lines"
+
+base() { # base NAME: $tmp/NAME with a tokenizer of as many words as the smallest has rows, and the data set
+    mkdir -p "$tmp/$1"
+    cp "$golden/$1"/*.json "$golden/$1"/*model* "$tmp/$1"
+    head -n 90 "$bert/vocab.txt" >"$tmp/$1/vocab.txt"
+    cp "$bert/tokenizer_config.json" "$tmp/$1"
+    [ -f "$tmp/data.h5" ] || "$bin/ltune-prep" data --format tsv --text 3 --label 2 --label-rule sign --hash-split 70,20,10 -t "$tmp/$1" -o "$tmp/data.h5" \
+        "$tmp/text.tsv" >"$tmp/out" 2>&1 || { cat "$tmp/out"; exit 1; }
+}
+declare -a what=()
+note() { # note WHAT KIND BASE: the export in $tmp/export, to be judged when all are made
+    local n=${#what[@]}
+    what[n]="$3: $2, $1"
+    mv "$tmp/export" "$tmp/export.$n"
+    cp "$tmp/want" "$tmp/want.$n"
+    echo "$2 $tmp/export.$n $tmp/$3 $tmp/want.$n" >>"$tmp/jobs"
+}
+judge() { # all at once: starting Python is what takes time
+    local i=0 worst
+    "$python" "$source_dir/tests/e2e/export_peft.py" "$tmp/lines" <"$tmp/jobs" >"$tmp/judged" 2>"$tmp/err" || tail -n 4 "$tmp/err"
+    while read -r worst; do
+        printf '  %-9s %s\n' "$worst" "${what[i]}"
+        if [[ ${what[i]} == *control* ]]; then count "$([ "$(less "$worst" $limit)" = no ] && echo ok)" "${what[i]}: $worst"; else
+            count "$(less "$worst" $limit)" "${what[i]}: log-probabilities differ by '$worst', limit $limit"
+        fi
+        i=$((i + 1))
+    done <"$tmp/judged"
+    expect "exports that were judged" "$i" "${#what[@]}"
+}
+trial() { # trial BASE METHOD [SETTINGS of the run]: trained and judged as an adapter; lora also merged
+    config "$tmp/t.yaml" "$tmp/$1" "$tmp/run" $'\n'"  - {name: t, method: {$2}}"
+    rm -rf "$tmp/run" "$tmp/export"
+    must_run 1 train "$tmp/t.yaml" train.steps=20 train.lr=5e-3 "${@:3}"
+    must_run 1 predict "$tmp/t.yaml" --json "$tmp/lines" "${@:3}"
+    grep '^{' "$tmp/out" >"$tmp/want"
+    must_run 1 export "$tmp/t.yaml" -o "$tmp/export" "${@:3}"
+    note "$2 ${*:3}" peft "$1"
+    [[ $2 == *lora* ]] || return 0
+    rm -rf "$tmp/export"
+    must_run 1 export "$tmp/t.yaml" --format merged --dtype f32 -o "$tmp/export" "${@:3}"
+    note "the same" merged "$1"
+}
+all="q, k, v, o, up, down"
+decoders="tiny-llama tiny-mistral tiny-gqa tiny-qwen2 tiny-qwen3 tiny-gemma3 tiny-gpt2 tiny-gpt-neox tiny-bloom tiny-falcon-7b tiny-falcon-40b tiny-falcon-rw"
+encoders="tiny-bert tiny-roberta tiny-xlm-roberta tiny-distilbert tiny-deberta tiny-deberta-v2-conv"
+wanted() { [ $# -eq 1 ] || [[ " ${*:2} " == *" $1 "* ]]; }
+for model in $decoders; do
+    wanted "$model" "$@" || continue
+    base "$model"
+    gate=
+    case $model in tiny-gpt* | tiny-bloom | tiny-falcon*) ;; *) gate=", gate" ;; esac
+    trial "$model" "name: lora, rank: 3, targets: [$all$gate], head_bias: false"
+    trial "$model" "name: lora, rank: 3, targets: [v, o], scaling: rslora"
+done
+for model in $encoders; do
+    wanted "$model" "$@" || continue
+    base "$model"
+    trial "$model" "name: lora, rank: 3, targets: [$all]"
+done
+if wanted tiny-deberta-v2 "$@"; then
+    base tiny-deberta-v2
+    trial tiny-deberta-v2 "name: lora, rank: 3, targets: [v, o, up, down]"
+    run 1 export "$tmp/t.yaml" "trials.0.method.targets=[q, v]" -o "$tmp/export-shared"
+    expect "targets that relative positions share: exit code" $rc 12
+fi
+for model in tiny-llama tiny-gqa tiny-gpt2 tiny-bloom tiny-qwen3 tiny-falcon-7b; do
+    wanted "$model" "$@" || continue
+    trial "$model" "name: prompt, length: 4, head_bias: false"
+    trial "$model" "name: prefix, length: 4, head_bias: false"
+done
+if wanted tiny-llama "$@"; then trial tiny-llama "name: prefix, length: 4, mlp: 6"; fi
+if wanted tiny-bert "$@"; then
+    trial tiny-bert "name: prompt, length: 4" model.pool=first
+    trial tiny-bert "name: prompt, length: 4"
+    trial tiny-bert "name: prefix, length: 4"
+    # control: other values are seen
+    must_run 1 train "$tmp/t.yaml" run.dir="$tmp/other" train.steps=1 run.seed=5
+    must_run 1 export "$tmp/t.yaml" run.dir="$tmp/other" -o "$tmp/export"
+    note "control: other values" peft tiny-bert
+fi
+judge
+verdict
