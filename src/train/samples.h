@@ -21,7 +21,7 @@ typedef struct lt_samples {
     int32_t *word_label;  /* [word_offset[n]] a class or LT_IGNORED_LABEL */
     int32_t *word_token;  /* the word's first token in the sample, or LT_NO_TOKEN: it has none, or the cut took it */
     bool unlabelled;      /* no sample, no token has a label */
-    int64_t *longest;     /* [blocks of LT_PADDED_BLOCK samples in order] longest of each; set by lt_samples_measure, as is */
+    int64_t *longest;     /* [blocks of LT_PADDED_BLOCK samples in order] longest of each; lt_samples_measure sets it and pad */
     int32_t pad;          /* the token of padding rows, -1 = the tokenizer has none */
 } lt_samples;
 
@@ -49,8 +49,10 @@ void lt_samples_destroy(lt_samples *s);
  * We read the last text row for `last`, the same unless the text itself holds the pad token. */
 enum { LT_PADDED_BLOCK = 1000 };
 
+/* Local.  The token of padding rows, -1 = the tokenizer has none. */
+int32_t lt_samples_pad_token(const lt_tok *tok);
 /* Local.  Sets longest and pad.  Errors: NOMEM. */
-lt_status lt_samples_measure(lt_samples *s, const lt_tok *tok);
+lt_status lt_samples_measure(lt_samples *s, int32_t pad);
 /* Local.  Tokens that sample i has when its block is padded. */
 int64_t lt_samples_padded(const lt_samples *s, int64_t i);
 /* Local.  Rows of padding behind sample i that is padded to `to` tokens. */
