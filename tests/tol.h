@@ -48,6 +48,7 @@ static const lt_tol test_tolerances[] = {
     {"dropout_rows", LT_BF16, 3e-6},
     /* exp as in act, log in f64. */
     {"xent", LT_F32, 1e-12},
+    {"choice", LT_F32, 1e-12},
     /* Four products, a root and a division; the update is small beside p, so the moments are the sensitive outputs. */
     {"adamw", LT_F32, 1e-12},
 };

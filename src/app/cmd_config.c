@@ -6,7 +6,6 @@
 static lt_status run(const lt_app_args *a) {
     lt_config *cfg = NULL;
     LT_TRY(lt_app_load_config(a, &cfg));
-    lt_config_warn_unused(cfg);
     lt_status st = lt_config_dump(cfg, stdout, 1);
     lt_config_free(&cfg);
     return st;

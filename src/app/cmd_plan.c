@@ -59,7 +59,6 @@ static lt_status run(const lt_app_args *a) {
     lt_status st = lt_app_load_config(a, &cfg);
     if (st == LT_OK) st = parse_ranks(a, cfg->parallel.tp, &ranks);
     st = lt_agree(a->world, st);
-    if (st == LT_OK && lt_comm_rank(a->world) == 0) lt_config_warn_unused(cfg);
     if (st == LT_OK) st = lt_run_create(cfg, a->world, LT_RUN_PLAN, ranks, &r);
     if (st == LT_OK) print_plan(a, r);
     lt_run_destroy(&r);

@@ -45,7 +45,10 @@ lt_status lt_app_load_config(const lt_app_args *a, lt_config **cfg) {
     LT_CHECK(c->n_words == 1, LT_ERR_ARG,
              "%s needs exactly one run file, found %d words: \"%s\" is neither an option (--name) nor a setting (key=value)", a->program,
              c->n_words, c->word[1]);
-    return lt_config_load(c->word[0], c->n_settings, c->setting, cfg);
+    LT_TRY(lt_config_load(c->word[0], c->n_settings, c->setting, cfg));
+    lt_status st = lt_config_check_used(*cfg);
+    if (st != LT_OK) lt_config_free(cfg);
+    return st;
 }
 
 lt_status lt_app_agree_config(const lt_app_args *a, lt_status st, const lt_config *cfg) {

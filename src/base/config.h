@@ -24,6 +24,7 @@ enum { LT_SCHED_CONSTANT, LT_SCHED_LINEAR, LT_SCHED_COSINE };
 enum { LT_INIT_AUTO, LT_INIT_RANDOM, LT_INIT_ZERO, LT_INIT_VOCAB, LT_INIT_TEXT };
 enum { LT_POOLING_AUTO, LT_POOLING_SOFTMAX, LT_POOLING_SCORES, LT_POOLING_NONE };
 enum { LT_COMPAT_CLEAN, LT_COMPAT_AUTHORS };
+enum { LT_OBJECTIVE_PAIRS, LT_OBJECTIVE_ALL };
 enum { LT_SCALING_STANDARD, LT_SCALING_RSLORA };
 enum { LT_HEAD_BIAS, LT_HEAD_NO_BIAS };
 
@@ -58,7 +59,7 @@ typedef struct lt_generate_cfg {
 } lt_generate_cfg;
 
 typedef struct lt_train_cfg {
-    int epochs, batch; /* batch = sequences a step and trial, over all ranks */
+    int epochs, batch; /* batch = sentences a step and trial, over all ranks */
     int64_t steps;     /* > 0: wins over epochs */
     double lr, warmup, weight_decay, beta1, beta2, eps, clip, checkpoint_minutes;
     int schedule; /* LT_SCHED_* */
@@ -67,12 +68,12 @@ typedef struct lt_train_cfg {
 } lt_train_cfg;
 
 typedef struct lt_method_cfg {
-    int name, init, pooling, compat; /* lt_method, LT_INIT_*, LT_POOLING_*, LT_COMPAT_* */
+    int name, init, pooling, compat, objective; /* lt_method, LT_INIT_*, LT_POOLING_*, LT_COMPAT_*, LT_OBJECTIVE_* */
     int length, mlp;
     int rank, targets, scaling;          /* lora: R, bits 1 << lt_target, LT_SCALING_* */
     double alpha, dropout, head_dropout; /* shares of what is left out */
     int head_bias;                       /* LT_HEAD_BIAS or LT_HEAD_NO_BIAS */
-    char *text; /* of init: text; NULL = none */
+    char *text;                          /* of init: text; NULL = none */
     int n_labels;
     char **label_name, **label_word; /* [n_labels] words that replace the data set's */
     const char **label_source;       /* [n_labels] where they were given; borrowed from the configuration */
@@ -116,8 +117,10 @@ lt_status lt_config_settings(const lt_config *cfg, char **text);
 /* Local.  SHA-256 over the keys that decide results: all of train, method, model and data but paths, the evaluation split, checkpointing (how often, how
  * many) and parallel.*: those may change between starts of a run.  Errors: NOMEM. */
 lt_status lt_config_fingerprint(const lt_config *cfg, char hex[LT_SHA_HEX_BYTES]);
-/* Local.  Warns of every key that a trial sets for itself and its method does not read. */
-void lt_config_warn_unused(const lt_config *cfg);
+/* Local.  CONFIG if a key of method.* changes nothing: one that a trial (or a sweep) sets and that trial's method does not read, or one of the run that no
+ * trial's method reads.  Words for labels belong to the data set: the run may have them whatever its methods.  Apart from loading, because what older runs
+ * wrote down is still read. */
+lt_status lt_config_check_used(const lt_config *cfg);
 /* Local.  Every key with type, range, default and meaning, and an example. */
 void lt_config_help(FILE *out);
 

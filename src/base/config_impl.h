@@ -3,7 +3,16 @@
 
 #include "base/config.h"
 
-typedef enum lt_key_type { LT_KEY_INT, LT_KEY_I64, LT_KEY_NUM, LT_KEY_STR, LT_KEY_WORD, LT_KEY_WORDS, LT_KEY_RESUME, LT_KEY_LAYERS } lt_key_type;
+typedef enum lt_key_type {
+    LT_KEY_INT,
+    LT_KEY_I64,
+    LT_KEY_NUM,
+    LT_KEY_STR,
+    LT_KEY_WORD,
+    LT_KEY_WORDS,
+    LT_KEY_RESUME,
+    LT_KEY_LAYERS
+} lt_key_type;
 typedef enum lt_key_section {
     LT_SEC_RUN,
     LT_SEC_MODEL,

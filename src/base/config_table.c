@@ -4,6 +4,7 @@
 #include "base/cli.h"
 #include "base/mem.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ const lt_key lt_config_impl_keys[] = {
     WORD("model.pool", MODEL(pool), "auto|first|cls|last|mean|max", "auto", true,
          "rows that the head reads; auto: cls for encoders, last for decoders; first: the first row, a prompt row if there is one"),
     {"model.bidirectional", LT_SEC_MODEL, LT_KEY_LAYERS, offsetof(lt_model_cfg, bidirectional), 0, 0, "auto|all|none|[layers]", "auto",
-     true, "layers that see both ways; auto: as the architecture"},
+     true, "layers that see both ways, e.g. [0, 12-17]; auto: as the architecture; an added prefix is seen by all in any case"},
     STR("data.path", DATA(path), NULL, false, "data set made by ltune-prep data (required)"),
     STR("data.train", DATA(train), "train", true, "split to train on"),
     STR("data.eval", DATA(eval), "dev", false, "split to evaluate and to choose the best on"),
@@ -54,7 +55,8 @@ const lt_key lt_config_impl_keys[] = {
     INT("generate.batch", GENERATE(batch), 1, 1 << 16, "16", false, "texts written at once; each takes room for its keys and values"),
     INT("train.epochs", TRAIN(epochs), 1, 1e6, "3", true, "passes over the training split"),
     I64("train.steps", TRAIN(steps), 0, 9e15, "0", true, "optimizer steps; 0 = by epochs"),
-    INT("train.batch", TRAIN(batch), 1, 1 << 20, "32", true, "sequences an optimizer step and trial, over all ranks"),
+    INT("train.batch", TRAIN(batch), 1, 1 << 20, "32", true,
+        "sentences an optimizer step and trial, over all ranks; objective: all reads each once a label"),
     NUM("train.lr", TRAIN(lr), 0, 1e3, "5e-3", true, "peak learning rate"),
     WORD("train.schedule", TRAIN(schedule), "constant|linear|cosine", "linear", true, "learning rate after warm-up"),
     NUM("train.warmup", TRAIN(warmup), 0, 1, "0.06", true, "share of the steps with rising learning rate"),
@@ -77,6 +79,8 @@ const lt_key lt_config_impl_keys[] = {
     INT("method.mlp", METHOD(mlp), 0, 1 << 20, "0", true, "prefix: hidden width of the reparametrisation; 0 = direct"),
     WORD("method.pooling", METHOD(pooling), "auto|softmax|scores|none", "auto", true,
          "lt_prefix: how label states become prefixes; auto: none"),
+    WORD("method.objective", METHOD(objective), "pairs|all", "pairs", true,
+         "L-Tuning's loss. pairs: true or wrong, of one label a sentence; all: softmax over the scores of all labels, each read"),
     WORD("method.compat", METHOD(compat), "clean|authors", "clean", true, "clean, or as the authors' code does where that differs"),
     INT("method.rank", METHOD(rank), 1, 4096, "12", true, "lora: R, rows of A and columns of B"),
     NUM("method.alpha", METHOD(alpha), 1e-6, 1e6, "32", true, "lora: factor of the update, see scaling"),
@@ -178,23 +182,42 @@ static lt_status set_words(const lt_key *k, const lt_config_entry *v, int *field
     return LT_OK;
 }
 
+enum { MAX_LAYERS = 4096 };
+
+/* "5" or "12-17" as first and last layer; false if it is neither. */
+static bool read_layers(const char *text, int *first, int *last) {
+    int end = 0;
+    if (!isdigit((unsigned char)*text) || sscanf(text, "%4d%n", first, &end) != 1) return false;
+    *last = *first;
+    text += end;
+    if (*text == '-') {
+        if (!isdigit((unsigned char)text[1]) || sscanf(text, "-%4d%n", last, &end) != 1) return false;
+        text += end;
+    }
+    return !*text && *first <= *last && *last < MAX_LAYERS;
+}
+
+/* The list in rising order, every layer once: however it was written, it is printed alike. */
 static lt_status set_layers(const lt_key *k, const lt_config_entry *v, lt_model_cfg *m) {
+    bool in[MAX_LAYERS] = {false};
+    int first, last, n = 0;
     free(m->bidirectional_layers);
     m->bidirectional_layers = NULL;
     m->n_bidirectional_layers = 0;
     if (!v->list) {
         m->bidirectional = word_index("auto|all|none", v->item[0]);
-        return m->bidirectional >= 0 ? LT_OK : bad(k, v, "auto, all, none or a list of layers");
+        return m->bidirectional >= 0 ? LT_OK : bad(k, v, "auto, all, none or a list of layers such as [0, 12-17]");
     }
-    LT_TRY(lt_calloc(&m->bidirectional_layers, v->n_items, sizeof *m->bidirectional_layers, "layers"));
     for (int i = 0; i < v->n_items; i++) {
-        char *end;
-        long layer = strtol(v->item[i], &end, 10);
-        if (end == v->item[i] || *end || layer < 0 || layer > 4095)
-            return LT_FAIL(LT_ERR_CONFIG, "%s: %s: \"%s\" is not a layer number", v->source, k->path, v->item[i]);
-        m->bidirectional_layers[i] = (int)layer;
+        if (!read_layers(v->item[i], &first, &last))
+            return LT_FAIL(LT_ERR_CONFIG, "%s: %s: \"%s\" is neither a layer number nor a range of layers such as 12-17", v->source,
+                           k->path, v->item[i]);
+        for (int l = first; l <= last; l++) in[l] = true;
     }
-    m->n_bidirectional_layers = v->n_items;
+    for (int l = 0; l < MAX_LAYERS; l++) n += in[l];
+    LT_TRY(lt_calloc(&m->bidirectional_layers, n, sizeof *m->bidirectional_layers, "layers"));
+    for (int l = 0; l < MAX_LAYERS; l++)
+        if (in[l]) m->bidirectional_layers[m->n_bidirectional_layers++] = l;
     m->bidirectional = LT_BIDIRECTIONAL_LIST;
     return LT_OK;
 }
@@ -285,6 +308,19 @@ static void print_double(double x, FILE *out) {
     fputs(s, out);
 }
 
+/* [0, 2, 12-17]: three and more in a row as a range. */
+static void print_layers(const lt_model_cfg *m, FILE *out) {
+    const int *layer = m->bidirectional_layers;
+    fputc('[', out);
+    for (int i = 0, end; i < m->n_bidirectional_layers; i = end) {
+        for (end = i + 1; end < m->n_bidirectional_layers && layer[end] == layer[end - 1] + 1;) end++;
+        if (end - i < 3) end = i + 1;
+        fprintf(out, "%s%d", i ? ", " : "", layer[i]);
+        if (end - i > 1) fprintf(out, "-%d", layer[end - 1]);
+    }
+    fputc(']', out);
+}
+
 void lt_config_impl_print(const lt_key *k, const lt_config *cfg, const lt_trial_cfg *trial, FILE *out) {
     const void *field = lt_config_impl_field(k, (lt_config *)cfg, (lt_trial_cfg *)trial);
     switch (k->type) {
@@ -309,9 +345,7 @@ void lt_config_impl_print(const lt_key *k, const lt_config *cfg, const lt_trial_
             fputs(words[cfg->model.bidirectional], out);
             break;
         }
-        fputc('[', out);
-        for (int i = 0; i < cfg->model.n_bidirectional_layers; i++) fprintf(out, "%s%d", i ? ", " : "", cfg->model.bidirectional_layers[i]);
-        fputc(']', out);
+        print_layers(&cfg->model, out);
         break;
     case LT_KEY_WORD: {
         const char *at = k->words;
@@ -333,7 +367,8 @@ void lt_config_impl_print(const lt_key *k, const lt_config *cfg, const lt_trial_
 }
 
 void lt_config_help(FILE *out) {
-    static const char *const type[] = {"whole number", "whole number", "number", "text", "word", "list of words", "word or path", "word or list"};
+    static const char *const type[] = {"whole number", "whole number",  "number",       "text",
+                                       "word",         "list of words", "word or path", "word or list"};
     fprintf(out, "A run is a YAML file; key=value on the command line overrides a key. Keys, with type, range and default:\n");
     for (int i = 0; i < lt_config_impl_n_keys; i++) {
         const lt_key *k = &lt_config_impl_keys[i];

@@ -1,7 +1,5 @@
-/* A configuration back to text: as YAML with the source of every value, as settings that decide results, and what it warns of. */
+/* A configuration back to text: as YAML with the source of every value, and as settings that decide results; and the keys that nobody reads. */
 #include "base/config_impl.h"
-
-#include "base/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +12,25 @@ static const char *source_of(const lt_config *cfg, const char *path) {
 
 static void print_source(const char *source, bool wanted, FILE *out) { fprintf(out, wanted && source ? "  # %s\n" : "\n", source); }
 
-static void print_labels(const lt_method_cfg *m, const char *indent, bool with_source, FILE *out) {
-    if (m->n_labels == 0) return;
+/* Whether words for a label were given here, not taken over from the run (NULL: there is none to take them from). */
+static bool is_own_label(const lt_method_cfg *m, int label, const lt_method_cfg *run) {
+    for (int i = 0; run && i < run->n_labels; i++)
+        if (run->label_source[i] == m->label_source[label]) return false;
+    return true;
+}
+
+/* The first of a method's own labels, -1 = none. */
+static int first_own_label(const lt_method_cfg *m, const lt_method_cfg *run) {
+    for (int i = 0; i < m->n_labels; i++)
+        if (is_own_label(m, i, run)) return i;
+    return -1;
+}
+
+static void print_labels(const lt_method_cfg *m, const lt_method_cfg *run, const char *indent, bool with_source, FILE *out) {
+    if (first_own_label(m, run) < 0) return;
     fprintf(out, "%slabels:\n", indent);
     for (int i = 0; i < m->n_labels; i++) {
+        if (!is_own_label(m, i, run)) continue;
         fprintf(out, "%s  ", indent);
         lt_config_impl_print_text(m->label_name[i], out);
         fputs(": ", out);
@@ -54,7 +67,7 @@ static void print_trial(const lt_config *cfg, const lt_trial_cfg *t, bool with_s
     fprintf(out, "    seed: %lld", (long long)t->seed);
     print_source(seed ? seed : "run.seed", with_source, out);
     for (int s = LT_SEC_TRAIN; s <= LT_SEC_METHOD; s++) {
-        bool labels = s == LT_SEC_METHOD && t->method.n_labels > 0, any = false;
+        bool labels = s == LT_SEC_METHOD && first_own_label(&t->method, &cfg->method) >= 0, any = false;
         for (int i = 0; i < lt_config_impl_n_keys; i++) {
             const lt_key *k = &lt_config_impl_keys[i];
             if ((int)k->section != s || (!differs(k, cfg, t) && !(with_source && source_in_trial(t, k)))) continue;
@@ -65,8 +78,17 @@ static void print_trial(const lt_config *cfg, const lt_trial_cfg *t, bool with_s
             print_source(source_in_trial(t, k), with_source, out);
         }
         if (labels && !any) fprintf(out, "    %s:\n", section[s]);
-        if (labels) print_labels(&t->method, "      ", with_source, out);
+        if (labels) print_labels(&t->method, &cfg->method, "      ", with_source, out);
     }
+}
+
+static bool is_method_key(const lt_key *k) { return k->section == LT_SEC_METHOD; }
+static const char *leaf_of(const lt_key *k) { return strchr(k->path, '.') + 1; }
+
+static bool some_trial_reads(const lt_config *cfg, const lt_key *k) {
+    for (int t = 0; t < cfg->n_trials; t++)
+        if (lt_method_reads((lt_method)cfg->trial[t].method.name, leaf_of(k))) return true;
+    return false;
 }
 
 lt_status lt_config_dump(const lt_config *cfg, FILE *out, bool with_source) {
@@ -78,11 +100,12 @@ lt_status lt_config_dump(const lt_config *cfg, FILE *out, bool with_source) {
             fprintf(out, "  # %s: (required, not given)\n", dot + 1);
             continue;
         }
-        fprintf(out, "  %s: ", dot + 1);
+        bool unread = is_method_key(k) && !some_trial_reads(cfg, k); /* given all the same, it would be refused */
+        fprintf(out, "  %s%s: ", unread ? "# " : "", dot + 1);
         lt_config_impl_print(k, cfg, NULL, out);
-        print_source(source, with_source, out);
+        print_source(unread ? "no trial reads it" : source, with_source, out);
     }
-    print_labels(&cfg->method, "  ", with_source, out);
+    print_labels(&cfg->method, NULL, "  ", with_source, out);
     fprintf(out, "trials:\n");
     for (int t = 0; t < cfg->n_trials; t++) print_trial(cfg, &cfg->trial[t], with_source, out);
     LT_CHECK(!ferror(out), LT_ERR_IO, "cannot write the configuration");
@@ -113,7 +136,7 @@ lt_status lt_config_settings(const lt_config *cfg, char **text) {
             lt_config_impl_print(k, cfg, t >= 0 ? &cfg->trial[t] : NULL, f);
             fputc('\n', f);
         }
-        if (t >= 0) print_labels(&cfg->trial[t].method, "", false, f);
+        if (t >= 0) print_labels(&cfg->trial[t].method, NULL, "", false, f);
     }
     LT_CHECK(fclose(f) == 0, LT_ERR_NOMEM, "no memory for the configuration as text");
     return LT_OK;
@@ -127,15 +150,52 @@ lt_status lt_config_fingerprint(const lt_config *cfg, char hex[LT_SHA_HEX_BYTES]
     return st;
 }
 
-void lt_config_warn_unused(const lt_config *cfg) {
+/* ---- keys that nobody reads ---- */
+
+/* "; METHOD reads name, length, ..." behind what is in text. */
+static void say_reads(lt_method method, char *text, size_t bytes) {
+    const char *keys = lt_methods[method].keys;
+    size_t at = strlen(text);
+    at += (size_t)snprintf(text + at, bytes - at, "; %s reads name", lt_methods[method].name);
+    for (const char *word = keys; at < bytes && *(word += strspn(word, " ")); word += strcspn(word, " "))
+        at += (size_t)snprintf(text + at, bytes - at, ", %.*s", (int)strcspn(word, " "), word);
+}
+
+/* A key of the run's own method section, a default of the trials. */
+static lt_status unread_default(const lt_config *cfg, const lt_key *k) {
+    char reads[512] = "";
+    bool said[LT_METHOD_COUNT] = {false};
+    for (int t = 0; t < cfg->n_trials; t++) {
+        lt_method method = (lt_method)cfg->trial[t].method.name;
+        if (!said[method]) say_reads(method, reads, sizeof reads);
+        said[method] = true;
+    }
+    return LT_FAIL(LT_ERR_CONFIG, "%s: no trial reads %s%s", source_of(cfg, k->path), k->path, reads);
+}
+
+static lt_status unread_in_trial(const lt_trial_cfg *t, const char *path, const char *source) {
+    char reads[512] = "";
+    say_reads((lt_method)t->method.name, reads, sizeof reads);
+    return LT_FAIL(LT_ERR_CONFIG, "%s: trial %s sets %s, which %s does not read%s", source, t->name, path, lt_methods[t->method.name].name,
+                   reads);
+}
+
+lt_status lt_config_check_used(const lt_config *cfg) {
+    for (int i = 0; i < lt_config_impl_n_keys; i++) {
+        const lt_key *k = &lt_config_impl_keys[i];
+        if (!is_method_key(k)) continue;
+        for (int t = 0; t < cfg->n_trials; t++) {
+            const lt_trial_cfg *trial = &cfg->trial[t];
+            if (source_in_trial(trial, k) && !lt_method_reads((lt_method)trial->method.name, leaf_of(k)))
+                return unread_in_trial(trial, k->path, source_in_trial(trial, k));
+        }
+        if (strcmp(source_of(cfg, k->path), "default") != 0 && !some_trial_reads(cfg, k)) return unread_default(cfg, k);
+    }
     for (int t = 0; t < cfg->n_trials; t++) {
         const lt_trial_cfg *trial = &cfg->trial[t];
-        lt_method method = (lt_method)trial->method.name;
-        for (int i = 0; i < lt_config_impl_n_keys; i++) {
-            const lt_key *k = &lt_config_impl_keys[i];
-            if (k->section != LT_SEC_METHOD || !source_in_trial(trial, k) || lt_method_reads(method, strchr(k->path, '.') + 1)) continue;
-            lt_warn("%s: trial %s sets %s, which %s does not read", source_in_trial(trial, k), trial->name, k->path,
-                    lt_methods[method].name);
-        }
+        int own = first_own_label(&trial->method, &cfg->method);
+        if (own >= 0 && !lt_method_reads((lt_method)trial->method.name, "labels"))
+            return unread_in_trial(trial, "method.labels", trial->method.label_source[own]);
     }
+    return LT_OK;
 }

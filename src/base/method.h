@@ -34,9 +34,9 @@ typedef enum lt_target {
       "P trainable keys and values in every layer (Li and Liang 2021). 2*m*P*Hkv*D + K(C+1)\n"                                             \
       "init: vocab (default: real keys and values of random words), text, random, zero; mlp: hidden width of a\n"                          \
       "reparametrisation, rows = W2 tanh(W1 e + b1) + b2\n")                                                                               \
-    X(LT_PROMPT, "lt_prompt", true, " compat " LT_HEAD_KEYS,                                                                               \
+    X(LT_PROMPT, "lt_prompt", true, " objective compat labels " LT_HEAD_KEYS,                                                              \
       "L-Tuning (arXiv 2402.01643): rows e(y) = h_y W before the embeddings, one W [C, C] for all labels. C*C + 2(C+1)\n")                 \
-    X(LT_PREFIX, "lt_prefix", true, " pooling compat " LT_HEAD_KEYS,                                                                       \
+    X(LT_PREFIX, "lt_prefix", true, " pooling objective compat labels " LT_HEAD_KEYS,                                                      \
       "L-Tuning: keys and values of every layer made from h_y.\n"                                                                          \
       "pooling none: one map C -> 2*m*Hkv*D for each label token (default); softmax: a = softmax(h_y w), maps P -> m*P*Hkv*D\n"            \
       "without biases (the paper); scores: raw scores and biases (the authors' decoder code)\n")                                           \

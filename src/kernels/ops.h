@@ -309,6 +309,17 @@ struct lt_xent_args {
     float *dlogits;       /* NULL or [rows, K] stride ld: weight * (softmax - onehot) */
 };
 
+/* Candidates scored against each other.  Rows come in groups of n, one a candidate; the score of a row is its second logit less its first, the loss of a
+ * group that of the softmax over its n scores. */
+struct lt_choice_args {
+    int64_t groups, n, ld; /* logits [groups * n, 2] with stride ld */
+    const float *logits;
+    const int32_t *label; /* [groups * n] of a group's first row: the true candidate's place, -100 = ignored: loss 0, gradient 0 */
+    const float *weight;  /* [groups * n] of a group's first row: factor of its gradient; or NULL = 1 */
+    float *loss;          /* [groups * n] of a group's first row: -log p(label), unweighted; 0 in its others */
+    float *dlogits;       /* NULL or [groups * n, 2] stride ld: -g and g, with g = weight * (softmax - onehot) */
+};
+
 /* ---- f32 matrix product and optimizer, for trainable state ---- */
 struct lt_gemm_args { /* C [M, N] = alpha op(A) op(B) + beta C, row-major, f32 */
     int ta, tb;       /* 1: A is [K, M], B is [N, K] */
@@ -435,6 +446,7 @@ struct lt_ops {
     lt_status (*segment_bwd)(const lt_ctx *c, const struct lt_segment_args *a);
     lt_status (*dropout_rows)(const lt_ctx *c, const struct lt_dropout_args *a);
     lt_status (*xent)(const lt_ctx *c, const struct lt_xent_args *a);
+    lt_status (*choice)(const lt_ctx *c, const struct lt_choice_args *a);
     lt_status (*gemm)(const lt_ctx *c, const struct lt_gemm_args *a);
     lt_status (*loss_sums)(const lt_ctx *c, const struct lt_loss_args *a);
     lt_status (*convert)(const lt_ctx *c, const struct lt_convert_args *a);

@@ -30,11 +30,14 @@ lt_status lt_batch_add(lt_batch *b, const lt_tuner *t, const lt_samples *s, lt_i
     return LT_OK;
 }
 
-/* Falling length; equal lengths in list order, so that every rank sorts alike. */
+/* Rows of an item and of the rivals behind it, which are as long. */
+static int64_t rows_of_group(const lt_item *it) { return (1 + (int64_t)it->rivals) * it->rows; }
+
+/* Falling length of the first of a group; equal lengths in list order, so that every rank sorts alike. */
 static int longer_first(const void *x, const void *y, void *items) {
     const lt_item *item = items;
-    int64_t i = *(const int64_t *)x, j = *(const int64_t *)y;
-    if (item[i].rows != item[j].rows) return item[i].rows > item[j].rows ? -1 : 1;
+    int64_t i = *(const int64_t *)x, j = *(const int64_t *)y, a = rows_of_group(&item[i]), b = rows_of_group(&item[j]);
+    if (a != b) return a > b ? -1 : 1;
     return i < j ? -1 : 1;
 }
 
@@ -46,10 +49,11 @@ static int dealt_to(int64_t i, int dp_size) {
 
 void lt_batch_deal(lt_batch *b, int dp_rank, int dp_size) {
     if (dp_size == 1) return;
-    int64_t *keep = b->order + b->max_items, kept = 0;
-    for (int64_t i = 0; i < b->n; i++) b->order[i] = i;
-    qsort_r(b->order, (size_t)b->n, sizeof *b->order, longer_first, b->item);
-    for (int64_t i = 0; i < b->n; i++) keep[b->order[i]] = dealt_to(i, dp_size) == dp_rank;
+    int64_t *keep = b->order + b->max_items, kept = 0, groups = 0;
+    for (int64_t i = 0; i < b->n; i += 1 + b->item[i].rivals) b->order[groups++] = i;
+    qsort_r(b->order, (size_t)groups, sizeof *b->order, longer_first, b->item);
+    for (int64_t g = 0; g < groups; g++)
+        for (int64_t k = 0; k <= b->item[b->order[g]].rivals; k++) keep[b->order[g] + k] = dealt_to(g, dp_size) == dp_rank;
     b->rows = 0;
     for (int64_t i = 0; i < b->n; i++)
         if (keep[i]) {
@@ -67,6 +71,14 @@ void lt_batch_plan(lt_batch *b, int64_t n_even, int64_t budget) {
     b->n_even = n_even;
     b->budget = budget;
     b->pack_rows = packs ? (rows + packs - 1) / packs : 0;
+}
+
+/* Is item i the first of its rivals, or one without? */
+static bool opens_group(const lt_batch *b, int64_t i) { return i == 0 || b->item[i - 1].rivals == 0; }
+
+/* Is there room for item i and its rivals? */
+static bool fits(const lt_batch *b, const lt_pack *pack, int64_t i) {
+    return pack->n_seq + b->item[i].rivals < pack->max_seq && pack->n_tok + rows_of_group(&b->item[i]) <= pack->max_tok;
 }
 
 /* May item i ride in the same pack as the one before it? */
@@ -98,7 +110,10 @@ lt_status lt_batch_next(lt_batch *b, const lt_samples *s, lt_tuner *const *tuner
     lt_pack_clear(pack);
     *first = b->next;
     int64_t most = b->next < b->n_even ? b->pack_rows : b->budget;
-    for (; b->next < b->n && pack->n_tok < most; b->next++) {
+    for (; b->next < b->n; b->next++) {
+        if (opens_group(b, b->next)) { /* what a pack begins with it has room for */
+            if (pack->n_tok >= most || !fits(b, pack, b->next) || (b->next > *first && !rides_along(b, tuner, b->next))) break;
+        }
         const lt_item *it = &b->item[b->next];
         lt_tuner_input in = lt_tuner_input_of(tuner[it->trial], it->candidate);
         lt_pack_seq seq = {.tokens = s->tokens + s->offset[it->sample],
@@ -112,11 +127,11 @@ lt_status lt_batch_next(lt_batch *b, const lt_samples *s, lt_tuner *const *tuner
                            .prefix_len = in.prefix_len,
                            .trial = it->trial,
                            .key = it->key};
-        if (!lt_pack_fits(pack, &seq) || (b->next > *first && !rides_along(b, tuner, b->next))) break;
         LT_TRY(lt_pack_add(pack, &seq));
     }
     *count = b->next - *first;
-    LT_CHECK(*count > 0 || b->next == b->n, LT_ERR_SHAPE, "a sequence of %d rows does not fit parallel.tokens = %lld",
-             b->item[b->next].rows, (long long)pack->max_tok);
+    LT_CHECK(*count > 0 || b->next == b->n, LT_ERR_SHAPE,
+             "a sequence of %d rows, or it and its %d rivals, does not fit a pack of %lld rows: raise parallel.tokens",
+             b->item[b->next].rows, b->item[b->next].rivals, (long long)pack->max_tok);
     return LT_OK;
 }

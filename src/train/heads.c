@@ -29,6 +29,7 @@ lt_status lt_run_impl_heads_init(lt_heads *h, const lt_ctx *ctx, lt_tuner *const
     LT_TRY(lt_calloc(&h->segment, max_segments, sizeof *h->segment, "the heads"));
     LT_TRY(lt_calloc(&h->place, max_segments, sizeof *h->place, "the heads"));
     LT_TRY(lt_calloc(&h->by_seq, h->max_seqs ? max_segments : 0, sizeof *h->by_seq, "the heads"));
+    LT_TRY(lt_calloc(&h->trial, max_segments, sizeof *h->trial, "the heads"));
     lt_arena_measure(&h->arena, "the heads");
     carve(h);
     LT_TRY(lt_ctx_arena_init(ctx, &h->arena, "the heads", h->arena.used));
@@ -42,6 +43,7 @@ void lt_run_impl_heads_fini(lt_heads *h) {
     free(h->segment);
     free(h->place);
     free(h->by_seq);
+    free(h->trial);
     *h = (lt_heads){0};
 }
 
@@ -62,6 +64,7 @@ lt_status lt_run_impl_heads_logits(lt_heads *h, const float *rows, const lt_head
     for (int64_t i = 0; i < n_runs; i++) {
         lt_param *w = lt_tuner_head_weight(h->tuner[run[i].trial]), *b = lt_tuner_head_bias(h->tuner[run[i].trial]);
         LT_ASSERT(run[i].row1 <= h->max_rows);
+        h->trial[i] = run[i].trial;
         h->place[i] = run[i].trial * LT_TAIL_PER_TRIAL;
         h->segment[i] = (lt_segment){.row0 = run[i].row0,
                                      .row1 = run[i].row1,
@@ -95,6 +98,32 @@ lt_status lt_run_impl_heads_pool(lt_heads *h, const lt_readout_rows *out, const 
     a.x = h->logits;
     a.out = h->pooled;
     return h->ctx->ops->pool_fwd(h->ctx, &a);
+}
+
+/* Losses of one segment's rows and the gradients of their logits: each row for itself, or all candidates of a sentence against each other. */
+static lt_status losses(lt_heads *h, int64_t segment, const int32_t *target, const float *weight) {
+    const lt_ctx *c = h->ctx;
+    const lt_segment *s = h->n_pooled ? &h->by_seq[segment] : &h->segment[segment];
+    float *logits = h->n_pooled ? h->pooled : h->logits, *d_logits = h->n_pooled ? h->d_pooled : h->d_logits;
+    int64_t n = lt_tuner_candidates(h->tuner[h->trial[segment]]), row0 = s->row0, rows = s->row1 - s->row0;
+    LT_ASSERT(rows % n == 0);
+    if (n > 1)
+        return c->ops->choice(c, &(struct lt_choice_args){.groups = rows / n,
+                                                          .n = n,
+                                                          .ld = h->ld,
+                                                          .logits = logits + row0 * h->ld,
+                                                          .label = target + row0,
+                                                          .weight = weight + row0,
+                                                          .loss = h->loss + row0,
+                                                          .dlogits = d_logits + row0 * h->ld});
+    return c->ops->xent(c, &(struct lt_xent_args){.rows = rows,
+                                                  .K = s->N,
+                                                  .ld = h->ld,
+                                                  .logits = logits + row0 * h->ld,
+                                                  .label = target + row0,
+                                                  .weight = weight + row0,
+                                                  .loss = h->loss + row0,
+                                                  .dlogits = d_logits + row0 * h->ld});
 }
 
 /* True if some trial here leaves something out. */
@@ -135,16 +164,7 @@ lt_status lt_run_impl_heads_drop_back(lt_heads *h, const lt_readout_rows *out, c
 lt_status lt_run_impl_heads_learn(lt_heads *h, const float *rows, const int32_t *target, const float *weight, float *tail, float *d_rows) {
     const lt_ctx *c = h->ctx;
     const lt_segment *segment = h->n_pooled ? h->by_seq : h->segment;
-    float *logits = h->n_pooled ? h->pooled : h->logits, *d_logits = h->n_pooled ? h->d_pooled : h->d_logits;
-    for (const lt_segment *s = segment; s < segment + h->n_segments; s++)
-        LT_TRY(c->ops->xent(c, &(struct lt_xent_args){.rows = s->row1 - s->row0,
-                                                      .K = s->N,
-                                                      .ld = h->ld,
-                                                      .logits = logits + s->row0 * h->ld,
-                                                      .label = target + s->row0,
-                                                      .weight = weight + s->row0,
-                                                      .loss = h->loss + s->row0,
-                                                      .dlogits = d_logits + s->row0 * h->ld}));
+    for (int64_t i = 0; i < h->n_segments; i++) LT_TRY(losses(h, i, target, weight));
     LT_TRY(c->ops->loss_sums(
         c, &(struct lt_loss_args){.loss = h->loss, .seg = segment, .place = h->place, .n_seg = h->n_segments, .out = tail}));
     if (h->n_pooled) {

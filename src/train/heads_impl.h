@@ -12,8 +12,8 @@ typedef struct lt_heads {
     lt_arena arena;                          /* device */
     float *logits, *d_logits, *loss, *d_out; /* [max_rows, ld] x 2, [max_rows], [max_rows, C] */
     lt_segment *segment;                     /* [n_segments at most] */
-    int32_t *place;
-    float *dropped; /* [max_rows, C] rows as the heads read them, where a trial has head_dropout; else NULL */
+    int32_t *trial, *place;                  /* of each segment: whose it is, and where its losses go */
+    float *dropped;                          /* [max_rows, C] rows as the heads read them, where a trial has head_dropout; else NULL */
     int64_t max_segments, n_segments;
     /* where a trial pools logits (lt_tuner.pools_logits) */
     int64_t max_seqs, n_pooled; /* sequences whose logits are pooled at the moment, or 0: none are */

@@ -22,7 +22,8 @@ static lt_status open_model(lt_run *r) {
         for (int i = 0; st == LT_OK && i < c->model.n_bidirectional_layers; i++) {
             int l = c->model.bidirectional_layers[i];
             if (l < 0 || l >= arch.m)
-                st = LT_FAIL(LT_ERR_CONFIG, "model.bidirectional: layer %d is not one of this model's layers 0 to %d", l, arch.m - 1);
+                st = LT_FAIL(LT_ERR_CONFIG, "model.bidirectional: there is no layer %d: this model has %d layers, 0 to %d", l, arch.m,
+                             arch.m - 1);
             else
                 both[l] = 1;
         }

@@ -25,14 +25,26 @@ static double rows_of_step(const lt_run *r) {
     for (int64_t i = 0; i < s->n; i++) padded += (double)lt_samples_padded(s, i) / (double)s->n;
     for (int i = 0; i < r->n_trials; i++) {
         lt_tuner_input in = lt_tuner_input_of(r->tuner[i], 0);
-        rows += r->trial[i].cfg->train.batch * ((lt_tuner_pads(r->tuner[i]) ? padded : text) + (double)in.prompt_rows);
+        double one = lt_tuner_pads(r->tuner[i]) ? padded : text;
+        rows += r->trial[i].cfg->train.batch * lt_tuner_candidates(r->tuner[i]) * (one + (double)in.prompt_rows);
     }
     return rows;
 }
 
-/* Rows of a pack: what a rank's share of a step takes, with a quarter to spare, up to parallel.tokens; memory that no step fills is not planned. */
-static int64_t rows_of_pack(const lt_run *r, int64_t longest) {
-    int64_t most = r->cfg->parallel.tokens, rows = (int64_t)(1.25 * rows_of_step(r) / r->grid.dp_size) + longest;
+/* Rows of the longest text with each of its labels, where those are scored against each other; else 0. */
+static int64_t rows_of_rivals(const lt_run *r) {
+    int64_t most = 0;
+    for (int i = 0; i < r->n_trials && !lt_run_impl_only_forward(r); i++) {
+        int64_t n = lt_tuner_candidates(r->tuner[i]), rows = n * (r->data.train.max_len + lt_tuner_input_of(r->tuner[i], 0).prompt_rows);
+        if (n > 1 && rows > most) most = rows;
+    }
+    return most;
+}
+
+/* Rows of a pack: what a rank's share of a step takes, with a quarter to spare, up to parallel.tokens; memory that no step fills is not planned.
+ * largest: what must lie in one pack. */
+static int64_t rows_of_pack(const lt_run *r, int64_t largest) {
+    int64_t most = r->cfg->parallel.tokens, rows = (int64_t)(1.25 * rows_of_step(r) / r->grid.dp_size) + largest;
     if (rows < LEAST_PACK_ROWS) rows = LEAST_PACK_ROWS;
     return rows < most ? rows : most;
 }
@@ -78,7 +90,8 @@ lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
     if (r->work.longest < text) r->work.longest = text;
     LT_TRY(lt_run_impl_check_samples(r, &r->data.train));
     int64_t max_len = r->work.longest + prompt > other ? r->work.longest + prompt : other;
-    *lim = (lt_model_limits){.tokens = r->work.pack_rows = rows_of_pack(r, max_len),
+    int64_t rivals = rows_of_rivals(r);
+    *lim = (lt_model_limits){.tokens = r->work.pack_rows = rows_of_pack(r, max_len > rivals ? max_len : rivals),
                              .max_len = max_len,
                              .P_max = r->bank.model.P_max,
                              .slots = r->bank.model.S,
@@ -88,6 +101,11 @@ lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
                              .max_rank = max_rank};
     LT_CHECK(lim->max_len <= lim->tokens, LT_ERR_CONFIG, "parallel.tokens = %lld is less than the longest sequence of %lld rows: raise it",
              (long long)lim->tokens, (long long)lim->max_len);
+    LT_CHECK(
+        rivals <= lim->tokens, LT_ERR_CONFIG,
+        "parallel.tokens = %lld is less than the %lld rows of the longest text with each of the %d labels, which method.objective: all "
+        "reads together: raise it or lower data.max_length",
+        (long long)tokens, (long long)rivals, r->data.K);
     lim->seqs = lim->tokens / (shortest > 0 ? shortest : 1) + 1;
     if (r->purpose == LT_RUN_GENERATE) {
         lt_generate_args a = lt_run_generate_args(r->cfg);

@@ -23,7 +23,7 @@ lt_status lt_run_impl_step_init(lt_run *r, int64_t tokens, int64_t seqs) {
     int64_t items = 0, C = lt_model_arch(r->model)->C, rows = seqs;
     void *sums = NULL;
     for (int i = 0; i < r->n_trials; i++) {
-        items += r->trial[i].cfg->train.batch;
+        items += (int64_t)r->trial[i].cfg->train.batch * lt_tuner_candidates(r->tuner[i]);
         if (r->readout == LT_READ_TOKENS || r->tuner[i]->pools_logits) rows = tokens;
     }
     LT_TRY(lt_batch_create(items * (w->keep_features ? 1 + LT_FEATURES_BLOCK : 1), &w->batch));
@@ -72,13 +72,14 @@ static int64_t loss_rows(const lt_samples *s, int64_t sample) {
     return n;
 }
 
-/* The sequence at one place of a trial's batch. */
+/* The sequence at one place of a trial's batch; where all candidates are learned from, the first of them. */
 static lt_item item_of(lt_run *r, int trial, int place) {
     lt_trial *t = &r->trial[trial];
     const lt_samples *s = &r->data.train;
     int64_t p = t->step * t->cfg->train.batch + place, sample = lt_order_sample(&t->order, p);
     lt_item item = {.trial = trial, .sample = (int32_t)sample, .target = s->label ? s->label[sample] : 0};
-    if (t->tuner.pairs) item.candidate = lt_order_candidate(&t->order, p, s->label[sample], r->data.K, &item.target);
+    item.rivals = lt_tuner_candidates(&t->tuner) - 1;
+    if (t->tuner.pairs && !item.rivals) item.candidate = lt_order_candidate(&t->order, p, s->label[sample], r->data.K, &item.target);
     item.key = lt_rng_u64(&(lt_rng){.seed = t->cfg->seed, .purpose = LT_RNG_DROPOUT}, (uint64_t)p, 0);
     return item;
 }
@@ -92,6 +93,16 @@ static int64_t padded_to(lt_run *r, int trial) {
         if (n > longest) longest = n;
     }
     return longest;
+}
+
+/* Adds a sequence, and one for each other candidate. */
+static lt_status add_rivals(lt_run *r, lt_batch *b, lt_item item) {
+    LT_TRY(lt_batch_add(b, r->tuner[item.trial], &r->data.train, item));
+    while (item.rivals-- > 0) {
+        item.candidate++;
+        LT_TRY(lt_batch_add(b, r->tuner[item.trial], &r->data.train, item));
+    }
+    return LT_OK;
 }
 
 /* The samples of an item's block that this rank keeps, for their features. */
@@ -122,7 +133,7 @@ static lt_status collect(lt_run *r, int64_t *n_dealt) {
             item.padding = lt_samples_padding(&r->data.train, item.sample, to);
             t->loss_rows += loss_rows(&r->data.train, item.sample);
             if (!w->train.ctx || !lt_tuner_reads_constants(&t->tuner))
-                LT_TRY(lt_batch_add(&w->batch, &t->tuner, &r->data.train, item));
+                LT_TRY(add_rivals(r, &w->batch, item));
             else if (item.sample % r->grid.dp_size == r->grid.dp_rank)
                 LT_TRY(lt_batch_add(&w->kept, &t->tuner, &r->data.train, item));
         }

@@ -29,10 +29,11 @@ static lt_status add_target(lt_tuner *t, int target) {
     char name[LT_NAME_BYTES], known[64];
     int64_t N, K, R = t->cfg->rank;
     list_targets(a, known, sizeof known);
-    LT_CHECK(lt_arch_target(a, (lt_target)target, &N, &K), LT_ERR_CONFIG, "method.targets: the blocks of this model (%s) have no %s; they have %s",
-             a->model_type, words[target], known);
-    LT_CHECK(R <= N && R <= K, LT_ERR_CONFIG, "method.rank: %lld is more than the matrix %s has ([%lld, %lld]): an update has at most rank %lld",
-             (long long)R, words[target], (long long)N, (long long)K, (long long)(N < K ? N : K));
+    LT_CHECK(lt_arch_target(a, (lt_target)target, &N, &K), LT_ERR_CONFIG,
+             "method.targets: the blocks of this model (%s) have no %s; they have %s", a->model_type, words[target], known);
+    LT_CHECK(R <= N && R <= K, LT_ERR_CONFIG,
+             "method.rank: %lld is more than the matrix %s has ([%lld, %lld]): an update has at most rank %lld", (long long)R,
+             words[target], (long long)N, (long long)K, (long long)(N < K ? N : K));
     (void)snprintf(name, sizeof name, "lora.%s.A", words[target]);
     LT_TRY(lt_tuner_impl_add_param(t, name, LT_PARAM_PARTIAL, 3, a->m, R, K));
     (void)snprintf(name, sizeof name, "lora.%s.B", words[target]);

@@ -135,6 +135,8 @@ lt_tuner_input lt_tuner_input_of(const lt_tuner *t, int label) {
                             .prompt_rows = t->n_prompts ? t->P : 0};
 }
 
+int lt_tuner_candidates(const lt_tuner *t) { return t->pairs && t->cfg->objective == LT_OBJECTIVE_ALL ? t->labels->K : 1; }
+
 int64_t lt_tuner_trainable(const lt_tuner *t) {
     int64_t n = 0;
     for (int i = 0; i < t->n_params; i++) n += lt_named_elems(&t->param[i].value);

@@ -17,12 +17,14 @@ head -n $((sentences + 1)) "$tsv" >"$tmp/train.tsv"
 head -n 33 "$tsv" >"$tmp/dev.tsv"
 "$bin/ltune-prep" data --task sst2 -t "$model" -o "$tmp/data.h5" "$tmp/train.tsv" "$tmp/dev.tsv" >"$tmp/log" 2>&1 || { cat "$tmp/log" >&2; exit 1; }
 ours() { # ours METHOD DTYPE
+    local length=", length: 8"
+    [ "$1" = prefix ] || length='' # of the labels
     cat >"$tmp/run.yaml" <<YAML
 run:   {dir: $tmp/run}
 model: {path: $model, dtype: $2}
 data:  {path: $tmp/data.h5}
 train: {batch: 32, epochs: 3}
-trials: [{name: a, method: {name: $1, length: 8}}]
+trials: [{name: a, method: {name: $1$length}}]
 YAML
     rm -rf "$tmp/run"
     mpirun -n "$ranks" "$bin/ltune" train "$tmp/run.yaml" --json 2>"$tmp/log" |

@@ -45,12 +45,24 @@ expect "control: the undamaged run" $rc 0
 judge $IO; expect "control: no refusal at all" "$([ "$ok" = ok ] || echo seen)" seen
 "$bin/ltune" help exit-codes >"$tmp/codes"
 
-# ---- a key that a trial sets for itself and its method does not read: told, and no more; a default for all trials is for those that read it
+# ---- a key that changes nothing: one that a trial sets for itself and its method does not read, or one of the run that no trial reads
 config "$tmp/keys.yaml" "$bert" "$tmp/keys" $'\n  - {name: a, method: {name: lt_prefix, length: 4}}\n  - {name: b, method: {name: prefix, mlp: 8}}'
+for command in config plan train eval; do
+    try $command "$tmp/keys.yaml" method.init=zero
+    refused "unused key of a trial, $command" $CONFIG "keys.yaml:6: trial a sets method.length, which lt_prefix does not read" "lt_prefix reads name, pooling"
+done
+config "$tmp/keys.yaml" "$bert" "$tmp/keys" $'\n  - {name: a, method: {name: lt_prefix}}\n  - {name: b, method: {name: prefix, mlp: 8}}'
+try config "$tmp/keys.yaml" trials.1.method.objective=all
+refused "unused key on the command line" $CONFIG "command line: trial b sets method.objective, which prefix does not read" "prefix reads name, length, init"
+try config "$tmp/keys.yaml" trials.1.method.name=lt_prompt trials.1.method.mlp=8
+refused "another method than the key's" $CONFIG "trial b sets method.mlp, which lt_prompt does not read"
+try config "$tmp/keys.yaml" 'trials=[{name: a}]' method.length=4
+refused "unused key of the run" $CONFIG "command line: no trial reads method.length" "lt_prefix reads name"
 try config "$tmp/keys.yaml" method.init=zero
-expect "unused keys: exit code" $rc 0
-expect "unused keys: told once" "$(grep -c 'warning: .*does not read' "$tmp/out")" 1
-count "$(grep -q "keys.yaml:6: trial a sets method.length, which lt_prefix does not read" "$tmp/out" && echo ok)" "unused keys: which and where"
+expect "control: a default that one trial reads" $rc 0
+cp "$tmp/out" "$tmp/dumped.yaml"
+try config "$tmp/dumped.yaml"
+expect "control: what config prints is a run file" $rc 0
 for code in "$CONFIG CONFIG" "$SHAPE SHAPE" "$IO IO" "$FORMAT FORMAT"; do
     count "$(grep -qE "^ +${code/ /  } " "$tmp/codes" && echo ok)" "help exit-codes does not list $code"
 done
@@ -109,7 +121,7 @@ cp -r "$bert" "$tmp/tok2"; sed -i 's/^film$/flim/' "$tmp/tok2/vocab.txt"
 bad_data "data set of another tokenizer" $CONFIG "$tmp/d.h5 was made with another tokenizer" "run ltune-prep data with -t $bert"
 unsealed; train data.path="$tmp/d.h5" run.dir="$tmp/unused-but-fine"; expect "control: without its last line the data set is read" $rc 0
 train data.eval=val; refused "unknown split" $CONFIG "$tmp/data.h5 has no split 'val'" "dev, test, train"
-train trials.0.method.labels.good=fine; refused "words for a label that is not there" $CONFIG 'no label "good"' "negative, positive"
+train "trials=[{name: a, method: {name: lt_prompt, labels: {good: fine}}}]"; refused "words for a label that is not there" $CONFIG 'no label "good"' "negative, positive"
 train trials.0.method.init=text; refused "no text to start from" $CONFIG method.text
 train data.train=val; refused "unknown training split" $CONFIG "has no split 'val'"
 

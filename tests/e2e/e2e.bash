@@ -41,8 +41,8 @@ prepare() {
         >"$tmp/out" 2>&1 || { cat "$tmp/out"; exit 1; }
 }
 trials='
-  - {name: lt_prefix, method: {name: lt_prefix, length: 4}}
-  - {name: lt_prompt, method: {name: lt_prompt, length: 4}}
+  - {name: lt_prefix, method: {name: lt_prefix}}
+  - {name: lt_prompt, method: {name: lt_prompt}}
   - {name: prefix, method: {name: prefix, length: 4}}
   - {name: prompt, method: {name: prompt, length: 4}}
   - {name: lora, method: {name: lora, rank: 4, alpha: 8, targets: [q, v, o, down], head_dropout: 0.1}}'

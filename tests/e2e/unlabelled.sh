@@ -9,7 +9,7 @@ awk -F'\t' '{ print ($2 > 0 ? "pos" : "neg") "\t" $3 }' "$tmp/text.tsv" >"$tmp/t
 (head -n 40 "$tmp/train.tsv"; sed 's/^/\t/' "$tmp/test.txt") >"$tmp/dev.tsv"
 "$bin/ltune-prep" data --format tsv --text 2 --label 1 --unlabelled -t "$bert" "$tmp/train.tsv" "$tmp/dev.tsv" -o "$tmp/some.h5" >"$tmp/out" 2>&1
 config "$tmp/a.yaml" "$bert" "$tmp/run" '
-  - {name: a, method: {name: lt_prefix, length: 4}}'
+  - {name: a, method: {name: lt_prefix}}'
 set_data=(data.path="$tmp/some.h5")
 must_run 1 train "$tmp/a.yaml" "${set_data[@]}"
 run 1 train "$tmp/a.yaml" "${set_data[@]}" run.dir="$tmp/no" data.train=dev_unlabelled

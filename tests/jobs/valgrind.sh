@@ -51,8 +51,8 @@ model: {path: $model, dtype: f32}
 data:  {path: $tmp/data.h5, max_length: 32}
 train: {steps: 3, batch: 4, eval_every: 2, checkpoint_every: 2}
 trials:
-  - {name: lt_prefix, method: {name: lt_prefix, length: 2}}
-  - {name: lt_prompt, method: {name: lt_prompt, length: 2}}
+  - {name: lt_prefix, method: {name: lt_prefix}}
+  - {name: lt_prompt, method: {name: lt_prompt}}
   - {name: prefix, method: {name: prefix, length: 2}}
   - {name: prompt, method: {name: prompt, length: 2}}
 YAML

@@ -66,7 +66,10 @@ static const struct {
     {"model.path", "", {"DIR"}, {NULL}},
     {"model.dtype", "auto", {"auto", "f32", "bf16"}, {"f16", "", "aut", "auto|f32"}},
     {"model.pool", "auto", {"auto", "first", "cls", "last", "mean", "max"}, {"sum"}},
-    {"model.bidirectional", "auto", {"auto", "all", "none", "[0, 3]", "[]"}, {"some", "3", "[a]", "[-1]", "[1.5]"}},
+    {"model.bidirectional",
+     "auto",
+     {"auto", "all", "none", "[0, 3]", "[]", "[0, 12-17, 20]"},
+     {"3-4", "[5-3]", "[-1]", "[1.5]", "[2-4096]"}},
     {"data.path", "", {"demo.h5"}, {NULL}},
     {"data.train", "\"train\"", {"part1"}, {NULL}},
     {"data.eval", "\"dev\"", {"test"}, {NULL}},
@@ -103,6 +106,7 @@ static const struct {
     {"method.text", "\"\"", {"It was great"}, {NULL}},
     {"method.mlp", "0", {"0", "512"}, {"-1"}},
     {"method.pooling", "auto", {"auto", "softmax", "scores", "none"}, {"mean"}},
+    {"method.objective", "pairs", {"pairs", "all"}, {"one", "[all]"}},
     {"method.compat", "clean", {"clean", "authors"}, {"both"}},
     {"method.rank", "12", {"1", "256"}, {"0", "-4", "2.5"}},
     {"method.alpha", "32", {"0.5", "16"}, {"0", "-1"}},
@@ -114,11 +118,21 @@ static const struct {
 };
 enum { N_KEYS = sizeof keys / sizeof *keys };
 
+/* "trials=[...]" with a trial of every method, so that every key has a reader. */
+static const char *one_of_each(void) {
+    static char over[1024];
+    size_t at = (size_t)snprintf(over, sizeof over, "trials=[");
+    for (int m = 0; m < LT_METHOD_COUNT; m++)
+        at += (size_t)snprintf(over + at, sizeof over - at, "{method: {name: %s}}%s", lt_methods[m].name,
+                               m + 1 < LT_METHOD_COUNT ? ", " : "]");
+    return over;
+}
+
 static void every_key(void) {
     lt_config *cfg;
     char over[128], *dump = NULL, *help = NULL, *changed = NULL;
     size_t bytes;
-    CHECK_OK(load(NULL, NULL, NULL, NULL, &cfg));
+    CHECK_OK(load(NULL, one_of_each(), NULL, NULL, &cfg));
     if (!cfg) return;
     CHECK_OK(lt_config_text(cfg, &dump));
     lt_config_free(&cfg);
@@ -133,8 +147,9 @@ static void every_key(void) {
         TEST_REPORT(strstr(help, over), "help lacks %s", keys[i].key);
         for (int k = 0; keys[i].good[k]; k++) {
             (void)snprintf(over, sizeof over, "%s=%s", keys[i].key, keys[i].good[k]);
-            CHECK_OK(load(NULL, over, NULL, NULL, &cfg));
+            CHECK_OK(load(NULL, over, one_of_each(), NULL, &cfg));
             if (!cfg) continue;
+            CHECK_OK(lt_config_check_used(cfg));
             CHECK_OK(lt_config_text(cfg, &changed));
             const char *got = value_in(changed, keys[i].key);
             size_t quote = *got == '"', n = strlen(keys[i].good[k]);
@@ -390,7 +405,7 @@ static void round_trip(const char *yaml, const char *a, const char *b) {
 /* Every value of a trial says where it comes from, its sweep included. */
 static void sources(void) {
     static const char yaml[] = "train: {lr: 1e-2}\nmethod: {labels: {a: x}}\ntrials:\n  - {name: t, method: {name: prefix}}\n"
-                               "  - train: {lr: 1e-3}\nsweep:\n  run.seed: [4, 5]\n";
+                               "  - {train: {lr: 1e-3}, method: {labels: {b: y}}}\nsweep:\n  run.seed: [4, 5]\n";
     lt_config *cfg;
     char *text = NULL, wanted[2][1024];
     size_t bytes;
@@ -401,11 +416,12 @@ static void sources(void) {
     fclose(f);
     (void)snprintf(wanted[0], sizeof wanted[0],
                    "  - name: \"t-seed4\"  # %s:4\n    seed: 4  # %s:7\n    train:\n      warmup: 0.5  # command line\n    method:\n"
-                   "      name: prefix  # %s:4\n      labels:\n        \"a\": \"x\"  # %s:2\n",
-                   path, path, path, path);
+                   "      name: prefix  # %s:4\n  - name",
+                   path, path, path);
     (void)snprintf(wanted[1], sizeof wanted[1],
-                   "  - name: \"lt_prefix-seed5\"  # made of its settings\n    seed: 5  # %s:7\n    train:\n      lr: 0.001  # %s:5\n",
-                   path, path);
+                   "  - name: \"lt_prefix-seed5\"  # made of its settings\n    seed: 5  # %s:7\n    train:\n      lr: 0.001  # %s:5\n"
+                   "    method:\n      labels:\n        \"b\": \"y\"  # %s:5\n", /* and not what it has from the run */
+                   path, path, path);
     for (int i = 0; i < 2; i++) TEST_REPORT(strstr(text, wanted[i]), "the dump lacks\n%s\nand is\n%s", wanted[i], text);
     CHECK(!strstr(strstr(text, "lt_prefix-seed5"), "warmup")); /* another trial's */
     free(text);

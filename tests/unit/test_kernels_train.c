@@ -164,6 +164,77 @@ static void xent_bad_numbers(void) {
     CHECK_FAILS(c.ops->xent(&c, &a), LT_ERR_INTERNAL, "label");
 }
 
+/* Candidates against each other; every fourth group is ignored, labels and weights of rows behind a group's first are not read. */
+static void choice(int64_t groups, int64_t n, bool weighted) {
+    int64_t ld = 5, rows = groups * n, all = rows * ld;
+    lt_arr z = test_random(all, LT_F32, 3), weight = test_random(rows, LT_F32, 1), loss[3], dz[3];
+    int32_t label[1024];
+    for (int64_t t = 0; t < rows; t++) label[t] = t % n ? -7 : t / n % 4 == 3 ? -100 : (int32_t)(t / n * 5 % n);
+    for (int i = 0; i < 3; i++) {
+        lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1);
+        loss[i] = test_new(rows, LT_F32);
+        dz[i] = test_new(all, LT_F32);
+        struct lt_choice_args a = {.groups = groups, .n = n, .ld = ld, .logits = z.p, .label = label, .loss = loss[i].p};
+        a.weight = weighted ? weight.p : NULL;
+        a.dlogits = dz[i].p;
+        CHECK_OK(c.ops->choice(&c, &a));
+        a.dlogits = NULL;
+        CHECK_OK(c.ops->choice(&c, &a));
+    }
+    test_close("choice", loss[0], loss[2], rows, "loss of candidates");
+    test_close("choice", dz[0], dz[2], all, "gradient of candidates");
+    CHECK(test_same_bits(loss[0], loss[1], rows) && test_same_bits(dz[0], dz[1], all));
+    for (int64_t t = 0; t < rows; t++) {
+        bool none = t / n % 4 == 3;
+        CHECK(t % n == 0 && !none ? test_get(loss[0], t) > 0 : test_get(loss[0], t) == 0);
+        CHECK(test_get(dz[0], t * ld) == -test_get(dz[0], t * ld + 1) && (!none || test_get(dz[0], t * ld) == 0));
+        CHECK(test_get(dz[0], t * ld + 2) == 0); /* columns of wider heads stay as they are */
+    }
+    /* the same as cross entropy of the scores */
+    lt_ctx c = test_ctx_bare(lt_ops_ref(), 1);
+    lt_arr score = test_new(rows, LT_F32), plain = test_new(groups, LT_F32);
+    int32_t first[1024];
+    for (int64_t t = 0; t < rows; t++) test_set(score, t, (double)test_get(z, t * ld + 1) - (double)test_get(z, t * ld));
+    for (int64_t g = 0; g < groups; g++) first[g] = label[g * n];
+    CHECK_OK(c.ops->xent(&c, &(struct lt_xent_args){.rows = groups, .K = n, .ld = n, .logits = score.p, .label = first, .loss = plain.p}));
+    for (int64_t g = 0; g < groups; g++) CHECK_NEAR(test_get(loss[0], g * n), test_get(plain, g), 1e-5);
+    tests_free();
+}
+
+static double choice_loss(void *user) {
+    struct lt_choice_args *a = user;
+    lt_ctx c = test_ctx_bare(lt_ops_ref(), 1);
+    double sum = 0;
+    c.ops->choice(&c, a);
+    for (int64_t t = 0; t < a->groups * a->n; t += a->n) sum += (double)a->loss[t] * (double)a->weight[t];
+    return sum;
+}
+
+static void choice_gradient(void) {
+    lt_arr z = test_random(24, LT_F32, 1), weight = test_random(12, LT_F32, 1), loss = test_new(12, LT_F32), dz = test_new(24, LT_F32);
+    int32_t label[12] = {3, 0, 0, 0, -100, 0, 0, 0, 1};
+    struct lt_choice_args a = {
+        .groups = 3, .n = 4, .ld = 2, .logits = z.p, .label = label, .weight = weight.p, .loss = loss.p, .dlogits = dz.p};
+    choice_loss(&a);
+    a.dlogits = NULL;
+    test_gradient(choice_loss, &a, z.p, dz.p, 24, "choice among candidates");
+    tests_free();
+}
+
+static void choice_bad_numbers(void) {
+    const float z[12] = {1, NAN, 0, 0, 0, 0, 0, INFINITY, 1000, -1000, -1000, 1000};
+    float loss[6], dz[12];
+    lt_ctx c = test_ctx_bare(lt_ops_cpu(), 1);
+    struct lt_choice_args a = {
+        .groups = 3, .n = 2, .ld = 2, .logits = z, .label = (const int32_t[]){1, 0, 0, 0, 0, 0}, .loss = loss, .dlogits = dz};
+    CHECK_OK(c.ops->choice(&c, &a));
+    CHECK(!isfinite(loss[0]) && !isfinite(loss[2]));
+    CHECK(loss[4] == 4000 && fabsf(dz[9] + 1) < 1e-6f && fabsf(dz[11] - 1) < 1e-6f);
+    a.label = (const int32_t[]){0, 0, 2, 0, 0, 0};
+    CHECK_FAILS(c.ops->choice(&c, &a), LT_ERR_INTERNAL, "label");
+    tests_free();
+}
+
 /* ---- matrix product ---- */
 
 static void gemm(int64_t M, int64_t N, int64_t K, int ta, int tb, float beta) {
@@ -286,6 +357,14 @@ int main(void) {
     }
     xent_gradient();
     xent_bad_numbers();
+    for (int weighted = 0; weighted < 2; weighted++) {
+        choice(0, 2, weighted);
+        choice(1, 2, weighted);
+        choice(5, 7, weighted);
+        choice(9, 113, weighted);
+    }
+    choice_gradient();
+    choice_bad_numbers();
     for (int v = 0; v < 12; v++) {
         const float beta[3] = {0, 1, 0.25f};
         gemm(5, 7, 3, v & 1, v >> 1 & 1, beta[v / 4]);

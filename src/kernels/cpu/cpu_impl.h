@@ -102,6 +102,7 @@ lt_status lt_cpu_segment_fwd(const lt_ctx *c, const struct lt_segment_args *a);
 lt_status lt_cpu_segment_bwd(const lt_ctx *c, const struct lt_segment_args *a);
 lt_status lt_cpu_dropout_rows(const lt_ctx *c, const struct lt_dropout_args *a);
 lt_status lt_cpu_xent(const lt_ctx *c, const struct lt_xent_args *a);
+lt_status lt_cpu_choice(const lt_ctx *c, const struct lt_choice_args *a);
 lt_status lt_cpu_gemm(const lt_ctx *c, const struct lt_gemm_args *a);
 lt_status lt_cpu_sumsq(const lt_ctx *c, const struct lt_sumsq_args *a);
 lt_status lt_cpu_loss_sums(const lt_ctx *c, const struct lt_loss_args *a);

@@ -46,6 +46,7 @@ static const lt_ops table = {
     .segment_bwd = lt_cpu_segment_bwd,
     .dropout_rows = lt_cpu_dropout_rows,
     .xent = lt_cpu_xent,
+    .choice = lt_cpu_choice,
     .gemm = lt_cpu_gemm,
     .loss_sums = lt_cpu_loss_sums,
     .convert = lt_cpu_convert,

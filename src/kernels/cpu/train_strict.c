@@ -48,6 +48,37 @@ lt_status lt_cpu_xent(const lt_ctx *c, const struct lt_xent_args *a) {
     return LT_OK;
 }
 
+static float score_of(const float *z) { return z[1] - z[0]; }
+
+static void choice_group(const struct lt_choice_args *a, int64_t row0) {
+    const float *z = a->logits + row0 * a->ld;
+    float *dz = a->dlogits ? a->dlogits + row0 * a->ld : NULL;
+    int32_t label = a->label[row0];
+    bool ignored = label == IGNORED;
+    float top = score_of(z), weight = ignored ? 0.0f : a->weight ? a->weight[row0] : 1.0f;
+    double sum = 0;
+    for (int64_t i = 1; i < a->n; i++) top = score_of(z + i * a->ld) > top ? score_of(z + i * a->ld) : top;
+    for (int64_t i = 0; i < a->n; i++) {
+        sum += (double)lt_cpu_exp(score_of(z + i * a->ld) - top);
+        a->loss[row0 + i] = 0.0f;
+    }
+    if (!ignored) a->loss[row0] = (float)(log(sum) + (double)top - (double)score_of(z + label * a->ld));
+    for (int64_t i = 0; dz && i < a->n; i++) {
+        float p = ignored ? 0.0f : lt_cpu_exp(score_of(z + i * a->ld) - top),
+              g = (float)((double)weight / sum) * p - (i == label ? weight : 0.0f);
+        dz[i * a->ld] = ignored ? 0.0f : -g;
+        dz[i * a->ld + 1] = ignored ? 0.0f : g;
+    }
+}
+
+lt_status lt_cpu_choice(const lt_ctx *c, const struct lt_choice_args *a) {
+    for (int64_t g = 0; g < a->groups; g++)
+        LT_ASSERT(a->label[g * a->n] == IGNORED || (a->label[g * a->n] >= 0 && a->label[g * a->n] < a->n));
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, 2 * a->groups * a->n))
+    for (int64_t g = 0; g < a->groups; g++) choice_group(a, g * a->n);
+    return LT_OK;
+}
+
 static double sum_squares(int64_t n, const float *x) {
     double s = 0;
 #pragma omp simd reduction(+ : s)

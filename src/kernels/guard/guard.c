@@ -156,6 +156,7 @@ static void *guard_view(const lt_ctx *c, void *p, size_t bytes) {
     X(segment_bwd, const struct lt_segment_args *)                                                                                         \
     X(dropout_rows, const struct lt_dropout_args *)                                                                                        \
     X(xent, const struct lt_xent_args *)                                                                                                   \
+    X(choice, const struct lt_choice_args *)                                                                                               \
     X(loss_sums, const struct lt_loss_args *)                                                                                              \
     X(convert, const struct lt_convert_args *)                                                                                             \
     X(bias_rows, const struct lt_bias_args *)                                                                                              \

@@ -43,6 +43,7 @@ static const lt_ops table = {
     .segment_bwd = lt_ref_segment_bwd,
     .dropout_rows = lt_ref_dropout_rows,
     .xent = lt_ref_xent,
+    .choice = lt_ref_choice,
     .gemm = lt_ref_gemm,
     .loss_sums = lt_ref_loss_sums,
     .convert = lt_ref_convert,

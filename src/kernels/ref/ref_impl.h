@@ -46,6 +46,7 @@ lt_status lt_ref_segment_fwd(const lt_ctx *c, const struct lt_segment_args *a);
 lt_status lt_ref_segment_bwd(const lt_ctx *c, const struct lt_segment_args *a);
 lt_status lt_ref_dropout_rows(const lt_ctx *c, const struct lt_dropout_args *a);
 lt_status lt_ref_xent(const lt_ctx *c, const struct lt_xent_args *a);
+lt_status lt_ref_choice(const lt_ctx *c, const struct lt_choice_args *a);
 lt_status lt_ref_gemm(const lt_ctx *c, const struct lt_gemm_args *a);
 lt_status lt_ref_sumsq(const lt_ctx *c, const struct lt_sumsq_args *a);
 lt_status lt_ref_loss_sums(const lt_ctx *c, const struct lt_loss_args *a);

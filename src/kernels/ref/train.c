@@ -58,6 +58,30 @@ lt_status lt_ref_xent(const lt_ctx *c, const struct lt_xent_args *a) {
     return LT_OK;
 }
 
+lt_status lt_ref_choice(const lt_ctx *c, const struct lt_choice_args *a) {
+    for (int64_t row0 = 0; row0 < a->groups * a->n; row0 += a->n) {
+        const float *z = a->logits + row0 * a->ld;
+        int32_t label = a->label[row0];
+        LT_ASSERT(label == IGNORED || (label >= 0 && label < a->n));
+        double top = -INFINITY, sum = 0, truth = 0, weight = a->weight ? (double)a->weight[row0] : 1.0;
+        for (int64_t i = 0; i < a->n; i++) top = fmax(top, (double)z[i * a->ld + 1] - (double)z[i * a->ld]);
+        for (int64_t i = 0; i < a->n; i++) {
+            double score = (double)z[i * a->ld + 1] - (double)z[i * a->ld];
+            sum += exp(score - top);
+            if (i == label) truth = score;
+        }
+        for (int64_t i = 0; i < a->n; i++) {
+            double score = (double)z[i * a->ld + 1] - (double)z[i * a->ld];
+            float g = label == IGNORED ? 0.0f : (float)(weight * (exp(score - top) / sum - (i == label ? 1.0 : 0.0)));
+            a->loss[row0 + i] = i > 0 || label == IGNORED ? 0.0f : (float)(log(sum) + top - truth);
+            if (!a->dlogits) continue;
+            a->dlogits[(row0 + i) * a->ld] = -g;
+            a->dlogits[(row0 + i) * a->ld + 1] = g;
+        }
+    }
+    return LT_OK;
+}
+
 lt_status lt_ref_sumsq(const lt_ctx *c, const struct lt_sumsq_args *a) {
     double sum = 0;
     for (int k = 0; k < a->n; k++)
