@@ -107,9 +107,11 @@ static lt_status setup(hid_t h, bench *b, const setting *s, fixture *f, int64_t 
                   .model = f->model,
                   .threads = 1,
                   .work = {.pack_rows = rows, .longest = 14},
-                  .data = {.K = b->labels.K, .metric = has_tags(s) ? &lt_metric_tokens : &lt_metric_accuracy},
+                  .data = {.K = b->labels.K},
                   .n_trials = N_TRIALS,
                   .readout = s->readout};
+    const char *odd, *const names[] = {"a", "b", "c", "d"};
+    LT_TRY(lt_judge_create(has_tags(s) ? &lt_metric_tokens : &lt_metric_accuracy, names, b->labels.K, &r->data.judge, &odd));
     LT_TRY(read_split(h, "train", has_tags(s), &r->data.train));
     LT_TRY(read_split(h, "eval", has_tags(s), &r->data.eval));
     LT_TRY(lt_calloc(&r->trial, N_TRIALS, sizeof *r->trial, "trials"));
@@ -141,6 +143,7 @@ static void teardown(bench *b) {
     lt_run_impl_step_fini(r);
     lt_run_impl_bank_fini(&r->bank);
     for (int i = 0; i < N_TRIALS; i++) lt_trial_destroy(&r->trial[i]);
+    lt_judge_destroy(&r->data.judge);
     lt_samples_destroy(&r->data.train);
     lt_samples_destroy(&r->data.eval);
     free(r->trial);
@@ -192,7 +195,7 @@ static void check(hid_t h, const setting *s, fixture *f, int64_t rows) {
         for (int i = 0; i < N_TRIALS; i++) loss[i][k] = b.run.trial[i].loss;
     }
     CHECK_OK(st);
-    CHECK_OK(lt_run_impl_metrics(&b.run, &b.run.data.eval, NULL, 0, N_TRIALS, metrics));
+    CHECK_OK(lt_run_impl_metrics(&b.run, &b.run.data.eval, NULL, 0, N_TRIALS, metrics, NULL));
     for (int i = 0; i < N_TRIALS; i++) judge(h, s, f, i, rows, loss[i], &metrics[i]);
     teardown(&b);
 }
