@@ -35,7 +35,13 @@ static void methods(void) {
            "the first row\n"
            "of the sequence, a prompt row where there is a prompt (what HF PEFT reads from BERT); mean and max are over the text rows.\n\n"
            "Positions: with a prefix of length P the text starts at position P (where scores know distances, in DeBERTa, a prefix takes "
-           "none);\nprompt rows count as positions 0..P-1.\n");
+           "none);\nprompt rows count as positions 0..P-1.\n\n"
+           "Padding: there is none, unless a lora or head trial of a decoder says compat: authors, to stand beside numbers of the code of "
+           "arXiv 2310.01208.\n"
+           "Then texts have padding tokens behind them, up to the longest of the blocks of 1,000 samples that the batch is from; with "
+           "model.bidirectional\n"
+           "every row sees them, mean and max run over them (max over the logits), and words that data.max_length took are not counted. In "
+           "a causal\nmodel last and labels of tokens do not see them. It costs what it adds in rows.\n");
 }
 
 static void metrics(void) {
