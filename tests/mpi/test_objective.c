@@ -3,7 +3,8 @@
  * gradient of both L-Tuning methods, f32 against f64, at every tp that divides the ranks, the others data-parallel.
  *
  * The step is the real one on a run put together by hand, as in test_methods.c; all cases are trials of one run and share its packs, with one more trial that
- * learns from pairs among them: its loss must be what it is alone.  Once with all rows in one pack, once with as small packs as a sentence's candidates allow. */
+ * learns from pairs among them: its loss must be what it is alone.  Once with all rows in one pack, once with packs as small as a
+ * sentence's candidates allow. */
 #define LT_TEST_MPI
 #include "golden_models.h"
 
