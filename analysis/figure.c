@@ -297,21 +297,23 @@ static lt_status fit_panel(const lt_report *r, lt_report_panel *p, bool cut) {
     return LT_OK;
 }
 
-/* "dev accuracy", "dev MCC"; without the split or with both names where trials differ. */
+/* "dev accuracy", "dev MCC", "dev F1"; without the split or with all names where trials differ. */
 static void title_metric(const lt_report *r, lt_report_panel *p) {
     const char *split = NULL;
-    bool mcc = false, accuracy = false, splits = false;
+    static const char *const name[] = {"accuracy", "mcc", "f1"}, *const title[] = {"accuracy", "MCC", "F1"};
+    bool found[3] = {false}, splits = false;
+    char names[64] = "";
     for (int i = 0; i < r->n_trials; i++) {
         const lt_report_trial *t = &r->trial[i];
         if (!t->last) continue;
         splits |= split && strcmp(split, t->last->split) != 0;
         split = t->last->split;
-        *(t->run->by_mcc ? &mcc : &accuracy) = true;
+        for (int k = 0; k < 3; k++) found[k] |= !strcmp(t->run->metric, name[k]);
     }
+    for (int k = 0; k < 3; k++)
+        if (found[k]) (void)snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", names[0] ? ", " : "", title[k]);
     (void)snprintf(p->title, sizeof p->title, "%s%s%s", split && !splits ? split : "", split && !splits ? " " : "",
-                   mcc && accuracy ? "accuracy, MCC"
-                   : mcc           ? "MCC"
-                                   : "accuracy");
+                   names[0] ? names : title[0]);
 }
 
 static void fit_x(const lt_report *r, lt_report_figure *f) {

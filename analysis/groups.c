@@ -55,12 +55,13 @@ static lt_status fill(lt_report *r, const bool *compared) {
 
 static void measure(const lt_report *r, lt_report_group *g, double *v) {
     bool any = false;
-    lt_report_stat *const out[] = {&g->accuracy, &g->mcc, &g->last};
+    lt_report_stat *const out[] = {&g->accuracy, &g->mcc, &g->f1, &g->f1_strict, &g->last};
     for (size_t k = 0; k < sizeof out / sizeof *out; k++) {
         int n = 0;
         for (int i = 0; i < g->n_trials; i++) {
             const lt_report_trial *t = &r->trial[g->trial[i]];
-            if (t->best) v[n++] = k == 0 ? t->best->accuracy : k == 1 ? t->best->mcc : lt_report_metric(t->run, t->last);
+            const lt_eval_row *b = t->best;
+            if (b) v[n++] = (const double[]){b->accuracy, b->mcc, b->f1, b->f1_strict, lt_report_metric(t->run, t->last)}[k];
         }
         *out[k] = stat_of(v, n);
         g->evaluated = n;
@@ -136,8 +137,9 @@ static lt_status name(const lt_report *r, lt_report_group *g, const char *differ
     }
     LT_CHECK(fclose(f) == 0, LT_ERR_NOMEM, "no memory for the name of a group");
     if (g->differs[0]) memmove(g->differs, g->differs + 1, bytes); /* without the space in front */
-    return lt_fs_path(&g->label, "%s%s%s%s%s", method_of(r, g), lr_differs ? " lr=" : "", lr_differs ? r->trial[g->trial[0]].lr : "",
-                      g->differs[0] ? " " : "", g->differs);
+    const char *mark = r->trial[g->trial[0]].mark;
+    return lt_fs_path(&g->label, "%s%s%s%s%s%s%s%s", method_of(r, g), mark[0] ? " [" : "", mark, mark[0] ? "]" : "",
+                      lr_differs ? " lr=" : "", lr_differs ? r->trial[g->trial[0]].lr : "", g->differs[0] ? " " : "", g->differs);
 }
 
 /* The lines of the first group's settings by which the groups of its method differ, released by free(); *n: how many but lr.  NULL

@@ -30,11 +30,33 @@ static void cell(FILE *f, const char *s) {
     fputs("</td>", f);
 }
 
+/* The method with what is to be said of it. */
+static void method_cell(FILE *f, const lt_report_trial *t) {
+    fputs("<td>", f);
+    text(f, t->method);
+    if (t->mark[0]) {
+        fputs(" <b>(", f);
+        text(f, t->mark);
+        fputs(")</b>", f);
+    }
+    fputs("</td>", f);
+}
+
+static void number_cell(FILE *f, double v) {
+    if (isnan(v))
+        fputs("<td>-</td>", f);
+    else
+        fprintf(f, "<td>%.4f</td>", v);
+}
+
 static void trials(FILE *f, const lt_report *r) {
     fputs(
         "<h2>Trials</h2>\n<table><tr><th>trial</th><th>method</th><th>lr</th><th>seed</th><th>trainable</th><th>steps</th><th>best at</th>"
-        "<th>accuracy</th><th>MCC</th><th>F1</th><th>loss</th></tr>\n",
+        "<th>accuracy</th><th>MCC</th><th>F1</th><th>loss</th>",
         f);
+    for (int k = 0; k < LT_REPORT_NUMBERS; k++)
+        if (lt_report_number_shown(r, &lt_report_numbers[k])) fprintf(f, "<th>%s</th>", lt_report_numbers[k].name);
+    fputs("</tr>\n", f);
     for (const lt_report_trial *t = r->trial; t < r->trial + r->n_trials; t++) {
         fputs("<tr><td>", f);
         if (r->n_runs > 1) {
@@ -43,36 +65,43 @@ static void trials(FILE *f, const lt_report *r) {
         }
         text(f, t->name);
         fputs("</td>", f);
-        const char *const cells[] = {t->method, t->lr, t->seed, t->trainable};
+        const char *const cells[] = {t->lr, t->seed, t->trainable};
+        method_cell(f, t);
         for (size_t k = 0; k < sizeof cells / sizeof *cells; k++) cell(f, cells[k]);
         fprintf(f, "<td>%lld</td>", (long long)t->steps);
         const lt_eval_row *e = t->best;
         if (e)
-            fprintf(f, "<td>%lld</td><td>%.4f</td><td>%.4f</td><td>%.4f</td><td>%.4f</td></tr>\n", (long long)e->step, e->accuracy, e->mcc,
-                    e->f1, e->loss);
+            fprintf(f, "<td>%lld</td><td>%.4f</td><td>%.4f</td><td>%.4f</td><td>%.4f</td>", (long long)e->step, e->accuracy, e->mcc, e->f1,
+                    e->loss);
         else
-            fputs("<td colspan=5>no evaluation yet</td></tr>\n", f);
+            fputs("<td colspan=5>no evaluation yet</td>", f);
+        for (int k = 0; e && k < LT_REPORT_NUMBERS; k++) {
+            double v = lt_report_number_of(&lt_report_numbers[k], e);
+            if (lt_report_number_shown(r, &lt_report_numbers[k])) number_cell(f, v);
+        }
+        fputs("</tr>\n", f);
     }
     fputs("</table>\n", f);
 }
 
 static void stat_cell(FILE *f, lt_report_stat s) {
-    if (isnan(s.mean))
-        fputs("<td>-</td>", f);
-    else if (isnan(s.sd))
-        fprintf(f, "<td>%.4f</td>", s.mean);
+    if (isnan(s.mean) || isnan(s.sd))
+        number_cell(f, s.mean);
     else
         fprintf(f, "<td>%.4f &plusmn; %.4f</td>", s.mean, s.sd);
 }
 
 static void groups(FILE *f, const lt_report *r) {
     fputs("<h2>Over seeds</h2>\n<table><tr><th>method</th><th>settings that differ</th><th>lr</th><th>seeds</th><th>trainable</th>"
-          "<th>accuracy, mean &plusmn; sd</th><th>MCC</th><th>at the last evaluation</th><th>best at</th></tr>\n",
+          "<th>accuracy, mean &plusmn; sd</th><th>MCC</th>",
           f);
+    bool f1 = lt_report_judged_by_f1(r);
+    if (f1) fputs("<th>F1</th><th>F1, strict</th>", f);
+    fputs("<th>at the last evaluation</th><th>best at</th></tr>\n", f);
     for (const lt_report_group *g = r->group; g < r->group + r->n_groups; g++) {
         const lt_report_trial *t = &r->trial[g->trial[0]];
         fputs("<tr>", f);
-        cell(f, t->method);
+        method_cell(f, t);
         cell(f, g->differs);
         cell(f, t->lr);
         fprintf(f, "<td>%d", g->evaluated);
@@ -81,6 +110,8 @@ static void groups(FILE *f, const lt_report *r) {
         cell(f, t->trainable);
         stat_cell(f, g->accuracy);
         stat_cell(f, g->mcc);
+        if (f1) stat_cell(f, g->f1);
+        if (f1) stat_cell(f, g->f1_strict);
         stat_cell(f, g->last);
         if (g->evaluated == 0)
             fputs("<td>-</td></tr>\n", f);
@@ -105,6 +136,32 @@ static lt_status plain_curves(FILE *f, const lt_report *r, const lt_report_figur
     fputs("</pre>\n", f);
     free(drawn);
     return st;
+}
+
+/* What the best evaluation of each trial counted, as text. */
+static lt_status details(FILE *f, const lt_report *r) {
+    for (const lt_report_trial *t = r->trial; t < r->trial + r->n_trials; t++) {
+        char *table = NULL;
+        size_t bytes = 0;
+        FILE *mem = open_memstream(&table, &bytes);
+        LT_CHECK(mem, LT_ERR_NOMEM, "no memory for a table");
+        bool any = lt_report_details(t, mem);
+        if (fclose(mem) != 0) return LT_FAIL(LT_ERR_NOMEM, "no memory for a table");
+        if (any) {
+            fputs("<details><summary>", f);
+            text(f, t->name);
+            if (t->mark[0]) {
+                fputs(" (", f);
+                text(f, t->mark);
+                fputc(')', f);
+            }
+            fputs(": classes at the best evaluation</summary><pre>", f);
+            text(f, table);
+            fputs("</pre></details>\n", f);
+        }
+        free(table);
+    }
+    return LT_OK;
 }
 
 /* Curves: gnuplot writes a file beside the page, whose <svg> element is copied. */
@@ -172,6 +229,7 @@ static lt_status write_page(FILE *f, const lt_report *r, const lt_report_figure 
     groups(f, r);
     LT_TRY(curves(f, r, fig, path));
     trials(f, r);
+    LT_TRY(details(f, r));
     for (int i = 0; i < r->n_runs; i++) facts(f, &r->run[i]);
     fputs("</html>\n", f);
     return LT_OK;

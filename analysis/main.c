@@ -13,6 +13,7 @@
 
 static const lt_cli_option options[] = {
     {"all", NULL, "before the groups one line a trial (its best evaluation)", 0},
+    {"details", NULL, "behind the groups what the best evaluation of each trial counted: entities by type, the confusion matrix", 0},
     {"curves", NULL, "the curves also where standard output is no terminal (80 columns there)", 0},
     {"x", "AXIS", "x axis of the curves: step (default), or tokens or seconds that the run had used by then", 0},
     {"smooth", "STEPS", "width of the window over the loss; 1 = none (default: 4% of the steps, at least 5)", 0},
@@ -32,22 +33,26 @@ static const lt_cli_command command = {
              "Several runs are compared: trials of other runs with the same model, data and settings are further seeds\n"
              "of a group; where a seed comes twice, each run has groups of its own.\n",
     .option = options,
-    .notes = "table:\n"
-             "  seeds            trials of the group; 2/3: two of three have an evaluation, and the figures are of these two\n"
-             "  accuracy, mcc    at the best evaluation of each trial: mean +- standard deviation (of a sample)\n"
-             "  last             at the last evaluation, what the run chose its best by: accuracy, or MCC for CoLA\n"
-             "  best@            step of the best evaluations, first to last\n"
-             "  tokens/s         of the run, all its trials together\n"
-             "  settings         in which groups of one method differ, and the run where that is not enough\n\n"
-             "curves:\n"
-             "  colours  one a method (of one method alone: one a group); further groups of a method have other dashes\n"
-             "  line     mean over the seeds; a seed that has stopped counts no further, losses that are NaN or infinite not at all\n"
-             "  band     one standard deviation (of a sample) to either side\n"
-             "  loss     of each trial smoothed by a triangular window, which is narrower at the first steps, single spikes left\n"
-             "           out; faint: the mean without smoothing; over 1000 steps first averaged in 1000 bins\n"
-             "  axis     of the loss: without values far off (beyond the quantiles of 5% and 95% by more than 3 times what these\n"
-             "           span; its title then says the highest), logarithmic where these span a factor of over 100\n"
-             "  NO_COLOR and locales without UTF-8 are respected.\n",
+    .notes =
+        "table:\n"
+        "  seeds            trials of the group; 2/3: two of three have an evaluation, and the figures are of these two\n"
+        "  accuracy, mcc    at the best evaluation of each trial: mean +- standard deviation (of a sample)\n"
+        "  f1, f1_strict    the same, of runs that label tokens: F1 of entities, as seqeval counts them and in its strict mode\n"
+        "                   (f1 is over tokens, a mean over labels, where labels are no IOB tags)\n"
+        "  last             at the last evaluation, what the run chose its best by: accuracy, MCC for CoLA, or F1 of labels on tokens\n"
+        "  best@            step of the best evaluations, first to last\n"
+        "  tokens/s         of the run, all its trials together\n"
+        "  settings         in which groups of one method differ, and the run where that is not enough\n"
+        "  [...]            [linear probe, control]: method head; [authors' padding]: method.compat: authors\n\n"
+        "curves:\n"
+        "  colours  one a method (of one method alone: one a group); further groups of a method have other dashes\n"
+        "  line     mean over the seeds; a seed that has stopped counts no further, losses that are NaN or infinite not at all\n"
+        "  band     one standard deviation (of a sample) to either side\n"
+        "  loss     of each trial smoothed by a triangular window, which is narrower at the first steps, single spikes left\n"
+        "           out; faint: the mean without smoothing; over 1000 steps first averaged in 1000 bins\n"
+        "  axis     of the loss: without values far off (beyond the quantiles of 5% and 95% by more than 3 times what these\n"
+        "           span; its title then says the highest), logarithmic where these span a factor of over 100\n"
+        "  NO_COLOR and locales without UTF-8 are respected.\n",
     .examples = "ltune-report runs/demo\nltune-report runs/demo --curves --x tokens | less\n"
                 "ltune-report runs/*/run.h5 --all --csv all.csv --html all.html\n"};
 
@@ -70,7 +75,8 @@ static lt_status open_run(const char *given, lt_report_run *run) {
         seconds += p[i].seconds;
     }
     run->tokens_per_s = seconds > 0 ? tokens / seconds : 0;
-    run->by_mcc = !strcmp(lt_report_fact(run->log, -1, "metric"), "mcc");
+    const char *metric = lt_report_fact(run->log, -1, "metric");
+    run->metric = !strcmp(metric, "mcc") || !strcmp(metric, "f1") ? metric : "accuracy";
     return LT_OK;
 }
 
@@ -113,6 +119,7 @@ static lt_status report(const lt_cli_args *a) {
     LT_TRY(lt_cli_int(a, "smooth", 1, 1000000000, 0, &smooth));
     lt_status st = lt_report_open(&r, a->word, a->n_words);
     if (st == LT_OK) lt_report_table(&r, lt_cli_value(a, "all") != NULL, stdout);
+    if (st == LT_OK && lt_cli_value(a, "details")) lt_report_table_details(&r, stdout);
     if (st == LT_OK && csv) st = lt_report_csv(&r, csv);
     if (st == LT_OK && (draw || html || png || pdf)) st = lt_report_figure_make(&r, (lt_report_axis)axis, smooth, &f);
     if (st == LT_OK && draw) st = lt_report_draw(&r, &f, lt_report_screen_of_stdout(), stdout);

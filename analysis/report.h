@@ -4,7 +4,7 @@
  * trials.c   every trial of the runs, its settings, its best and last evaluation
  * groups.c   trials that differ in their seed alone, with mean and deviation over these seeds
  * figure.c   the numbers of the curves: mean line, band, smoothing, axes; drawn by terminal.c (characters) and gnuplot.c (PNG, PDF, SVG)
- * table.c, csv.c, html.c   the other outputs
+ * table.c, csv.c, html.c   the other outputs; numbers.c: what they show of an evaluation
  *
  * An lt_report is made once by lt_report_open and only read by the outputs.  Texts in it without a remark are borrowed from the run logs. */
 
@@ -15,7 +15,7 @@
 typedef struct lt_report_run {
     char *dir; /* as given, for the output */
     lt_runlog *log;
-    bool by_mcc;         /* the run chose its best by MCC, else by accuracy */
+    const char *metric;  /* that the run chose its best by: "accuracy", "mcc" or "f1" */
     double tokens_per_s; /* all trials and ranks together, 0 unknown */
 } lt_report_run;
 
@@ -23,8 +23,9 @@ typedef struct lt_report_trial {
     const lt_report_run *run;
     int id; /* in its log */
     const char *name, *method, *lr, *seed, *trainable;
-    char *settings; /* own; what decides its results but the seed: "key: value" a line */
-    int kind;       /* trials of equal settings have equal kinds */
+    char *settings;   /* own; what decides its results but the seed: "key: value" a line */
+    const char *mark; /* what every table says of it, "" nothing: that it is a control, that it computed as the authors' code does */
+    int kind;         /* trials of equal settings have equal kinds */
     int64_t steps;
     const lt_eval_row *best, *last; /* NULL: no evaluation yet */
 } lt_report_trial;
@@ -39,7 +40,8 @@ typedef struct lt_report_group {
     int evaluated;                 /* of them have an evaluation; the figures are over these */
     char *differs;                 /* own; the settings in which groups of this method differ, but lr: "length=4 batch=8", or "" */
     char *label;                   /* own; method, lr where it differs, differs */
-    lt_report_stat accuracy, mcc;  /* of the best evaluation */
+    lt_report_stat accuracy, mcc;  /* of the best evaluation, with the next */
+    lt_report_stat f1, f1_strict;  /* the second of entities: NaN of other runs */
     lt_report_stat last;           /* metric of the run at the last evaluation */
     int64_t best_first, best_last; /* steps between which the best evaluations lie */
     double tokens_per_s;           /* mean over the trials' runs, 0 unknown */
@@ -67,6 +69,24 @@ double lt_report_metric(const lt_report_run *run, const lt_eval_row *e);
 /* groups.c: r->group from r->trial, in order of first appearance.  Trials of several runs share a group where settings, model and data
  * are the same and all seeds differ; where a seed comes twice the runs are being compared and each has groups of its own.  Errors: NOMEM. */
 lt_status lt_report_find_groups(lt_report *r);
+
+/* ---- numbers of an evaluation ---- */
+/* numbers.c: those that not every run has, in the order of tables. */
+typedef struct lt_report_number {
+    const char *name;
+    size_t offset; /* of a double in lt_eval_row */
+    bool brief;    /* in tables, not only in CSV */
+} lt_report_number;
+enum { LT_REPORT_NUMBERS = 9 };
+extern const lt_report_number lt_report_numbers[LT_REPORT_NUMBERS];
+/* numbers.c: the number, NaN where it does not apply. */
+double lt_report_number_of(const lt_report_number *n, const lt_eval_row *e);
+/* numbers.c: tables show the number: it is brief, and the best evaluation of some trial has it. */
+bool lt_report_number_shown(const lt_report *r, const lt_report_number *n);
+/* numbers.c: some run chose its best by F1. */
+bool lt_report_judged_by_f1(const lt_report *r);
+/* numbers.c: what the best evaluation of a trial counted, as text: entities by type, the confusion matrix.  False and nothing where its log has none. */
+bool lt_report_details(const lt_report_trial *t, FILE *out);
 
 /* ---- curves ---- */
 typedef enum lt_report_axis { LT_REPORT_STEP, LT_REPORT_TOKENS, LT_REPORT_SECONDS } lt_report_axis;
@@ -108,6 +128,8 @@ extern const lt_report_hue lt_report_hues[LT_REPORT_HUES];
 /* ---- outputs ---- */
 /* table.c: one line a group, with all one a trial before. */
 void lt_report_table(const lt_report *r, bool all, FILE *out);
+/* table.c: lt_report_details of all trials. */
+void lt_report_table_details(const lt_report *r, FILE *out);
 /* csv.c: one line a recorded row.  Errors: IO. */
 lt_status lt_report_csv(const lt_report *r, const char *path);
 /* terminal.c: how the curves are drawn in characters. */

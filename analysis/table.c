@@ -3,18 +3,38 @@
 
 #include <math.h>
 
+static void print_mark(const lt_report_trial *t, FILE *out) {
+    if (t->mark[0]) fprintf(out, "  [%s]", t->mark);
+}
+
+static void print_best(const lt_report *r, const lt_eval_row *e, FILE *out) {
+    fprintf(out, "%6lld  %8.4f %8.4f %8.4f %8.4f", (long long)e->step, e->accuracy, e->mcc, e->f1, e->loss);
+    for (int k = 0; k < LT_REPORT_NUMBERS; k++) {
+        double v = lt_report_number_of(&lt_report_numbers[k], e);
+        if (!lt_report_number_shown(r, &lt_report_numbers[k])) continue;
+        if (isnan(v))
+            fprintf(out, " %9s", "-");
+        else
+            fprintf(out, " %9.4f", v);
+    }
+}
+
 static void print_trials(const lt_report *r, FILE *out) {
-    fprintf(out, "%-28s %-10s %8s %6s %10s %7s %6s  %8s %8s %8s %8s\n", "trial", "method", "lr", "seed", "trainable", "steps", "best@",
+    fprintf(out, "%-28s %-10s %8s %6s %10s %7s %6s  %8s %8s %8s %8s", "trial", "method", "lr", "seed", "trainable", "steps", "best@",
             "accuracy", "mcc", "f1", "loss");
+    for (int k = 0; k < LT_REPORT_NUMBERS; k++)
+        if (lt_report_number_shown(r, &lt_report_numbers[k])) fprintf(out, " %9s", lt_report_numbers[k].name);
+    fputc('\n', out);
     for (int i = 0; i < r->n_trials; i++) {
         const lt_report_trial *t = &r->trial[i];
         if (r->n_runs > 1 && (i == 0 || t->run != t[-1].run)) fprintf(out, "%s\n", t->run->dir);
         fprintf(out, "%-28s %-10s %8s %6s %10s %7lld ", t->name, t->method, t->lr, t->seed, t->trainable, (long long)t->steps);
         if (t->best)
-            fprintf(out, "%6lld  %8.4f %8.4f %8.4f %8.4f\n", (long long)t->best->step, t->best->accuracy, t->best->mcc, t->best->f1,
-                    t->best->loss);
+            print_best(r, t->best, out);
         else
-            fprintf(out, "%6s  (no evaluation yet)\n", "-");
+            fprintf(out, "%6s  (no evaluation yet)", "-");
+        print_mark(t, out);
+        fputc('\n', out);
     }
     fputc('\n', out);
 }
@@ -29,10 +49,11 @@ static void print_stat(lt_report_stat s, FILE *out) {
 }
 
 static void print_groups(const lt_report *r, FILE *out) {
-    bool differ = false;
+    bool differ = false, f1 = lt_report_judged_by_f1(r);
     for (int i = 0; i < r->n_groups; i++) differ |= r->group[i].differs[0] != 0;
-    fprintf(out, "%-10s %8s %6s  %-16s  %-16s  %-16s %12s %10s %9s%s\n", "method", "lr", "seeds", "accuracy", "mcc", "last", "best@",
-            "trainable", "tokens/s", differ ? "  settings" : "");
+    fprintf(out, "%-10s %8s %6s  %-16s  %-16s", "method", "lr", "seeds", "accuracy", "mcc");
+    if (f1) fprintf(out, "  %-16s  %-16s", "f1", "f1_strict");
+    fprintf(out, "  %-16s %12s %10s %9s%s\n", "last", "best@", "trainable", "tokens/s", differ ? "  settings" : "");
     for (int i = 0; i < r->n_groups; i++) {
         const lt_report_group *g = &r->group[i];
         const lt_report_trial *t = &r->trial[g->trial[0]];
@@ -45,12 +66,27 @@ static void print_groups(const lt_report *r, FILE *out) {
         fprintf(out, "%-10s %8s %6s", t->method, t->lr, n);
         print_stat(g->accuracy, out);
         print_stat(g->mcc, out);
+        if (f1) print_stat(g->f1, out);
+        if (f1) print_stat(g->f1_strict, out);
         print_stat(g->last, out);
-        fprintf(out, " %12s %10s %9s%s%s\n", best, t->trainable, rate, g->differs[0] ? "  " : "", g->differs);
+        fprintf(out, " %12s %10s %9s%s%s", best, t->trainable, rate, g->differs[0] ? "  " : "", g->differs);
+        print_mark(t, out);
+        fputc('\n', out);
     }
 }
 
 void lt_report_table(const lt_report *r, bool all, FILE *out) {
     if (all) print_trials(r, out);
     print_groups(r, out);
+}
+
+void lt_report_table_details(const lt_report *r, FILE *out) {
+    for (const lt_report_trial *t = r->trial; t < r->trial + r->n_trials; t++) {
+        lt_detail d;
+        if (!lt_runlog_detail(t->run->log, t->id, true, &d)) continue;
+        fprintf(out, "\n%s%s%s, %s", r->n_runs > 1 ? t->run->dir : "", r->n_runs > 1 ? " " : "", t->name, t->method);
+        print_mark(t, out);
+        fprintf(out, ": best evaluation, split %s, step %lld\n", d.split, (long long)d.step);
+        (void)lt_report_details(t, out);
+    }
 }

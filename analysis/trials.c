@@ -20,7 +20,9 @@ const char *lt_report_fact(const lt_runlog *log, int trial, const char *key) {
     return text ? text : "-";
 }
 
-double lt_report_metric(const lt_report_run *run, const lt_eval_row *e) { return run->by_mcc ? e->mcc : e->accuracy; }
+double lt_report_metric(const lt_report_run *run, const lt_eval_row *e) {
+    return !strcmp(run->metric, "mcc") ? e->mcc : !strcmp(run->metric, "f1") ? e->f1 : e->accuracy;
+}
 
 static const lt_eval_row *best_of(const lt_report_run *run, int trial) {
     int64_t n;
@@ -86,6 +88,14 @@ static lt_status put_settings(lt_report_trial *t, const char *settings) {
                       lt_report_fact(log, -1, "data_sha256"), (int)(end - settings), settings, n, own);
 }
 
+/* A configuration that cannot be read here (of another version) is searched as text: better one mark too many. */
+static const char *mark_of(const lt_report_trial *t, const char *settings) {
+    static const char key[] = "compat: authors";
+    bool head = !strcmp(t->method, "head"),
+         authors = strstr(settings ? t->settings : lt_report_fact(t->run->log, -1, "config"), key) != NULL;
+    return head && authors ? "linear probe, control; authors' padding" : head ? "linear probe, control" : authors ? "authors' padding" : "";
+}
+
 static int by_settings(const void *a, const void *b) {
     const lt_report_trial *const *x = a, *const *y = b;
     return strcmp((*x)->settings, (*y)->settings);
@@ -124,7 +134,9 @@ lt_status lt_report_find_trials(lt_report *r) {
                                       .steps = steps ? train[steps - 1].step : 0,
                                       .best = best_of(&r->run[i], t),
                                       .last = evals ? &eval[evals - 1] : NULL};
-            st = put_settings(next++, settings);
+            st = put_settings(next, settings);
+            if (st == LT_OK) next->mark = mark_of(next, settings);
+            next++;
         }
         free(settings);
         if (st != LT_OK) return st;

@@ -3,6 +3,7 @@
 
 #include "store/runlog.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,6 +71,14 @@ lt_status prep_show_tree(const prep_show *o, hid_t at, int depth) {
     return st;
 }
 
+static void print_eval(const lt_eval_row *e) {
+    printf("  step %lld, %s: loss %.5f, accuracy %.4f, MCC %.4f, F1 %.4f", (long long)e->step, e->split, e->loss, e->accuracy, e->mcc,
+           e->f1);
+    if (!isnan(e->macro_f1)) printf(", macro F1 %.4f", e->macro_f1);
+    if (!isnan(e->f1_strict)) printf(", strict F1 %.4f, F1 of tokens %.4f", e->f1_strict, e->token_f1);
+    printf(" of %lld sequences\n", (long long)e->sequences);
+}
+
 static void print_trial(const lt_runlog *log, int trial, int64_t rows) {
     int64_t n, n_eval;
     const lt_train_row *train = lt_runlog_train(log, trial, &n);
@@ -80,9 +89,7 @@ static void print_trial(const lt_runlog *log, int trial, int64_t rows) {
     for (int64_t i = n > rows ? n - rows : 0; i < n; i++)
         printf("  step %lld: loss %.5f, lr %.3g, gradient %.3g\n", (long long)train[i].step, train[i].loss, train[i].lr,
                train[i].grad_norm);
-    for (int64_t i = n_eval > rows ? n_eval - rows : 0; i < n_eval; i++)
-        printf("  step %lld, %s: loss %.5f, accuracy %.4f, MCC %.4f, F1 %.4f of %lld sequences\n", (long long)eval[i].step, eval[i].split,
-               eval[i].loss, eval[i].accuracy, eval[i].mcc, eval[i].f1, (long long)eval[i].sequences);
+    for (int64_t i = n_eval > rows ? n_eval - rows : 0; i < n_eval; i++) print_eval(&eval[i]);
 }
 
 lt_status prep_show_run(const prep_show *o) {

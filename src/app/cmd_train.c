@@ -1,18 +1,19 @@
 /* `ltune train`: trains every trial of a run, then prints what came out. */
-#include "app/app.h"
+#include "app/results.h"
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "train/run.h"
 
-#include <jansson.h>
 #include <stdio.h>
 
-static json_t *point_json(const lt_eval_point *p, const char *split) {
+static json_t *point_json(const lt_run *r, int trial, bool best, const char *split) {
+    const lt_eval_point *p = best ? &lt_run_trial(r, trial)->best : &lt_run_trial(r, trial)->last;
+    lt_detail d;
     if (p->step < 0) return json_null();
-    return json_pack("{s:I, s:s, s:o, s:o, s:o, s:o}", "step", (json_int_t)p->step, "split", split, "accuracy",
-                     lt_app_number(p->metrics.accuracy), "mcc", lt_app_number(p->metrics.mcc), "f1", lt_app_number(p->metrics.f1), "loss",
-                     lt_app_number(p->metrics.loss));
+    json_t *o = json_pack("{s:I, s:s}", "step", (json_int_t)p->step, "split", split);
+    lt_app_put_metrics(o, r, &p->metrics);
+    if (lt_run_detail(r, trial, best, &d)) lt_app_put_detail(o, r, &d);
+    return o;
 }
 
 static void print_json(const lt_run *r, const lt_config *cfg) {
@@ -29,7 +30,7 @@ static void print_json(const lt_run *r, const lt_config *cfg) {
         json_array_append_new(trials, json_pack("{s:s, s:s, s:I, s:s, s:I, s:o, s:o}", "name", t->cfg->name, "method",
                                                 lt_method_of(&t->cfg->method)->name, "trainable", (json_int_t)lt_tuner_trainable(&t->tuner),
                                                 "state", lt_trial_state_text(t->state), "steps", (json_int_t)t->step, "best",
-                                                point_json(&t->best, cfg->data.eval), "last", point_json(&t->last, cfg->data.eval)));
+                                                point_json(r, i, true, cfg->data.eval), "last", point_json(r, i, false, cfg->data.eval)));
     }
     json_t *root = json_pack(
         "{s:s, s:i, s:i, s:i, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:o}", "run", cfg->run.dir, "ranks", g->size,

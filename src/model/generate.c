@@ -147,6 +147,7 @@ static lt_status add(loop *k, int64_t i, lt_pack_seq seq) {
     seq.segment = seq.n;
     seq.slot = k->a->front.slot;
     seq.prefix_len = k->a->front.prefix_len;
+    seq.trial = k->a->front.trial;
     seq.start = s->rows;
     seq.home = (int32_t)i;
     s->rows += (int32_t)(seq.prompt_rows + seq.n);

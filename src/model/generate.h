@@ -33,11 +33,12 @@ typedef enum lt_end {
     LT_END_LENGTH
 } lt_end; /* goes on; ended by an end-of-text token; by max_tokens, or positions ran out */
 
-/* What stands before every text, from a trained trial. */
+/* What a trained trial gives to every text: rows or keys in front of it, an adapter inside the layers. */
 typedef struct lt_front {
     const lt_bank *bank;         /* NULL = nothing */
     int32_t slot, prefix_len;    /* bank slot, -1 = none; its keys: positions of the text begin behind them */
     int64_t prompt, prompt_rows; /* first prompt row and their number */
+    int32_t trial;               /* whose adapter of the bank rides along */
 } lt_front;
 static const lt_front lt_front_none = {.slot = -1};
 

@@ -30,9 +30,9 @@ typedef struct lt_cache lt_cache; /* keys and values of earlier rows: generate.h
 typedef enum lt_readout {
     LT_READ_FIRST, /* first row of the sequence, a prompt row if there is one (what PEFT does with BERT) */
     LT_READ_CLS,   /* first text row */
-    LT_READ_LAST,  /* last row */
-    LT_READ_MEAN,  /* mean of the text rows */
-    LT_READ_MAX,   /* maximum of the text rows, per channel */
+    LT_READ_LAST,  /* last text row */
+    LT_READ_MEAN,  /* mean of the text rows, with the padding rows if there are any */
+    LT_READ_MAX,   /* maximum of the same, per channel */
     LT_READ_TOKENS /* every row as it is */
 } lt_readout;
 

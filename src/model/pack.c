@@ -13,6 +13,7 @@ lt_status lt_pack_create(int64_t max_tok, int64_t max_seq, lt_pack *p) {
     LT_TRY_GOTO(lt_calloc(&p->type, max_tok, sizeof *p->type, "a pack"), st, fail);
     LT_TRY_GOTO(lt_calloc(&p->cu, max_seq + 1, sizeof *p->cu, "a pack"), st, fail);
     LT_TRY_GOTO(lt_calloc(&p->text0, max_seq, sizeof *p->text0, "a pack"), st, fail);
+    LT_TRY_GOTO(lt_calloc(&p->text1, max_seq, sizeof *p->text1, "a pack"), st, fail);
     LT_TRY_GOTO(lt_calloc(&p->slot, max_seq, sizeof *p->slot, "a pack"), st, fail);
     LT_TRY_GOTO(lt_calloc(&p->start, max_seq, sizeof *p->start, "a pack"), st, fail);
     LT_TRY_GOTO(lt_calloc(&p->home, max_seq, sizeof *p->home, "a pack"), st, fail);
@@ -27,7 +28,8 @@ fail:
 }
 
 void lt_pack_destroy(lt_pack *p) {
-    void *const owned[] = {p->id, p->pos, p->type, p->cu, p->text0, p->slot, p->start, p->home, p->key, p->trial, p->target, p->weight};
+    void *const owned[] = {p->id,    p->pos,  p->type, p->cu,    p->text0,  p->text1, p->slot,
+                           p->start, p->home, p->key,  p->trial, p->target, p->weight};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     *p = (lt_pack){0};
 }
@@ -35,16 +37,16 @@ void lt_pack_destroy(lt_pack *p) {
 void lt_pack_clear(lt_pack *p) { p->n_tok = p->n_seq = p->n_trial = p->max_len = 0; }
 
 bool lt_pack_fits(const lt_pack *p, const lt_pack_seq *s) {
-    return p->n_seq < p->max_seq && p->n_tok + s->prompt_rows + s->n <= p->max_tok;
+    return p->n_seq < p->max_seq && p->n_tok + s->prompt_rows + s->n + s->padding <= p->max_tok;
 }
 
 lt_status lt_pack_add(lt_pack *p, const lt_pack_seq *s) {
     LT_ASSERT(lt_pack_fits(p, s) && s->prompt_rows + s->n > 0);
-    int64_t row = p->n_tok, len = s->prompt_rows + s->n;
+    int64_t row = p->n_tok, len = s->prompt_rows + s->n + s->padding;
     for (int64_t i = 0; i < len; i++, row++) {
         int64_t t = i - s->prompt_rows;
-        p->id[row] = t < 0 ? (int32_t)(-1 - (s->prompt + i)) : s->tokens[t];
-        p->type[row] = t >= s->segment;
+        p->id[row] = t < 0 ? (int32_t)(-1 - (s->prompt + i)) : t < s->n ? s->tokens[t] : s->pad;
+        p->type[row] = t >= s->segment && t < s->n;
         p->pos[row] = s->start + (int32_t)i + s->prefix_len;
         p->target[row] = 0;
         p->weight[row] = 0;
@@ -55,6 +57,7 @@ lt_status lt_pack_add(lt_pack *p, const lt_pack_seq *s) {
         *last = (lt_pack_trial){.trial = s->trial, .seq0 = (int32_t)p->n_seq, .row0 = (int32_t)p->n_tok};
     }
     p->text0[p->n_seq] = (int32_t)(p->n_tok + s->prompt_rows);
+    p->text1[p->n_seq] = (int32_t)(p->n_tok + s->prompt_rows + s->n);
     p->slot[p->n_seq] = s->slot;
     p->start[p->n_seq] = s->start;
     p->home[p->n_seq] = s->home;

@@ -1,7 +1,7 @@
 #pragma once
-/* A pack: one micro-batch of sequences as a flat list of tokens.  No padding exists.
+/* A pack: one micro-batch of sequences as a flat list of tokens.  No padding exists, unless a trial wants it as a part of its sequences (method.compat: authors).
  *
- * Row layout of sequence i: [prompt rows][text tokens], rows cu[i] .. cu[i+1].  A prompt row is marked by a negative id -(1 + r): row r of the prompt
+ * Row layout of sequence i: [prompt rows][text tokens][padding rows], rows cu[i] .. cu[i+1].  A prompt row is marked by a negative id -(1 + r): row r of the prompt
  * bank.  A sequence with a prefix carries its bank slot.  Positions are final: with a prefix of length P the text starts at position P; with prompt rows
  * the positions run over the concatenation.
  *
@@ -27,7 +27,7 @@ typedef struct lt_pack {
     int64_t max_len;          /* longest sequence now in the pack */
     int32_t *id, *pos, *type; /* [n_tok] */
     int32_t *cu;              /* [n_seq + 1] */
-    int32_t *text0;           /* [n_seq] first text row */
+    int32_t *text0, *text1;   /* [n_seq] first text row, and the row behind the last */
     int32_t *slot;            /* [n_seq] bank slot or -1 */
     int32_t *start;           /* [n_seq] place of its first row here in the sequence; 0 without a cache */
     int32_t *home;            /* [n_seq] which sequence of the cache it is */
@@ -40,8 +40,10 @@ typedef struct lt_pack {
 
 /* One sequence as the packer adds it. */
 typedef struct lt_pack_seq {
-    const int32_t *tokens;       /* [n] */
-    int64_t n, segment;          /* tokens from index segment on have type 1 (segment = n: none) */
+    const int32_t *tokens; /* [n] */
+    int64_t n, segment;    /* tokens from index segment on have type 1 (segment = n: none) */
+    int64_t padding;       /* rows behind the text, of token pad: whoever sees the whole sequence sees them too */
+    int32_t pad;
     int64_t prompt, prompt_rows; /* first prompt row and their number (0 = none) */
     int32_t slot;                /* bank slot or -1 */
     int32_t prefix_len;          /* P of the slot: added to the positions */

@@ -58,7 +58,7 @@ static int32_t keys_of(const lt_pack *p, int64_t i) { return p->start[i] + p->cu
 
 /* The row of sequence i that is read out. */
 static int32_t readout_row(const lt_pack *p, lt_readout r, int64_t i) {
-    return r == LT_READ_FIRST ? p->cu[i] : r == LT_READ_CLS ? p->text0[i] : p->cu[i + 1] - 1;
+    return r == LT_READ_FIRST ? p->cu[i] : r == LT_READ_CLS ? p->text0[i] : p->text1[i] - 1;
 }
 
 /* Plans of a mask: all rows, and the picked ones. */

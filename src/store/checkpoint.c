@@ -302,6 +302,14 @@ done:
     return st;
 }
 
+lt_status lt_ckpt_has(lt_ckpt *ck, const char *trial, const char *key, bool *there) {
+    hid_t g = -1;
+    LT_TRY(reader_group(ck, trial, NULL, &g));
+    *there = H5Aexists(g, key) > 0;
+    lt_h5_close(&g);
+    return LT_OK;
+}
+
 #define GET(name, type, get)                                                                                                               \
     lt_status name(lt_ckpt *ck, const char *trial, const char *key, type *value) {                                                         \
         hid_t g = -1;                                                                                                                      \

@@ -71,8 +71,9 @@ lt_status lt_ckpt_match(const lt_ckpt *ck, const lt_ckpt_head *run);
 bool lt_ckpt_same_settings(const lt_ckpt *ck, const char *settings, char *text, size_t bytes);
 /* Local.  Names of the trials, sorted; borrowed. */
 char *const *lt_ckpt_trials(const lt_ckpt *ck, int64_t *n);
-/* Local.  A named value of a trial, or of the file when trial is NULL; the string is released by free().
+/* Local.  A named value of a trial, or of the file when trial is NULL: whether it is there, and what it is; the string is released by free().
  * Errors: FORMAT (no such trial or value, or of another type), NOMEM. */
+lt_status lt_ckpt_has(lt_ckpt *ck, const char *trial, const char *key, bool *there);
 lt_status lt_ckpt_get_i64(lt_ckpt *ck, const char *trial, const char *key, int64_t *value);
 lt_status lt_ckpt_get_f64(lt_ckpt *ck, const char *trial, const char *key, double *value);
 lt_status lt_ckpt_get_str(lt_ckpt *ck, const char *trial, const char *key, char **value);

@@ -91,7 +91,10 @@ lt_status lt_runlog_impl_trial(lt_runlog *log, const char *name, lt_log_trial **
     LT_TRY(grow(&log->trial, log->n_trials, &cap, sizeof *log->trial));
     log->cap_trials = (int)cap;
     lt_log_trial *t = &log->trial[log->n_trials++];
-    *t = (lt_log_trial){.order = log->n_trials - 1, .train.row_bytes = sizeof(lt_train_row), .eval.row_bytes = sizeof(lt_eval_row)};
+    *t = (lt_log_trial){.order = log->n_trials - 1,
+                        .train.row_bytes = sizeof(lt_train_row),
+                        .eval.row_bytes = sizeof(lt_eval_row),
+                        .detail.row_bytes = lt_runlog_impl_detail_bytes(log)};
     (void)snprintf(t->name, sizeof t->name, "%s", name);
     log->dirty = log->reshaped = true;
     *out = t;
@@ -124,12 +127,14 @@ void lt_runlog_close(lt_runlog **out) {
     for (int i = 0; i < log->n_trials; i++) {
         free(log->trial[i].train.row);
         free(log->trial[i].eval.row);
+        free(log->trial[i].detail.row);
         facts_fini(&log->trial[i].facts);
     }
     for (int i = 0; i < log->n_starts; i++) facts_fini(&log->start[i]);
     free(log->trial);
     free(log->start);
     free(log->perf.row);
+    lt_runlog_impl_free_classes(log);
     free(log->path);
     free(log);
     *out = NULL;
@@ -140,6 +145,7 @@ void lt_runlog_truncate_after(lt_runlog *log, int64_t step) {
     for (int i = 0; i < log->n_trials; i++) {
         cut |= truncate_series(&log->trial[i].train, step);
         cut |= truncate_series(&log->trial[i].eval, step);
+        cut |= truncate_series(&log->trial[i].detail, step);
     }
     if (cut) log->dirty = log->reshaped = true;
 }
@@ -222,6 +228,11 @@ lt_status lt_runlog_put_trial_i64(lt_runlog *log, const char *trial, const char 
 
 int lt_runlog_trials(const lt_runlog *log) { return log->n_trials; }
 const char *lt_runlog_trial_name(const lt_runlog *log, int trial) { return log->trial[trial].name; }
+int lt_runlog_find_trial(const lt_runlog *log, const char *name) {
+    int i = log->n_trials - 1;
+    while (i >= 0 && strcmp(log->trial[i].name, name) != 0) i--;
+    return i;
+}
 int lt_runlog_starts(const lt_runlog *log) { return log->n_starts; }
 
 static const void *rows(const lt_series *s, int64_t *n) {

@@ -7,6 +7,7 @@
  *
  * Resume: lt_runlog_open loads what is there, lt_runlog_truncate_after drops rows of steps after the checkpoint, and the run goes on. */
 
+#include "base/scores.h"
 #include "tensor/tensor.h"
 
 #ifdef __cplusplus
@@ -21,14 +22,37 @@ typedef struct lt_train_row {
     double loss, lr, grad_norm; /* mean loss of the step's sequences; norm before clipping */
 } lt_train_row;
 
-/* One evaluation of one trial. */
+/* One evaluation of one trial.  The names of what is judged, and what they mean: train/metrics.h.  From micro_f1 on a number may be NaN: it does not apply,
+ * or the file is of a version that did not have it. */
 typedef struct lt_eval_row {
     int64_t step;
     char split[LT_SPLIT_BYTES];
     double loss, accuracy, mcc, f1;
-    int64_t sequences;
+    int64_t sequences; /* rows that were judged: sequences, or tokens with a label */
     double seconds;
+    double precision, recall, micro_f1, macro_f1, weighted_f1;
+    double precision_strict, recall_strict, f1_strict, token_f1;
+    int64_t broken_truth, broken_predicted; /* tags that continue no span; -1 not known */
 } lt_eval_row;
+
+/* What an evaluation counted, class by class: its details.  As one vector of int64: entities of each type as lt_hits, the same read strictly, then the rows of
+ * each true label by predicted label, unless there are more than LT_MAX_CONFUSION labels (for 256 they take half a megabyte). */
+enum { LT_MAX_CONFUSION = 256 };
+static inline int64_t lt_detail_confusion_elems(int64_t K) { return K <= LT_MAX_CONFUSION ? K * K : 0; }
+static inline int64_t lt_detail_elems(int64_t K, int64_t n_types) { return 6 * n_types + lt_detail_confusion_elems(K); }
+
+/* Views of such a vector. */
+typedef struct lt_detail {
+    int64_t step;                   /* of the evaluation, with the next */
+    const char *split;              /* NULL: not of a log */
+    const lt_hits *entity, *strict; /* [n_types] */
+    const int64_t *confusion;       /* [K, K]; NULL: not kept */
+} lt_detail;
+/* Local. */
+static inline lt_detail lt_detail_view(int64_t K, int64_t n_types, const int64_t *elems) {
+    const lt_hits *h = (const lt_hits *)(const void *)elems;
+    return (lt_detail){.entity = h, .strict = h + n_types, .confusion = lt_detail_confusion_elems(K) ? elems + 6 * n_types : NULL};
+}
 
 /* What the time of the steps since the last row went to; sums over these steps, this rank's times, all ranks' tokens and sentences. */
 typedef struct lt_perf_row {
@@ -54,6 +78,11 @@ lt_status lt_runlog_add_train(lt_runlog *log, const char *trial, const lt_train_
 lt_status lt_runlog_add_eval(lt_runlog *log, const char *trial, const lt_eval_row *row);
 lt_status lt_runlog_add_perf(lt_runlog *log, const lt_perf_row *row);
 
+/* Local.  Names the K labels and the types of entities (n_types may be 0) that details are of.  Details of other names go.  Errors: NOMEM. */
+lt_status lt_runlog_set_classes(lt_runlog *log, const char *const *label, int64_t K, const char *const *type, int64_t n_types);
+/* Local.  Details [lt_detail_elems] of an evaluation of a trial, which the log keeps of two: the best and the last.  Classes were set.  Errors: as above. */
+lt_status lt_runlog_add_detail(lt_runlog *log, const char *trial, int64_t step, const char *split, bool is_best, const int64_t *elems);
+
 /* Local.  Begins the entry of this start of the job: /run/start_0001, 0002 ...; the puts below go into the newest entry, and /run itself
  * shows a copy of it.  Errors: NOMEM. */
 lt_status lt_runlog_start(lt_runlog *log);
@@ -76,9 +105,14 @@ lt_status lt_runlog_finish(lt_runlog *log);
 /* Local.  For readers: rows of a trial (NULL and 0 for none), names in order of first appearance, facts; borrowed until the next add. */
 int lt_runlog_trials(const lt_runlog *log);
 const char *lt_runlog_trial_name(const lt_runlog *log, int trial);
+int lt_runlog_find_trial(const lt_runlog *log, const char *name); /* -1: there is none of that name */
 const lt_train_row *lt_runlog_train(const lt_runlog *log, int trial, int64_t *n);
 const lt_eval_row *lt_runlog_eval(const lt_runlog *log, int trial, int64_t *n);
 const lt_perf_row *lt_runlog_perf(const lt_runlog *log, int64_t *n);
+/* Local.  Details of the best or the last evaluation of a trial; false if the log has none.  Names of their classes: NULL and 0 for none. */
+bool lt_runlog_detail(const lt_runlog *log, int trial, bool best, lt_detail *out);
+const char *const *lt_runlog_labels(const lt_runlog *log, int64_t *K);
+const char *const *lt_runlog_types(const lt_runlog *log, int64_t *n_types);
 /* Local.  A fact of a trial (trial >= 0) or of the newest start (trial = -1) as text, NULL if absent. */
 const char *lt_runlog_fact(const lt_runlog *log, int trial, const char *key);
 /* Local.  Number of starts of the job so far. */

@@ -5,7 +5,8 @@
  *     /run/start_0001 ...         the facts of every start, so that a resumed run can be traced
  *     /trials/<trial>             facts: method, trainable ...   (attribute `order`: position in the run)
  *     /trials/<trial>/train/{step i64, loss, lr, grad_norm f64}
- *     /trials/<trial>/eval/{step i64, split text, loss, accuracy, mcc, f1 f64, sequences i64, seconds f64}
+ *     /trials/<trial>/eval/{step i64, split text, loss, accuracy, mcc, f1 f64, sequences i64, seconds f64, precision, recall, ... }
+ *     /trials/<trial>/{best, last}, /labels, /types     what evaluations counted, class by class (runlog_detail.c)
  *     /perf/{step i64, seconds f64, tokens, sentences i64, t_compute, t_comm, t_data, t_io, t_linear, t_attention f64}
  *
  * Why the whole file is rewritten.  A log that is read while the job runs, and that must open after kill -9, can be had from HDF5 in two ways.
@@ -28,6 +29,7 @@
 #include "store/layout.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,16 +38,34 @@
 static const double flush_share = 0.01; /* of the run's time that whole writes may take, beside the first and the last */
 
 #define I64(type, name)                                                                                                                    \
-    { #name, LT_I64, offsetof(type, name), 0 }
+    { #name, LT_I64, offsetof(type, name), 0, false }
 #define F64(type, name)                                                                                                                    \
-    { #name, LT_F64, offsetof(type, name), 0 }
+    { #name, LT_F64, offsetof(type, name), 0, false }
 #define TEXT(type, name)                                                                                                                   \
-    { #name, LT_DTYPE_COUNT, offsetof(type, name), sizeof(((type *)0)->name) }
+    { #name, LT_DTYPE_COUNT, offsetof(type, name), sizeof(((type *)0)->name), false }
+#define LATE(dtype, type, name)                                                                                                            \
+    { #name, dtype, offsetof(type, name), 0, true }
 const lt_column lt_runlog_impl_train[LT_TRAIN_COLUMNS] = {I64(lt_train_row, step), F64(lt_train_row, loss), F64(lt_train_row, lr),
                                                           F64(lt_train_row, grad_norm)};
-const lt_column lt_runlog_impl_eval[LT_EVAL_COLUMNS] = {I64(lt_eval_row, step),      TEXT(lt_eval_row, split), F64(lt_eval_row, loss),
-                                                        F64(lt_eval_row, accuracy),  F64(lt_eval_row, mcc),    F64(lt_eval_row, f1),
-                                                        I64(lt_eval_row, sequences), F64(lt_eval_row, seconds)};
+const lt_column lt_runlog_impl_eval[LT_EVAL_COLUMNS] = {I64(lt_eval_row, step),
+                                                        TEXT(lt_eval_row, split),
+                                                        F64(lt_eval_row, loss),
+                                                        F64(lt_eval_row, accuracy),
+                                                        F64(lt_eval_row, mcc),
+                                                        F64(lt_eval_row, f1),
+                                                        I64(lt_eval_row, sequences),
+                                                        F64(lt_eval_row, seconds),
+                                                        LATE(LT_F64, lt_eval_row, precision),
+                                                        LATE(LT_F64, lt_eval_row, recall),
+                                                        LATE(LT_F64, lt_eval_row, micro_f1),
+                                                        LATE(LT_F64, lt_eval_row, macro_f1),
+                                                        LATE(LT_F64, lt_eval_row, weighted_f1),
+                                                        LATE(LT_F64, lt_eval_row, precision_strict),
+                                                        LATE(LT_F64, lt_eval_row, recall_strict),
+                                                        LATE(LT_F64, lt_eval_row, f1_strict),
+                                                        LATE(LT_F64, lt_eval_row, token_f1),
+                                                        LATE(LT_I64, lt_eval_row, broken_truth),
+                                                        LATE(LT_I64, lt_eval_row, broken_predicted)};
 const lt_column lt_runlog_impl_perf[LT_PERF_COLUMNS] = {
     I64(lt_perf_row, step),      F64(lt_perf_row, seconds),    I64(lt_perf_row, tokens), I64(lt_perf_row, sentences),
     F64(lt_perf_row, t_compute), F64(lt_perf_row, t_comm),     F64(lt_perf_row, t_data), F64(lt_perf_row, t_io),
@@ -90,7 +110,7 @@ static lt_status write_facts(hid_t g, const lt_facts *f) {
     return LT_OK;
 }
 
-static lt_status write_trial(hid_t file, const lt_log_trial *t) {
+static lt_status write_trial(const lt_runlog *log, hid_t file, const lt_log_trial *t) {
     char name[LT_NAME_BYTES + 16];
     hid_t g = -1;
     lt_status st = LT_OK;
@@ -99,7 +119,8 @@ static lt_status write_trial(hid_t file, const lt_log_trial *t) {
     LT_TRY_GOTO(write_facts(g, &t->facts), st, done);
     LT_TRY_GOTO(lt_h5_put_i64(g, "order", t->order), st, done);
     LT_TRY_GOTO(write_series(g, "train", &t->train, lt_runlog_impl_train, LT_TRAIN_COLUMNS), st, done);
-    st = write_series(g, "eval", &t->eval, lt_runlog_impl_eval, LT_EVAL_COLUMNS);
+    LT_TRY_GOTO(write_series(g, "eval", &t->eval, lt_runlog_impl_eval, LT_EVAL_COLUMNS), st, done);
+    st = lt_runlog_impl_write_details(log, t, g);
 done:
     lt_h5_close(&g);
     return st;
@@ -131,7 +152,8 @@ static lt_status write_file(lt_runlog *log) {
     LT_TRY_GOTO(lt_h5_group(file, "trials", &trials), st, done);
     lt_h5_close(&trials);
     LT_TRY_GOTO(write_starts(log, file), st, done);
-    for (int i = 0; i < log->n_trials; i++) LT_TRY_GOTO(write_trial(file, &log->trial[i]), st, done);
+    LT_TRY_GOTO(lt_runlog_impl_write_classes(log, file), st, done);
+    for (int i = 0; i < log->n_trials; i++) LT_TRY_GOTO(write_trial(log, file, &log->trial[i]), st, done);
     LT_TRY_GOTO(write_series(file, "perf", &log->perf, lt_runlog_impl_perf, LT_PERF_COLUMNS), st, done);
     LT_TRY_GOTO(lt_h5_write_commit_digest(&w, true, hex), st, done);
     memcpy(log->base, hex, sizeof hex);
@@ -168,6 +190,14 @@ lt_status lt_runlog_finish(lt_runlog *log) { return log->dirty || log->journaled
 
 /* --- reading ------------------------------------------------------------------------------------------------------------------------------ */
 
+/* A column that the file does not have. */
+static void leave_out(lt_series *s, const lt_column *c) {
+    static const double none = NAN;
+    static const int64_t unknown = -1;
+    for (int64_t i = 0; i < s->n; i++)
+        memcpy(s->row + (size_t)i * s->row_bytes + c->offset, c->dtype == LT_F64 ? (const void *)&none : &unknown, 8);
+}
+
 /* Reads one column into rows of s; the first column read makes the rows. */
 static lt_status read_column(hid_t g, const char *path, lt_series *s, const lt_column *c, int64_t *n) {
     unsigned char *flat = NULL;
@@ -203,7 +233,12 @@ static lt_status read_series(hid_t file, const char *name, const char *path, lt_
     lt_status st = LT_OK;
     LT_CHECK(lt_h5_has(file, name), LT_ERR_FORMAT, "%s: %s is missing", path, name);
     LT_TRY(lt_h5_group(file, name, &g));
-    for (int i = 0; i < n_columns && st == LT_OK; i++) st = read_column(g, path, s, &column[i], &n);
+    for (int i = 0; i < n_columns && st == LT_OK; i++) {
+        if (column[i].late && !lt_h5_has(g, column[i].name))
+            leave_out(s, &column[i]);
+        else
+            st = read_column(g, path, s, &column[i], &n);
+    }
     lt_h5_close(&g);
     return st;
 }
@@ -238,6 +273,7 @@ static lt_status read_trial(lt_runlog *log, hid_t file, const char *name) {
         st = LT_FAIL(LT_ERR_FORMAT, "%s: trial %s has the position %lld in the run", log->path, name, (long long)order);
     t->order = (int)order;
     if (st == LT_OK) st = lt_h5_each_attr(g, take_trial_fact, &t->facts);
+    if (st == LT_OK) st = lt_runlog_impl_read_details(log, t, g);
     lt_h5_close(&g);
     if (st != LT_OK) return st;
     (void)snprintf(group, sizeof group, "trials/%s/train", name);
@@ -263,6 +299,7 @@ lt_status lt_runlog_impl_load(lt_runlog *log) {
     hid_t file = -1;
     lt_status st = LT_OK;
     LT_TRY(lt_h5_open_kind(log->path, LT_KIND_RUN, LT_RUN_VERSION, &file));
+    LT_TRY_GOTO(lt_runlog_impl_read_classes(log, file), st, done);
     LT_TRY_GOTO(lt_h5_list(file, "trials", &trial, &n), st, done);
     for (int64_t i = 0; i < n; i++) LT_TRY_GOTO(read_trial(log, file, trial[i]), st, done);
     if (n > 0) qsort(log->trial, (size_t)n, sizeof *log->trial, by_order);

@@ -1,6 +1,6 @@
 /* The journal of the run log: rows since run.h5 was written; see runlog_file.c for why and when.
  *
- *     run.h5.journal     "ltune-journal 1 <digest of the run.h5 that it continues>\n"
+ *     run.h5.journal     "ltune-journal 2 <digest of the run.h5 that it continues>\n"
  *                        batches: u64 bytes, u64 hash of the bytes | records: u32 kind, u32 trial, i64 n | n rows as they lie in memory
  *
  * It is private to ltune: everything in it comes into run.h5.  A batch is taken whole or not at all, so a writer killed inside one loses no more
@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WORD "ltune-journal 1 "
+#define WORD "ltune-journal 2 "
 enum { HEADER_BYTES = sizeof WORD - 1 + LT_SHA_HEX_BYTES };
 
 typedef struct batch_head {
@@ -47,6 +47,7 @@ lt_status lt_runlog_impl_each_series(lt_runlog *log, lt_series_fn fn, void *user
     for (int i = 0; i < log->n_trials; i++) {
         LT_TRY(fn(user, LT_LOG_TRAIN, (uint32_t)i, &log->trial[i].train));
         LT_TRY(fn(user, LT_LOG_EVAL, (uint32_t)i, &log->trial[i].eval));
+        LT_TRY(fn(user, LT_LOG_DETAIL, (uint32_t)i, &log->trial[i].detail));
     }
     return fn(user, LT_LOG_PERF, 0, &log->perf);
 }
@@ -151,20 +152,26 @@ void lt_runlog_impl_journal_end(lt_runlog *log) {
 
 /* --- reading ------------------------------------------------------------------------------------------------------------------------------ */
 
+/* The series that a record is of; NULL: the log has none. */
+static lt_series *series_of(lt_runlog *log, record_head head) {
+    if (head.kind == LT_LOG_PERF) return &log->perf;
+    if (head.kind > LT_LOG_DETAIL || head.trial >= (uint32_t)log->n_trials) return NULL;
+    lt_log_trial *t = &log->trial[head.trial];
+    return head.kind == LT_LOG_TRAIN ? &t->train : head.kind == LT_LOG_EVAL ? &t->eval : &t->detail;
+}
+
 /* Rows of one whole batch; those of series that the file does not have are passed over. */
 static lt_status take_batch(lt_runlog *log, unsigned char *p, size_t bytes, int64_t *rows) {
     while (bytes >= sizeof(record_head)) {
         record_head head;
         memcpy(&head, p, sizeof head);
         p += sizeof head, bytes -= sizeof head;
-        bool of_trial = head.kind == LT_LOG_TRAIN || head.kind == LT_LOG_EVAL;
-        if (head.kind > LT_LOG_PERF || (of_trial && head.trial >= (uint32_t)log->n_trials)) return LT_OK;
-        lt_log_trial *t = of_trial ? &log->trial[head.trial] : NULL;
-        lt_series *s = head.kind == LT_LOG_PERF ? &log->perf : head.kind == LT_LOG_TRAIN ? &t->train : &t->eval;
-        if (head.n < 0 || (uint64_t)head.n > bytes / s->row_bytes) return LT_OK;
+        lt_series *s = series_of(log, head);
+        if (!s || s->row_bytes == 0 || head.n < 0 || (uint64_t)head.n > bytes / s->row_bytes) return LT_OK;
         for (int64_t i = 0; i < head.n; i++, p += s->row_bytes, bytes -= s->row_bytes) {
             if (head.kind == LT_LOG_EVAL) p[offsetof(lt_eval_row, split) + LT_SPLIT_BYTES - 1] = 0;
-            LT_TRY(lt_runlog_impl_push(s, p));
+            if (head.kind == LT_LOG_DETAIL) p[offsetof(lt_detail_head, split) + LT_SPLIT_BYTES - 1] = 0;
+            LT_TRY(head.kind == LT_LOG_DETAIL ? lt_runlog_impl_push_detail(s, p) : lt_runlog_impl_push(s, p));
             s->saved = s->n;
             ++*rows;
         }

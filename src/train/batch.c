@@ -23,7 +23,8 @@ void lt_batch_clear(lt_batch *b) { b->n = b->rows = b->next = 0; }
 
 lt_status lt_batch_add(lt_batch *b, const lt_tuner *t, const lt_samples *s, lt_item item) {
     LT_ASSERT(b->n < b->max_items);
-    item.rows = (int32_t)(s->offset[item.sample + 1] - s->offset[item.sample] + lt_tuner_input_of(t, item.candidate).prompt_rows);
+    item.rows =
+        (int32_t)(s->offset[item.sample + 1] - s->offset[item.sample] + lt_tuner_input_of(t, item.candidate).prompt_rows + item.padding);
     b->item[b->n++] = item;
     b->rows += item.rows;
     return LT_OK;
@@ -83,8 +84,9 @@ static bool fits(const lt_batch *b, const lt_pack *pack, int64_t i) {
 /* May item i ride in the same pack as the one before it? */
 static bool rides_along(const lt_batch *b, lt_tuner *const *tuner, int64_t i) {
     const lt_item *it = &b->item[i];
-    return i != b->n_even && it->block == it[-1].block &&
-           lt_tuner_trains_input(tuner[it->trial]) == lt_tuner_trains_input(tuner[it[-1].trial]);
+    const lt_tuner *t = tuner[it->trial], *before = tuner[it[-1].trial];
+    return i != b->n_even && it->block == it[-1].block && lt_tuner_trains_input(t) == lt_tuner_trains_input(before) &&
+           t->pools_logits == before->pools_logits;
 }
 
 static int longer_sample(const void *x, const void *y, void *offsets) {
@@ -117,6 +119,8 @@ lt_status lt_batch_next(lt_batch *b, const lt_samples *s, lt_tuner *const *tuner
         lt_pack_seq seq = {.tokens = s->tokens + s->offset[it->sample],
                            .n = s->offset[it->sample + 1] - s->offset[it->sample],
                            .segment = s->segment[it->sample],
+                           .padding = it->padding,
+                           .pad = s->pad,
                            .prompt = in.prompt,
                            .prompt_rows = in.prompt_rows,
                            .slot = in.slot,

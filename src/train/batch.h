@@ -4,8 +4,8 @@
  * In training all ranks make the same list and lt_batch_deal keeps this data-parallel rank's share (balanced by tokens: longest first, dealt back and forth) in
  * list order; in evaluation samples are dealt the same way (lt_deal_samples), so that all candidates of one are on one rank, and each rank lists its own.
  * lt_batch_next fills packs to the token budget, as evenly as whole sequences allow; sequences that train an input and such that do not never share one, so
- * that nothing runs backward for the latter; sequences that are scored against each other (rivals) always share one, in the order of their candidates.
- * The ranks of a tp group get the same packs. */
+ * that nothing runs backward for the latter; nor do sequences that are read out in different ways; sequences that are scored against each other (rivals) always
+ * share one, in the order of their candidates.  The ranks of a tp group get the same packs. */
 
 #include "train/samples.h"
 
@@ -19,7 +19,8 @@ typedef struct lt_item {
     int32_t candidate; /* label whose prefix or prompt rides along; 0 for K-way methods */
     int32_t target;    /* class of the head: the label, or 1/0 for a true/wrong pair; of rivals the true candidate */
     int32_t rivals;    /* sequences behind it that are scored against it: of the first of K it is K - 1, of the last 0 */
-    int32_t rows;      /* packed rows, prompt rows included; set by lt_batch_add */
+    int32_t padding;   /* rows behind the text */
+    int32_t rows;      /* packed rows, prompt rows and padding included; set by lt_batch_add */
     int32_t block;     /* sequences of different blocks never share a pack; 0 usually */
     uint64_t key;      /* of dropout */
 } lt_item;

@@ -74,15 +74,24 @@ static lt_status fingerprint_data(lt_run_data *d) {
     return lt_sha_finish(&sha, d->sha);
 }
 
+static lt_status make_judge(lt_run_data *d) {
+    const lt_dataset_info *info = lt_dataset_about(d->file);
+    const lt_metric_kind *kind = d->train.token_label          ? &lt_metric_tokens
+                                 : !strcmp(info->task, "cola") ? &lt_metric_mcc
+                                                               : &lt_metric_accuracy;
+    const char *odd;
+    LT_TRY(lt_judge_create(kind, (const char *const *)info->label_name, d->K, &d->judge, &odd));
+    if (odd) lt_info("labels are no IOB tags (\"%s\" is none): tokens are judged, not entities", odd);
+    return LT_OK;
+}
+
 lt_status lt_run_impl_data_read(lt_run_data *d, const lt_config *cfg, int64_t vocab, bool fingerprint) {
     LT_TRY(lt_run_impl_data_split(d, cfg, vocab, cfg->data.train, cfg->data.limit, true, &d->train));
     LT_TRY(lt_run_impl_data_split(d, cfg, vocab, cfg->data.eval, 0, true, &d->eval));
     LT_CHECK(!d->train.token_label == !d->eval.token_label, LT_ERR_FORMAT,
              "%s: one of the splits \"%s\" and \"%s\" labels tokens, the other sequences: a run needs one kind", cfg->data.path,
              cfg->data.train, cfg->data.eval);
-    d->metric = d->train.token_label                               ? &lt_metric_tokens
-                : !strcmp(lt_dataset_about(d->file)->task, "cola") ? &lt_metric_mcc
-                                                                   : &lt_metric_accuracy;
+    LT_TRY(make_judge(d));
     LT_TRY(list_labels(d));
     return fingerprint ? fingerprint_data(d) : LT_OK;
 }
@@ -92,6 +101,7 @@ void lt_run_impl_data_close(lt_run_data *d) {
     lt_samples_destroy(&d->eval);
     lt_dataset_close(&d->file);
     lt_tok_close(&d->tok);
+    lt_judge_destroy(&d->judge);
     free(d->label_list);
     *d = (lt_run_data){0};
 }

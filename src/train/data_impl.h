@@ -11,7 +11,7 @@ typedef struct lt_run_data {
     char tok_sha[LT_SHA_HEX_BYTES], sha[LT_SHA_HEX_BYTES]; /* sha: of both splits as cut and the labels */
     char *label_list;                                      /* names, one a line, as a checkpoint says them (lt_ckpt_head) */
     int K;
-    const lt_metric_kind *metric;
+    lt_judge judge;
     lt_samples train, eval;
 } lt_run_data;
 

@@ -2,7 +2,7 @@
  *
  * A K-way trial gives its K logits; a pair trial runs every candidate label and gives the log-odds of "is the label of".  A softmax over the K scores is then
  * the class distribution in both cases.  Samples are dealt over the data-parallel ranks, all candidates of one to the same, so that each rank decides its
- * samples alone: what is summed over ranks are counts a class, not scores. */
+ * samples alone: what is summed over ranks are counts (metrics.h), not scores. */
 #include "train/run_impl.h"
 
 #include "base/fault.h"
@@ -25,9 +25,18 @@ typedef struct pass {
     double *score; /* [K] of the pair sample at hand */
     float *logits; /* host [rows, ld] */
     void (*decide)(struct pass *p, int trial, int64_t sample, int64_t token,
-                   const double *score); /* token: in the sample; 0 for sequences */
-    double *out;                         /* what decide() fills in: counts or scores */
+                   const double *score);                    /* token: in the sample; 0 for sequences */
+    void (*end)(struct pass *p, int trial, int64_t sample); /* after the last token of a sample; NULL: nothing is to do then */
+    double *out;                                            /* what they fill in: counts or scores */
+    int32_t *decided, *truth, *predicted; /* scratch of count(): labels of a sample's tokens [longest]; tags of its words [most words] */
 } pass;
+
+/* Rows of padding behind a sample: what it takes to the longest of its batch, and none in trials that do not pad. */
+static int32_t padding_of(const pass *p, int trial, int64_t sample) {
+    const lt_trial *t = &p->r->trial[trial];
+    if (!lt_tuner_pads(&t->tuner)) return 0;
+    return lt_samples_padding(p->s, sample, lt_samples_padded_in_order(p->s, sample, t->cfg->train.batch));
+}
 
 /* The trials that are wanted and have values, and samples dealt to this rank. */
 static lt_status list(pass *p) {
@@ -46,13 +55,13 @@ static lt_status list(pass *p) {
     LT_TRY_GOTO(lt_calloc(&p->score, r->data.K, sizeof *p->score, "scores"), st, done);
     LT_TRY_GOTO(lt_calloc(&p->logits, r->work.heads.max_rows * r->work.heads.ld, sizeof *p->logits, "scores"), st, done);
     for (int i = p->first; i < p->first + p->count; i++) {
-        bool keep = p->features && !lt_tuner_trains_input(r->tuner[i]);
+        bool keep = p->features && !lt_tuner_trains_input(r->tuner[i]) && !lt_tuner_pads(r->tuner[i]);
         if (!r->trial[i].has_values) continue;
         for (int64_t k = 0; k < s->n; k++)
-            for (int y = 0; mine[k] && y < (r->tuner[i]->pairs ? r->data.K : 1); y++)
-                LT_TRY_GOTO(
-                    lt_batch_add(keep ? &p->kept : &p->batch, r->tuner[i], s, (lt_item){.trial = i, .sample = (int32_t)k, .candidate = y}),
-                    st, done);
+            for (int y = 0; mine[k] && y < (r->tuner[i]->pairs ? r->data.K : 1); y++) {
+                lt_item item = {.trial = i, .sample = (int32_t)k, .candidate = y, .padding = padding_of(p, i, k)};
+                LT_TRY_GOTO(lt_batch_add(keep ? &p->kept : &p->batch, r->tuner[i], s, item), st, done);
+            }
     }
     p->n_scored = p->batch.n;
     p->place0 = p->features ? p->features->used : 0;
@@ -85,22 +94,25 @@ static void take(pass *p, const lt_item *it, int64_t token, const float *z) {
     if (it->candidate == K - 1) p->decide(p, it->trial, it->sample, 0, p->score);
 }
 
-/* Logits of n rows to the host. */
+/* Logits of n rows, or of as many sequences where they are pooled, to the host. */
 static lt_status fetch(pass *p, int64_t n) {
     const lt_heads *h = &p->r->work.heads;
-    return lt_ctx_download(h->ctx, p->logits, h->logits, (size_t)(n * h->ld) * sizeof *p->logits);
+    return lt_ctx_download(h->ctx, p->logits, h->n_pooled ? h->pooled : h->logits, (size_t)(n * h->ld) * sizeof *p->logits);
 }
 
 static lt_status score_pack(pass *p, const lt_item *item, int64_t count, const lt_readout_rows *out) {
     lt_run *r = p->r;
     const lt_pack *pack = &r->work.pack;
     int ld = r->work.heads.ld;
-    LT_TRY(lt_run_impl_heads_logits(&r->work.heads, out->rows, r->work.run, lt_run_impl_runs(r, pack), false));
-    LT_TRY(fetch(p, out->n));
+    int64_t runs = lt_run_impl_runs(r, pack);
+    LT_TRY(lt_run_impl_heads_logits(&r->work.heads, out->rows, r->work.run, runs, false));
+    if (r->tuner[item[0].trial]->pools_logits) LT_TRY(lt_run_impl_heads_pool(&r->work.heads, out, r->work.run, runs, pack->n_seq));
+    LT_TRY(fetch(p, r->work.heads.n_pooled ? pack->n_seq : out->n));
     for (int64_t i = 0; i < count; i++) {
         if (r->readout != LT_READ_TOKENS) take(p, &item[i], 0, p->logits + i * ld);
-        for (int64_t row = pack->text0[i]; r->readout == LT_READ_TOKENS && row < pack->cu[i + 1]; row++)
+        for (int64_t row = pack->text0[i]; r->readout == LT_READ_TOKENS && row < pack->text1[i]; row++)
             take(p, &item[i], row - pack->text0[i], p->logits + row * ld);
+        if (r->readout == LT_READ_TOKENS && p->end) p->end(p, item[i].trial, item[i].sample);
     }
     return LT_OK;
 }
@@ -177,25 +189,76 @@ static double cross_entropy(const double *score, int K, int label) {
     return log(sum) + top - score[label];
 }
 
+static double *counts_of(const pass *p, int trial) {
+    const lt_judge *j = &p->r->data.judge;
+    return p->out + (trial - p->first) * lt_judge_counts(j);
+}
+
 static void count(pass *p, int trial, int64_t sample, int64_t token, const double *score) {
     const lt_samples *s = p->s;
     int K = p->r->data.K, best = 0, truth = s->token_label ? s->token_label[s->offset[sample] + token] : s->label[sample];
     if (truth == LT_IGNORED_LABEL) return;
     for (int y = 1; y < K; y++)
         if (score[y] > score[best]) best = y;
-    lt_counts_add(p->out + (trial - p->first) * lt_counts_size(K), K, truth, best, cross_entropy(score, K, truth));
+    if (s->token_label) p->decided[token] = best;
+    lt_judge_add(&p->r->data.judge, counts_of(p, trial), truth, best, cross_entropy(score, K, truth));
 }
 
-lt_status lt_run_impl_metrics(lt_run *r, const lt_samples *s, lt_features *features, int first, int count_, lt_metrics *out) {
-    int K = r->data.K;
-    int64_t n = count_ * lt_counts_size(K);
-    pass p = {.r = r, .s = s, .features = features && features->ctx ? features : NULL, .first = first, .count = count_, .decide = count};
-    LT_TRY(lt_agree(r->grid.world, lt_calloc(&p.out, n, sizeof *p.out, "counts of an evaluation")));
-    lt_status st = run_pass(&p);
-    if (st == LT_OK) lt_sum_host(r->grid.dp, p.out, n);
-    for (int i = 0; st == LT_OK && i < count_; i++) r->data.metric->compute(p.out + i * lt_counts_size(K), K, &out[i]);
+/* The tags of a sample whose tokens are decided: those of its words, where the data set has them: a word without a token (a cut took it) is as if nothing had
+ * been found in it.  Else those of its tokens that carry a label. */
+static void count_tags(pass *p, int trial, int64_t sample) {
+    const lt_samples *s = p->s;
+    const int32_t *label = s->token_label + s->offset[sample];
+    int64_t n = 0, first = s->word_offset ? s->word_offset[sample] : 0;
+    int64_t count = s->word_offset ? s->word_offset[sample + 1] - first : s->offset[sample + 1] - s->offset[sample];
+    for (int64_t i = 0; i < count; i++) {
+        int32_t truth = s->word_offset ? s->word_label[first + i] : label[i];
+        int32_t token = s->word_offset ? s->word_token[first + i] : (int32_t)i;
+        if (truth == LT_IGNORED_LABEL) continue;
+        p->truth[n] = truth;
+        p->predicted[n++] = token == LT_NO_TOKEN ? LT_TAG_NONE : p->decided[token];
+    }
+    lt_judge_add_tags(&p->r->data.judge, counts_of(p, trial), p->truth, p->predicted, n);
+}
+
+static int64_t most_words(const lt_samples *s) {
+    int64_t most = s->max_len;
+    for (int64_t i = 0; s->word_offset && i < s->n; i++)
+        if (s->word_offset[i + 1] - s->word_offset[i] > most) most = s->word_offset[i + 1] - s->word_offset[i];
+    return most;
+}
+
+/* Local. */
+static lt_status begin_counts(pass *p) {
+    int64_t words = most_words(p->s);
+    LT_TRY(lt_calloc(&p->out, p->count * lt_judge_counts(&p->r->data.judge), sizeof *p->out, "counts of an evaluation"));
+    LT_TRY(lt_calloc(&p->decided, p->s->max_len, sizeof *p->decided, "labels of a sample"));
+    LT_TRY(lt_calloc(&p->truth, words, sizeof *p->truth, "tags of a sample"));
+    return lt_calloc(&p->predicted, words, sizeof *p->predicted, "tags of a sample");
+}
+
+lt_status lt_run_impl_metrics(lt_run *r, const lt_samples *s, lt_features *features, int first, int count_, lt_metrics *out,
+                              int64_t *detail) {
+    const lt_judge *j = &r->data.judge;
+    pass p = {.r = r,
+              .s = s,
+              .features = features && features->ctx ? features : NULL,
+              .first = first,
+              .count = count_,
+              .decide = count,
+              .end = j->tags.n_types ? count_tags : NULL};
+    lt_status st = lt_agree(r->grid.world, begin_counts(&p));
+    if (st == LT_OK) st = run_pass(&p);
+    if (st == LT_OK) lt_sum_host(r->grid.dp, p.out, count_ * lt_judge_counts(j));
+    for (int i = 0; st == LT_OK && i < count_; i++) {
+        lt_judge_compute(j, p.out + i * lt_judge_counts(j), &out[i]);
+        if (detail) lt_judge_detail(j, p.out + i * lt_judge_counts(j), detail + i * lt_judge_detail_elems(j));
+    }
     fini(&p);
     free(p.out);
+    free(p.decided);
+    free(p.truth);
+    free(p.predicted);
     return st;
 }
 

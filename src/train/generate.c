@@ -1,4 +1,4 @@
-/* What a run gives to generation: its settings, and what a trial puts before a text. */
+/* What a run gives to generation: its settings, and what a trial has learned. */
 #include "train/run_impl.h"
 
 #include "base/fault.h"
@@ -19,8 +19,8 @@ static lt_status check(const lt_run *r, int trial, int label) {
     const lt_tuner *t = r->tuner[trial];
     const char *name = r->trial[trial].cfg->name, *method = lt_method_of(t->cfg)->name;
     LT_TRY(LT_FAULT_POINT("run.front"));
-    LT_CHECK(t->n_slots || t->n_prompts, LT_ERR_CONFIG,
-             "trial %s (%s) puts nothing before a text: its model writes as the base does (ltune generate --model)", name, method);
+    LT_CHECK(lt_tuner_trains_input(t), LT_ERR_CONFIG,
+             "trial %s (%s) changes nothing in the model: it writes as the base does (ltune generate --model)", name, method);
     LT_CHECK(!t->pairs || label >= 0, LT_ERR_CONFIG, "trial %s (%s) has a prompt for each label: say which with --label NAME", name,
              method);
     LT_CHECK(t->pairs || label < 0, LT_ERR_CONFIG, "trial %s (%s) has one prompt for all labels: leave --label out", name, method);
@@ -34,7 +34,11 @@ lt_status lt_run_front(lt_run *r, int trial, int label, lt_front *front) {
     st = lt_run_impl_bank_fill(&r->bank, r->tuner, r->n_trials, NULL);
     if (st != LT_OK) lt_fatal(world, st);
     lt_tuner_input in = lt_tuner_input_of(r->tuner[trial], label < 0 ? 0 : label);
-    *front = (lt_front){
-        .bank = &r->bank.model, .slot = in.slot, .prefix_len = in.prefix_len, .prompt = in.prompt, .prompt_rows = in.prompt_rows};
+    *front = (lt_front){.bank = &r->bank.model,
+                        .slot = in.slot,
+                        .prefix_len = in.prefix_len,
+                        .prompt = in.prompt,
+                        .prompt_rows = in.prompt_rows,
+                        .trial = trial};
     return LT_OK;
 }

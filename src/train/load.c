@@ -10,12 +10,21 @@
 #include "store/fs.h"
 #include "train/ckpt_impl.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* A number that an earlier version did not save: NaN. */
+static lt_status get_late(lt_ckpt *ck, const char *trial, const char *key, double *value) {
+    bool there;
+    *value = NAN;
+    LT_TRY(lt_ckpt_has(ck, trial, key, &there));
+    return there ? lt_ckpt_get_f64(ck, trial, key, value) : LT_OK;
+}
+
 /* Rank 0: where a trial stood. */
-static lt_status get_scalars(lt_ckpt *ck, lt_trial *t) {
+static lt_status get_scalars(const lt_run *r, lt_ckpt *ck, lt_trial *t) {
     const char *name = t->cfg->name;
     int64_t state;
     LT_TRY(lt_ckpt_get_i64(ck, name, "state", &state));
@@ -28,6 +37,15 @@ static lt_status get_scalars(lt_ckpt *ck, lt_trial *t) {
 #define X(key, field) LT_TRY(lt_ckpt_get_f64(ck, name, key, &t->field));
     FOR_EACH_F64(X)
 #undef X
+#define X(key, field) LT_TRY(get_late(ck, name, key, &t->field));
+    FOR_EACH_LATE_F64(X)
+#undef X
+    if (r->purpose == LT_RUN_TRAIN && r->data.judge.tags.n_types && t->best.step >= 0 && isnan(t->best.metrics.f1_strict)) {
+        lt_warn("trial %s: an earlier version chose its best by F1 over tokens; from here on F1 over entities decides, and its next "
+                "evaluation counts as its best",
+                name);
+        t->best.step = -1;
+    }
     return LT_OK;
 }
 
@@ -38,7 +56,7 @@ static lt_status load_scalars(lt_run *r, lt_ckpt *ck, lt_trial *t) {
         int64_t step, stale_evals;
         lt_eval_point best, last;
     } s = {0};
-    LT_TRY(lt_agree(r->grid.world, ck ? get_scalars(ck, t) : LT_OK));
+    LT_TRY(lt_agree(r->grid.world, ck ? get_scalars(r, ck, t) : LT_OK));
     s.state = t->state;
     s.step = t->step;
     s.stale_evals = t->stale_evals;

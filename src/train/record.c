@@ -59,7 +59,7 @@ static lt_status put_facts(lt_run *r) {
                    {"data_sha256", r->data.sha},
                    {"devices", "cpu"},
                    {"cpu", lt_cpu_level_name(lt_cpu_level_now())},
-                   {"metric", r->data.metric->name},
+                   {"metric", r->data.judge.kind->name},
                    {"resumed_from", r->folder.resume_path ? r->folder.resume_path : ""}};
     const struct {
         const char *key;
@@ -100,6 +100,8 @@ static lt_status open_local(lt_run *r) {
     if (st != LT_OK) return st;
     lt_runlog_truncate_after(r->record.log, r->step);
     LT_TRY(put_facts(r));
+    const lt_judge *j = &r->data.judge;
+    LT_TRY(lt_runlog_set_classes(r->record.log, lt_run_label_names(r), j->K, (const char *const *)j->tags.type, j->tags.n_types));
     return lt_runlog_flush(r->record.log, true);
 }
 
@@ -160,17 +162,36 @@ void lt_run_impl_record_step(lt_run *r) {
     if (r->rates.seconds - r->record.base.seconds >= 1) add_perf(r);
 }
 
-void lt_run_impl_record_eval(lt_run *r, int trial, const char *split, const lt_metrics *m, double seconds) {
+void lt_run_impl_record_eval(lt_run *r, int trial, const char *split, const lt_metrics *m, const int64_t *detail, double seconds) {
     const lt_trial *t = &r->trial[trial];
+    const char *name = t->cfg->name;
+    bool is_best = t->best.step == t->step;
     char text[256];
     if (!r->record.log) return;
-    lt_eval_row row = {
-        .step = t->step, .loss = m->loss, .accuracy = m->accuracy, .mcc = m->mcc, .f1 = m->f1, .sequences = m->n, .seconds = seconds};
+    lt_eval_row row = {.step = t->step,
+                       .loss = m->loss,
+                       .accuracy = m->accuracy,
+                       .mcc = m->mcc,
+                       .f1 = m->f1,
+                       .sequences = m->n,
+                       .seconds = seconds,
+                       .precision = m->precision,
+                       .recall = m->recall,
+                       .micro_f1 = m->micro_f1,
+                       .macro_f1 = m->macro_f1,
+                       .weighted_f1 = m->weighted_f1,
+                       .precision_strict = m->precision_strict,
+                       .recall_strict = m->recall_strict,
+                       .f1_strict = m->f1_strict,
+                       .token_f1 = m->token_f1,
+                       .broken_truth = m->broken_truth,
+                       .broken_predicted = m->broken_predicted};
     (void)snprintf(row.split, sizeof row.split, "%s", split);
-    keep(r, lt_runlog_add_eval(r->record.log, t->cfg->name, &row));
+    keep(r, lt_runlog_add_eval(r->record.log, name, &row));
+    keep(r, lt_runlog_add_detail(r->record.log, name, t->step, split, is_best, detail));
     if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
-    lt_info("step %lld/%lld  %s  %s: %s%s", (long long)t->step, (long long)t->steps, t->cfg->name, split,
-            lt_metrics_text(r->data.metric, m, text, sizeof text), t->best.step == t->step ? "  (best)" : "");
+    lt_info("step %lld/%lld  %s  %s: %s%s", (long long)t->step, (long long)t->steps, name, split,
+            lt_metrics_text(r->data.judge.kind, m, text, sizeof text), is_best ? "  (best)" : "");
 }
 
 lt_status lt_run_impl_record_flush(lt_run *r, bool force) {

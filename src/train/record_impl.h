@@ -17,7 +17,7 @@ lt_status lt_run_impl_record_open(lt_run *r);
 void lt_run_impl_record_close(lt_run *r);
 /* Local.  Rows of the step that was just done; of an evaluation that was just filed. */
 void lt_run_impl_record_step(lt_run *r);
-void lt_run_impl_record_eval(lt_run *r, int trial, const char *split, const lt_metrics *m, double seconds);
+void lt_run_impl_record_eval(lt_run *r, int trial, const char *split, const lt_metrics *m, const int64_t *detail, double seconds);
 /* Collective(world) if force.  Errors: IO, HDF5 (agreed). */
 lt_status lt_run_impl_record_flush(lt_run *r, bool force);
 void lt_run_impl_progress(lt_run *r, bool last);

@@ -83,23 +83,31 @@ typedef struct turn {
     bool filed, any_best;
 } turn;
 
+/* Room for the evaluation of all trials. */
+static lt_status alloc_results(const lt_run *r, lt_metrics **metrics, int64_t **detail) {
+    LT_TRY(lt_calloc(metrics, r->n_trials, sizeof **metrics, "metrics"));
+    return lt_calloc(detail, r->n_trials * lt_judge_detail_elems(&r->data.judge), sizeof **detail, "details of evaluations");
+}
+
 /* Evaluates the trials that are due, neighbours together.  A signal ends it with STOPPED; what was filed before counts, the rest is due still. */
 static lt_status evaluate(lt_run *r, turn *t) {
     lt_metrics *metrics = NULL;
-    lt_status st = lt_agree(r->grid.world, lt_calloc(&metrics, r->n_trials, sizeof *metrics, "metrics"));
+    int64_t *detail = NULL, elems = lt_judge_detail_elems(&r->data.judge);
+    lt_status st = lt_agree(r->grid.world, alloc_results(r, &metrics, &detail));
     for (int i = 0, n; st == LT_OK && i < r->n_trials; i += n + 1) {
         for (n = 0; i + n < r->n_trials && eval_due(&r->trial[i + n]);) n++;
         if (n == 0) continue;
         double t0 = lt_time_s();
-        st = lt_run_impl_metrics(r, &r->data.eval, &r->work.eval, i, n, metrics);
+        st = lt_run_impl_metrics(r, &r->data.eval, &r->work.eval, i, n, metrics, detail);
         double seconds = (lt_time_s() - t0) / n; /* trials share packs: each has its part */
         for (int k = i; st == LT_OK && k < i + n; k++) {
             t->filed = true;
-            t->any_best |= t->is_best[k] = lt_trial_file_eval(&r->trial[k], &metrics[k - i], r->data.metric);
-            lt_run_impl_record_eval(r, k, r->cfg->data.eval, &metrics[k - i], seconds);
+            t->any_best |= t->is_best[k] = lt_trial_file_eval(&r->trial[k], &metrics[k - i], r->data.judge.kind);
+            lt_run_impl_record_eval(r, k, r->cfg->data.eval, &metrics[k - i], detail + (k - i) * elems, seconds);
         }
     }
     free(metrics);
+    free(detail);
     return st;
 }
 
@@ -201,11 +209,11 @@ static lt_status read_split(lt_run *r, const char *split, lt_samples *samples, l
     return lt_run_impl_features_init(features, lt_model_ctx(r->model), C, samples->n, mine);
 }
 
-lt_status lt_run_eval(lt_run *r, const char *split, lt_metrics *out) {
+lt_status lt_run_eval(lt_run *r, const char *split, lt_metrics *out, int64_t *detail) {
     lt_samples samples = {0};
     lt_features features = {0};
     lt_status st = lt_agree(r->grid.world, read_split(r, split, &samples, &features));
-    if (st == LT_OK) st = lt_run_impl_metrics(r, &samples, &features, 0, r->n_trials, out);
+    if (st == LT_OK) st = lt_run_impl_metrics(r, &samples, &features, 0, r->n_trials, out, detail);
     lt_run_impl_features_fini(&features);
     lt_samples_destroy(&samples);
     return st;
@@ -223,7 +231,13 @@ const char *lt_run_label_name(const lt_run *r, int k) { return lt_dataset_about(
 lt_tok *lt_run_tokenizer(lt_run *r) { return r->data.tok; }
 const lt_grid *lt_run_grid(const lt_run *r) { return &r->grid; }
 lt_model *lt_run_model(lt_run *r) { return r->model; }
-const lt_metric_kind *lt_run_metric(const lt_run *r) { return r->data.metric; }
+const char *const *lt_run_label_names(const lt_run *r) { return (const char *const *)lt_dataset_about(r->data.file)->label_name; }
+const lt_judge *lt_run_judge(const lt_run *r) { return &r->data.judge; }
+bool lt_run_detail(const lt_run *r, int trial, bool best, lt_detail *out) {
+    const lt_eval_point *p = best ? &r->trial[trial].best : &r->trial[trial].last;
+    int id = r->record.log ? lt_runlog_find_trial(r->record.log, r->trial[trial].cfg->name) : -1;
+    return id >= 0 && lt_runlog_detail(r->record.log, id, best, out) && out->step == p->step;
+}
 bool lt_run_labels_tokens(const lt_run *r) { return r->readout == LT_READ_TOKENS; }
 lt_dtype lt_run_dtype(const lt_run *r) { return r->dtype; }
 const lt_run_estimate *lt_run_get_estimate(const lt_run *r) { return &r->estimate; }

@@ -7,6 +7,7 @@
 
 #include "base/config.h"
 #include "model/generate.h"
+#include "store/runlog.h"
 #include "train/trial.h"
 
 #include <stdio.h>
@@ -38,16 +39,17 @@ lt_status lt_run_train(lt_run *r);
  * checkpoint file.  loaded [count] out: false where a trial has no best (it never got to an evaluation), which is told.
  * Errors: IO (also: none was loaded), FORMAT, CONFIG (agreed). */
 lt_status lt_run_load(lt_run *r, const char *which, int first, int count, bool *loaded);
-/* Collective(world).  Metrics of every trial that has values on a split; out [n_trials], all 0 for the others.  Errors: FORMAT, NOMEM, STOPPED (agreed). */
-lt_status lt_run_eval(lt_run *r, const char *split, lt_metrics *out);
+/* Collective(world).  Metrics of every trial that has values on a split; out [n_trials], nothing of the others; detail [n_trials][lt_judge_detail_elems].
+ * Errors: FORMAT, NOMEM, STOPPED (agreed). */
+lt_status lt_run_eval(lt_run *r, const char *split, lt_metrics *out, int64_t *detail);
 /* Local.  A split of the run's data set, with labels or without, cut as the run cuts; caller-owned.  Errors: CONFIG (no such split), FORMAT, NOMEM. */
 lt_status lt_run_split(lt_run *r, const char *split, lt_samples *samples);
 /* Collective(world).  K class scores of n samples under each of the trials: out [trial_count][n][K], log-probabilities up to a constant.
  * Errors: NOMEM, SHAPE, STOPPED, CONFIG (a run that labels tokens) (agreed). */
 lt_status lt_run_score(lt_run *r, const lt_samples *samples, int trial_first, int trial_count, double *out);
 
-/* Collective(world).  What a trial that was loaded puts before texts: its prompt rows or prefix, for the pair methods those of a label (a number; -1 = none).
- * Borrowed, valid until the run does anything else.  Errors: CONFIG (a method that puts nothing there; a label missing or too many) (agreed). */
+/* Collective(world).  What a trial that was loaded gives to texts: prompt rows or prefix, for the pair methods those of a label (a number; -1 = none), adapters.
+ * Borrowed, valid until the run does anything else.  Errors: CONFIG (a method that changes nothing; a label missing or too many) (agreed). */
 lt_status lt_run_front(lt_run *r, int trial, int label, lt_front *front);
 /* Local.  Generation as the configuration says it: all but the texts (n = generate.batch), what stands before them, end tokens and take. */
 lt_generate_args lt_run_generate_args(const lt_config *cfg);
@@ -73,14 +75,17 @@ int lt_run_n_trials(const lt_run *r);
 const lt_trial *lt_run_trial(const lt_run *r, int i);
 /* Local.  Most tokens of a text that this run can take: data.max_length, or less where positions or parallel.tokens have no room for it. */
 int64_t lt_run_max_length(const lt_run *r);
+/* Local.  Details of the best or the last evaluation of a trial of LT_RUN_TRAIN, on rank 0; false where the run log has none (of another step). */
+bool lt_run_detail(const lt_run *r, int trial, bool best, lt_detail *out);
 /* Local. */
 int lt_run_n_labels(const lt_run *r);
 const char *lt_run_label_name(const lt_run *r, int k);
+const char *const *lt_run_label_names(const lt_run *r);
 lt_tok *lt_run_tokenizer(lt_run *r);
 const lt_grid *lt_run_grid(const lt_run *r);
 lt_model *lt_run_model(lt_run *r);
 /* Local.  What the data set is judged by; whether it labels tokens. */
-const lt_metric_kind *lt_run_metric(const lt_run *r);
+const lt_judge *lt_run_judge(const lt_run *r);
 bool lt_run_labels_tokens(const lt_run *r);
 lt_dtype lt_run_dtype(const lt_run *r);
 const lt_run_rates *lt_run_get_rates(const lt_run *r);

@@ -85,9 +85,10 @@ lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save, bool *do
 int64_t lt_run_impl_runs(lt_run *r, const lt_pack *pack);
 /* Local.  A forward of r->work.pack; out: read-out rows with their targets. */
 void lt_run_impl_forward(lt_run *r, bool backward, lt_forward_args *f, lt_readout_rows *out);
-/* evaluate.c: Collective(world).  Metrics of trials first .. first + count - 1 on samples; features: NULL or what is kept of these samples.
- * Errors: STOPPED (a signal came), SHAPE, NOMEM (agreed). */
-lt_status lt_run_impl_metrics(lt_run *r, const lt_samples *s, lt_features *features, int first, int count, lt_metrics *out);
+/* evaluate.c: Collective(world).  Metrics of trials first .. first + count - 1 on samples; features: NULL or what is kept of these samples; detail: NULL or
+ * [count][lt_judge_detail_elems].  Errors: STOPPED (a signal came), SHAPE, NOMEM (agreed). */
+lt_status lt_run_impl_metrics(lt_run *r, const lt_samples *s, lt_features *features, int first, int count, lt_metrics *out,
+                              int64_t *detail);
 /* rounds.c: Collective(world).  For loops over packs: how many more each rank may run before it asks again; 0: every rank has run all of its own;
  * LT_ROUND_STOP: a signal came to some rank.  more: this rank has packs left; pack_s: seconds that one takes here (0 = not known). */
 enum { LT_ROUND_STOP = -1 };

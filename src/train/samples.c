@@ -102,7 +102,7 @@ static lt_status create(const lt_dataset_split *split, int64_t max_length, const
     }
     s->total_tokens = s->offset[s->n];
     s->unlabelled = split->unlabelled;
-    return LT_OK;
+    return lt_samples_measure(s, tok);
 }
 
 lt_status lt_samples_create(const lt_dataset_split *split, int64_t max_length, int64_t limit, const lt_tok *tok, int64_t vocab,
@@ -122,7 +122,27 @@ void lt_samples_destroy(lt_samples *s) {
     free(s->word_offset);
     free(s->word_label);
     free(s->word_token);
+    free(s->longest);
     *s = (lt_samples){0};
+}
+
+lt_status lt_samples_measure(lt_samples *s, const lt_tok *tok) {
+    s->pad = lt_tok_pad(tok) >= 0 ? lt_tok_pad(tok) : lt_tok_unk(tok);
+    LT_TRY(lt_calloc(&s->longest, (s->n + LT_PADDED_BLOCK - 1) / LT_PADDED_BLOCK, sizeof *s->longest, "lengths of blocks"));
+    for (int64_t i = 0; i < s->n; i++) {
+        int64_t n = s->offset[i + 1] - s->offset[i], *longest = &s->longest[i / LT_PADDED_BLOCK];
+        if (n > *longest) *longest = n;
+    }
+    return LT_OK;
+}
+
+int64_t lt_samples_padded(const lt_samples *s, int64_t i) { return s->longest[i / LT_PADDED_BLOCK]; }
+
+int64_t lt_samples_padded_in_order(const lt_samples *s, int64_t i, int64_t batch) {
+    int64_t first = i / batch * batch, end = first + batch < s->n ? first + batch : s->n, n = 0;
+    for (int64_t b = first / LT_PADDED_BLOCK; b <= (end - 1) / LT_PADDED_BLOCK; b++)
+        if (s->longest[b] > n) n = s->longest[b];
+    return n;
 }
 
 lt_status lt_order_create(uint64_t seed, int64_t n, lt_order *o) {

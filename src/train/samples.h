@@ -21,6 +21,8 @@ typedef struct lt_samples {
     int32_t *word_label;  /* [word_offset[n]] a class or LT_IGNORED_LABEL */
     int32_t *word_token;  /* the word's first token in the sample, or LT_NO_TOKEN: it has none, or the cut took it */
     bool unlabelled;      /* no sample, no token has a label */
+    int64_t *longest;     /* [blocks of LT_PADDED_BLOCK samples in order] longest of each; set by lt_samples_measure, as is */
+    int32_t pad;          /* the token of padding rows, -1 = the tokenizer has none */
 } lt_samples;
 
 /* Local.  Copies a split, cutting samples longer than max_length as lt_tok_encode_pair does: the longer text loses tokens at its end, the special tokens around
@@ -30,6 +32,34 @@ lt_status lt_samples_create(const lt_dataset_split *split, int64_t max_length, i
                             lt_samples *s);
 /* Local.  Frees; accepts a zeroed struct. */
 void lt_samples_destroy(lt_samples *s);
+
+/* Padding as the code of LS-LLaMA has it (github.com/4AI/LS-LLaMA; method.compat: authors).  Its rules, which follow from the libraries that it calls:
+ *
+ *   - A split is tokenised by datasets.map in blocks of 1,000 samples in the order of the file, each padded to the longest of its block (after the cut
+ *     to the maximal length).  A collator pads a batch to its longest, so the rows of a batch are as long as the longest *block* that one of them is from.
+ *     Evaluation takes batches of the same size in the order of the file.
+ *   - Padding stands behind the text (padding_side right) and is the tokenizer's pad token, in the authors' copy of Llama 2 `<unk>`; where a tokenizer has none, we
+ *     take its unknown token.  Positions run on through it.
+ *   - Causal model: padding is masked, and no text row could see it anyway.  `last` is the row before the first token that equals the pad token (the last
+ *     row if none does); labels of padding are ignored.  So neither LS-LLaMA head is changed by padding: both modes give the same numbers.
+ *   - Unmasked model: the attention mask is replaced by zeros, so every row sees every row, padding included, and rows of padding are states like others.
+ *     `last` as before.  `mean` and `max` run over all rows, padding included, and over the *logits*: for the mean that is the mean of the states; the maximum is
+ *     one of each class, not of each channel.
+ *
+ * We read the last text row for `last`, the same unless the text itself holds the pad token. */
+enum { LT_PADDED_BLOCK = 1000 };
+
+/* Local.  Sets longest and pad.  Errors: NOMEM. */
+lt_status lt_samples_measure(lt_samples *s, const lt_tok *tok);
+/* Local.  Tokens that sample i has when its block is padded. */
+int64_t lt_samples_padded(const lt_samples *s, int64_t i);
+/* Local.  Rows of padding behind sample i that is padded to `to` tokens. */
+static inline int32_t lt_samples_padding(const lt_samples *s, int64_t i, int64_t to) {
+    int64_t n = s->offset[i + 1] - s->offset[i];
+    return to > n ? (int32_t)(to - n) : 0;
+}
+/* Local.  The same when batches of `batch` samples in order are padded to their longest: as in evaluation. */
+int64_t lt_samples_padded_in_order(const lt_samples *s, int64_t i, int64_t batch);
 
 /* The stream of training samples of one trial: every epoch a new permutation, a function of (seed, epoch).  Position p is sample perm[p mod n] of epoch
  * p / n, so a batch may run over the end of an epoch and every batch is full. */

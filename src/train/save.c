@@ -38,6 +38,7 @@ static lt_status put_trial(lt_run *r, lt_ckpt_writer *w, int trial, float *whole
 #undef X
 #define X(key, field) LT_TRY(lt_ckpt_put_f64(w, name, key, t->field));
     FOR_EACH_F64(X)
+    FOR_EACH_LATE_F64(X)
 #undef X
     if (!u->label_states) return LT_OK;
     lt_named states = {.name = "states", .n_dims = 3, .dim = {u->labels->K, u->labels->P, u->arch->C}, .data = whole};

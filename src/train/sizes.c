@@ -20,10 +20,13 @@ enum { LEAST_PACK_ROWS = 1024 }; /* evaluation fills packs too, and matrix produ
 
 /* Rows that a step has on average, all ranks and trials together. */
 static double rows_of_step(const lt_run *r) {
-    double rows = 0, text = (double)r->data.train.total_tokens / (double)r->data.train.n;
+    const lt_samples *s = &r->data.train;
+    double rows = 0, text = (double)s->total_tokens / (double)s->n, padded = 0;
+    for (int64_t i = 0; i < s->n; i++) padded += (double)lt_samples_padded(s, i) / (double)s->n;
     for (int i = 0; i < r->n_trials; i++) {
         lt_tuner_input in = lt_tuner_input_of(r->tuner[i], 0);
-        rows += r->trial[i].cfg->train.batch * lt_tuner_candidates(r->tuner[i]) * (text + (double)in.prompt_rows);
+        double one = lt_tuner_pads(r->tuner[i]) ? padded : text;
+        rows += r->trial[i].cfg->train.batch * lt_tuner_candidates(r->tuner[i]) * (one + (double)in.prompt_rows);
     }
     return rows;
 }

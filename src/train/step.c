@@ -20,9 +20,12 @@
 lt_status lt_run_impl_step_init(lt_run *r, int64_t tokens, int64_t seqs) {
     lt_run_step *w = &r->work;
     const lt_ctx *ctx = lt_model_ctx(r->model);
-    int64_t items = 0, C = lt_model_arch(r->model)->C, rows = r->readout == LT_READ_TOKENS ? tokens : seqs;
+    int64_t items = 0, C = lt_model_arch(r->model)->C, rows = seqs;
     void *sums = NULL;
-    for (int i = 0; i < r->n_trials; i++) items += (int64_t)r->trial[i].cfg->train.batch * lt_tuner_candidates(r->tuner[i]);
+    for (int i = 0; i < r->n_trials; i++) {
+        items += (int64_t)r->trial[i].cfg->train.batch * lt_tuner_candidates(r->tuner[i]);
+        if (r->readout == LT_READ_TOKENS || r->tuner[i]->pools_logits) rows = tokens;
+    }
     LT_TRY(lt_batch_create(items * (w->keep_features ? 1 + LT_FEATURES_BLOCK : 1), &w->batch));
     LT_TRY(lt_batch_create(items, &w->kept));
     LT_TRY(lt_pack_create(tokens, seqs, &w->pack));
@@ -31,7 +34,7 @@ lt_status lt_run_impl_step_init(lt_run *r, int64_t tokens, int64_t seqs) {
     LT_TRY(lt_calloc(&w->told, 2 * (int64_t)r->n_trials, sizeof *w->told, "trials"));
     LT_TRY(ctx->ops->alloc(ctx, 2 * (size_t)r->n_trials * sizeof *w->sums, "squares of gradients", &sums));
     w->sums = sums;
-    LT_TRY(lt_run_impl_heads_init(&w->heads, ctx, r->tuner, r->n_trials, C, rows, rows));
+    LT_TRY(lt_run_impl_heads_init(&w->heads, ctx, r->tuner, r->n_trials, C, rows, rows, seqs));
     if (w->keep_features) LT_TRY(lt_run_impl_feature_rows_init(&w->rows, ctx, C, rows));
     return lt_run_impl_message_init(&w->msg, ctx, r->tuner, r->n_trials, r->bank.rows * r->bank.whole, r->bank.model.prompt_rows * C);
 }
@@ -81,6 +84,17 @@ static lt_item item_of(lt_run *r, int trial, int place) {
     return item;
 }
 
+/* Tokens that the sequences of a trial's batch are padded to, at least. */
+static int64_t padded_to(lt_run *r, int trial) {
+    lt_trial *t = &r->trial[trial];
+    int64_t first = t->step * t->cfg->train.batch, longest = 0;
+    for (int place = 0; lt_tuner_pads(&t->tuner) && place < t->cfg->train.batch; place++) {
+        int64_t n = lt_samples_padded(&r->data.train, lt_order_sample(&t->order, first + place));
+        if (n > longest) longest = n;
+    }
+    return longest;
+}
+
 /* Adds a sequence, and one for each other candidate. */
 static lt_status add_rivals(lt_run *r, lt_batch *b, lt_item item) {
     LT_TRY(lt_batch_add(b, r->tuner[item.trial], &r->data.train, item));
@@ -113,8 +127,10 @@ static lt_status collect(lt_run *r, int64_t *n_dealt) {
         lt_trial *t = &r->trial[i];
         w->wanted[i] = t->state == LT_TRIAL_RUNNING;
         t->loss_rows = 0;
+        int64_t to = w->wanted[i] ? padded_to(r, i) : 0;
         for (int place = 0; w->wanted[i] && place < t->cfg->train.batch; place++) {
             lt_item item = item_of(r, i, place);
+            item.padding = lt_samples_padding(&r->data.train, item.sample, to);
             t->loss_rows += loss_rows(&r->data.train, item.sample);
             if (!w->train.ctx || !lt_tuner_reads_constants(&t->tuner))
                 LT_TRY(add_rivals(r, &w->batch, item));
@@ -132,8 +148,11 @@ static lt_status collect(lt_run *r, int64_t *n_dealt) {
 
 /* ---- packs ---- */
 
+/* Read-out of r->work.pack: one kind, see rides_along() in batch.c. */
+static lt_readout readout_of(const lt_run *r) { return r->tuner[r->work.pack.trial[0].trial]->pools_logits ? LT_READ_TOKENS : r->readout; }
+
 int64_t lt_run_impl_runs(lt_run *r, const lt_pack *pack) {
-    bool tokens = r->readout == LT_READ_TOKENS;
+    bool tokens = readout_of(r) == LT_READ_TOKENS;
     for (int64_t i = 0; i < pack->n_trial; i++) {
         const lt_pack_trial *t = &pack->trial[i];
         r->work.run[i] = (lt_head_rows){t->trial, tokens ? t->row0 : t->seq0, tokens ? t->row1 : t->seq1, t->seq0, t->seq1};
@@ -156,15 +175,15 @@ static void set_targets(lt_run *r, const lt_item *item) {
             continue;
         }
         for (int64_t row = p->cu[i]; row < p->cu[i + 1]; row++) {
-            int64_t token = row - p->text0[i]; /* prompt rows have no label */
-            p->target[row] = token < 0 ? LT_IGNORED_LABEL : s->token_label[s->offset[item[i].sample] + token];
+            int64_t token = row - p->text0[i]; /* prompt rows and padding have no label */
+            p->target[row] = token < 0 || row >= p->text1[i] ? LT_IGNORED_LABEL : s->token_label[s->offset[item[i].sample] + token];
             p->weight[row] = weight;
         }
     }
 }
 
 void lt_run_impl_forward(lt_run *r, bool backward, lt_forward_args *f, lt_readout_rows *out) {
-    *f = (lt_forward_args){.pack = &r->work.pack, .bank = &r->bank.model, .readout = r->readout, .backward = backward};
+    *f = (lt_forward_args){.pack = &r->work.pack, .bank = &r->bank.model, .readout = readout_of(r), .backward = backward};
     lt_model_forward(r->model, f, out);
 }
 
@@ -173,7 +192,7 @@ static int64_t text_tokens(const lt_samples *s, int64_t sample) { return s->offs
 /* Forward, heads and backward of one pack; adds to the message. */
 static lt_status learn_pack(lt_run *r, const lt_item *item, int64_t count) {
     lt_run_step *w = &r->work;
-    bool backward = lt_tuner_trains_input(r->tuner[item[0].trial]);
+    bool backward = lt_tuner_trains_input(r->tuner[item[0].trial]), pools = r->tuner[item[0].trial]->pools_logits;
     lt_forward_args f;
     lt_readout_rows out;
     set_targets(r, item);
@@ -183,6 +202,7 @@ static lt_status learn_pack(lt_run *r, const lt_item *item, int64_t count) {
     const float *x;
     LT_TRY(lt_run_impl_heads_drop(&w->heads, &out, w->run, runs, &x));
     LT_TRY(lt_run_impl_heads_logits(&w->heads, x, w->run, runs, true));
+    if (pools) LT_TRY(lt_run_impl_heads_pool(&w->heads, &out, w->run, runs, w->pack.n_seq));
     LT_TRY(lt_run_impl_heads_learn(&w->heads, x, out.target, out.weight, lt_message_tail(&w->msg, 0), backward ? w->heads.d_out : NULL));
     if (backward) LT_TRY(lt_run_impl_heads_drop_back(&w->heads, &out, w->run, runs));
     if (backward) lt_model_backward(r->model, &f, w->heads.d_out);

@@ -45,6 +45,11 @@ static lt_status create_one(lt_run *r, int i) {
     LT_TRY(lt_labels_create(r->data.K, info->label_name, info->label_words, &c->method, r->data.tok, encoder, &r->labels[i]));
     LT_TRY(lt_trial_create(c, arch, lt_model_ctx(r->model), &r->grid, &r->labels[i], r->data.train.n, &r->trial[i]));
     r->tuner[i] = &r->trial[i].tuner;
+    r->tuner[i]->pools_logits = lt_tuner_pads(r->tuner[i]) && r->readout == LT_READ_MAX;
+    LT_CHECK(!lt_tuner_pads(r->tuner[i]) || (r->data.train.pad >= 0 && r->data.train.pad < arch->V), LT_ERR_CONFIG,
+             "trial %s, method.compat: authors pads texts, but the tokenizer of this model has neither a padding nor an unknown token: use "
+             "clean",
+             c->name);
     LT_CHECK(encoder || r->readout != LT_READ_FIRST || r->tuner[i]->n_prompts == 0, LT_ERR_CONFIG,
              "model.pool: first reads the first prompt row of trial %s, which sees no text in a causal model, so nothing could be "
              "learned: use "

@@ -35,8 +35,14 @@ lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, lt_param_kind k
 /* What no method's plan can be asked for. */
 static lt_status check(const lt_tuner *t) {
     const lt_method_cfg *c = t->cfg;
-    LT_CHECK(c->compat == LT_COMPAT_CLEAN, LT_ERR_CONFIG,
-             "method.compat: authors is not built in this version: use clean (positions and types are added once)");
+    if (c->compat == LT_COMPAT_AUTHORS) {
+        LT_CHECK(c->name == LT_METHOD_LORA || c->name == LT_METHOD_HEAD, LT_ERR_CONFIG,
+                 "method.compat: authors is the padding of LS-LLaMA's code, for lora and head; %s has no such mode: use clean",
+                 lt_method_of(c)->name);
+        LT_CHECK(t->arch->causal, LT_ERR_CONFIG,
+                 "method.compat: authors is of code for LLaMA; an encoder's own code lets no row see padding, so its numbers are those of "
+                 "clean: use that");
+    }
     LT_CHECK(!lt_method_of(c)->pairs || t->labels->K > 1, LT_ERR_CONFIG,
              "method.name: %s needs at least two labels, the data set has %d: there is no wrong label to draw", lt_method_of(c)->name,
              t->labels->K);

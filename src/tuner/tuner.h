@@ -89,6 +89,7 @@ struct lt_tuner {
     /* set by the trainer */
     int slot0, prompt0; /* first own slot and row in the bank */
     float *gather;      /* [gather_elems], summed over all ranks between forward() and gathered(); zeroed by the trainer before */
+    bool pools_logits;  /* every row gives logits, and those of a sequence are the maxima of its rows' (train/samples.h) */
     int head; /* first parameter of the head: head.weight [n_out, C], then head.bias [n_out] if it has one; direct, and the last */
     lt_param param[LT_TUNER_MAX_PARAMS];
     int n_params;
@@ -104,8 +105,13 @@ static inline const lt_method_info *lt_method_of(const lt_method_cfg *c) { retur
 /* True if something inside the frozen model is trained: its sequences run backward. */
 static inline bool lt_tuner_trains_input(const lt_tuner *t) { return t->n_slots > 0 || t->n_prompts > 0 || t->adapter_rank > 0; }
 
-/* True if what its head reads of a sample is the same in every step. */
-static inline bool lt_tuner_reads_constants(const lt_tuner *t) { return !lt_tuner_trains_input(t) && t->cfg->head_dropout == 0; }
+/* True if its sequences carry padding, as the authors' do (train/samples.h). */
+static inline bool lt_tuner_pads(const lt_tuner *t) { return t->cfg->compat == LT_COMPAT_AUTHORS; }
+
+/* True if what its head reads of a sample is the same in every step: padding is not. */
+static inline bool lt_tuner_reads_constants(const lt_tuner *t) {
+    return !lt_tuner_trains_input(t) && t->cfg->head_dropout == 0 && !lt_tuner_pads(t);
+}
 
 /* What a sequence of this tuner looks like to the packer, for the candidate label y (ignored unless pairs). */
 typedef struct lt_tuner_input {

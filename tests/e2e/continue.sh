@@ -17,7 +17,7 @@ must_run 2 train "$tmp/a.yaml" run.dir="$tmp/b" run.resume="$start"
 says 'continuing from .*step_00000004.h5 \(step 4\)' "path"
 same "its losses" "$(series "$tmp/b/run.h5" /trials/prefix/train/loss)" "$(series "$tmp/a/run.h5" /trials/prefix/train/loss | tail -n 8)"
 run 2 eval "$tmp/a.yaml" run.dir="$tmp/b"
-expect "every trial of it has a best" "$rc $(grep -c ' n [0-9]' "$tmp/out")" "0 4"
+expect "every trial of it has a best" "$rc $(grep -c ' n [0-9]' "$tmp/out")" "0 5"
 LT_FAULT=step.local:0:3:term run 2 train "$tmp/a.yaml" run.dir="$tmp/c" run.resume="$start"
 expect "stopped: exit code" $rc 75
 says 'run the same command again to continue, with run.resume=auto' "stopped"
@@ -35,7 +35,7 @@ rm "$tmp"/back/ck/best_* # as the bests of later steps do
 must_run 2 train "$tmp/a.yaml" run.dir="$tmp/back" train.eval_every=2 train.checkpoint_every=2 run.resume="$tmp/back/ck/step_00000006.h5"
 says 'warning: the best values of trial .*, of step [24], are not in .*/back/ck any more: its next evaluation counts as its best' "a best that is gone"
 run 2 eval "$tmp/a.yaml" run.dir="$tmp/back"
-expect "a best that is gone: every trial has one again" "$rc $(grep -c ' n [0-9]' "$tmp/out")" "0 4"
+expect "a best that is gone: every trial has one again" "$rc $(grep -c ' n [0-9]' "$tmp/out")" "0 5"
 run 2 train "$tmp/a.yaml" run.dir="$tmp/d" run.resume="$tmp/none.h5"
 expect "no such checkpoint" "$rc" 15
 
@@ -67,7 +67,7 @@ LT_FAULT=step.loss:0:2:nan run 2 train "$tmp/a.yaml" run.dir="$tmp/nan"
 expect "a trial lost before its first evaluation" "$(awk '$1 == "lt_prefix" { print $4, $5 }' "$tmp/out")" "- -"
 expect "told on one rank" "$(grep -c 'are not finite' "$tmp/out")" 1
 run 2 eval "$tmp/a.yaml" run.dir="$tmp/nan"
-expect "eval: the others" "$rc $(grep -c ' n [0-9]' "$tmp/out")" "0 3"
+expect "eval: the others" "$rc $(grep -c ' n [0-9]' "$tmp/out")" "0 4"
 says 'trial lt_prefix is left out' "eval"
 run 2 predict "$tmp/a.yaml" run.dir="$tmp/nan" --trial prefix --text 'good film'
 expect "predict with another trial" $rc 0

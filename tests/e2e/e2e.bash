@@ -44,7 +44,8 @@ trials='
   - {name: lt_prefix, method: {name: lt_prefix}}
   - {name: lt_prompt, method: {name: lt_prompt}}
   - {name: prefix, method: {name: prefix, length: 4}}
-  - {name: prompt, method: {name: prompt, length: 4}}'
+  - {name: prompt, method: {name: prompt, length: 4}}
+  - {name: lora, method: {name: lora, rank: 4, alpha: 8, targets: [q, v, o, down], head_dropout: 0.1}}'
 config() {
     cat >"$1" <<YAML
 run:   {dir: $3}

@@ -98,7 +98,7 @@ count "$([ "$(cat "$tmp/results")" != "$(cat "$tmp/drawn")" ] && echo ok)" "anot
 # ---- what a trial has learned ----
 config "$tmp/a.yaml" "$llama" "$tmp/run"
 must_run 1 train "$tmp/a.yaml" train.steps=6 train.eval_every=3
-for t in prefix prompt; do
+for t in prefix prompt lora; do
     generate 0 "$tmp/a.yaml" --trial $t "${options[@]}" --json generate.max_tokens=20
     expect "$t: exit code" $rc 0
     cp "$tmp/results" "$tmp/$t"
@@ -135,7 +135,7 @@ generate 0 "${model[@]}" --text "$(yes film | head -n 100 | tr '\n' ' ')"; refus
 generate 0 "${model[@]}" --text "$(yes film | head -n 60 | tr '\n' ' ')"
 expect "no room but for three tokens: exit code" $rc 0
 count "$(grep -q '62 tokens read and 3 written' "$tmp/out" && echo ok)" "no room but for three tokens: $(cat "$tmp/out")"
-generate 0 "$tmp/a.yaml" --text x; refused "which trial" $ARG "lt_prefix, lt_prompt, prefix, prompt"
+generate 0 "$tmp/a.yaml" --text x; refused "which trial" $ARG "lt_prefix, lt_prompt, prefix, prompt, lora"
 generate 0 "$tmp/a.yaml" --text x --trial lt_prefix; refused "which label" $CONFIG "--label NAME"
 generate 0 "$tmp/a.yaml" --text x --trial prefix --label positive; refused "a label too many" $CONFIG "leave --label out"
 generate 0 "$tmp/a.yaml" --text x --trial lt_prefix --label none; refused "no such label" $ARG "positive"

@@ -11,7 +11,7 @@ cp "$bert"/vocab.txt "$bert"/tokenizer_config.json "$odd"
 config "$tmp/odd.yaml" "$odd" "$tmp/unset"
 # a learning rate at which the label prefixes of this random model do not turn rounding into other numbers within 30 steps (1e-2 does)
 layout() { must_run "$2" train "$tmp/odd.yaml" train.lr=1e-3 run.dir="$tmp/$1" parallel.tp="$3" "${@:4}"; }
-norms() { for t in lt_prefix lt_prompt prefix prompt; do series "$tmp/$1/run.h5" "/trials/$t/train/grad_norm"; done; }
+norms() { for t in lt_prefix lt_prompt prefix prompt lora; do series "$tmp/$1/run.h5" "/trials/$t/train/grad_norm"; done; }
 layout one 1 1
 layout seed 1 1 run.seed=2
 for tp in 2 3 4 5; do layout "tp$tp" "$tp" "$tp"; done

@@ -4,6 +4,7 @@
  * Numbers may be nan or inf. */
 #include "store/runlog.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,8 @@ static lt_status add(lt_runlog *log, char *line) {
     if (!strcmp(word[0], "eval") && n == 6) {
         lt_eval_row row = {
             .step = atoll(word[2]), .split = "dev", .loss = strtod(word[5], NULL), .f1 = 0.5, .sequences = 100, .seconds = 1};
+        row.precision = row.recall = row.micro_f1 = row.macro_f1 = row.weighted_f1 = NAN;
+        row.precision_strict = row.recall_strict = row.f1_strict = row.token_f1 = NAN;
         row.accuracy = strtod(word[3], NULL);
         row.mcc = strtod(word[4], NULL);
         return lt_runlog_add_eval(log, word[1], &row);

@@ -53,17 +53,18 @@ def alibi_slopes(heads):
 
 def attend(q, k, v, causal, window=None, scale=None, slopes=None):
     """q [n, H, D], k and v [N, Hkv, D], the last n keys belong to the n queries, those before them (a prefix) are seen by all; a window of w is the query's
-    own key and the w - 1 before it; slopes are of the keys' places, the prefix being the first; -> [n, H*D]."""
+    own key and the w - 1 before it (without causality also the w - 1 behind it); slopes are of the keys' places, the prefix being the first;
+    -> [n, H*D]."""
     n, H, D = q.shape
     N, group = k.shape[0], H // k.shape[1]
     score = torch.einsum("ihd,jhd->hij", q, k.repeat_interleave(group, 1)) * (scale or 1 / math.sqrt(D))
     if slopes is not None:
         score = score + slopes[:, None, None] * torch.arange(N)
-    if causal:
+    if causal or window:
         distance = torch.arange(n)[:, None] + (N - n) - torch.arange(N)[None, :]
-        hidden_from = distance < 0
+        hidden_from = distance < 0 if causal else torch.zeros_like(distance, dtype=torch.bool)
         if window:
-            hidden_from |= (distance >= window) & (torch.arange(N)[None, :] >= N - n)
+            hidden_from |= (distance.abs() >= window) & (torch.arange(N)[None, :] >= N - n)
         score = score.masked_fill(hidden_from, -math.inf)
     return torch.einsum("hij,jhd->ihd", score.softmax(-1), v.repeat_interleave(group, 1)).reshape(n, H * D)
 
@@ -143,9 +144,18 @@ class Reference:
         """Rows of the token embedding table, as they go into the model."""
         return self.w[self.table + ".weight"][torch.as_tensor(ids).long()] * (math.sqrt(self.C) if self.gemma else 1)
 
-    def hidden(self, ids, types=None, prompt=None, prefix=None, bidirectional=False):
+    def lora(self, target, layer, x):
+        """scale * (x A^T) B^T of a layer's target (q, k, v, o, up, gate, down), or 0."""
+        if target not in self.adapter:
+            return 0
+        A, B, scale = self.adapter[target]
+        return scale * (x @ A[layer].T) @ B[layer].T
+
+    def hidden(self, ids, types=None, prompt=None, prefix=None, bidirectional=False, adapter=None):
         """States [rows, C] of layers 0..m.  prompt [P, C]: rows in front of the words, type 0.  prefix [m, 2, P, Hkv, D]: keys (not rotated) and
-        values in front of every layer's; positions of the rows then start at P."""
+        values in front of every layer's; positions of the rows then start at P.  bidirectional: True or the layers that see both ways.  adapter: target
+        -> (A [m, R, K], B [m, N, R], scale)."""
+        self.adapter = adapter or {}
         x = self.words(ids)
         rows = 0 if prompt is None else len(prompt)
         x = x if prompt is None else torch.cat((prompt, x))
@@ -164,7 +174,8 @@ class Reference:
             x = self.norm("word_embeddings_layernorm", x)
         states = [x]
         for layer in range(self.m):
-            x = (self._bert if self.bert else self._gpt if self.kind in GPT_BLOCKS else self._llama)(x, layer, position, prefix, not bidirectional)
+            causal = layer not in bidirectional if isinstance(bidirectional, (list, tuple)) else not bidirectional
+            x = (self._bert if self.bert else self._gpt if self.kind in GPT_BLOCKS else self._llama)(x, layer, position, prefix, causal)
             states.append(x)
         if self.last_norm:
             states[-1] = self.norm(self.last_norm, states[-1])
@@ -177,10 +188,11 @@ class Reference:
     def _bert(self, x, layer, position, prefix, _):
         at, *names = DISTILBERT_BLOCK if self.kind == "distilbert" else BERT_BLOCK
         query, key, value, out, norm, up, down, last = (at.format(layer) + name for name in names)
-        q, k, v = (self.linear(name, x) for name in (query, key, value))
+        q, k, v = (self.linear(name, x) + self.lora(target, layer, x) for name, target in ((query, "q"), (key, "k"), (value, "v")))
         y = attend(q.view(len(x), self.H, self.D), self._heads(k, prefix, layer, 0), self._heads(v, prefix, layer, 1), causal=False)
-        x = self.norm(norm, x + self.linear(out, y))
-        return self.norm(last, x + self.linear(down, gelu(self.linear(up, x))))
+        x = self.norm(norm, x + self.linear(out, y) + self.lora("o", layer, y))
+        y = gelu(self.linear(up, x) + self.lora("up", layer, x))
+        return self.norm(last, x + self.linear(down, y) + self.lora("down", layer, y))
 
     def _rope(self, layer):
         """Frequencies and window of a layer."""
@@ -198,19 +210,20 @@ class Reference:
         at, c, n = f"layers.{layer}.", self.config, len(x)
         frequency, window = self._rope(layer)
         y = self.norm(at + "input_layernorm", x)
-        q, k, v = (self.linear(f"{at}self_attn.{name}_proj", y) for name in "qkv")
+        q, k, v = (self.linear(f"{at}self_attn.{name}_proj", y) + self.lora(name, layer, y) for name in "qkv")
         q, k = q.view(n, self.H, self.D), k.view(n, self.Hkv, self.D)
         if at + "self_attn.q_norm.weight" in self.w:
             q, k = self.norm(at + "self_attn.q_norm", q), self.norm(at + "self_attn.k_norm", k)
         q, k = rotate(q, position, frequency), rotate(k, position, frequency)
         scale = c["query_pre_attn_scalar"] ** -0.5 if self.gemma else None
         y = attend(q, self._heads(k, prefix, layer, 0), self._heads(v, prefix, layer, 1), causal, window, scale)
-        y = self.linear(at + "self_attn.o_proj", y)
+        y = self.linear(at + "self_attn.o_proj", y) + self.lora("o", layer, y)
         x = x + (self.norm(at + "post_attention_layernorm", y) if self.gemma else y)
         y = self.norm(at + ("pre_feedforward_layernorm" if self.gemma else "post_attention_layernorm"), x)
-        gate = self.linear(at + "mlp.gate_proj", y)
+        gate = self.linear(at + "mlp.gate_proj", y) + self.lora("gate", layer, y)
         gate = gelu_tanh(gate) if self.gemma else gate * torch.sigmoid(gate)
-        y = self.linear(at + "mlp.down_proj", gate * self.linear(at + "mlp.up_proj", y))
+        y = gate * (self.linear(at + "mlp.up_proj", y) + self.lora("up", layer, y))
+        y = self.linear(at + "mlp.down_proj", y) + self.lora("down", layer, y)
         return x + (self.norm(at + "post_feedforward_layernorm", y) if self.gemma else y)
 
     def _split(self, qkv):
@@ -229,19 +242,23 @@ class Reference:
         both = kind == "falcon" and c["new_decoder_architecture"]
         if both:
             first, second = (f"h.{layer}.ln_{which}" for which in ("attn", "mlp"))
-        q, k, v = self._split(self.linear(qkv, self.norm(first, x)))
+        y = self.norm(first, x)
+        q, k, v = (part + (delta.view(part.shape) if torch.is_tensor(delta) else 0)
+                   for part, delta in zip(self._split(self.linear(qkv, y)), (self.lora(target, layer, y) for target in "qkv")))
         alibi, scale = kind == "bloom" or kind == "falcon" and c["alibi"], self.D**-0.5
         slopes = alibi_slopes(self.H) * (scale if kind == "falcon" else 1) if alibi else None  # Falcon scales scores and slopes alike
         if kind == "gpt_neox" or kind == "falcon" and not alibi:
             frequency = frequencies(int(self.D * c.get("rotary_pct", 1)), c.get("rotary_emb_base", c.get("rope_theta", 10000.0)))
             q, k = rotate(q, position, frequency), rotate(k, position, frequency)
-        a = self.linear(out, attend(q, self._heads(k, prefix, layer, 0), self._heads(v, prefix, layer, 1), causal, None, scale, slopes))
+        a = attend(q, self._heads(k, prefix, layer, 0), self._heads(v, prefix, layer, 1), causal, None, scale, slopes)
+        a = self.linear(out, a) + self.lora("o", layer, a)
         parallel = c["use_parallel_residual"] if kind == "gpt_neox" else kind == "falcon" and (both or c["parallel_attn"])
         if kind == "falcon" and parallel and not both:
             second = first
         y = self.norm(second, x if parallel else x + a)
         act = {"gpt2": gelu_tanh, "bloom": gelu_bloom}.get(kind, gelu)
-        return x + a + self.linear(down, act(self.linear(up, y)))
+        y = act(self.linear(up, y) + self.lora("up", layer, y))
+        return x + a + self.linear(down, y) + self.lora("down", layer, y)
 
     def pooled(self, states, row):
         """What a head reads from one row of the last states: after the dense layer that the file has for it."""
