@@ -23,7 +23,7 @@ typedef struct lt_app_command {
     lt_status (*run)(const lt_app_args *a);
 } lt_app_command;
 
-extern const lt_app_command lt_app_train, lt_app_eval, lt_app_predict, lt_app_generate, lt_app_features, lt_app_plan, lt_app_config;
+extern const lt_app_command lt_app_train, lt_app_eval, lt_app_predict, lt_app_generate, lt_app_features, lt_app_export, lt_app_plan, lt_app_config;
 
 /* Local.  Loads the configuration: first word is the YAML file, overrides as given.  Errors: ARG (no file named), CONFIG, IO. */
 lt_status lt_app_load_config(const lt_app_args *a, lt_config **cfg);

@@ -58,6 +58,7 @@ static void free_trial(lt_trial_cfg *t) {
     free(t->name);
     free(t->source);
     free(t->method.text);
+    free(t->method.from);
     free_labels(&t->method);
     *t = (lt_trial_cfg){0};
 }
@@ -65,7 +66,7 @@ static void free_trial(lt_trial_cfg *t) {
 /* to := a copy of from that owns its texts. */
 static lt_status copy_trial(const lt_trial_cfg *from, lt_trial_cfg *to) {
     *to = *from;
-    to->name = to->method.text = NULL;
+    to->name = to->method.text = to->method.from = NULL;
     to->method.label_name = to->method.label_word = NULL;
     to->source = to->method.label_source = NULL;
     to->method.n_labels = 0;
@@ -73,6 +74,7 @@ static lt_status copy_trial(const lt_trial_cfg *from, lt_trial_cfg *to) {
     if (from->source) memcpy(to->source, from->source, (size_t)lt_config_impl_n_keys * sizeof *to->source);
     if (from->name) LT_TRY(lt_strdup(&to->name, from->name));
     if (from->method.text) LT_TRY(lt_strdup(&to->method.text, from->method.text));
+    if (from->method.from) LT_TRY(lt_strdup(&to->method.from, from->method.from));
     if (from->method.n_labels == 0) return LT_OK;
     LT_TRY(lt_calloc(&to->method.label_name, from->method.n_labels, sizeof(char *), "labels"));
     LT_TRY(lt_calloc(&to->method.label_word, from->method.n_labels, sizeof(char *), "labels"));
@@ -350,6 +352,7 @@ void lt_config_free(lt_config **config) {
     void *const owned[] = {cfg->trial,
                            cfg->entries,
                            cfg->method.text,
+                           cfg->method.from,
                            cfg->file,
                            cfg->run.dir,
                            cfg->run.resume_path,

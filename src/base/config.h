@@ -74,6 +74,7 @@ typedef struct lt_method_cfg {
     double alpha, dropout, head_dropout; /* shares of what is left out */
     int head_bias;                       /* LT_HEAD_BIAS or LT_HEAD_NO_BIAS */
     char *text;                          /* of init: text; NULL = none */
+    char *from;                          /* folder of first values; NULL or empty = none */
     int n_labels;
     char **label_name, **label_word; /* [n_labels] words that replace the data set's */
     const char **label_source;       /* [n_labels] where they were given; borrowed from the configuration */

@@ -76,6 +76,7 @@ const lt_key lt_config_impl_keys[] = {
     WORD("method.init", METHOD(init), "auto|random|zero|vocab|text", "auto", true,
          "first values of prompt and prefix; vocab and text are real words' rows"),
     STR("method.text", METHOD(text), "", true, "the text of init: text"),
+    STR("method.from", METHOD(from), "", true, "lora, prompt, prefix: folder of PEFT's or of ltune export that first values come from"),
     INT("method.mlp", METHOD(mlp), 0, 1 << 20, "0", true, "prefix: hidden width of the reparametrisation; 0 = direct"),
     WORD("method.pooling", METHOD(pooling), "auto|softmax|scores|none", "auto", true,
          "lt_prefix: how label states become prefixes; auto: none"),

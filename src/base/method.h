@@ -27,10 +27,10 @@ typedef enum lt_target {
 /* X(ID, "name", judges (text, label) pairs, " settings of method.* that it reads ", "description, lines indented for `ltune help methods`") */
 #define LT_METHOD_LIST(X)                                                                                                                  \
     X(HEAD, "head", false, " compat " LT_HEAD_KEYS, "the head alone, on the frozen model's read-out. Trainable: K(C+1)\n")                 \
-    X(PROMPT, "prompt", false, " length init text " LT_HEAD_KEYS,                                                                          \
+    X(PROMPT, "prompt", false, " length init text from " LT_HEAD_KEYS,                                                                     \
       "P trainable rows before the embeddings, the same for every input (Lester et al. 2021). P*C + K(C+1)\n"                              \
       "init: vocab (default: embeddings of random words), text, random, zero\n")                                                           \
-    X(PREFIX, "prefix", false, " length init text mlp " LT_HEAD_KEYS,                                                                      \
+    X(PREFIX, "prefix", false, " length init text from mlp " LT_HEAD_KEYS,                                                                 \
       "P trainable keys and values in every layer (Li and Liang 2021). 2*m*P*Hkv*D + K(C+1)\n"                                             \
       "init: vocab (default: real keys and values of random words), text, random, zero; mlp: hidden width of a\n"                          \
       "reparametrisation, rows = W2 tanh(W1 e + b1) + b2\n")                                                                               \
@@ -40,7 +40,7 @@ typedef enum lt_target {
       "L-Tuning: keys and values of every layer made from h_y.\n"                                                                          \
       "pooling none: one map C -> 2*m*Hkv*D for each label token (default); softmax: a = softmax(h_y w), maps P -> m*P*Hkv*D\n"            \
       "without biases (the paper); scores: raw scores and biases (the authors' decoder code)\n")                                           \
-    X(LORA, "lora", false, " rank alpha scaling dropout targets compat " LT_HEAD_KEYS,                                                     \
+    X(LORA, "lora", false, " rank alpha scaling dropout targets from compat " LT_HEAD_KEYS,                                                \
       "low-rank updates of matrices in every layer (Hu et al. 2022), y += alpha / R * B (A drop(x)), and a K-way head: with\n"             \
       "model.bidirectional the label-supervised tuning of arXiv 2310.01208. m*R*(in + out) a target + K(C+1)\n"                            \
       "A starts uniform in +-1/sqrt(in), B at zero (as PEFT does)\n")

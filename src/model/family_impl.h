@@ -117,3 +117,5 @@ extern const lt_family lt_family_gpt2, lt_family_gpt_neox, lt_family_bloom, lt_f
 
 /* families.c.  All families; *n: how many. */
 const lt_family *const *lt_families(size_t *n);
+/* family_modules.c.  Where the rows of a head of q, k or v begin in a fused matrix. */
+int64_t lt_row_of_head(const lt_arch *a, lt_layout layout, lt_part part, int64_t head);

@@ -137,22 +137,13 @@ static lt_status add_table(lt_model *m, const lt_row *row, int64_t rows, float *
 
 /* ---- rows of the family's table ---- */
 
-/* Where q, k and v of a head stand among the rows of a fused matrix. */
-static int64_t fused_row(const lt_arch *a, lt_layout layout, lt_part part, int64_t head) {
-    int64_t group = a->H / a->Hkv, D = a->D, per_group = (group + 2) * D;
-    if (layout == LT_LAYOUT_PLAIN) return D * (part == LT_PART_Q ? head : part == LT_PART_K ? a->H + head : a->H + a->Hkv + head);
-    if (layout == LT_LAYOUT_HEADS) return D * (3 * head + (part == LT_PART_Q ? 0 : part == LT_PART_K ? 1 : 2));
-    if (part == LT_PART_Q) return head / group * per_group + head % group * D;
-    return head * per_group + (group + (part == LT_PART_V)) * D;
-}
-
 /* The heads [h0, h0 + n) of q, k or v from a fused matrix, as few rectangles as its layout allows. */
 static lt_status add_fused(lt_model *m, const lt_row *row, int layer, lt_part part, int64_t h0, int64_t n, lt_lin *lin, int64_t at) {
     const lt_arch *a = &m->arch;
     int64_t D = a->D, N = D * (a->H + 2 * a->Hkv);
     for (int64_t h = h0, run; h < h0 + n; h += run) {
-        int64_t from = fused_row(a, row->layout, part, h);
-        for (run = 1; h + run < h0 + n && fused_row(a, row->layout, part, h + run) == from + run * D; run++) {}
+        int64_t from = lt_row_of_head(a, row->layout, part, h);
+        for (run = 1; h + run < h0 + n && lt_row_of_head(a, row->layout, part, h + run) == from + run * D; run++) {}
         LT_TRY(add_matrix(m, row, layer, N, a->C, from, run * D, 0, a->C, lin, at + (h - h0) * D, a->biases & LT_BIAS_Q && !row->bare));
     }
     return LT_OK;

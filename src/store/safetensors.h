@@ -34,6 +34,8 @@ typedef struct lt_st_tensor {
  * named), FORMAT (empty, truncated, header too large or not JSON, tensors outside the file, overlapping, or of a size that is not shape x
  * dtype; a pickle that asks for more than a state dict needs: file, field, expected and found are named), NOMEM. */
 lt_status lt_st_open(const char *dir, lt_st **st);
+/* Local.  The same of one file whatever its name: safetensors, or a pickle where it ends in .bin. */
+lt_status lt_st_open_file(const char *path, lt_st **st);
 /* Local.  Closes the files and sets *st to NULL; accepts NULL inside. */
 void lt_st_close(lt_st **st);
 

@@ -228,6 +228,22 @@ fail:
     return rc;
 }
 
+lt_status lt_st_open_file(const char *path, lt_st **out) {
+    lt_st *st = NULL;
+    lt_status rc = LT_OK;
+    size_t n = strlen(path);
+    const lt_form *as = &form[n > 4 && !strcmp(path + n - 4, ".bin") ? 2 : 0];
+    LT_TRY(LT_FAULT_POINT("safetensors.open"));
+    LT_TRY(lt_calloc(&st, 1, sizeof *st, "the list of tensors"));
+    LT_TRY_GOTO(lt_fs_path(&st->path, "%s%s", strchr(path, '/') ? "" : "./", path), rc, fail);
+    LT_TRY_GOTO(open_single(st, as), rc, fail);
+    *out = st;
+    return LT_OK;
+fail:
+    lt_st_close(&st);
+    return rc;
+}
+
 void lt_st_close(lt_st **out) {
     lt_st *st = *out;
     if (!st) return;

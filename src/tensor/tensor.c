@@ -34,6 +34,24 @@ static float f16_to_f32(uint16_t h) {
     return v.f;
 }
 
+/* To nearest even.  Magic sums let the FPU round: subnormals become multiples of 2^-24, others keep 10 bits behind the leading one. */
+static uint16_t f32_to_f16(float f) {
+    union {
+        float f;
+        uint32_t u;
+    } v = {.f = f};
+    uint16_t sign = (uint16_t)(v.u >> 16 & 0x8000u);
+    v.u &= 0x7FFFFFFFu;
+    if (v.u > 0x7F800000u) return sign | 0x7E00u;  /* NaN */
+    if (v.u >= 0x47800000u) return sign | 0x7C00u; /* from 65536 on: infinity */
+    if (v.u < 0x38800000u) {                       /* below 2^-14 */
+        v.f += 0.5f;
+        return (uint16_t)(sign | (v.u - 0x3F000000u));
+    }
+    v.u += 0xFFFu + (v.u >> 13 & 1u);
+    return (uint16_t)(sign | ((v.u >> 13) - (112u << 10)));
+}
+
 lt_status lt_convert(void *dst, lt_dtype dst_dt, const void *src, lt_dtype src_dt, int64_t n) {
     const uint16_t *h = src;
     const float *f = src;
@@ -51,6 +69,8 @@ lt_status lt_convert(void *dst, lt_dtype dst_dt, const void *src, lt_dtype src_d
         for (int64_t i = 0; i < n; i++) oh[i] = lt_f32_to_bf16(f[i]);
     else if (dst_dt == LT_BF16 && src_dt == LT_F16)
         for (int64_t i = 0; i < n; i++) oh[i] = lt_f32_to_bf16(f16_to_f32(h[i]));
+    else if (dst_dt == LT_F16 && src_dt == LT_F32)
+        for (int64_t i = 0; i < n; i++) oh[i] = f32_to_f16(f[i]);
     else
         return LT_FAIL(LT_ERR_ARG, "no conversion from %s to %s", lt_dtype_name(src_dt), lt_dtype_name(dst_dt));
     return LT_OK;

@@ -62,7 +62,7 @@ static inline uint16_t lt_f32_to_bf16(float f) {
     uint32_t nan = (v.u >> 16) | 0x40u;
     return (uint16_t)((v.u & 0x7FFFFFFFu) > 0x7F800000u ? nan : rounded);
 }
-/* Local.  Converts n elements between F32, BF16 and F16 (dst type F32 or BF16).  Arrays must not overlap.  Errors: ARG for other types. */
+/* Local.  Converts n elements between F32, BF16 and F16 (but BF16 to F16), rounding to nearest even.  Arrays must not overlap.  Errors: ARG for other types. */
 lt_status lt_convert(void *dst, lt_dtype dst_dt, const void *src, lt_dtype src_dt, int64_t n);
 
 #ifdef __cplusplus

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "store/fs.h"
 #include "train/ckpt_impl.h"
+#include "train/export_impl.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -201,13 +202,18 @@ static lt_status open_to_load(lt_run *r, const char *path, const lt_trial *t, lt
         LT_TRY(lt_ckpt_match(*ck, &run));
         if (!lt_ckpt_same_settings(*ck, r->settings, difference, sizeof difference))
             lt_warn("%s was trained under another configuration (%s): numbers may differ", path, difference);
-        if (strcmp(lt_ckpt_about(*ck)->dtype, lt_dtype_name(r->dtype)) != 0)
+        if (r->purpose != LT_RUN_EXPORT && strcmp(lt_ckpt_about(*ck)->dtype, lt_dtype_name(r->dtype)) != 0)
             lt_warn("%s was trained in %s, but this computes in %s: numbers may differ (model.dtype)", path, lt_ckpt_about(*ck)->dtype,
                     lt_dtype_name(r->dtype));
     }
     const char *only = lt_ckpt_best_of(*ck);
     *there = !only || !strcmp(only, t->cfg->name);
     return LT_OK;
+}
+
+static lt_status nothing_there(const lt_run *r, const char *which, const lt_trial *t, const char *path) {
+    return LT_FAIL(LT_ERR_IO, "no checkpoint %s for trial %s (%s): has `ltune train` run with run.dir = %s and evaluated it?", path,
+                   t->cfg->name, which, r->cfg->run.dir);
 }
 
 /* Collective(world).  One trial; *there false if it has no checkpoint, which is told if warn. */
@@ -222,6 +228,23 @@ static lt_status load_one(lt_run *r, const char *which, int trial, lt_ckpt **ck,
     if (st == LT_OK && *there) st = load_trial(r, *ck, trial, false, whole);
     if (st == LT_OK && !*there && warn && r->grid.rank == 0) lt_warn("no checkpoint %s: trial %s is left out", path, t->cfg->name);
     free(path);
+    return st;
+}
+
+/* Rank 0. */
+static lt_status open_one(lt_run *r, const char *which, const lt_trial *t, lt_ckpt **ck) {
+    char *path = NULL;
+    bool there = false;
+    LT_TRY(path_of(r, which, t, &path));
+    lt_status st = open_to_load(r, path, t, ck, &there);
+    if (st == LT_OK && !there) st = nothing_there(r, which, t, path);
+    free(path);
+    return st;
+}
+
+lt_status lt_run_impl_open_trial(lt_run *r, const char *which, int trial, lt_ckpt **ck) {
+    lt_status st = lt_agree(r->grid.world, r->grid.rank == 0 ? open_one(r, which, &r->trial[trial], ck) : LT_OK);
+    if (st != LT_OK) lt_ckpt_close(ck);
     return st;
 }
 
@@ -243,9 +266,7 @@ lt_status lt_run_load(lt_run *r, const char *which, int first, int count, bool *
         char *path = NULL;
         const lt_trial *t = &r->trial[first + count - 1];
         st = path_of(r, which, t, &path);
-        if (st == LT_OK)
-            st = LT_FAIL(LT_ERR_IO, "no checkpoint %s for trial %s (%s): has `ltune train` run with run.dir = %s and evaluated it?", path,
-                         t->cfg->name, which, r->cfg->run.dir);
+        if (st == LT_OK) st = nothing_there(r, which, t, path);
         st = lt_agree(r->grid.world, st);
         free(path);
     }

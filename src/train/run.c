@@ -43,6 +43,13 @@ lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose pur
         *run = r;
         return LT_OK;
     }
+    if (purpose == LT_RUN_EXPORT) {
+        r->grid.rank = lt_comm_rank(world);
+        r->grid.size = r->grid.tp_size = r->grid.dp_size = 1; /* a whole model, on no rank's memory */
+        LT_TRY_GOTO(lt_run_impl_setup(r), st, fail);
+        *run = r;
+        return LT_OK;
+    }
     LT_TRY_GOTO(lt_grid_create(world, cfg->parallel.tp, &r->grid), st, fail);
     LT_TRY_GOTO(purpose == LT_RUN_TRAIN ? lt_run_impl_folder_claim(&r->folder, cfg, &r->grid)
                                         : lt_run_impl_folder_peek(&r->folder, cfg, &r->grid),
@@ -67,7 +74,7 @@ void lt_run_destroy(lt_run **run) {
     if (!r) return;
     lt_run_impl_record_close(r);
     lt_run_impl_teardown(r);
-    if (r->purpose != LT_RUN_PLAN) lt_grid_destroy(&r->grid);
+    if (r->purpose != LT_RUN_PLAN && r->purpose != LT_RUN_EXPORT) lt_grid_destroy(&r->grid);
     free(r);
     *run = NULL;
 }

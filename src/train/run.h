@@ -18,7 +18,7 @@ extern "C" {
 
 typedef struct lt_run lt_run;
 
-typedef enum lt_run_purpose { LT_RUN_TRAIN, LT_RUN_EVAL, LT_RUN_PLAN, LT_RUN_GENERATE } lt_run_purpose;
+typedef enum lt_run_purpose { LT_RUN_TRAIN, LT_RUN_EVAL, LT_RUN_PLAN, LT_RUN_GENERATE, LT_RUN_EXPORT } lt_run_purpose;
 
 /* Time and work of the training steps of this start, all ranks together. */
 typedef struct lt_run_rates {
@@ -28,7 +28,8 @@ typedef struct lt_run_rates {
 } lt_run_rates;
 
 /* Collective(world).  Opens data, model, tuners; for LT_RUN_TRAIN also the run folder (lock, run log), and continues from its newest checkpoint as
- * run.resume says; LT_RUN_PLAN stops before memory is taken; the model of LT_RUN_GENERATE can also write (lt_run_front).  size: of a plan the number of
+ * run.resume says; LT_RUN_PLAN stops before memory is taken; the model of LT_RUN_GENERATE can also write (lt_run_front); LT_RUN_EXPORT knows
+ * the model's files and the trials' tensors and computes nothing, on as many ranks as there are (export.h).  size: of a plan the number of
  * ranks, of generation the tokens of the longest text, else 0.  cfg and world must outlive it.  Errors: all kinds, agreed. */
 lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose purpose, int64_t size, lt_run **run);
 /* Collective(world).  Accepts NULL; sets NULL. */

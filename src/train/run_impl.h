@@ -117,5 +117,7 @@ lt_status lt_run_impl_save_best(lt_run *r, const bool *is_best);
 lt_ckpt_head lt_run_impl_ckpt_head(const lt_run *r, const char *config);
 /* load.c: Collective(world).  Going on from the checkpoint that the folder found.  Errors: IO, FORMAT, CONFIG (agreed). */
 lt_status lt_run_impl_resume(lt_run *r);
+/* import.c: Collective(world).  First values of a trial from the folder that method.from names, if it names one.  Errors: those of lt_peft_read (agreed). */
+lt_status lt_run_impl_import(lt_run *r, int trial);
 /* common.c: Collective(world).  Where ranks hold different trained values, all take those of rank 0.  Errors: NOMEM (agreed). */
 lt_status lt_run_impl_make_common(lt_run *r);

@@ -62,9 +62,10 @@ lt_status lt_run_impl_setup(lt_run *r) {
     LT_TRY(check_stop(r));
     /* one number for all: updates are mirrored, and the bits of a matrix product depend on its threads */
     r->threads = (int)-lt_max_host(world, -lt_comm_default_threads(world, r->cfg->parallel.threads));
-    LT_TRY(lt_run_impl_choose_dtype(r));
+    if (r->purpose != LT_RUN_EXPORT) LT_TRY(lt_run_impl_choose_dtype(r));
     LT_TRY(open_model(r));
     LT_TRY(lt_agree(world, lt_run_impl_trials_create(r)));
+    if (r->purpose == LT_RUN_EXPORT) return LT_OK;
     LT_TRY(check_stop(r));
     LT_TRY(lt_agree(world, lt_run_impl_sizes(r, &limits)));
     lt_arch_describe(lt_model_arch(r->model), text, sizeof text);

@@ -162,6 +162,7 @@ lt_status lt_run_impl_trials_init(lt_run *r) {
     if (st == LT_OK) st = compute_states(r, &l);
     for (int i = 0; st == LT_OK && i < r->n_trials; i++) {
         st = init_one(r, &l, i);
+        if (st == LT_OK) st = lt_run_impl_import(r, i);
         if (st == LT_OK)
             st = lt_run_impl_check_stop(r->grid.world, "while the trials began: nothing was trained; run the same command again to start");
     }

@@ -104,6 +104,7 @@ static const struct {
     {"method.length", "8", {"1", "64"}, {"0", "1.5"}},
     {"method.init", "auto", {"auto", "random", "zero", "vocab", "text"}, {"ones"}},
     {"method.text", "\"\"", {"It was great"}, {NULL}},
+    {"method.from", "\"\"", {"adapters/a"}, {NULL}},
     {"method.mlp", "0", {"0", "512"}, {"-1"}},
     {"method.pooling", "auto", {"auto", "softmax", "scores", "none"}, {"mean"}},
     {"method.objective", "pairs", {"pairs", "all"}, {"one", "[all]"}},

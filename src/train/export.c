@@ -1,0 +1,131 @@
+/* `ltune export`: from a checkpoint to a folder; see export.h.
+ *
+ * The folder is made under a temporary name beside its own and renamed when it is whole. */
+#include "train/export_impl.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/fs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Nothing of the user's is overwritten. */
+static lt_status check_target(const char *dir) {
+    char **names;
+    int n = 0;
+    struct stat info;
+    if (stat(dir, &info) != 0) return LT_OK;
+    LT_CHECK(S_ISDIR(info.st_mode), LT_ERR_ARG, "%s is a file: name another folder with -o", dir);
+    LT_TRY(lt_fs_list(dir, &names, &n));
+    free(names);
+    LT_CHECK(n == 0, LT_ERR_ARG, "%s is there already and not empty: remove it, or name another folder with -o", dir);
+    return LT_OK;
+}
+
+static lt_status read_values(lt_export *e, lt_ckpt *ck) {
+    const lt_tuner *t = &e->trial->tuner;
+    LT_TRY(lt_calloc(&e->values, lt_tuner_trainable(t), sizeof *e->values, "trained values"));
+    lt_run_impl_views(e->run, (int)(e->trial - e->run->trial), e->values, e->value);
+    e->n = t->n_params;
+    e->step = lt_ckpt_about(ck)->step;
+    return lt_ckpt_get_named(ck, e->trial->cfg->name, "params", e->value, e->n);
+}
+
+static bool has_own_masks(const lt_arch *a) {
+    for (int l = 0; l < a->m; l++)
+        if (a->layer[l].causal != a->causal) return false;
+    return true;
+}
+
+static void find_form(lt_export *e) {
+    const lt_run *r = e->run;
+    const lt_method_cfg *m = &e->trial->cfg->method;
+    e->form = (lt_head_form){.readout = r->readout,
+                             .pooler = lt_model_has_pooler(r->model),
+                             .prompt = m->name == LT_METHOD_PROMPT,
+                             .bias = m->head_bias == LT_HEAD_BIAS,
+                             .own_masks = has_own_masks(e->arch)};
+    e->exact = lt_hf_class_of(e->arch, &e->form, &e->cls);
+    e->peft = (lt_peft){.arch = e->arch, .cfg = m, .base = e->base, .cls = e->exact ? &e->cls : NULL};
+}
+
+static lt_status check_method(const lt_export *e) {
+    const lt_method_cfg *m = &e->trial->cfg->method;
+    LT_CHECK(!e->args->merged || m->name == LT_METHOD_LORA || m->name == LT_METHOD_HEAD, LT_ERR_CONFIG,
+             "trial %s: %s stands before the text and cannot be merged into weights: only lora and head can; PEFT's format holds prompt and "
+             "prefix (--format peft)",
+             e->trial->cfg->name, lt_method_of(m)->name);
+    LT_CHECK(e->args->merged || m->name != LT_METHOD_HEAD, LT_ERR_CONFIG,
+             "trial %s trains a head and nothing else, for which PEFT has no form: use --format merged", e->trial->cfg->name);
+    return m->name == LT_METHOD_HEAD ? LT_OK : lt_peft_check(e->arch, m);
+}
+
+/* A prefix beside windows: elsewhere it is text that slides out of sight. */
+static void warn_windows(const lt_export *e) {
+    bool windows = false;
+    for (int l = 0; l < e->arch->m; l++) windows = windows || e->arch->layer[l].window > 0;
+    if (windows && e->trial->cfg->method.name == LT_METHOD_PREFIX)
+        lt_warn("this model has sliding windows: here every row sees the prefix, while transformers counts it as text that slides out of the "
+                "window: on texts near or beyond the window its numbers are others");
+}
+
+static lt_status make_folder(lt_export *e) {
+    LT_TRY(lt_fs_temp_name(e->args->dir, &e->tmp));
+    LT_TRY(lt_fs_mkdirs(e->tmp));
+    if (e->args->merged)
+        LT_TRY(lt_run_impl_merge(e));
+    else
+        LT_TRY(lt_peft_write(e->tmp, &e->peft, e->value, e->n));
+    LT_TRY(lt_run_impl_export_about(e));
+    warn_windows(e);
+    return lt_fs_rename(e->tmp, e->args->dir, true);
+}
+
+/* What a failure leaves. */
+static void remove_folder(const char *dir) {
+    char **names, *path;
+    int n = 0;
+    if (!dir || lt_fs_list(dir, &names, &n) != LT_OK) return;
+    for (int i = 0; i < n; i++)
+        if (lt_fs_path(&path, "%s/%s", dir, names[i]) == LT_OK) {
+            (void)unlink(path);
+            free(path);
+        }
+    (void)rmdir(dir);
+    free(names);
+}
+
+/* Rank 0. */
+static lt_status export_local(lt_run *r, int trial, const lt_export_args *args, lt_ckpt *ck) {
+    lt_export e = {.run = r, .args = args, .trial = &r->trial[trial], .arch = lt_model_arch(r->model)};
+    lt_status st = LT_FAULT_POINT("run.export");
+    e.base = realpath(r->cfg->model.path, NULL);
+    if (st == LT_OK && !e.base) st = LT_FAIL(LT_ERR_IO, "cannot open the model folder %s: %s", r->cfg->model.path, strerror(errno));
+    if (st == LT_OK) st = check_target(args->dir);
+    if (st == LT_OK) st = check_method(&e);
+    if (st == LT_OK) find_form(&e);
+    if (st == LT_OK) st = read_values(&e, ck);
+    if (st == LT_OK) st = make_folder(&e);
+    if (st != LT_OK) {
+        lt_err_record first = *lt_err_last(); /* cleaning up may fail too */
+        remove_folder(e.tmp);
+        *lt_err_last() = first;
+    }
+    free(e.values);
+    free(e.base);
+    free(e.tmp);
+    return st;
+}
+
+lt_status lt_run_export(lt_run *r, int trial, const lt_export_args *args) {
+    lt_ckpt *ck = NULL;
+    LT_TRY(lt_run_impl_open_trial(r, args->which, trial, &ck));
+    lt_status st = lt_agree(r->grid.world, ck ? export_local(r, trial, args, ck) : LT_OK);
+    lt_ckpt_close(&ck);
+    return st;
+}
