@@ -93,6 +93,7 @@ static const lt_cli_option options[] = {
     {"format", "F",
      "tsv: columns separated by tabs, quotes have no meaning. csv: as in RFC 4180. jsonl: an object a line.\n"
      "conll: a word and its tag a line, an empty line ends a text. lines: a text a line, labels in another file.\n"
+     "trees: a tree in brackets a line, (3 (2 It) (4 works)); the label is that of the whole.\n"
      "All may be packed by gzip; blank lines are skipped",
      0},
     {"text", "COL", "column of the text: its number, from 1, or its name in the header; in JSON a field or a.b", 0},

@@ -126,20 +126,23 @@ static lt_status read_header(const prep_args *a, prep_layout *l) {
 static lt_status read_format(const prep_args *a, const char *format, prep_data *d) {
     prep_layout *l = &d->spec.layout;
     LT_TRY(prep_format_find(format, &l->format));
-    bool conll = l->format == PREP_CONLL, lines = l->format == PREP_LINES, unlabelled = lt_cli_value(&a->cli, "unlabelled");
+    bool conll = l->format == PREP_CONLL, lines = l->format == PREP_LINES, trees = l->format == PREP_TREES,
+         unlabelled = lt_cli_value(&a->cli, "unlabelled");
     l->words = conll || lt_cli_value(&a->cli, "tags");
     LT_CHECK(!lt_cli_value(&a->cli, "tags") || conll || l->format == PREP_JSONL, LT_ERR_ARG,
              "--tags: words with tags come as --format conll, or as lists in --format jsonl");
     LT_TRY(read_text_columns(a, conll, l));
     LT_TRY(read_column(a, "pair", false, &l->pair));
     LT_TRY(read_column(a, "label", conll, &l->label));
-    LT_CHECK(lines || conll || lt_cli_value(&a->cli, "text"), LT_ERR_ARG,
+    LT_CHECK(lines || conll || trees || lt_cli_value(&a->cli, "text"), LT_ERR_ARG,
              "--text is missing: the number of the column, from 1, or its name%s",
              l->format == PREP_JSONL ? " in the objects" : " in the header");
-    LT_CHECK(lines || conll || unlabelled || lt_cli_value(&a->cli, "label"), LT_ERR_ARG,
+    LT_CHECK(lines || conll || trees || unlabelled || lt_cli_value(&a->cli, "label"), LT_ERR_ARG,
              "--label is missing: the number of the column, from 1, or its name in the header; of rows without labels say --unlabelled");
     LT_CHECK(!(lines && (lt_cli_value(&a->cli, "text") || lt_cli_value(&a->cli, "label"))), LT_ERR_ARG,
              "--format lines has no columns: a text a line, and the labels line by line in another file (--label-file)");
+    LT_CHECK(!(trees && (lt_cli_value(&a->cli, "text") || lt_cli_value(&a->cli, "label") || unlabelled)), LT_ERR_ARG,
+             "--format trees has no columns: a tree a line, whose words are the text and whose first label is the label");
     if (conll && !lt_cli_value(&a->cli, "text")) l->text[0].number = 1;
     if (conll && !lt_cli_value(&a->cli, "label") && !unlabelled) l->label.number = -1;
     l->label_file = lt_cli_value(&a->cli, "label-file");
@@ -186,7 +189,8 @@ static lt_status read_layout(const prep_args *a, prep_data *d) {
     const char *task = lt_cli_value(&a->cli, "task"), *format = lt_cli_value(&a->cli, "format"), *bytes = lt_cli_value(&a->cli, "invalid"),
                *scheme = lt_cli_value(&a->cli, "scheme"), *space = lt_cli_value(&a->cli, "word-space");
     prep_layout *l = &d->spec.layout;
-    LT_CHECK(task || format, LT_ERR_ARG, "what is the data? Give --task NAME (--list shows them) or --format tsv|csv|jsonl|conll|lines");
+    LT_CHECK(task || format, LT_ERR_ARG,
+             "what is the data? Give --task NAME (--list shows them) or --format tsv|csv|jsonl|conll|lines|trees");
     LT_TRY(task ? read_preset(a, task, d) : read_format(a, format, d));
     LT_CHECK(!bytes || !strcmp(bytes, "error") || !strcmp(bytes, "replace") || !strcmp(bytes, "skip"), LT_ERR_ARG,
              "--invalid: expected error, replace or skip, found \"%s\"", bytes);

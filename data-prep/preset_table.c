@@ -25,7 +25,8 @@ static const prep_layout sst2[] = {{.text = {COLUMN("sentence", "content", "text
 static const char *const sst5_names[] = {"very negative", "negative", "neutral", "positive", "very positive"};
 static const char *const sst5_words[] = {"terrible", "bad", "okay", "good", "great"};
 static const prep_layout sst5[] = {
-    {.text = {COLUMN("sentence", "text")}, .label = COLUMN("label"), .about = ANY_FILE("sentence (or text) and label 0 to 4")}};
+    {.text = {COLUMN("sentence", "text")}, .label = COLUMN("label"), .about = ANY_FILE("sentence (or text) and label 0 to 4")},
+    {.format = PREP_TREES, .about = "the authors' trees, one a line, with labels 0 to 4"}};
 
 static const char *const cola_names[] = {"unacceptable", "acceptable"}, *const cola_words[] = {"unacceptable", "acceptable"};
 static const prep_layout cola[] = {
@@ -209,12 +210,20 @@ static const char *const wnut_words[] = {"corporation", "work", "group", "locati
 static const char *const wnut_tags[] = {"O",        "B-corporation", "I-corporation", "B-creative-work", "I-creative-work",
                                         "B-group",  "I-group",       "B-location",    "I-location",      "B-person",
                                         "I-person", "B-product",     "I-product"};
+static const char *const wnut_tner[] = {
+    "B-corporation",   "B-creative-work", "B-group",    "B-location", "B-person",  "B-product", "I-corporation",
+    "I-creative-work", "I-group",         "I-location", "I-person",   "I-product", "O"};
 static const prep_layout wnut17[] = {
     {.format = PREP_JSONL,
      .text = {COLUMN("tokens", "words")},
      .label = COLUMN("ner_tags"),
      TAGS(wnut_tags),
      .about = "JSONL with tokens and ner_tags: names, or 0 to 12 (1 is B-corporation)"},
+    {.format = PREP_JSONL,
+     .text = {COLUMN("tokens")},
+     .label = COLUMN("tags"),
+     TAGS(wnut_tner),
+     .about = "JSONL with tokens and tags: names, or 0 to 12 (0 is B-corporation, 12 is O)"},
     {.format = PREP_CONLL, .text = {{.number = 1}}, .label = {.number = 2}, .about = "CoNLL columns: word, tag"}};
 
 /* --- all ---------------------------------------------------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
-/* Open files of samples: what all formats share.  A reader per format (delimited.c, jsonl.c, conll.c, pairs.c) gives rows from the source's bytes; here bytes
- * are checked, words gathered, and rows counted. */
+/* Open files of samples: what all formats share.  A reader per format (delimited.c, jsonl.c, conll.c, pairs.c, trees.c) gives rows from the source's bytes;
+ * here bytes are checked, words gathered, and rows counted. */
 #include "rows_impl.h"
 
 #include "base/mem.h"
@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const format_names[] = {[PREP_DETECT] = "detect", [PREP_TSV] = "tsv",     [PREP_CSV] = "csv",
-                                           [PREP_JSONL] = "jsonl",   [PREP_CONLL] = "conll", [PREP_LINES] = "lines"};
+static const char *const format_names[] = {[PREP_DETECT] = "detect", [PREP_TSV] = "tsv",     [PREP_CSV] = "csv",    [PREP_JSONL] = "jsonl",
+                                           [PREP_CONLL] = "conll",   [PREP_LINES] = "lines", [PREP_TREES] = "trees"};
 
 const char *prep_format_name(prep_format format) { return format_names[format]; }
 
@@ -19,7 +19,7 @@ lt_status prep_format_find(const char *name, prep_format *format) {
         *format = (prep_format)i;
         return LT_OK;
     }
-    return LT_FAIL(LT_ERR_ARG, "unknown format \"%s\"; known: tsv, csv, jsonl, conll, lines", name);
+    return LT_FAIL(LT_ERR_ARG, "unknown format \"%s\"; known: tsv, csv, jsonl, conll, lines, trees", name);
 }
 
 bool prep_column_there(const prep_column *c) { return c->number || c->name[0]; }
@@ -113,6 +113,8 @@ lt_status prep_rows_step(prep_rows *r, prep_row *row, bool *more) {
         return prep_conll_next(r, row, more);
     case PREP_LINES:
         return prep_pairs_next(r, row, more);
+    case PREP_TREES:
+        return prep_trees_next(r, row, more);
     default:
         return LT_FAIL(LT_ERR_INTERNAL, "%s: the format was not settled", r->source.path);
     }

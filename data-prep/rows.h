@@ -23,6 +23,7 @@ typedef enum prep_format {
     PREP_JSONL,  /* an object a line */
     PREP_CONLL,  /* a word a line, an empty line ends the sample */
     PREP_LINES,  /* a text a line; the labels line by line in a second file */
+    PREP_TREES,  /* a tree in brackets a line: words, and a label at every bracket */
 } prep_format;
 
 typedef enum prep_header {

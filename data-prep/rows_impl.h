@@ -136,6 +136,7 @@ void prep_conll_begin(prep_rows *r);
 lt_status prep_conll_next(prep_rows *r, prep_row *row, bool *more);
 lt_status prep_pairs_begin(prep_rows *r);
 lt_status prep_pairs_next(prep_rows *r, prep_row *row, bool *more);
+lt_status prep_trees_next(prep_rows *r, prep_row *row, bool *more);
 
 /* settle.c: what the layout leaves open, from the file's beginning. */
 lt_status prep_rows_settle(prep_rows *r);

@@ -2,7 +2,8 @@
 /* One real training step (train/step.c: order, dealing, packs, bank, model, heads, message) against goldens: a run put together by hand, because goldens
  * fix the texts, the labels and the values.  The trials of a case share the run and its packs.  The learning rate is 0, so the values stay.
  *
- * A golden file has groups TRIAL/params/NAME and SETTING/TRIAL/{loss, logits, grads/NAME}; without a setting TRIAL/...  Include after defining LT_TEST_MPI. */
+ * A golden file has groups TRIAL/params/NAME and SETTING/TRIAL/{loss, logits, grads/NAME, perhaps terms/NAME}; without a setting TRIAL/...  Include after
+ * defining LT_TEST_MPI. */
 #include "golden_models.h"
 
 #include "base/mem.h"
@@ -165,7 +166,7 @@ static lt_status setup_buffers(bench *b, bool keep_features) {
     r->work.keep_features = keep_features;
     if (keep_features) LT_TRY(lt_run_impl_features_init(&r->work.train, lt_model_ctx(r->model), C, N_TEXTS, N_TEXTS));
     LT_TRY(lt_run_impl_bank_init(&r->bank, r->model, r->tuner, r->n_trials));
-    LT_TRY(lt_run_impl_step_init(r, b->cfg.parallel.tokens, (int64_t)r->n_trials * N_TEXTS));
+    LT_TRY(lt_run_impl_step_init(r, b->cfg.parallel.tokens, (int64_t)r->n_trials * N_TEXTS * K));
     return lt_run_impl_step_connect(r);
 }
 
@@ -205,15 +206,31 @@ static double largest(const float *x, int64_t n) {
     return top;
 }
 
+/* Sum of the magnitudes of the terms that a gradient is the sum of, where the golden has them; else 0. */
+static double sum_of_terms(const golden *g, const run_case *c, const char *name, const lt_named *v) {
+    char path[256], what[128];
+    float *terms = NULL;
+    int64_t dim[1] = {-1};
+    double sum = 0;
+    (void)snprintf(what, sizeof what, "terms/%s", v->name);
+    result_path(c, name, what, path);
+    if (!lt_h5_has(g->values, path)) return 0;
+    CHECK_OK(lt_h5_read(g->values, path, LT_F32, 1, dim, &terms));
+    for (int64_t i = 0; terms && i < dim[0]; i++) sum += fabs((double)terms[i]);
+    free(terms);
+    return sum;
+}
+
 /* What errors of a gradient are measured by: its largest element.  But the gradient of head.bias is a sum of one term a text, of order 0.1
  * and of both signs, and where they cancel (tiny-llama's lt_prompt: 0.003) f32 cannot keep 1e-5 of the rest: there, the sum of
- * magnitudes. */
+ * magnitudes, as for others of which a golden has the terms. */
 static double scale_of(const golden *g, const run_case *c, const char *name, const lt_named *v, const float *want) {
     char path[256];
     float *logits = NULL;
     const int32_t *class = reads_tokens(c) ? g->row_class : c->pairs ? g->target : g->class;
     int64_t rows = reads_tokens(c) ? g->T : N_TEXTS, dim[2] = {rows, v->dim[0]}, n = v->dim[0];
-    double scale = largest(want, lt_named_elems(v));
+    double scale = largest(want, lt_named_elems(v)), terms = sum_of_terms(g, c, name, v);
+    if (terms > 0) return fmax(scale, terms);
     if (strcmp(v->name, "head.bias") != 0) return scale;
     result_path(c, name, "logits", path);
     CHECK_OK(lt_h5_read(g->values, path, LT_F32, 2, dim, &logits));
@@ -267,7 +284,7 @@ static void trial_errors(const golden *g, const run_case *c, const lt_trial *t, 
     }
 }
 
-typedef enum control { NONE, OTHER_VALUE, OTHER_CANDIDATE, OTHER_READOUT, OTHER_MASK } control;
+typedef enum control { NONE, OTHER_VALUE, OTHER_CANDIDATE, OTHER_READOUT, OTHER_MASK, OTHER_LABEL } control;
 
 /* One step; with a control the comparison must fail for every trial. */
 static void step(const golden *g, const run_case *c, fixture *f, const char *model, int64_t budget, control what, bool keep_features) {
@@ -282,6 +299,7 @@ static void step(const golden *g, const run_case *c, fixture *f, const char *mod
     lt_status st = bench_setup(&b, g, c, f, budget, seed, keep_features);
     CHECK_OK(st);
     if (st != LT_OK) return;
+    if (what == OTHER_LABEL) b.run.data.train.label[3] = (b.run.data.train.label[3] + 1) % K;
     if (what == OTHER_READOUT) b.run.readout = LT_READ_MEAN;
     for (int i = 0; what == OTHER_VALUE && i < c->n; i++) {
         const lt_tuner *t = b.run.tuner[i];

@@ -40,7 +40,7 @@ static lt_status tokenise(lt_run *r, const lt_app_texts *in, lt_samples *s) {
     if (s->truncated)
         lt_info("%lld of %lld texts are longer than %lld tokens (data.max_length, and what model and packs have room for) and were cut",
                 (long long)s->truncated, (long long)s->n, (long long)max_length);
-    LT_TRY_GOTO(lt_samples_measure(s, lt_run_tokenizer(r)), st, done);
+    LT_TRY_GOTO(lt_samples_measure(s, lt_samples_pad_token(lt_run_tokenizer(r))), st, done);
     s->tokens = ids.id;
     s->total_tokens = ids.n;
     return LT_OK;

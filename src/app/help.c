@@ -1,6 +1,8 @@
 /* `ltune help TOPIC`. */
 #include "app/app.h"
 
+#include "store/runlog.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -28,12 +30,53 @@ static void methods(void) {
            "kept in\n"
            "the checkpoint. L-Tuning asks \"is y the label of x?\": training pairs are half true, half with a uniformly drawn wrong label, "
            "a function of\n"
-           "seed and place in the sample stream; evaluation scores every label and takes the best.\n\n"
+           "seed and place in the sample stream; evaluation scores every label and takes the best. With objective: all training does as "
+           "evaluation\n"
+           "does: each sentence is read with every label, and the loss is that of the softmax over their scores, true minus false logit. "
+           "That is K\n"
+           "times the work of a sentence, and a pack (parallel.tokens) must have room for the K sequences of the longest text.\n\n"
            "Read-out (model.pool): auto is cls for encoders (through the pooler where the model has one) and last for decoders; first is "
            "the first row\n"
            "of the sequence, a prompt row where there is a prompt (what HF PEFT reads from BERT); mean and max are over the text rows.\n\n"
            "Positions: with a prefix of length P the text starts at position P (where scores know distances, in DeBERTa, a prefix takes "
-           "none);\nprompt rows count as positions 0..P-1.\n");
+           "none);\nprompt rows count as positions 0..P-1.\n\n"
+           "Padding: there is none, unless a lora or head trial of a decoder says compat: authors, to stand beside numbers of the code of "
+           "arXiv 2310.01208.\n"
+           "Then texts have padding tokens behind them, up to the longest of the blocks of 1,000 samples that the batch is from; with "
+           "model.bidirectional\n"
+           "every row sees them, mean and max run over them (max over the logits), and words that data.max_length took are not counted. In "
+           "a causal\nmodel last and labels of tokens do not see them. It costs what it adds in rows.\n");
+}
+
+static void metrics(void) {
+    printf(
+        "What an evaluation says (ltune train, ltune eval --json, /trials/<trial>/eval of the run log).  Rows are sequences, or the tokens "
+        "that\n"
+        "carry a label (the first of each word).\n\n"
+        "  loss, accuracy, mcc          of rows: cross-entropy, share that is right, Matthews correlation (R_K for more than two labels)\n"
+        "  f1                           two labels of sequences: F1 of the second; IOB tags: micro average over entities; else: mean over "
+        "labels\n"
+        "  precision, recall            of what f1 is of\n"
+        "  micro_f1, macro_f1,          averages over types of entities, else over labels (micro_f1 is the accuracy then)\n"
+        "    weighted_f1\n"
+        "  f1_strict, precision_strict, of entities by the strict reading\n"
+        "    recall_strict\n"
+        "  token_f1                     labels on tokens: mean over labels, also where entities are judged\n"
+        "  broken_truth,                I- tags that continue nothing, in the data and in what was predicted\n"
+        "    broken_predicted\n\n"
+        "Averages are over what occurs in the data or is predicted, as scikit-learn's and seqeval's.  The best checkpoint is the one of "
+        "highest\n"
+        "accuracy (CoLA: mcc; labels on tokens: f1), then of lowest loss.\n\n"
+        "Entities are judged where every label is O, B-TYPE, I-TYPE, B or I.  The numbers are seqeval 1.2.2's.  An I- that continues "
+        "nothing (behind\n"
+        "O or another type) begins an entity, which is seqeval's default and conlleval's way; in the strict reading (mode=\"strict\",\n"
+        "scheme=IOB2) it belongs to none.  Words whose token a cut took away are judged as O.  With other labels on tokens (parts of "
+        "speech,\n"
+        "types without prefix) tokens alone are judged.\n\n"
+        "Of the best and the last evaluation the run log and --json have the counts behind them: \"types\" by type of entity, and for up "
+        "to %d\n"
+        "labels \"confusion\", rows of the true label by the predicted one.  `ltune-report --details` prints both.\n",
+        LT_MAX_CONFUSION);
 }
 
 static void formats(void) {
@@ -44,7 +87,8 @@ static void formats(void) {
         "              /report (what ltune-prep counted), /labels/{name, words}; attributes kind, format_version, task, tokenizer_sha256, "
         "source_sha256, command\n"
         "  run log     run.dir/run.h5: /trials/<trial>/train/{step, loss, lr, grad_norm}, /trials/<trial>/eval/{step, split, loss, "
-        "accuracy, mcc, f1},\n"
+        "accuracy, mcc, f1, ...},\n"
+        "              /trials/<trial>/{best, last}/{types, types_strict, confusion} (`ltune help metrics`),\n"
         "              /perf/{step, seconds, tokens, sentences, t_compute, t_comm, t_data, t_io, t_linear, t_attention},\n"
         "              /run (configuration, versions, hosts, SLURM_*)\n"
         "  checkpoint  run.dir/ck/step_NNNNNNNN.h5; ck/last and ck/best.<trial> are links to the files\n"
@@ -57,6 +101,8 @@ bool lt_app_help(const char *topic) {
         exit_codes();
     else if (!strcmp(topic, "methods"))
         methods();
+    else if (!strcmp(topic, "metrics"))
+        metrics();
     else if (!strcmp(topic, "formats"))
         formats();
     else if (!strcmp(topic, "config"))

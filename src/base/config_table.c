@@ -83,7 +83,8 @@ const lt_key lt_config_impl_keys[] = {
          "lt_prefix: how label states become prefixes; auto: none"),
     WORD("method.objective", METHOD(objective), "pairs|all", "pairs", true,
          "L-Tuning's loss. pairs: true or wrong, of one label a sentence; all: softmax over the scores of all labels, each read"),
-    WORD("method.compat", METHOD(compat), "clean|authors", "clean", true, "clean, or as the authors' code does where that differs"),
+    WORD("method.compat", METHOD(compat), "clean|authors", "clean", true,
+         "lora, head: authors pads texts as the code of arXiv 2310.01208 does, and rows see it (ltune help methods)"),
     INT("method.rank", METHOD(rank), 1, 4096, "12", true, "lora: R, rows of A and columns of B"),
     NUM("method.alpha", METHOD(alpha), 1e-6, 1e6, "32", true, "lora: factor of the update, see scaling"),
     WORD("method.scaling", METHOD(scaling), "standard|rslora", "standard", true, "lora: alpha / rank, or alpha / sqrt(rank)"),
@@ -390,7 +391,8 @@ void lt_config_help(FILE *out) {
                  "\nA value of train, method or run.seed for the whole run is the default of every trial; a trial's own value wins over "
                  "it, also over one\n"
                  "from the command line; trials.0.train.lr=... reaches into a trial, while trials=[...], sweep={...} and "
-                 "method.labels={...} replace\nwhat the file has.\n"
+                 "method.labels={...} replace\nwhat the file has. A key of method that changes nothing is refused: a trial's own that its "
+                 "method does not read (ltune help\nmethods), or the run's that no trial reads.\n"
                  "\nexample:\n  run:    {dir: runs/demo, seed: 1}\n  model:  {path: all-MiniLM-L6-v2}\n  data:   {path: reviews.h5, "
                  "max_length: 128}\n"
                  "  train:  {epochs: 3, batch: 32}\n  trials:\n    - {name: a, method: {name: prefix, length: 8}, train: {lr: 1e-2}}\n"

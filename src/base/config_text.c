@@ -14,9 +14,7 @@ static void print_source(const char *source, bool wanted, FILE *out) { fprintf(o
 
 /* Whether words for a label were given here, not taken over from the run (NULL: there is none to take them from). */
 static bool is_own_label(const lt_method_cfg *m, int label, const lt_method_cfg *run) {
-    for (int i = 0; run && i < run->n_labels; i++)
-        if (run->label_source[i] == m->label_source[label]) return false;
-    return true;
+    return !run || label >= run->n_labels || run->label_source[label] != m->label_source[label]; /* a trial's begin with the run's */
 }
 
 /* The first of a method's own labels, -1 = none. */
@@ -163,7 +161,7 @@ static void say_reads(lt_method method, char *text, size_t bytes) {
 
 /* A key of the run's own method section, a default of the trials. */
 static lt_status unread_default(const lt_config *cfg, const lt_key *k) {
-    char reads[512] = "";
+    char reads[1024] = "";
     bool said[LT_METHOD_COUNT] = {false};
     for (int t = 0; t < cfg->n_trials; t++) {
         lt_method method = (lt_method)cfg->trial[t].method.name;
@@ -174,7 +172,7 @@ static lt_status unread_default(const lt_config *cfg, const lt_key *k) {
 }
 
 static lt_status unread_in_trial(const lt_trial_cfg *t, const char *path, const char *source) {
-    char reads[512] = "";
+    char reads[1024] = "";
     say_reads((lt_method)t->method.name, reads, sizeof reads);
     return LT_FAIL(LT_ERR_CONFIG, "%s: trial %s sets %s, which %s does not read%s", source, t->name, path, lt_methods[t->method.name].name,
                    reads);

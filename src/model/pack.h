@@ -1,9 +1,10 @@
 #pragma once
-/* A pack: one micro-batch of sequences as a flat list of tokens.  No padding exists, unless a trial wants it as a part of its sequences (method.compat: authors).
+/* A pack: one micro-batch of sequences as a flat list of tokens.  No padding exists, unless a trial wants it as a part of its sequences (method.compat:
+ * authors).
  *
- * Row layout of sequence i: [prompt rows][text tokens][padding rows], rows cu[i] .. cu[i+1].  A prompt row is marked by a negative id -(1 + r): row r of the prompt
- * bank.  A sequence with a prefix carries its bank slot.  Positions are final: with a prefix of length P the text starts at position P; with prompt rows
- * the positions run over the concatenation.
+ * Row layout of sequence i: [prompt rows][text tokens][padding rows], rows cu[i] .. cu[i+1].  A prompt row is marked by a negative id -(1 + r): row r of
+ * the prompt bank.  A sequence with a prefix carries its bank slot.  Positions are final: with a prefix of length P the text starts at position P; with
+ * prompt rows the positions run over the concatenation.
  *
  * Sequences of one trial are neighbours, so a pack also is a list of trial segments: what is trained inside layers or on the read-out works on these.
  * Rows of a sequence may go on where an earlier pack ended: with a cache of keys and values (generate.h) the rows before place `start` are there and not here.

@@ -205,7 +205,7 @@ static void count(pass *p, int trial, int64_t sample, int64_t token, const doubl
 }
 
 /* The tags of a sample whose tokens are decided: those of its words, where the data set has them: a word without a token (a cut took it) is as if nothing had
- * been found in it.  Else those of its tokens that carry a label. */
+ * been found in it (to the authors' code it is not there: train/samples.h).  Else those of its tokens that carry a label. */
 static void count_tags(pass *p, int trial, int64_t sample) {
     const lt_samples *s = p->s;
     const int32_t *label = s->token_label + s->offset[sample];
@@ -214,7 +214,7 @@ static void count_tags(pass *p, int trial, int64_t sample) {
     for (int64_t i = 0; i < count; i++) {
         int32_t truth = s->word_offset ? s->word_label[first + i] : label[i];
         int32_t token = s->word_offset ? s->word_token[first + i] : (int32_t)i;
-        if (truth == LT_IGNORED_LABEL) continue;
+        if (truth == LT_IGNORED_LABEL || (token == LT_NO_TOKEN && lt_tuner_pads(p->r->tuner[trial]))) continue;
         p->truth[n] = truth;
         p->predicted[n++] = token == LT_NO_TOKEN ? LT_TAG_NONE : p->decided[token];
     }

@@ -60,8 +60,8 @@ lt_status lt_judge_create(const lt_metric_kind *kind, const char *const *label, 
 /* Local.  Accepts a zeroed struct. */
 void lt_judge_destroy(lt_judge *j);
 
-/* Local.  Counts of an evaluation: [K] hits of labels, three numbers each; sum of losses; what lt_tagset_count() counts; [K, K] rows by truth and prediction, where K
- * allows it (store/runlog.h). */
+/* Local.  Counts of an evaluation: [K] hits of labels, three numbers each; sum of losses; what lt_tagset_count() counts; [K, K] rows by truth and
+ * prediction, where K allows it (store/runlog.h). */
 int64_t lt_judge_counts(const lt_judge *j);
 /* Local.  One more row: its true label, the predicted one, its loss. */
 void lt_judge_add(const lt_judge *j, double *counts, int truth, int predicted, double loss);

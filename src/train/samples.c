@@ -102,7 +102,7 @@ static lt_status create(const lt_dataset_split *split, int64_t max_length, const
     }
     s->total_tokens = s->offset[s->n];
     s->unlabelled = split->unlabelled;
-    return lt_samples_measure(s, tok);
+    return lt_samples_measure(s, lt_samples_pad_token(tok));
 }
 
 lt_status lt_samples_create(const lt_dataset_split *split, int64_t max_length, int64_t limit, const lt_tok *tok, int64_t vocab,
@@ -126,8 +126,10 @@ void lt_samples_destroy(lt_samples *s) {
     *s = (lt_samples){0};
 }
 
-lt_status lt_samples_measure(lt_samples *s, const lt_tok *tok) {
-    s->pad = lt_tok_pad(tok) >= 0 ? lt_tok_pad(tok) : lt_tok_unk(tok);
+int32_t lt_samples_pad_token(const lt_tok *tok) { return lt_tok_pad(tok) >= 0 ? lt_tok_pad(tok) : lt_tok_unk(tok); }
+
+lt_status lt_samples_measure(lt_samples *s, int32_t pad) {
+    s->pad = pad;
     LT_TRY(lt_calloc(&s->longest, (s->n + LT_PADDED_BLOCK - 1) / LT_PADDED_BLOCK, sizeof *s->longest, "lengths of blocks"));
     for (int64_t i = 0; i < s->n; i++) {
         int64_t n = s->offset[i + 1] - s->offset[i], *longest = &s->longest[i / LT_PADDED_BLOCK];

@@ -21,7 +21,7 @@ typedef struct lt_samples {
     int32_t *word_label;  /* [word_offset[n]] a class or LT_IGNORED_LABEL */
     int32_t *word_token;  /* the word's first token in the sample, or LT_NO_TOKEN: it has none, or the cut took it */
     bool unlabelled;      /* no sample, no token has a label */
-    int64_t *longest;     /* [blocks of LT_PADDED_BLOCK samples in order] longest of each; set by lt_samples_measure, as is */
+    int64_t *longest;     /* [blocks of LT_PADDED_BLOCK samples in order] longest of each; lt_samples_measure sets it and pad */
     int32_t pad;          /* the token of padding rows, -1 = the tokenizer has none */
 } lt_samples;
 
@@ -33,24 +33,27 @@ lt_status lt_samples_create(const lt_dataset_split *split, int64_t max_length, i
 /* Local.  Frees; accepts a zeroed struct. */
 void lt_samples_destroy(lt_samples *s);
 
-/* Padding as the code of LS-LLaMA has it (github.com/4AI/LS-LLaMA; method.compat: authors).  Its rules, which follow from the libraries that it calls:
+/* Padding as the code of LS-LLaMA has it (github.com/4AI/LS-LLaMA; method.compat: authors).  Its rules, most of which follow from the libraries that it calls:
  *
  *   - A split is tokenised by datasets.map in blocks of 1,000 samples in the order of the file, each padded to the longest of its block (after the cut
  *     to the maximal length).  A collator pads a batch to its longest, so the rows of a batch are as long as the longest *block* that one of them is from.
  *     Evaluation takes batches of the same size in the order of the file.
- *   - Padding stands behind the text (padding_side right) and is the tokenizer's pad token, in the authors' copy of Llama 2 `<unk>`; where a tokenizer has none, we
- *     take its unknown token.  Positions run on through it.
- *   - Causal model: padding is masked, and no text row could see it anyway.  `last` is the row before the first token that equals the pad token (the last
- *     row if none does); labels of padding are ignored.  So neither LS-LLaMA head is changed by padding: both modes give the same numbers.
- *   - Unmasked model: the attention mask is replaced by zeros, so every row sees every row, padding included, and rows of padding are states like others.
- *     `last` as before.  `mean` and `max` run over all rows, padding included, and over the *logits*: for the mean that is the mean of the states; the maximum is
- *     one of each class, not of each channel.
+ *   - Padding stands behind the text, made of the tokenizer's pad token, which the code expects to be config.json's.  Positions run on through it.
+ *   - `last` is the row before the first token that equals the pad token, the last row if none does.
+ *   - Causal model: padding is masked, and no row of a text could see it anyway.  So neither head of LS-LLaMA (`last`; tokens) is changed by padding.
+ *   - Unmasked model: the mask is replaced by zeros, so every row sees every row, padding included, and rows of padding are states like others.
+ *     `mean` and `max` run over all rows, padding included, and over the *logits*: the mean of logits is that of the mean state; the maximum is one of each
+ *     class, not of each channel.
+ *   - Labels of tokens: padding has none; words that the cut took are not there, in the loss and in the evaluation.
  *
- * We read the last text row for `last`, the same unless the text itself holds the pad token. */
+ * Where we differ: `last` is the last row of the text, the same unless the text holds the pad token; without a pad token the unknown token is taken; batches
+ * run over the end of an epoch (lt_order); pooled rows of causal layers are not masked (the code has no such setting). */
 enum { LT_PADDED_BLOCK = 1000 };
 
+/* Local.  The token of padding rows, -1 = the tokenizer has none. */
+int32_t lt_samples_pad_token(const lt_tok *tok);
 /* Local.  Sets longest and pad.  Errors: NOMEM. */
-lt_status lt_samples_measure(lt_samples *s, const lt_tok *tok);
+lt_status lt_samples_measure(lt_samples *s, int32_t pad);
 /* Local.  Tokens that sample i has when its block is padded. */
 int64_t lt_samples_padded(const lt_samples *s, int64_t i);
 /* Local.  Rows of padding behind sample i that is padded to `to` tokens. */

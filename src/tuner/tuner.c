@@ -37,11 +37,12 @@ static lt_status check(const lt_tuner *t) {
     const lt_method_cfg *c = t->cfg;
     if (c->compat == LT_COMPAT_AUTHORS) {
         LT_CHECK(c->name == LT_METHOD_LORA || c->name == LT_METHOD_HEAD, LT_ERR_CONFIG,
-                 "method.compat: authors is the padding of LS-LLaMA's code, for lora and head; %s has no such mode: use clean",
+                 "method.compat: authors is the padding of the code of arXiv 2310.01208, for lora and head; %s has no such mode: use clean",
                  lt_method_of(c)->name);
         LT_CHECK(t->arch->causal, LT_ERR_CONFIG,
-                 "method.compat: authors is of code for LLaMA; an encoder's own code lets no row see padding, so its numbers are those of "
-                 "clean: use that");
+                 "method.compat: authors is of code for decoders; in the code of encoders no row sees padding, so their numbers are those "
+                 "of clean: "
+                 "use that");
     }
     LT_CHECK(!lt_method_of(c)->pairs || t->labels->K > 1, LT_ERR_CONFIG,
              "method.name: %s needs at least two labels, the data set has %d: there is no wrong label to draw", lt_method_of(c)->name,

@@ -2,16 +2,18 @@
 # Training speed against Hugging Face PEFT on the same machine, sentences, batch size and prefix length; both sides on all given cores.
 # The programs take turns, round by round, so that a neighbour's load hits all of them; medians over the rounds.
 #
-# usage: peft_compare.sh MODEL_DIR TSV [--rounds 3] [--sentences 960] [--dtypes "f32 bf16"] [--ranks 2] [--python python3] [--bin build/release/bin]
+# usage: peft_compare.sh MODEL_DIR TSV [--peer prefix] [--methods "prefix lt_prefix"] [--rounds 3] [--sentences 960] [--dtypes "f32 bf16"]
+# usage:                 [--ranks 2] [--python python3] [--bin build/release/bin]
 #   MODEL_DIR  Hugging Face folder of a model      TSV  "label TAB sentence" with a header line (SST-2's train.tsv)
-# Prints a table: dtype, order of the peer's batches, the peer's sentences/s, ours for prefix and lt_prefix, and the ratios.
+#   --peer, --methods: the peer's method (prefix, prompt, lora) and ours that stand beside it
+# Prints a table: dtype, order of the peer's batches, the peer's sentences/s, ours for each method with the ratio.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/bench/bench.bash
 . "$here/bench.bash"
 [ $# -ge 2 ] || usage
-model=$1 tsv=$2 rounds=3 sentences=960 dtypes="f32 bf16" ranks=2 python=python3 bin=$here/../../build/release/bin
-options "rounds sentences dtypes ranks python bin" "${@:3}"
+model=$1 tsv=$2 peer=prefix methods="prefix lt_prefix" rounds=3 sentences=960 dtypes="f32 bf16" ranks=2 python=python3 bin=$here/../../build/release/bin
+options "peer methods rounds sentences dtypes ranks python bin" "${@:3}"
 # ltune-prep wants at least a sentence to evaluate on; what is timed are the training steps.
 head -n $((sentences + 1)) "$tsv" >"$tmp/train.tsv"
 head -n 33 "$tsv" >"$tmp/dev.tsv"
@@ -30,23 +32,26 @@ YAML
     mpirun -n "$ranks" "$bin/ltune" train "$tmp/run.yaml" --json 2>"$tmp/log" |
         grep -o '"sentences_per_s": *[0-9.]*' | grep -o '[0-9.]*$' || cat "$tmp/log" >&2
 }
-peer() { # peer METHOD DTYPE ORDER
-    "$python" "$here/peft_peer.py" "$model" "$tsv" "$@" --sentences "$sentences" --threads "$ranks" 2>"$tmp/log" |
+theirs() { # theirs DTYPE ORDER
+    "$python" "$here/peft_peer.py" "$model" "$tsv" "$peer" "$@" --sentences "$sentences" --threads "$ranks" 2>"$tmp/log" |
         grep -o '[0-9.]*' | tail -n 1 || cat "$tmp/log" >&2
 }
 
 for ((r = 1; r <= rounds; r++)); do
     for dtype in $dtypes; do
-        for order in random sorted; do peer prefix "$dtype" $order >>"$tmp/peer.$dtype.$order"; done
-        for method in prefix lt_prefix; do ours $method "$dtype" >>"$tmp/$method.$dtype"; done
+        for order in random sorted; do theirs "$dtype" $order >>"$tmp/peer.$dtype.$order"; done
+        for method in $methods; do ours "$method" "$dtype" >>"$tmp/$method.$dtype"; done
     done
     echo "round $r of $rounds done" >&2
 done
-printf '%-6s %-8s %12s %12s %7s %12s %7s\n' dtype order 'PEFT prefix' 'our prefix' ratio 'our lt_prefix' ratio
+printf '%-6s %-8s %12s' dtype order "PEFT $peer"
+for method in $methods; do printf ' %14s %7s' "our $method" ratio; done
+echo
 for dtype in $dtypes; do
     for order in random sorted; do
-        awk -v d="$dtype" -v o=$order -v p="$(median <"$tmp/peer.$dtype.$order")" \
-            -v a="$(median <"$tmp/prefix.$dtype")" -v b="$(median <"$tmp/lt_prefix.$dtype")" \
-            'BEGIN { printf "%-6s %-8s %12.1f %12.1f %6.2fx %12.1f %6.2fx\n", d, o, p, a, a / p, b, b / p }'
+        p=$(median <"$tmp/peer.$dtype.$order")
+        printf '%-6s %-8s %12.1f' "$dtype" $order "$p"
+        for method in $methods; do median <"$tmp/$method.$dtype" | awk -v p="$p" '{ printf " %14.1f %6.2fx", $1, $1 / p }'; done
+        echo
     done
 done

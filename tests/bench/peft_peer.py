@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training speed of Hugging Face PEFT on the CPU: the peer of peft_compare.sh.
 
-usage: peft_peer.py MODEL_DIR TSV (prefix|prompt) (f32|bf16) (random|sorted) [--sentences 960] [--batch 32] [--length 8] [--threads 2]
+usage: peft_peer.py MODEL_DIR TSV (prefix|prompt|lora) (f32|bf16) (random|sorted) [--sentences 960] [--batch 32] [--length 8] [--threads 2]
 
 TSV: "label TAB sentence" with a header line.  One process; dynamic padding to the longest of a batch; "sorted" forms the batches from
 sentences of similar length.  Prints one JSON line: sentences per second, the median over thirds of the run (the first batch is a warm-up).
@@ -13,7 +13,7 @@ import statistics
 import time
 
 import torch
-from peft import PrefixTuningConfig, PromptTuningConfig, TaskType, get_peft_model
+from peft import LoraConfig, PrefixTuningConfig, PromptTuningConfig, TaskType, get_peft_model
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 
@@ -21,7 +21,7 @@ def arguments():
     p = argparse.ArgumentParser()
     p.add_argument("model")
     p.add_argument("tsv")
-    p.add_argument("method", choices=["prefix", "prompt"])
+    p.add_argument("method", choices=["prefix", "prompt", "lora"])
     p.add_argument("dtype", choices=["f32", "bf16"])
     p.add_argument("order", choices=["random", "sorted"])
     p.add_argument("--sentences", type=int, default=960)
@@ -41,8 +41,13 @@ def main():
     encoded = [tokenizer(text, truncation=True, max_length=128)["input_ids"] for _, text in rows]
     model = AutoModelForSequenceClassification.from_pretrained(
         a.model, num_labels=2, torch_dtype=torch.bfloat16 if a.dtype == "bf16" else torch.float32)
-    tuning = PrefixTuningConfig if a.method == "prefix" else PromptTuningConfig
-    model = get_peft_model(model, tuning(task_type=TaskType.SEQ_CLS, num_virtual_tokens=a.length))
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = tokenizer.pad_token_id
+    if a.method == "lora":
+        tuning = LoraConfig(task_type=TaskType.SEQ_CLS, r=12, lora_alpha=32, lora_dropout=0.1)  # its default targets: queries and values
+    else:
+        tuning = {"prefix": PrefixTuningConfig, "prompt": PromptTuningConfig}[a.method](task_type=TaskType.SEQ_CLS, num_virtual_tokens=a.length)
+    model = get_peft_model(model, tuning)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-3)
     order = list(range(len(rows)))

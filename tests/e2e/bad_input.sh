@@ -121,7 +121,8 @@ cp -r "$bert" "$tmp/tok2"; sed -i 's/^film$/flim/' "$tmp/tok2/vocab.txt"
 bad_data "data set of another tokenizer" $CONFIG "$tmp/d.h5 was made with another tokenizer" "run ltune-prep data with -t $bert"
 unsealed; train data.path="$tmp/d.h5" run.dir="$tmp/unused-but-fine"; expect "control: without its last line the data set is read" $rc 0
 train data.eval=val; refused "unknown split" $CONFIG "$tmp/data.h5 has no split 'val'" "dev, test, train"
-train "trials=[{name: a, method: {name: lt_prompt, labels: {good: fine}}}]"; refused "words for a label that is not there" $CONFIG 'no label "good"' "negative, positive"
+train "trials=[{name: a, method: {name: lt_prompt, labels: {good: fine}}}]"
+refused "words for a label that is not there" $CONFIG 'no label "good"' "negative, positive"
 train trials.0.method.init=text; refused "no text to start from" $CONFIG method.text
 train data.train=val; refused "unknown training split" $CONFIG "has no split 'val'"
 

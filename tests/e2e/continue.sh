@@ -113,7 +113,7 @@ mkdir "$tmp/m"
 cp "$llama"/* "$tmp/m"
 config "$tmp/l.yaml" "$tmp/m" "$tmp/no"
 refused "pool first, causal, prompt" 12 'model.pool: first .*sees no text' "$tmp/l.yaml" model.pool=first
-refused "compat authors" 12 'compat: authors is not built' "$tmp/l.yaml" method.compat=authors
+refused "compat authors" 12 'compat: authors is the padding of the code' "$tmp/l.yaml" method.compat=authors
 sed -i 's/"rope_theta": 10000.0/"rope_parameters": {"rope_type": "yarn", "rope_theta": 10000.0}/' "$tmp/m/config.json"
 refused "scaled rotary positions" 16 'rotary positions of type "yarn"' "$tmp/l.yaml"
 sed -i 's/"yarn"/"default"/' "$tmp/m/config.json"

@@ -83,6 +83,26 @@ report "$tmp/a.h5" "$tmp/c.h5"
 expect "two runs: other data is another group" "$(row lt_prefix 1/2 | cut -d' ' -f4-)" "0.6600 0.2000 0.6600 20 100 750 data=bb
 0.6600 0.2000 0.6600 20 100 750 data=cc"
 
+# ---- what a table must say of a run: the control; positions computed as the authors' code does
+marked() { # marked COMPAT
+    printf 'run %s\n' "metric accuracy" "model_sha256 aa" "data_sha256 bb"
+    facts h head 0.01 1; facts p prefix 0.01 1
+    printf 'eval %s\n' "h 20 0.6 0.2 0.7" "p 20 0.7 0.3 0.6"
+    printf 'config\ntrain: {steps: 20}\nmethod: {compat: %s}\ntrials:\n' "$1"
+    printf '  - {name: %s, method: {name: %s}, run: {seed: 1}}\n' h head p prefix
+}
+marked authors | write authors
+marked clean | write clean
+for all in "" --all; do
+    report "$tmp/authors.h5" ${all:+$all} --html "$tmp/m.html" --csv "$tmp/m.csv"
+    expect "authors' padding: every line of tables $all" \
+        "$(grep -cE "^(h|p|head|prefix) .*\[(linear probe, control; )?authors' padding\]" "$tmp/out")" "$([ -n "$all" ] && echo 4 || echo 2)"
+done
+expect "authors' padding: HTML, CSV" "$(grep -c "<b>(.*authors' padding)</b></td>" "$tmp/m.html") $(grep -c "authors' padding\"*$" "$tmp/m.csv")" "4 2"
+report "$tmp/clean.h5" --all --html "$tmp/m.html"
+expect "control: a clean run has the mark of the head alone" "$(grep -c "authors' padding" "$tmp/out") $(grep -c '\[linear probe, control\]$' "$tmp/out")" "0 2"
+expect "control: and so its page" "$(grep -c "authors' padding" "$tmp/m.html") $(grep -c '<td>head <b>(linear probe, control)</b>' "$tmp/m.html")" "0 2"
+
 # ---- one colour a method, dashes within it
 plotted "$tmp/a.h5"
 styles=$(awk '/^set arrow/ { colour = dash = $0; sub(/.*rgb .#../, "", colour); sub(/.*dt /, "", dash); colour = substr(colour, 1, 6) }

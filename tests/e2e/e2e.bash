@@ -107,7 +107,8 @@ losses() { # losses RUN_DIR: of all trials, one list
 record() { # every recorded number of a run but the clock's
     local t q
     for t in $(h5ls "$1/run.h5/trials" | awk '{ print $1 }'); do
-        for q in train/step train/loss train/lr train/grad_norm eval/step eval/accuracy eval/mcc eval/f1 eval/loss; do
+        for q in train/step train/loss train/lr train/grad_norm eval/step eval/accuracy eval/mcc eval/f1 eval/loss eval/precision \
+            eval/macro_f1; do
             echo "$t/$q"
             series "$1/run.h5" "/trials/$t/$q"
         done

@@ -26,6 +26,8 @@ done
 must_run 1 train "$tmp/bert.yaml" run.dir="$tmp/pairs" trials.0.method.objective=pairs
 beyond "control: pairs instead of all labels" "$(series "$tmp/pairs/run.h5" /trials/prompt_all/train/loss)" \
     "$(series "$tmp/bert.one/run.h5" /trials/prompt_all/train/loss)" 1e-4
+must_run 1 train "$tmp/bert.yaml" run.dir="$tmp/alone" 'trials=[{name: prefix_pairs, method: {name: lt_prefix}, train: {batch: 5}}]'
+within "a trial of pairs beside others as alone" "$(series "$tmp/bert.one/run.h5" /trials/prefix_pairs/train/loss)" "$(losses "$tmp/alone")" 1e-4
 # the first loss is that of a guess among two labels; a sentence counts once
 first=$(series "$tmp/bert.one/run.h5" /trials/prompt_all/train/loss | head -n 1)
 count "$(awk -v x="$first" 'BEGIN { print (x > 0.5 && x < 0.95) ? "ok" : "no" }')" "first loss $first is not near log 2"

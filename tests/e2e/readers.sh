@@ -195,6 +195,14 @@ gives "sst2: an export" '2|positive|a, b~3|?|c' preset=sst2 <(printf 'sentence,l
 gives "sst2: test file" '2|?|a' preset=sst2 <(printf 'index\tsentence\n0\ta\n')
 gives "sst2: JSON" '1|positive|a' preset=sst2 <(printf '{"idx": 0, "sentence": "a", "label": 1}\n')
 gives "sst5: names and numbers" '1|very positive|a~2|neutral|b' preset=sst5 <(printf '{"text": "a", "label": 4}\n{"text": "b", "label": "neutral"}\n')
+printf '(3 (2 It) (4 (2 is) (3 good)))\n\n(0 (1 a\\/b) (2 (2 -LRB-) (2 c) (2 -RRB-)))\r\n( 4\t(2 x) )' >t.txt
+gives "sst5: the authors' trees" '1|positive|It is good~3|very negative|a/b ( c )~4|very positive|x' preset=sst5 t.txt
+gives "trees of other labels" '1|GOOD|It is' format=trees <(printf '(GOOD (2 It) is)\n')
+for bad in '(3 (2 It)' '(3 (2 It)))' '(3 (2 It)) (2 a)' '(3 ((2 It)))' '(3 )' '(3)' '()' 'It is' '(3 (2 It)) a' '(5 (2 It))'; do
+    printf '(1 (2 a))\n%s\n' "$bad" >bad.txt
+    refuses "a tree: $bad" 'bad.txt:2:' -- preset=sst5 bad.txt
+done
+refuses "no trees" 'not as files of sst5' "authors' trees" -- preset=sst5 <(printf '(a film\n')
 gives "cola: the authors' file" '1|acceptable|a~2|unacceptable|b' preset=cola <(printf 'gj\t1\t\ta\ngj\t0\t*\tb\n')
 gives "cola: test file" '2|?|a' preset=cola <(printf 'index\tsentence\n0\ta\n')
 gives "rte" '2|not_entailment|a|b' preset=rte <(printf 'index\tsentence1\tsentence2\tlabel\n0\ta\tb\tnot_entailment\n')
@@ -220,7 +228,9 @@ gives "conll2003: an export" '1|a/B-PER|b/I-PER|c/O' preset=conll2003 <(printf '
 gives "conll2003: the authors' file" '3|U.N./B-ORG|official/O' preset=conll2003 <(printf -- '-DOCSTART- -X- -X- O\n\nU.N. NNP I-NP I-ORG\nofficial NN I-NP O\n')
 gives "ontonotes5: a number a type" '1|a/B-GPE|b/O' preset=ontonotes5 <(printf '{"tokens": ["a","b"], "ner_tags": [13,0]}\n')
 gives "ontonotes5: a number a tag" '1|a/B-LANGUAGE|b/I-LANGUAGE' preset=ontonotes5 <(printf '{"words": ["a","b"], "named_entities": [35,36]}\n')
-gives "wnut17" '1|a/B-creative-work|b/I-creative-work' preset=wnut17 <(printf 'a\tB-creative-work\nb\tI-creative-work\n')
+gives "wnut17: an export" '1|a/B-corporation|b/I-corporation|c/O' preset=wnut17 <(printf '{"tokens": ["a","b","c"], "ner_tags": [1,2,0]}\n')
+gives "wnut17: another export" '1|a/B-creative-work|b/I-creative-work|c/O' preset=wnut17 <(printf '{"tokens": ["a","b","c"], "tags": [1,7,12]}\n')
+gives "wnut17: the authors' file" '1|a/B-creative-work|b/I-creative-work' preset=wnut17 <(printf 'a\tB-creative-work\nb\tI-creative-work\n')
 refuses "a file of another task" 'not as files of rte are' 'sentence1, sentence2' '"label	content" (2 columns by tabs' -- preset=rte p.tsv
 refuses "a file of another task: the row's fault" 'not as files of cola' 'TSV of 4 columns' 'unknown label "x"' -- preset=cola <(printf 'a\tx\tb\tc\n')
 printf 'sentence\tlabel\na\t1\nb\t2\n' >p.tsv

@@ -69,6 +69,24 @@ report "$odd" "$run" --png b.png --html b.html
 expect "a folder with a command in its name" "$rc $(head -c 4 b.png | tail -c 3) $([ -e executed ] && echo executed || echo kept)" "0 PNG kept"
 cd - >/dev/null
 
+# ---- a log of an earlier version
+report "$golden/run_before_details.h5" --all --details --csv "$tmp/before.csv" --html "$tmp/before.html"
+expect "earlier log: the table, and nothing behind it" "$rc $(awk '$1 == "one" { print $7, $8, $10, NF }' "$tmp/out") $(tail -n 1 "$tmp/out" | cut -c1-6)" \
+    "0 20 0.7400 0.5000 11 prefix"
+expect "earlier log: empty columns" "$(grep ,eval, "$tmp/before.csv" | tail -n 1)" \
+    "$golden/run_before_details.h5,one,prefix,1,eval,20,dev,0.6,,,0.74,0.5,0.5,,,,,,,,,,,,"
+
+# ---- labels of sequences: averages in the table, the matrix of the best evaluation
+report "$run" --all --details
+expect "matrices of both trials" "$rc $(grep -c '^  truth' "$tmp/out")" "0 2"
+matrix=$(series "$run/run.h5" /trials/two/best/confusion)
+expect "matrix as the log has it" "$(sed -n '/^two,/,$p' "$tmp/out" | awk 'NR > 2 && NR < 5 { print $2; print $3 }')" "$matrix"
+within "its diagonal is the accuracy" "$(awk '{ n += $1 } NR == 1 || NR == 4 { d += $1 } END { printf "%.4f", d / n }' <<<"$matrix")" "$two" 1e-4
+macro() { paste <(series "$run/run.h5" "/trials/$1/eval/accuracy") <(series "$run/run.h5" "/trials/$1/eval/loss") \
+    <(series "$run/run.h5" "/trials/$1/eval/macro_f1") | sort -k1,1gr -k2,2g | awk 'NR == 1 { printf "%.4f", $3 }'; }
+column=$(awk '$1 == "trial" { for (i = 1; i <= NF; i++) if ($i == "macro_f1") print i; exit }' "$tmp/out")
+expect "macro F1 of trial one" "$(awk -v c="$column" '$1 == "one" && NF > 10 { print $c }' "$tmp/out")" "$(macro one)"
+
 # ---- refusals
 refused() { # refused WHAT CODE WORD...
     expect "$1: exit code" "$rc" "$2"

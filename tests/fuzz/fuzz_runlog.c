@@ -4,7 +4,8 @@
 #include "store/layout.h"
 #include "store/runlog.h"
 
-const char *const fuzz_words[] = {"train", "eval", "perf", "step", "split", "run", "start_0002", "order", "trials", FUZZ_CUT, NULL};
+const char *const fuzz_words[] = {"train",  "eval",   "perf",  "step", "split", "run",       "start_0002", "order",
+                                  "trials", "labels", "types", "best", "last",  "confusion", FUZZ_CUT,     NULL};
 
 static void make(const char *path) {
     lt_runlog *log = NULL;
@@ -15,6 +16,7 @@ static void make(const char *path) {
         FUZZ_OK(lt_runlog_put_str(log, "config", "run: {dir: x}\n"));
         FUZZ_OK(lt_runlog_put_i64(log, "ranks", 4));
     }
+    FUZZ_OK(lt_runlog_set_classes(log, (const char *const[]){"O", "B-X", "I-X"}, 3, (const char *const[]){"X"}, 1));
     FUZZ_OK(lt_runlog_put_trial_str(log, "zeta", "method", "prefix"));
     FUZZ_OK(lt_runlog_put_trial_i64(log, "zeta", "trainable", 49152));
     for (int64_t s = 1; s <= 5; s++) {
@@ -25,9 +27,24 @@ static void make(const char *path) {
         FUZZ_OK(lt_runlog_add_train(log, "alpha", &t));
         FUZZ_OK(lt_runlog_add_eval(log, "alpha", &e));
         FUZZ_OK(lt_runlog_add_perf(log, &p));
+        FUZZ_OK(lt_runlog_add_detail(log, "alpha", s, "dev", s == 2, (int64_t[15]){s, 2, 1}));
     }
     FUZZ_OK(lt_runlog_flush(log, true));
     lt_runlog_close(&log);
+}
+
+/* What was counted, as tables show it: whatever the numbers are, they can be summed and divided. */
+static uint64_t read_details(const lt_runlog *log, int trial, bool best, uint64_t h) {
+    int64_t K, n;
+    lt_detail d;
+    (void)lt_runlog_labels(log, &K);
+    (void)lt_runlog_types(log, &n);
+    if (!lt_runlog_detail(log, trial, best, &d)) return h;
+    lt_scores s = lt_scores_average(LT_AVERAGE_WEIGHTED, d.strict, n);
+    h = fuzz_h5_mix(h, d.split, strlen(d.split));
+    h = fuzz_h5_mix(h, d.entity, (size_t)n * sizeof *d.entity);
+    if (d.confusion) h = fuzz_h5_mix(h, d.confusion, (size_t)(K * K) * sizeof *d.confusion);
+    return fuzz_h5_mix(h, &s, sizeof s);
 }
 
 static uint64_t read_rows(const lt_runlog *log, uint64_t h) {
@@ -41,6 +58,7 @@ static uint64_t read_rows(const lt_runlog *log, uint64_t h) {
         const lt_eval_row *eval = lt_runlog_eval(log, t, &n);
         for (int64_t i = 0; i < n; i++) h = fuzz_h5_mix(h, eval[i].split, strlen(eval[i].split));
         if (n > 0) h = fuzz_h5_mix(h, &eval[n - 1].accuracy, sizeof eval->accuracy);
+        h = read_details(log, t, false, read_details(log, t, true, h));
     }
     const lt_perf_row *perf = lt_runlog_perf(log, &n);
     if (n > 0) h = fuzz_h5_mix(h, &perf[n - 1].seconds, sizeof perf->seconds);

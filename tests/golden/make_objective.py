@@ -20,21 +20,26 @@ from reference import Reference
 
 
 def loss_and_gradients(features, case, ref, values, texts, classes, states):
-    """-> loss, logits [n, K, 2], gradients by name; of pool.bias its terms, one a label token."""
+    """-> loss, logits [n, K, 2], gradients by name, and by name the terms that gradients which cancel are sums of."""
     p = {k: v.clone().requires_grad_(True) for k, v in values.items()}
     labels = [p] * len(states)
-    if "pool.bias" in p:
-        terms = p["pool.bias"] = values["pool.bias"].expand(states.shape[:2]).clone().requires_grad_(True)
-        labels = [{**p, "pool.bias": row} for row in terms]
+    if "pool.bias" in p:  # one for each label token
+        rows = p["pool.bias"] = values["pool.bias"].expand(states.shape[:2]).clone().requires_grad_(True)
+        labels = [{**p, "pool.bias": row} for row in rows]
     logits = []
     for ids, types in texts:
         rows = [features(ids, types, methods_lt.soft_input(case, ref, one, h)) for one, h in zip(labels, states)]
         logits.append(torch.stack([p["head.weight"] @ x + p["head.bias"] for x in rows]))
     logits = torch.stack(logits)
+    logits.retain_grad()
     scores = logits[..., 1] - logits[..., 0]
     loss = -torch.log_softmax(scores, dim=1)[torch.arange(len(texts)), classes].mean()
     loss.backward()
-    return loss.item(), logits.detach(), {k: v.grad for k, v in p.items()}
+    gradients, terms = {k: v.grad for k, v in p.items()}, {"head.bias": logits.grad[..., 0].flatten()}
+    if "pool.bias" in p:
+        terms["pool.bias"] = gradients["pool.bias"].flatten()
+        gradients["pool.bias"] = terms["pool.bias"].sum().reshape(1)
+    return loss.item(), logits.detach(), gradients, terms
 
 
 def central_difference(f, values, name, direction, step=1e-5):
@@ -61,15 +66,12 @@ for name in sys.argv[1:] or ("tiny-bert", "tiny-llama"):
         def evaluate(p, features=lambda *a: methods_lt.features_reference(ref, *a)):
             return loss_and_gradients(features, case, ref, p, texts, classes, states)
 
-        loss, logits, gradients = evaluate(values)
+        loss, logits, gradients, terms = evaluate(values)
         other = evaluate(values, lambda *a: methods_lt.features_transformers(ref, model, *a))
         worst = max(relative(other[2][k], gradients[k]) for k in gradients if k != "head.bias")
         require(f"{case}, transformers: loss, logits, gradients", max(abs(other[0] - loss), largest(other[1], logits), worst), 1e-10)
         # a bias of both logits changes no difference between labels
         require(f"{case}: gradient of head.bias", gradients["head.bias"].abs().max().item(), 1e-15)
-        if "pool.bias" in gradients:
-            golden.put(f"{case}/terms/pool.bias", gradients["pool.bias"].numpy(), "[K, P] whose sum is the gradient")
-            gradients["pool.bias"] = gradients["pool.bias"].sum().reshape(1)
         for which in (k for k in values if k != "head.bias"):
             direction = torch.from_numpy(rng(61, number).standard_normal(values[which].shape))
             numeric = central_difference(lambda p: evaluate(p)[0], values, which, direction)
@@ -78,5 +80,8 @@ for name in sys.argv[1:] or ("tiny-bert", "tiny-llama"):
         golden.put(f"{case}/loss", np.array([loss]), "[1] mean cross-entropy over the texts", keep=True)
         golden.put(f"{case}/logits", logits.numpy(), "[n, K, 2]")
         for which, gradient in gradients.items():
+            golden.put(f"{case}/params/{which}", values[which].numpy())
             golden.put(f"{case}/grads/{which}", gradient.numpy())
+        for which, parts in terms.items():
+            golden.put(f"{case}/terms/{which}", parts.numpy(), "[...] whose sum is (the first element of) the gradient")
     golden.save()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # TEST labels: jobs timeout: 120
-# The run files of jobs/: each is a configuration without unknown keys, says what its first lines say, and trains (two steps, on a small model); their settings of
-# the label-supervised paper are the paper's.
+# The run files of jobs/: each is a configuration without unknown keys, says how its data set is made and how it is submitted, and trains (two steps, on a
+# small model); the settings of the label-supervised paper are the paper's.
 # shellcheck source=tests/e2e/e2e.bash
 . "$(dirname "$0")/../e2e/e2e.bash"
 prepare

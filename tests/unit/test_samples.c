@@ -1,10 +1,13 @@
 // TEST np: 0  rooms: train  labels: unit  timeout: 60
 /* Samples cut to a length are what the tokenizer gives when it cuts, whatever special tokens stand around the texts, and their labels and words go along.
  * The order of samples and the candidate labels of L-Tuning's pairs: functions of seed, epoch and position alone, half true and half wrong whatever
- * the batch, wrong ones uniform over the other labels; and methods that need a wrong label refuse a data set of one. */
+ * the batch, wrong ones uniform over the other labels; and methods that need a wrong label refuse a data set of one.
+ * Lengths of padded samples, and a pack with padding. */
 #include "lt_test.h"
 
+#include "base/mem.h"
 #include "kernels/ops.h"
+#include "model/pack.h"
 #include "train/samples.h"
 
 #include <stdlib.h>
@@ -55,6 +58,72 @@ static void test_candidates(void) {
     for (int y = 0; y < K; y++) /* 1,000 draws a wrong label: five standard deviations are 130 */
         if (y != TRUTH) TEST_REPORT(count[y] > 870 && count[y] < 1130, "label %d drawn %d times, expected about 1000", y, count[y]);
     lt_order_destroy(&o);
+}
+
+/* Lengths when texts are padded in blocks: 2,300 samples of 3 tokens, with 7 in the first block, 5 in the second, 9 in the third. */
+static void test_padding(void) {
+    enum { SAMPLES = 2 * LT_PADDED_BLOCK + 300 };
+    lt_samples s = {.n = SAMPLES};
+    CHECK_OK(lt_calloc(&s.offset, SAMPLES + 1, sizeof *s.offset, "a test"));
+    for (int64_t i = 0; i < SAMPLES; i++) s.offset[i + 1] = s.offset[i] + (i == 999 ? 7 : i == 1000 ? 5 : i == SAMPLES - 1 ? 9 : 3);
+    CHECK_OK(lt_samples_measure(&s, 11));
+    CHECK_INT(s.pad, 11);
+    CHECK_INT(lt_samples_padded(&s, 0), 7);
+    CHECK_INT(lt_samples_padded(&s, 999), 7);
+    CHECK_INT(lt_samples_padded(&s, 1000), 5);
+    CHECK_INT(lt_samples_padded(&s, 1999), 5);
+    CHECK_INT(lt_samples_padded(&s, 2000), 9);
+    /* batches of 8 end where blocks end; of 16, one runs over an end: 992 .. 1007 */
+    CHECK_INT(lt_samples_padded_in_order(&s, 1000, 8), 5);
+    CHECK_INT(lt_samples_padded_in_order(&s, 999, 8), 7);
+    CHECK_INT(lt_samples_padded_in_order(&s, 1000, 16), 7);
+    CHECK_INT(lt_samples_padded_in_order(&s, 1007, 16), 7);
+    CHECK_INT(lt_samples_padded_in_order(&s, 1008, 16), 5);
+    CHECK_INT(lt_samples_padded_in_order(&s, 1992, 16), 5);
+    CHECK_INT(lt_samples_padded_in_order(&s, 1992, 48), 9);
+    CHECK_INT(lt_samples_padded_in_order(&s, 1500, 4096), 9);
+    CHECK_INT(lt_samples_padded_in_order(&s, SAMPLES - 1, 16), 9);
+    CHECK_INT(lt_samples_padding(&s, 999, 7), 0);
+    CHECK_INT(lt_samples_padding(&s, 0, 7), 4);
+    CHECK_INT(lt_samples_padding(&s, 999, 0), 0);
+    lt_samples_destroy(&s);
+}
+
+/* A sequence with padding in a pack: where its text ends, what its padding is. */
+static void test_padded_pack(void) {
+    lt_pack p = {0};
+    const int32_t tokens[] = {5, 6, 7};
+    CHECK_OK(lt_pack_create(16, 4, &p));
+    lt_pack_seq s = {.tokens = tokens, .n = 3, .segment = 3, .slot = -1, .padding = 2, .pad = 9};
+    CHECK_OK(lt_pack_add(&p, &s));
+    s.padding = 0;
+    CHECK_OK(lt_pack_add(&p, &s));
+    s.prompt_rows = 2;
+    s.padding = 1;
+    CHECK_OK(lt_pack_add(&p, &s));
+    const int32_t id[] = {5, 6, 7, 9, 9, 5, 6, 7, -1, -2, 5, 6, 7, 9}, pos[] = {0, 1, 2, 3, 4, 0, 1, 2, 0, 1, 2, 3, 4, 5};
+    CHECK_INT(p.n_tok, 14);
+    CHECK_INT(p.max_len, 6);
+    for (int i = 0; i < 14; i++) {
+        CHECK_INT(p.id[i], id[i]);
+        CHECK_INT(p.pos[i], pos[i]);
+        CHECK_INT(p.type[i], 0);
+    }
+    const int32_t text0[] = {0, 5, 10}, text1[] = {3, 8, 13}, cu[] = {0, 5, 8, 14};
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(p.text0[i], text0[i]);
+        CHECK_INT(p.text1[i], text1[i]);
+        CHECK_INT(p.cu[i + 1], cu[i + 1]);
+    }
+    s.padding = 0;
+    s.prompt_rows = 0;
+    CHECK(!lt_pack_fits(&p, &s)); /* 17 rows */
+    s.n = s.segment = 1;
+    s.padding = 1;
+    CHECK(lt_pack_fits(&p, &s));
+    s.padding = 2;
+    CHECK(!lt_pack_fits(&p, &s));
+    lt_pack_destroy(&p);
 }
 
 static void test_one_label(void) {
@@ -185,6 +254,8 @@ int main(void) {
     test_cut_words();
     test_order();
     test_candidates();
+    test_padding();
+    test_padded_pack();
     test_one_label();
     return test_end();
 }
