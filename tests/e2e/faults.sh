@@ -150,7 +150,9 @@ for n in 2 4; do
     for site in run.export safetensors.write export.piece; do
         fails $site 0 1 $n export "$tmp/c.yaml" --format merged -o "$tmp/x.$site.$n"
     done
-    for rank in 0 $((n - 1)); do fails run.import $rank 1 $n train "$tmp/c.yaml" run.dir="$tmp/import.$n.$rank" method.from="$tmp/adapter"; done
+    for rank in 0 $((n - 1)); do
+        fails run.import $rank 1 $n train "$tmp/c.yaml" run.dir="$tmp/import.$n.$rank" method.from="$tmp/adapter"
+    done
     fails peft.read 0 1 $n train "$tmp/c.yaml" run.dir="$tmp/import.$n" method.from="$tmp/adapter"
     for site in run.claim run.record ckpt.begin h5.close; do trains $site 0 1 $n; done
     for site in ckpt.save ckpt.committed; do continues $site 0 2 $n; done
