@@ -2,7 +2,8 @@
 /* One real training step (train/step.c: order, dealing, packs, bank, model, heads, message) against goldens: a run put together by hand, because goldens
  * fix the texts, the labels and the values.  The trials of a case share the run and its packs.  The learning rate is 0, so the values stay.
  *
- * A golden file has groups TRIAL/params/NAME and SETTING/TRIAL/{loss, logits, grads/NAME, perhaps terms/NAME}; without a setting TRIAL/...  Include after defining LT_TEST_MPI. */
+ * A golden file has groups TRIAL/params/NAME and SETTING/TRIAL/{loss, logits, grads/NAME, perhaps terms/NAME}; without a setting TRIAL/...  Include after
+ * defining LT_TEST_MPI. */
 #include "golden_models.h"
 
 #include "base/mem.h"

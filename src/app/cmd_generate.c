@@ -361,14 +361,15 @@ done:
     return st;
 }
 
-static const lt_cli_option options[] = {{"model", "DIR", "Hugging Face folder of a decoder", 0},
-                                        {"text", "TEXT", "a text to continue; as often as you like", 0},
-                                        {"text-file", "FILE", "a text a line, or JSON objects with \"text\"; - = standard input", 0},
-                                        {"trial", "NAME", "of RUN.yaml: whose prompt or prefix stands before the texts, or whose adapters are used", 0},
-                                        {"checkpoint", "WHICH", "best (default), last, or a checkpoint file", 0},
-                                        {"label", "NAME", "methods that have a prompt for each label (lt_prompt, lt_prefix): which", 0},
-                                        {"json", NULL, "one JSON object a text: prompt, text, tokens, reason (eos or length)", 0},
-                                        {0}};
+static const lt_cli_option options[] = {
+    {"model", "DIR", "Hugging Face folder of a decoder", 0},
+    {"text", "TEXT", "a text to continue; as often as you like", 0},
+    {"text-file", "FILE", "a text a line, or JSON objects with \"text\"; - = standard input", 0},
+    {"trial", "NAME", "of RUN.yaml: whose prompt or prefix stands before the texts, or whose adapters are used", 0},
+    {"checkpoint", "WHICH", "best (default), last, or a checkpoint file", 0},
+    {"label", "NAME", "methods that have a prompt for each label (lt_prompt, lt_prefix): which", 0},
+    {"json", NULL, "one JSON object a text: prompt, text, tokens, reason (eos or length)", 0},
+    {0}};
 
 const lt_app_command lt_app_generate = {
     .cli =

@@ -16,7 +16,8 @@ const lt_app_command *const lt_app_commands[] = {
     &lt_app_train, &lt_app_eval, &lt_app_predict, &lt_app_generate, &lt_app_features, &lt_app_export, &lt_app_plan, &lt_app_config, NULL};
 
 /* Words that may stand behind `ltune` or `ltune help`: commands, then these. */
-static const char *const other_words[] = {"help", "--help", "version", "--version", "config", "exit-codes", "methods", "metrics", "formats"};
+static const char *const other_words[] = {"help",       "--help",  "version", "--version", "config",
+                                          "exit-codes", "methods", "metrics", "formats"};
 enum { N_COMMANDS = sizeof lt_app_commands / sizeof *lt_app_commands - 1, N_OTHER = sizeof other_words / sizeof *other_words };
 
 static const char *known_word(int i, const void *unused) {

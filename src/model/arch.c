@@ -161,13 +161,9 @@ int64_t lt_arch_relative_row(const lt_arch *a, int64_t distance) {
 
 bool lt_arch_target(const lt_arch *a, lt_target t, int64_t *N, int64_t *K) {
     int64_t q = (int64_t)a->H * a->D, kv = (int64_t)a->Hkv * a->D;
-    const int64_t shape[LT_TARGET_COUNT][2] = {[LT_TARGET_Q] = {q, a->C},
-                                               [LT_TARGET_K] = {kv, a->C},
-                                               [LT_TARGET_V] = {kv, a->C},
-                                               [LT_TARGET_O] = {a->C, q},
-                                               [LT_TARGET_UP] = {a->F, a->C},
-                                               [LT_TARGET_GATE] = {a->F, a->C},
-                                               [LT_TARGET_DOWN] = {a->C, a->F}};
+    const int64_t shape[LT_TARGET_COUNT][2] = {
+        [LT_TARGET_Q] = {q, a->C},     [LT_TARGET_K] = {kv, a->C},      [LT_TARGET_V] = {kv, a->C},     [LT_TARGET_O] = {a->C, q},
+        [LT_TARGET_UP] = {a->F, a->C}, [LT_TARGET_GATE] = {a->F, a->C}, [LT_TARGET_DOWN] = {a->C, a->F}};
     *N = shape[t][0];
     *K = shape[t][1];
     return t != LT_TARGET_GATE || a->glu;

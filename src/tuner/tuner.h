@@ -60,8 +60,8 @@ typedef struct lt_tuner_ops {
     lt_status (*plan)(lt_tuner *t);
     /* Collective(world) through the model.  Writes the initial parameter values, a function of the seed only.  states: host [K][P][C] or NULL. */
     lt_status (*init)(lt_tuner *t, lt_model *m, lt_tok *tok, const float *states);
-    /* Local.  NULL, or: parameters -> this tuner's slots of the whole bank kv [S][m][2][P_max][Hkv][D] and prompt rows [rows, C]; what is spread over ranks only as
-     * far as this rank's rows go, into t->gather. */
+    /* Local.  NULL, or: parameters -> this tuner's slots of the whole bank kv [S][m][2][P_max][Hkv][D] and prompt rows [rows, C]; what is spread over ranks
+     * only as far as this rank's rows go, into t->gather. */
     lt_status (*forward)(lt_tuner *t, float *kv, int64_t P_max, float *prompt);
     /* Local.  NULL, or: what all ranks put into t->gather -> slots. */
     lt_status (*gathered)(lt_tuner *t, float *kv, int64_t P_max);

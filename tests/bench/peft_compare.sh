@@ -2,7 +2,8 @@
 # Training speed against Hugging Face PEFT on the same machine, sentences, batch size and prefix length; both sides on all given cores.
 # The programs take turns, round by round, so that a neighbour's load hits all of them; medians over the rounds.
 #
-# usage: peft_compare.sh MODEL_DIR TSV [--peer prefix] [--methods "prefix lt_prefix"] [--rounds 3] [--sentences 960] [--dtypes "f32 bf16"] [--ranks 2] [--python python3] [--bin build/release/bin]
+# usage: peft_compare.sh MODEL_DIR TSV [--peer prefix] [--methods "prefix lt_prefix"] [--rounds 3] [--sentences 960] [--dtypes "f32 bf16"]
+# usage:                 [--ranks 2] [--python python3] [--bin build/release/bin]
 #   MODEL_DIR  Hugging Face folder of a model      TSV  "label TAB sentence" with a header line (SST-2's train.tsv)
 #   --peer, --methods: the peer's method (prefix, prompt, lora) and ours that stand beside it
 # Prints a table: dtype, order of the peer's batches, the peer's sentences/s, ours for each method with the ratio.

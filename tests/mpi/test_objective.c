@@ -2,8 +2,8 @@
 /* One training step that learns from all labels of a sentence (method.objective: all) against goldens (generator: tests/golden/make_objective.py): loss and
  * every gradient of both L-Tuning methods, f32 against f64.
  *
- * The step is that of methods_bench.h.  The methods are trials of one run and share its packs, at every tp that divides the ranks, the others data-parallel; once
- * with all rows in one pack, once with packs as small as a sentence's candidates allow.  Limits as in test_methods.c. */
+ * The step is that of methods_bench.h.  The methods are trials of one run and share its packs, at every tp that divides the ranks, the others data-parallel;
+ * once with all rows in one pack, once with packs as small as a sentence's candidates allow.  Limits as in test_methods.c. */
 #define LT_TEST_MPI
 #include "methods_bench.h"
 
