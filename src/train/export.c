@@ -42,6 +42,13 @@ static bool has_own_masks(const lt_arch *a) {
     return true;
 }
 
+/* PEFT takes modules by the end of their names: for a head `classifier` it wants `pre_classifier` in the file as well, which is the base's here. */
+static bool takes_pooler_too(const lt_export *e) {
+    const char *pooler = lt_module_pooler(e->arch);
+    size_t n = pooler ? strlen(pooler) : 0, k = strlen(e->cls.head);
+    return !e->args->merged && n >= k && !strcmp(pooler + n - k, e->cls.head);
+}
+
 static void find_form(lt_export *e) {
     const lt_run *r = e->run;
     const lt_method_cfg *m = &e->trial->cfg->method;
@@ -52,6 +59,7 @@ static void find_form(lt_export *e) {
                              .own_masks = has_own_masks(e->arch),
                              .padding = lt_tuner_pads(&e->trial->tuner)};
     e->exact = lt_hf_class_of(e->arch, &e->form, &e->cls);
+    if (e->exact && !e->cls.tokens && takes_pooler_too(e)) e->exact = false;
     e->peft = (lt_peft){.arch = e->arch, .cfg = m, .base = e->base, .cls = e->exact ? &e->cls : NULL};
 }
 

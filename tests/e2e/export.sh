@@ -63,8 +63,14 @@ expect "merged without a class: the head apart" "$(ls "$tmp/merged/head.safetens
 merged bert "name: head" 2e-3 # f16
 merged bert "name: head" 1e-5 --dtype f32
 merged bert "name: head" 2e-2 --dtype bf16
-export_trial lora --format merged --file-mb 1 "$tmp/merged"
-must_run 1 export "$tmp/prefix.yaml" -o "$tmp/twice.1"
+other=$tmp/other
+"$bin/make_model" llama "$other" layers=3 width=256 heads=4 kv_heads=2 ffn=256 vocab=131 tokenizer=0 >"$tmp/out"
+cp "$bert"/vocab.txt "$bert"/tokenizer_config.json "$other"
+yaml wide "$other" "$tmp/data.h5" "name: lora, rank: 4, targets: [q, down]"
+must_run 2 train "$tmp/wide.yaml"
+merged wide "name: head" 1e-5 --dtype f32 --file-mb 2
+files=$(find "$tmp/merged" -name 'model-0*-of-0*.safetensors' | wc -l)
+count "$([ "$files" -gt 2 ] && [ -f "$tmp/merged/model.safetensors.index.json" ] && echo ok)" "merged in files of 2 MB: $files files"
 expect "no temporary folders are left" "$(find "$tmp" -maxdepth 1 -name '*.tmp.*' | wc -l)" 0
 
 # ---- masks that the format cannot say ----
@@ -90,10 +96,7 @@ refused "no checkpoint" $IO "has \`ltune train\` run with run.dir" export "$tmp/
 refused "an unknown option" $ARG "" export "$tmp/lora.yaml" --onnx
 expect "refusals leave nothing" "$(find "$tmp" -maxdepth 1 -name "x*" | wc -l)" 0
 from() { refused "$1" "$2" "$3" train "$tmp/$4.yaml" run.dir="$tmp/y" "${@:5}"; }
-other=$tmp/other
-"$bin/make_model" llama "$other" layers=3 width=96 heads=4 kv_heads=2 ffn=128 vocab=131 tokenizer=0 >"$tmp/out"
-cp "$bert"/vocab.txt "$bert"/tokenizer_config.json "$other"
-from "an adapter of another base" 13 "has shape [4, 64], expected [4, 96] of the model (llama): the adapter belongs to another base" lora \
+from "an adapter of another base" 13 "has shape [4, 64], expected [4, 256] of the model (llama): the adapter belongs to another base" lora \
     model.path="$other" method.from="$tmp/adapter.lora"
 from "another rank" $CONFIG "set method.rank: 4" lora trials.0.method.rank=5 method.from="$tmp/adapter.lora"
 from "another scale" $CONFIG "set method.alpha: 32" lora trials.0.method.alpha=16 method.from="$tmp/adapter.lora"

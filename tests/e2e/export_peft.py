@@ -1,7 +1,8 @@
 """Logits of exported trials through transformers and PEFT, beside `ltune predict`: log-probabilities of every label.
 
-usage: export_peft.py LINES <jobs   each job a line "peft|merged FOLDER BASE PREDICTIONS" (predictions: ltune predict --json); prints a line each: the
-                                    largest difference of log-probabilities, in float32, a text at a time"""
+usage: export_peft.py LINES <jobs   each job a line "peft|merged FOLDER BASE PREDICTIONS" (predictions: ltune predict --json) or "tokens FOLDER BASE EVALUATION
+                                    DATA" (ltune eval --json); prints a line each: the largest difference of log-probabilities, or of the mean loss of
+                                    labelled tokens, in float32, a text at a time"""
 import json
 import pathlib
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 import transformers
 from safetensors.torch import load_file
-from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, BertTokenizer
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoModelForTokenClassification, BertTokenizer
 
 warnings.filterwarnings("ignore")
 transformers.logging.set_verbosity_error()
@@ -29,6 +30,13 @@ def load(cls, folder, **more):
     if cls is AutoModel and config["model_type"] == "gemma3_text":
         return AutoModelForCausalLM.from_pretrained(folder, **more).model
     return cls.from_pretrained(folder, **more)
+
+
+def places(model, ids):
+    """RoBERTa counts places behind its padding, an id that is a word of the tokenizer used here: they are given."""
+    if "roberta" not in model.config.model_type:
+        return {}
+    return {"position_ids": torch.arange(ids.shape[1])[None] + model.config.pad_token_id + 1}
 
 
 def judge(lines, kind, folder, base, predictions):
@@ -53,7 +61,7 @@ def judge(lines, kind, folder, base, predictions):
     worst = 0.0
     for line, want in zip(open(lines).read().splitlines(), map(json.loads, open(predictions))):
         tokens = tokenizer(line, return_tensors="pt", truncation=True, max_length=32, return_token_type_ids=False)
-        inputs = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask}
+        inputs = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask} | places(model, tokens.input_ids)
         with torch.no_grad():
             out = model(**inputs)
             if exact:
@@ -69,5 +77,32 @@ def judge(lines, kind, folder, base, predictions):
     return worst
 
 
+def judge_tokens(folder, base, evaluation, data):
+    """The loss of `ltune eval` on the split dev."""
+    import h5py
+    from peft import PeftModel
+
+    about, want = json.loads((pathlib.Path(folder) / "ltune.json").read_text()), json.loads(open(evaluation).read())
+    exact = about["head"] != "head.safetensors"
+    head = None if exact else load_file(pathlib.Path(folder) / "head.safetensors")
+    model = load(AutoModelForTokenClassification if exact else AutoModel, base, **({"num_labels": len(about["labels"])} if exact else {}))
+    model = PeftModel.from_pretrained(model, folder).float().eval()
+    assert about["label_of"] == "token" and model.active_peft_config.task_type == ("TOKEN_CLS" if exact else "FEATURE_EXTRACTION")
+    with h5py.File(data) as file:
+        split = file["splits/dev"]
+        ids, labels, offsets = split["tokens"][...].astype(np.int64), split["token_label"][...].astype(np.int64), split["offsets"][...]
+    total, n = 0.0, 0
+    for first, end in zip(offsets[:-1], offsets[1:]):
+        row, target = torch.from_numpy(ids[first:end][None]), torch.from_numpy(labels[first:end])
+        with torch.no_grad():
+            out = model(input_ids=row, attention_mask=torch.ones_like(row), **places(model, row))
+            logits = out.logits[0] if exact else out.last_hidden_state[0] @ head["head.weight"].T + head.get("head.bias", 0)
+        total += torch.nn.functional.cross_entropy(logits[-len(target):].double(), target, reduction="sum").item()  # (ignores -100)
+        n += int((target >= 0).sum())
+    assert n == want["n"], (n, want["n"])
+    return abs(total / n - want["loss"])
+
+
 for job in sys.stdin.read().splitlines():
-    print(f"{judge(sys.argv[1], *job.split()):.2e}", flush=True)
+    words = job.split()
+    print(f"{judge_tokens(*words[1:]) if words[0] == 'tokens' else judge(sys.argv[1], *words):.2e}", flush=True)

@@ -15,7 +15,7 @@ cut -f 3 "$tmp/text.tsv" | cut -d ' ' -f 1-12 | head -n 16 >"$tmp/lines"
 
 base() { # base NAME: $tmp/NAME with a tokenizer of as many words as the smallest has rows, and the data set
     mkdir -p "$tmp/$1"
-    cp "$golden/$1"/*.json "$golden/$1"/*model* "$tmp/$1"
+    cp "$golden/$1"/* "$tmp/$1"
     head -n 90 "$bert/vocab.txt" >"$tmp/$1/vocab.txt"
     cp "$bert/tokenizer_config.json" "$tmp/$1"
     [ -f "$tmp/data.h5" ] || "$bin/ltune-prep" data --format tsv --text 3 --label 2 --label-rule sign --hash-split 70,20,10 -t "$tmp/$1" -o "$tmp/data.h5" \
@@ -53,6 +53,19 @@ trial() { # trial BASE METHOD [SETTINGS of the run]: trained and judged as an ad
     rm -rf "$tmp/export"
     must_run 1 export "$tmp/t.yaml" --format merged --dtype f32 -o "$tmp/export" "${@:3}"
     note "the same" merged "$1"
+}
+tokens() { # tokens BASE METHOD: the same with labels of tokens, judged by the loss
+    base "$1"
+    [ -f "$tmp/tokens.h5" ] || "$bin/write_tokens" "$tmp/tokens.h5" "$tmp/$1" 0
+    config "$tmp/t.yaml" "$tmp/$1" "$tmp/run" $'\n'"  - {name: t, method: {$2}}"
+    sed -i "s,$tmp/data.h5,$tmp/tokens.h5," "$tmp/t.yaml"
+    rm -rf "$tmp/run" "$tmp/export"
+    must_run 1 train "$tmp/t.yaml" train.lr=5e-3
+    must_run 1 eval "$tmp/t.yaml" --json
+    grep '^{' "$tmp/out" >"$tmp/want"
+    must_run 1 export "$tmp/t.yaml" -o "$tmp/export"
+    note "labels of tokens, $2" tokens "$1"
+    sed -i '$s,$, '"$tmp/tokens.h5," "$tmp/jobs"
 }
 all="q, k, v, o, up, down"
 decoders="tiny-llama tiny-mistral tiny-gqa tiny-qwen2 tiny-qwen3 tiny-gemma3 tiny-gpt2 tiny-gpt-neox tiny-bloom tiny-falcon-7b tiny-falcon-40b tiny-falcon-rw"
@@ -92,5 +105,11 @@ if wanted tiny-bert "$@"; then
     must_run 1 export "$tmp/t.yaml" run.dir="$tmp/other" -o "$tmp/export"
     note "control: other values" peft tiny-bert
 fi
+for model in tiny-llama tiny-gpt2 tiny-bloom tiny-bert tiny-roberta tiny-distilbert tiny-deberta tiny-gemma3; do
+    wanted "$model" "$@" || continue
+    case $model in tiny-gemma3) targets=q ;; *) targets=v ;; esac
+    tokens "$model" "name: lora, rank: 3, targets: [$targets, o]"
+done
+if wanted tiny-llama "$@"; then tokens tiny-llama "name: prompt, length: 4"; fi
 judge
 verdict
