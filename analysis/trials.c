@@ -7,6 +7,7 @@
 
 #include "base/config.h"
 #include "base/mem.h"
+#include "base/method.h"
 #include "store/fs.h"
 
 #include <math.h>
@@ -88,11 +89,18 @@ static lt_status put_settings(lt_report_trial *t, const char *settings) {
                       lt_report_fact(log, -1, "data_sha256"), (int)(end - settings), settings, n, own);
 }
 
+/* Whether a method of that name takes notice of method.compat; one that is not known here may. */
+static bool has_compat(const char *method) {
+    for (int i = 0; i < LT_METHOD_COUNT; i++)
+        if (!strcmp(lt_methods[i].name, method)) return lt_method_reads((lt_method)i, "compat");
+    return true;
+}
+
 /* A configuration that cannot be read here (of another version) is searched as text: better one mark too many. */
 static const char *mark_of(const lt_report_trial *t, const char *settings) {
     static const char key[] = "compat: authors";
-    bool head = !strcmp(t->method, "head"),
-         authors = strstr(settings ? t->settings : lt_report_fact(t->run->log, -1, "config"), key) != NULL;
+    const char *where = settings ? t->settings : lt_report_fact(t->run->log, -1, "config");
+    bool head = !strcmp(t->method, "head"), authors = has_compat(t->method) && strstr(where, key);
     return head && authors ? "linear probe, control; authors' padding" : head ? "linear probe, control" : authors ? "authors' padding" : "";
 }
 

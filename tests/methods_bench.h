@@ -38,20 +38,22 @@ typedef struct golden {
     int64_t T, P, C;
 } golden;
 
-static bool golden_open(golden *g, const char *model) {
+/* The texts and labels of KIND_MODEL.h5; without the labels of L-Tuning if it has none. */
+static bool golden_open(golden *g, const char *kind, const char *model) {
     char path[4096];
     int64_t t[1] = {-1}, o[1] = {N_TEXTS + 1}, n[1] = {N_TEXTS}, l[2] = {K, -1}, s[3] = {K, -1, -1};
     *g = (golden){.file = -1};
-    (void)snprintf(path, sizeof path, "%s/methods_%s.h5", LT_GOLDEN, model);
+    (void)snprintf(path, sizeof path, "%s/%s_%s.h5", LT_GOLDEN, kind, model);
     lt_status st = lt_h5_open(path, &g->file);
     if (st == LT_OK) st = lt_h5_read(g->file, "texts/ids", LT_I32, 1, t, &g->ids);
     if (st == LT_OK) st = lt_h5_read(g->file, "texts/offsets", LT_I64, 1, o, &g->offsets);
     if (st == LT_OK && lt_h5_has(g->file, "texts/types")) st = lt_h5_read(g->file, "texts/types", LT_I32, 1, t, &g->types);
     if (st == LT_OK) st = lt_h5_read(g->file, "texts/class", LT_I32, 1, n, &g->class);
-    if (st == LT_OK) st = lt_h5_read(g->file, "texts/candidate", LT_I32, 1, n, &g->candidate);
-    if (st == LT_OK) st = lt_h5_read(g->file, "texts/target", LT_I32, 1, n, &g->target);
-    if (st == LT_OK) st = lt_h5_read(g->file, "labels/ids", LT_I32, 2, l, &g->label_ids);
-    if (st == LT_OK) st = lt_h5_read(g->file, "labels/states", LT_F32, 3, s, &g->states);
+    bool labels = st == LT_OK && lt_h5_has(g->file, "labels");
+    if (st == LT_OK && labels) st = lt_h5_read(g->file, "texts/candidate", LT_I32, 1, n, &g->candidate);
+    if (st == LT_OK && labels) st = lt_h5_read(g->file, "texts/target", LT_I32, 1, n, &g->target);
+    if (st == LT_OK && labels) st = lt_h5_read(g->file, "labels/ids", LT_I32, 2, l, &g->label_ids);
+    if (st == LT_OK && labels) st = lt_h5_read(g->file, "labels/states", LT_F32, 3, s, &g->states);
     CHECK_OK(st);
     g->values = g->file;
     g->T = t[0];

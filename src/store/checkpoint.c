@@ -11,6 +11,7 @@
  * (no dimensions) is stored as [1]. */
 #include "store/checkpoint.h"
 
+#include "base/config.h"
 #include "base/fault.h"
 #include "base/mem.h"
 #include "store/checkpoint_impl.h"
@@ -247,25 +248,51 @@ char *const *lt_ckpt_trials(const lt_ckpt *ck, int64_t *n) {
     return ck->trial;
 }
 
+/* Do two lines "key: value" speak of one key? */
+static bool same_key(const char *a, const char *b) {
+    size_t n = strcspn(a, ":\n");
+    return a[n] == ':' && n == strcspn(b, ":\n") && !memcmp(a, b, n);
+}
+
+/* Is a line of n bytes one of text's? */
+static bool has_line(const char *text, const char *line, int n) {
+    for (const char *at = text; at && *at && n > 0; at += strcspn(at, "\n"), at += *at == '\n')
+        if ((int)strcspn(at, "\n") == n && !memcmp(at, line, (size_t)n)) return true;
+    return false;
+}
+
+/* The settings of a run that says nothing; NULL if there is no memory. */
+static char *default_settings(void) {
+    lt_config *cfg = NULL;
+    char *text = NULL;
+    if (lt_config_load(NULL, 0, NULL, &cfg) == LT_OK) (void)lt_config_settings(cfg, &text);
+    lt_config_free(&cfg);
+    return text;
+}
+
 bool lt_ckpt_same_settings(const lt_ckpt *ck, const char *settings, char *text, size_t bytes) {
     const char *there = ck->head.settings, *here = settings, *trial = "";
     int n_trial = 0;
+    bool same = true;
     if (!strcmp(here, there)) return true;
-    while (*here || *there) {
+    char *defaults = default_settings();
+    while (same && (*here || *there)) {
         int n = (int)strcspn(here, "\n"), m = (int)strcspn(there, "\n");
-        if (n != m || memcmp(here, there, (size_t)n) != 0) {
+        bool equal = n == m && !memcmp(here, there, (size_t)n), one = equal || same_key(here, there);
+        /* a key that one of two versions does not have is as if it were at its default there */
+        bool only_here = !one && has_line(defaults, here, n), only_there = !one && !only_here && has_line(defaults, there, m);
+        same = equal || only_here || only_there;
+        if (!same)
             (void)snprintf(text, bytes, "%.*s%s\"%.*s\" here, \"%.*s\" there", n_trial, trial, n_trial ? ": " : "", n, here, m, there);
-            return false;
-        }
         if (!strncmp(here, "trial ", 6)) {
             trial = here;
             n_trial = n;
         }
-        here += n + (here[n] != 0);
-        there += m + (there[m] != 0);
+        if (!only_there) here += n + (here[n] != 0);
+        if (!only_here) there += m + (there[m] != 0);
     }
-    (void)snprintf(text, bytes, "nothing but line ends");
-    return false;
+    free(defaults);
+    return same;
 }
 
 lt_status lt_ckpt_match(const lt_ckpt *ck, const lt_ckpt_head *run) {

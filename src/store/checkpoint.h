@@ -67,7 +67,8 @@ const char *lt_ckpt_path(const lt_ckpt *ck);
 const char *lt_ckpt_best_of(const lt_ckpt *ck);
 /* Local.  CONFIG unless the checkpoint belongs to these settings, this base model, data and labels (NULL: not compared). */
 lt_status lt_ckpt_match(const lt_ckpt *ck, const lt_ckpt_head *run);
-/* Local.  True if the checkpoint was made under these settings; else text says the first that differs, with both values. */
+/* Local.  True if the checkpoint was made under these settings; else text says the first that differs, with both values.  A key that only one side names (of a
+ * version that the other does not know) counts as its default there. */
 bool lt_ckpt_same_settings(const lt_ckpt *ck, const char *settings, char *text, size_t bytes);
 /* Local.  Names of the trials, sorted; borrowed. */
 char *const *lt_ckpt_trials(const lt_ckpt *ck, int64_t *n);

@@ -49,7 +49,7 @@ lt_status lt_run_split(lt_run *r, const char *split, lt_samples *samples);
  * Errors: NOMEM, SHAPE, STOPPED, CONFIG (a run that labels tokens) (agreed). */
 lt_status lt_run_score(lt_run *r, const lt_samples *samples, int trial_first, int trial_count, double *out);
 
-/* Collective(world).  What a trial that was loaded gives to texts: prompt rows or prefix, for the pair methods those of a label (a number; -1 = none), or
+/* Collective(world).  What a trial that was loaded gives to texts: prompt rows or prefix, for the pair methods those of a label (a number; -1 = none),
  * adapters.  Borrowed, valid until the run does anything else.  Errors: CONFIG (a method that changes nothing; a label missing or too many) (agreed). */
 lt_status lt_run_front(lt_run *r, int trial, int label, lt_front *front);
 /* Local.  Generation as the configuration says it: all but the texts (n = generate.batch), what stands before them, end tokens and take. */

@@ -86,18 +86,19 @@ expect "two runs: other data is another group" "$(row lt_prefix 1/2 | cut -d' ' 
 # ---- what a table must say of a run: the control; positions computed as the authors' code does
 marked() { # marked COMPAT
     printf 'run %s\n' "metric accuracy" "model_sha256 aa" "data_sha256 bb"
-    facts h head 0.01 1; facts p prefix 0.01 1
-    printf 'eval %s\n' "h 20 0.6 0.2 0.7" "p 20 0.7 0.3 0.6"
+    facts h head 0.01 1; facts p lora 0.01 1; facts q prefix 0.01 1
+    printf 'eval %s\n' "h 20 0.6 0.2 0.7" "p 20 0.7 0.3 0.6" "q 20 0.7 0.3 0.6"
     printf 'config\ntrain: {steps: 20}\nmethod: {compat: %s}\ntrials:\n' "$1"
-    printf '  - {name: %s, method: {name: %s}, run: {seed: 1}}\n' h head p prefix
+    printf '  - {name: %s, method: {name: %s}, run: {seed: 1}}\n' h head p lora q prefix
 }
 marked authors | write authors
 marked clean | write clean
 for all in "" --all; do
     report "$tmp/authors.h5" ${all:+$all} --html "$tmp/m.html" --csv "$tmp/m.csv"
     expect "authors' padding: every line of tables $all" \
-        "$(grep -cE "^(h|p|head|prefix) .*\[(linear probe, control; )?authors' padding\]" "$tmp/out")" "$([ -n "$all" ] && echo 4 || echo 2)"
+        "$(grep -cE "^(h|p|head|lora) .*\[(linear probe, control; )?authors' padding\]" "$tmp/out")" "$([ -n "$all" ] && echo 4 || echo 2)"
 done
+expect "authors' padding: not where the method knows none" "$(grep -E '^(q|prefix) ' "$tmp/out" | grep -c '\[')" 0
 expect "authors' padding: HTML, CSV" "$(grep -c "<b>(.*authors' padding)</b></td>" "$tmp/m.html") $(grep -c "authors' padding\"*$" "$tmp/m.csv")" "4 2"
 report "$tmp/clean.h5" --all --html "$tmp/m.html"
 expect "control: a clean run has the mark of the head alone" "$(grep -c "authors' padding" "$tmp/out") $(grep -c '\[linear probe, control\]$' "$tmp/out")" "0 2"

@@ -161,7 +161,7 @@ continues ckpt.commit 0 2 2
 trains ckpt.commit 0 2 4
 trains h5.rename 0 2 4 # of the checkpoint; the one before is the run log's
 survives runlog.flush 2
-survives h5.rename 10 # of the run log at its end; before it: the log, two checkpoints, six files of best values
+survives h5.rename 11 # of the run log at its end; before it: the log, two checkpoints, seven files of best values
 finish
 
 # ---- a rank whose values drift from the others', as CPUs of different kinds may let them: told, and mended at the checkpoint ----

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# TEST labels: e2e timeout: 200
+# TEST labels: e2e timeout: 300
 # Dropout of LoRA and of heads is a function of the trial's seed, the place in its stream, the layer, the row and the channel, and of nothing else: a run with
 # dropout gives the same losses within 1e-5 in f32 on every layout, in every size of packs, and alone or beside other trials; the same bits twice in the
 # same layout, and after it was stopped in the middle.

@@ -16,9 +16,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel
 from transformers.models.deberta import modeling_deberta
-from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
 
-from common import F32_LIMIT, HERE, Golden, config_of, largest, load, require, rng
+from common import F32_LIMIT, HERE, Golden, largest, load, require, rng
+from reference_deberta import Reference, exact_norm
 
 BASE = {"vocab_size": 96, "num_hidden_layers": 3, "hidden_act": "gelu", "max_position_embeddings": 64, "layer_norm_eps": 1e-7, "pad_token_id": 0,
         "relative_attention": True, "pooler_hidden_act": "gelu", "torch_dtype": "float16"}
@@ -87,85 +87,6 @@ def write(name, c, seed, pooler):
     return folder
 
 
-class Reference:
-    """One sequence at a time, float64; differentiable in prompt [P, C] and prefix [m, 2, P, H, D]."""
-
-    def __init__(self, folder):
-        self.c = c = config_of(folder)
-        self.w = {k.removeprefix("deberta."): v.double() for k, v in load_file(folder / "model.safetensors").items()}
-        self.C, self.H, self.D, self.m = c["hidden_size"], c["num_attention_heads"], c["hidden_size"] // c["num_attention_heads"], c["num_hidden_layers"]
-        self.v1 = c["model_type"] == "deberta"
-        self.span = c.get("position_buckets", c["max_relative_positions"])
-
-    def linear(self, name, x):
-        return x @ self.w[name + ".weight"].T + self.w.get(name + ".bias", 0)
-
-    def norm(self, name, x):
-        x = x - x.mean(-1, keepdim=True)
-        return x / torch.sqrt(x.square().mean(-1, keepdim=True) + self.c["layer_norm_eps"]) * self.w[name + ".weight"] + self.w[name + ".bias"]
-
-    def heads(self, x):
-        return x.view(len(x), self.H, self.D)
-
-    def qkv(self, own, x):
-        if not self.v1:
-            return [self.heads(self.linear(own + which, x)) for which in ("query_proj", "key_proj", "value_proj")]
-        q, k, v = (x @ self.w[own + "in_proj.weight"].T).view(len(x), self.H, 3, self.D).unbind(2)
-        return q + self.w[own + "q_bias"].view(self.H, self.D), k, v + self.w[own + "v_bias"].view(self.H, self.D)
-
-    def attention(self, layer, x, prefix):
-        own, c, n = f"encoder.layer.{layer}.attention.self.", self.c, len(x)
-        q, k, v = self.qkv(own, x)
-        table = self.w["encoder.rel_embeddings.weight"]
-        table = self.norm("encoder.LayerNorm", table) if c.get("norm_rel_ebd") == "layer_norm" else table
-        key_of = "pos_proj" if self.v1 else "key_proj" if c["share_att_key"] else "pos_key_proj"
-        query_of = "pos_q_proj" if self.v1 else "query_proj" if c["share_att_key"] else "pos_query_proj"
-        distance = torch.arange(n)[:, None] - torch.arange(n)[None, :]
-        if not self.v1:
-            distance = make_log_bucket_position(distance, c["position_buckets"], c["max_relative_positions"]).long()
-        row = (distance + self.span).clamp(0, 2 * self.span - 1)
-        pos_k, pos_q = (self.heads(self.linear(own + name, table))[row] for name in (key_of, query_of))  # [n, n, H, D]
-        score = torch.einsum("ihd,jhd->hij", q, k) + torch.einsum("ihd,ijhd->hij", q, pos_k) + torch.einsum("jhd,ijhd->hij", k, pos_q)
-        if prefix is not None:
-            score = torch.cat((torch.einsum("ihd,jhd->hij", q, prefix[layer, 0]), score), -1)
-            v = torch.cat((prefix[layer, 1], v))
-        scale = float(np.sqrt(np.float32(3 * self.D)))  # as transformers rounds it
-        return torch.einsum("hij,jhd->ihd", (score / scale).softmax(-1), v).reshape(n, self.C)
-
-    def hidden(self, ids, types, prompt=None, prefix=None):
-        x = self.w["embeddings.word_embeddings.weight"][ids]
-        if prompt is not None:
-            x, types = torch.cat((prompt, x)), torch.cat((torch.zeros(len(prompt), dtype=torch.long), types))
-        if self.c["position_biased_input"]:
-            x = x + self.w["embeddings.position_embeddings.weight"][: len(x)]
-        if self.c["type_vocab_size"]:
-            x = x + self.w["embeddings.token_type_embeddings.weight"][types]
-        states = [self.norm("embeddings.LayerNorm", x)]
-        for layer in range(self.m):
-            at, x = f"encoder.layer.{layer}.", states[-1]
-            x = self.norm(at + "attention.output.LayerNorm", x + self.linear(at + "attention.output.dense", self.attention(layer, x, prefix)))
-            u = self.linear(at + "intermediate.dense", x)
-            x = self.norm(at + "output.LayerNorm", x + self.linear(at + "output.dense", u * (1 + torch.erf(u / math.sqrt(2))) / 2))
-            if layer == 0 and self.c.get("conv_kernel_size"):
-                w, edge = self.w["encoder.conv.conv.weight"], torch.zeros(1, self.C, dtype=torch.float64)
-                wide = torch.cat((edge, states[0], edge))
-                y = sum(wide[s : s + len(x)] @ w[:, :, s].T for s in range(3)) + self.w["encoder.conv.conv.bias"]
-                x = self.norm("encoder.conv.LayerNorm", x + torch.tanh(y))
-            states.append(x)
-        return torch.stack(states)
-
-    def pooled(self, h):
-        if "pooler.dense.weight" not in self.w:
-            return h
-        u = self.linear("pooler.dense", h)
-        return u * (1 + torch.erf(u / math.sqrt(2))) / 2
-
-
-def exact_norm(self, x):
-    x = x - x.mean(-1, keepdim=True)
-    return self.weight * (x / torch.sqrt(x.square().mean(-1, keepdim=True) + self.variance_epsilon)) + self.bias
-
-
 def transformers_states(model, ids, types, prompt=None):
     embeds = model.get_input_embeddings()(ids)
     if prompt is not None:
@@ -217,7 +138,7 @@ for name, (config, seed, pooler) in MODELS.items():
     for i, d in enumerate(data):
         P, front = PREFIX - 2 * SLOT[i], prompt if PROMPTED[i] else None
         states = own.hidden(*d, front, None if SLOT[i] < 0 else prefix[SLOT[i], :, :, :P])
-        rows.append(own.pooled(states[-1][PROMPT if PROMPTED[i] else 0]))
+        rows.append(own.pooled(states, PROMPT if PROMPTED[i] else 0))
     rows = torch.stack(rows)
     upstream = torch.from_numpy(r.normal(0, 1, rows.shape).astype(np.float32)).double()
     (rows * upstream).sum().backward()

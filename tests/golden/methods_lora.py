@@ -1,5 +1,6 @@
 """LoRA (Hu et al. 2022) with non-zero B and no dropout, twice: over our own forward (reference.py), and through transformers' model: under PEFT where the model keeps
-the seven matrices apart, under hooks of ours where q, k and v are one matrix.
+the seven matrices apart, under hooks of ours where q, k and v are one matrix, or where (DeBERTa-v2) embeddings of distances go through those of q and k as well: adapters
+are on the content alone.
 
   lora.T.A [m, R, K], lora.T.B [m, N, R] of a target T: y += scale * (x A^T) B^T in every layer; scale = alpha / R, or alpha / sqrt(R) (rslora)
   prefix.rows [P, m*2*Hkv*D] as methods_peft.py has them
@@ -26,6 +27,8 @@ FUSED = {"gpt2": ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"),
          "bloom": ("self_attention.query_key_value", "self_attention.dense", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
          "gpt_neox": ("attention.query_key_value", "attention.dense", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h")}
 FUSED["falcon"] = FUSED["bloom"]
+FUSED["deberta"] = ("attention.self.in_proj", "attention.output.dense", "intermediate.dense", "output.dense")
+APART["deberta-v2"] = ("attention.self.query_proj", "attention.self.key_proj", "attention.self.value_proj", *APART["bert"][3:])
 
 
 def settings(name, ref):
@@ -156,7 +159,7 @@ def adapted(ref, model, trial, p):
     def delta(t, layer, x):
         return scale * (x @ p[f"lora.{t}.A"][layer].T) @ p[f"lora.{t}.B"][layer].T if t in wanted else 0
 
-    if ref.kind in APART:
+    if ref.kind in APART and not ref.config.get("share_att_key"):
         R, alpha, rslora, _ = TRIALS[trial]
         names = dict(zip(TARGETS, APART[ref.kind]))
         modules = "|".join(names[t] for t in wanted).replace(".", r"\.")
@@ -175,6 +178,17 @@ def adapted(ref, model, trial, p):
                 parent, _, leaf = names[t].rpartition(".")
                 setattr(block.get_submodule(parent), leaf, block.get_submodule(names[t]).base_layer)
         del model.peft_config
+        return
+    if ref.kind in APART:
+        for layer, block in enumerate(blocks_of(model)):
+            for t, name in zip(TARGETS, APART[ref.kind]):
+                if name:
+                    distances = 2 * ref.span  # rows of their table: no text is as long
+                    hooks.append(block.get_submodule(name).register_forward_hook(
+                        lambda _, args, y, t=t, layer=layer: y if args[0].shape[-2] == distances else y + delta(t, layer, args[0])))
+        yield own
+        for hook in hooks:
+            hook.remove()
         return
     qkv, out, up, down = FUSED[ref.kind]
     for layer, block in enumerate(blocks_of(model)):

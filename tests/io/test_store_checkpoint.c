@@ -113,6 +113,11 @@ static void test_round_trip(const char *dir) {
     CHECK_FAILS(lt_ckpt_match(ck, &run), LT_ERR_CONFIG, "another configuration (trial a: \"length: 3\" here, \"length: 2\" there)");
     run.settings = "train.lr: 1\ntrial a\n";
     CHECK_FAILS(lt_ckpt_match(ck, &run), LT_ERR_CONFIG, "(trial a: \"\" here, \"length: 2\" there)");
+    /* a key of a later version at its default, and at another value; the same of an earlier one */
+    run.settings = "train.lr: 1\ntrial a\nmethod.rank: 12\nlength: 2\nmethod.targets: [q, v]\n";
+    CHECK_OK(lt_ckpt_match(ck, &run));
+    run.settings = "train.lr: 1\ntrial a\nmethod.rank: 8\nlength: 2\n";
+    CHECK_FAILS(lt_ckpt_match(ck, &run), LT_ERR_CONFIG, "(trial a: \"method.rank: 8\" here, \"length: 2\" there)");
     run.settings = NULL;
     run.labels = "yes\nno";
     CHECK_FAILS(lt_ckpt_match(ck, &run), LT_ERR_CONFIG, "was trained with other labels");

@@ -200,6 +200,8 @@ static void check(hid_t h, const setting *s, fixture *f, int64_t rows) {
     teardown(&b);
 }
 
+static bool guarded(void) { return getenv("LT_OPS") && !strcmp(getenv("LT_OPS"), "guard"); }
+
 int main(void) {
     fixture f = {0};
     hid_t h = -1;
@@ -212,9 +214,10 @@ int main(void) {
             lt_model_limits limits = {
                 .tokens = ALL_ROWS, .seqs = ALL_ROWS, .max_len = 14, .backward = true, .adapters = true, .max_rank = 12};
             if (size % tp || (tp > 1 && tp < size && !s->both_ways)) continue;
+            if (guarded() && (tp < size || !s->both_ways)) continue; /* what is new on the device, once: pages that change cost time */
             if (fixture_open(&f, LT_GOLDEN "/tiny-llama", tp, s->both_ways ? (const int[]){1, 1, 1} : NULL, LT_F32, limits)) {
                 check(h, s, &f, ALL_ROWS);
-                check(h, s, &f, FEW_ROWS);
+                if (!guarded()) check(h, s, &f, FEW_ROWS);
             }
             fixture_close(&f);
         }

@@ -50,7 +50,7 @@ static void check_states(const golden *g, fixture *f, const char *model) {
  * those that go another way through the model are not. */
 static void check_model(fixture *f, const char *dir, const char *model, int tp, bool thorough) {
     golden g;
-    if (golden_open(&g, model)) {
+    if (golden_open(&g, "methods", model)) {
         int64_t all = MAX_TRIALS * (g.T + N_TEXTS * LENGTH), P = g.P > LENGTH ? g.P : LENGTH;
         lt_model_limits limits = {
             .tokens = all, .seqs = MAX_TRIALS * N_TEXTS, .max_len = 32, .P_max = P, .slots = MAX_TRIALS * K, .backward = true};

@@ -22,7 +22,7 @@ static const run_case all_labels = {"all labels",
 
 static bool objective_open(golden *g, const char *model) {
     char path[4096];
-    if (!golden_open(g, model)) return false;
+    if (!golden_open(g, "methods", model)) return false;
     (void)snprintf(path, sizeof path, "%s/objective_%s.h5", LT_GOLDEN, model);
     lt_status st = lt_h5_open(path, &g->values);
     CHECK_OK(st);
