@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# TEST labels: e2e timeout: 240
+# TEST labels: e2e timeout: 400
 # From a trained trial to files and back: an adapter that is exported and read again, and the model it is merged into, judge every text as the trial did, on one
 # rank and on two; what cannot be exported or read is refused with a reason.  (What other programs make of the files: export_peft.sh.)
 # shellcheck source=tests/e2e/e2e.bash

@@ -1,4 +1,4 @@
-// TEST np: 1 2 4  rooms: train  labels: mpi  timeout: 120  ops: guard
+// TEST np: 1 2 4  rooms: train  labels: mpi  timeout: 240  ops: guard
 /* Adapters that PEFT wrote (tests/golden/make_peft_adapters.py), read as a trial's first values: its logits against PEFT's in float64.  Then written again:
  * every tensor as PEFT had it, or of fused matrices the same product; then read once more: the same values.  And what must not be read.
  *
