@@ -1,6 +1,6 @@
 /* What evaluations counted, class by class; see runlog.h.
  *
- *     /labels/name text [K]      /types/name text [n]      what it is of: labels, and types of entities where there are any
+ *     /run/labels/name text [K]      /run/types/name text [n]      what it is of: labels, and types of entities where there are any
  *     /trials/<trial>/best, /trials/<trial>/last           @step @split
  *         types/{name text, precision, recall, f1 f64, support, predicted, right i64}     [n], entities of each type
  *         types_strict/...                                                                the same, read strictly
@@ -141,8 +141,8 @@ static lt_status write_named_group(hid_t file, const char *name, const lt_names 
 }
 
 lt_status lt_runlog_impl_write_classes(const lt_runlog *log, hid_t file) {
-    LT_TRY(write_named_group(file, "labels", &log->label));
-    return write_named_group(file, "types", &log->type);
+    LT_TRY(write_named_group(file, "run/labels", &log->label));
+    return write_named_group(file, "run/types", &log->type);
 }
 
 enum { N_COUNTS = 3 };
@@ -216,10 +216,10 @@ static lt_status read_names(hid_t file, const char *name, lt_names *list) {
 }
 
 lt_status lt_runlog_impl_read_classes(lt_runlog *log, hid_t file) {
-    LT_TRY(read_names(file, "labels/name", &log->label));
-    LT_TRY(read_names(file, "types/name", &log->type));
+    LT_TRY(read_names(file, "run/labels/name", &log->label));
+    LT_TRY(read_names(file, "run/types/name", &log->type));
     LT_CHECK(log->label.n <= LT_MAX_LABELS && log->type.n <= log->label.n, LT_ERR_FORMAT,
-             "%s: /labels has %lld names and /types %lld, expected at most %d, and no more types than labels", log->path,
+             "%s: /run/labels has %lld names and /run/types %lld, expected at most %d, and no more types than labels", log->path,
              (long long)log->label.n, (long long)log->type.n, LT_MAX_LABELS);
     return LT_OK;
 }
@@ -267,7 +267,7 @@ static lt_status read_one(lt_runlog *log, lt_log_trial *t, hid_t at, const char 
     lt_detail_head *row = NULL;
     hid_t g = -1;
     if (!lt_h5_has(at, name)) return LT_OK;
-    LT_CHECK(log->label.n > 0, LT_ERR_FORMAT, "%s: trial %s has details (%s), but /labels/name is missing", log->path, t->name, name);
+    LT_CHECK(log->label.n > 0, LT_ERR_FORMAT, "%s: trial %s has details (%s), but /run/labels/name is missing", log->path, t->name, name);
     LT_TRY(lt_calloc(&row, 1, lt_runlog_impl_detail_bytes(log), "details of an evaluation"));
     lt_status st = lt_h5_group(at, name, &g);
     if (st == LT_OK) st = fill(log, g, row);

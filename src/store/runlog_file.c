@@ -6,7 +6,7 @@
  *     /trials/<trial>             facts: method, trainable ...   (attribute `order`: position in the run)
  *     /trials/<trial>/train/{step i64, loss, lr, grad_norm f64}
  *     /trials/<trial>/eval/{step i64, split text, loss, accuracy, mcc, f1 f64, sequences i64, seconds f64, precision, recall, ... }
- *     /trials/<trial>/{best, last}, /labels, /types     what evaluations counted, class by class (runlog_detail.c)
+ *     /trials/<trial>/{best, last}, /run/labels, /run/types     what evaluations counted, class by class (runlog_detail.c)
  *     /perf/{step i64, seconds f64, tokens, sentences i64, t_compute, t_comm, t_data, t_io, t_linear, t_attention f64}
  *
  * Why the whole file is rewritten.  A log that is read while the job runs, and that must open after kill -9, can be had from HDF5 in two ways.
