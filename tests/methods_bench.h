@@ -345,3 +345,24 @@ static void step(const golden *g, const run_case *c, fixture *f, const char *mod
     CHECK(!stop && !save);
     bench_teardown(&b);
 }
+
+/* Every golden model that is wanted, at every tp that divides the ranks; after the first N_THOROUGH at the largest only. */
+static inline int bench_main(bool (*wanted)(const golden_model *g),
+                             void (*check)(fixture *f, const char *dir, const char *model, int tp, bool thorough)) {
+    fixture f = {0};
+    CHECK_OK(lt_comm_init(NULL, NULL, &f.world));
+    int size = lt_comm_size(f.world);
+    for (int i = 0; i < N_GOLDEN_MODELS; i++) {
+        const golden_model *g = &golden_models[i];
+        char dir[4096];
+        if (!wanted(g)) continue;
+        golden_model_open(f.world, g, dir);
+        for (int tp = 1; tp <= size; tp++)
+            if (size % tp == 0 && (tp == size || i < N_THOROUGH) && golden_model_fits(dir, tp))
+                check(&f, dir, g->golden, tp, i < N_THOROUGH);
+        golden_model_close(f.world, g, dir);
+    }
+    int rc = test_end();
+    lt_comm_fini(&f.world);
+    return rc;
+}

@@ -114,21 +114,6 @@ static void check_model(fixture *f, const char *dir, const char *model, int tp, 
     golden_close(&g);
 }
 
-int main(void) {
-    fixture f = {0};
-    CHECK_OK(lt_comm_init(NULL, NULL, &f.world));
-    int size = lt_comm_size(f.world);
-    for (int i = 0; i < N_GOLDEN_MODELS; i++) {
-        const golden_model *g = &golden_models[i];
-        char dir[4096];
-        if (!g->methods && !has_texts(g->golden)) continue;
-        golden_model_open(f.world, g, dir);
-        for (int tp = 1; tp <= size; tp++)
-            if (size % tp == 0 && (tp == size || i < N_THOROUGH) && golden_model_fits(dir, tp))
-                check_model(&f, dir, g->golden, tp, i < N_THOROUGH);
-        golden_model_close(f.world, g, dir);
-    }
-    int rc = test_end();
-    lt_comm_fini(&f.world);
-    return rc;
-}
+static bool wanted(const golden_model *g) { return g->methods || has_texts(g->golden); }
+
+int main(void) { return bench_main(wanted, check_model); }
