@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a bare Debian/Ubuntu machine to a table of results, in one command: installs packages, builds, fetches a real model (MiniLM, 22.7 M
-# parameters) and real text (10,604 film-review sentences), trains four label-tuning methods in one job on one frozen model, prints a table.
+# parameters) and real text (10,604 film-review sentences), trains five methods in one job on one frozen model, prints a table.
 # Every step looks first at what is there; a second call only trains, in a new run folder, or continues a run that was interrupted.
 set -euo pipefail
 
@@ -183,6 +183,7 @@ trials:
   - {name: lt_prompt, method: {name: lt_prompt}, train: {lr: 3e-3}}
   - {name: prefix,    method: {name: prefix},    train: {lr: 1e-1}}
   - {name: prompt,    method: {name: prompt},    train: {lr: 3e-1}}
+  - {name: lora,      method: {name: lora},      train: {lr: 1e-3}}
 YAML
 }
 n=1
@@ -203,7 +204,7 @@ export OMPI_MCA_btl_vader_single_copy_mechanism=${OMPI_MCA_btl_vader_single_copy
 launch=(mpirun -n "$ranks" --map-by "slot:PE=$threads" --bind-to core)
 "${launch[@]}" true >/dev/null 2>&1 || launch=(mpirun -n "$ranks" --oversubscribe --bind-to none)
 
-say "training four trials on one frozen model: ${launch[*]} ltune train, $threads thread(s) a rank"
+say "training five trials on one frozen model: ${launch[*]} ltune train, $threads thread(s) a rank"
 "${launch[@]}" ltune train "$run/quickstart.yaml" --json "${overrides[@]}" >"$run/train.json"
 say "testing the best checkpoint of each"
 "${launch[@]}" ltune eval "$run/quickstart.yaml" --checkpoint best --split test --json "${overrides[@]}" >"$run/test.json"
