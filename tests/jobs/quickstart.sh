@@ -68,7 +68,7 @@ expect "first call: trained" "$(calls '^ltune train .*/runs/run-1/quickstart.yam
 expect "first call: tested" "$(calls '^ltune eval .*/runs/run-1/quickstart.yaml --checkpoint best --split test --json train.ep')" 1
 expect "first call: table" "$(says '^a +prefix +9 +0.7500 +0.5000 +0.6250 +-0.2500$')" yes
 expect "first call: rate" "$(says 'training: 812 sentences/s')" yes
-expect "first call: four trials" "$(grep -c 'method: {name: ' "$tmp/runs/run-1/quickstart.yaml")" 4
+expect "first call: five trials" "$(grep -c 'method: {name: ' "$tmp/runs/run-1/quickstart.yaml")" 5
 
 quickstart "${own[@]}" train.epochs=1
 expect "second call: data set reused" "$(calls '^ltune-prep')" 0
