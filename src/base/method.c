@@ -6,6 +6,9 @@
 #define ROW(id, name, pairs, keys, about) [LT_METHOD_##id] = {name, pairs, keys, about},
 const lt_method_info lt_methods[] = {LT_METHOD_LIST(ROW)};
 
+#define TARGET(id, word) [LT_TARGET_##id] = word,
+const char *const lt_target_words[] = {LT_TARGET_LIST(TARGET)};
+
 bool lt_method_reads(lt_method method, const char *leaf) {
     char pattern[64];
     (void)snprintf(pattern, sizeof pattern, " %s ", leaf);

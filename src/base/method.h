@@ -8,18 +8,15 @@
 extern "C" {
 #endif
 
-/* Matrices of a block that LoRA may ride on, and their words in the order of the enum. */
-typedef enum lt_target {
-    LT_TARGET_Q,
-    LT_TARGET_K,
-    LT_TARGET_V,
-    LT_TARGET_O,
-    LT_TARGET_UP,
-    LT_TARGET_GATE,
-    LT_TARGET_DOWN,
-    LT_TARGET_COUNT
-} lt_target;
-#define LT_TARGET_WORDS "q|k|v|o|up|gate|down"
+/* Matrices of a block that LoRA may ride on, with their words: X(ID, "word"). */
+#define LT_TARGET_LIST(X)         X(Q, "q") X(K, "k") X(V, "v") X(O, "o") X(UP, "up") X(GATE, "gate") X(DOWN, "down")
+#define LT_TARGET_WORD_(id, word) "|" word
+/* "q|k|..." in the order of lt_target. */
+#define LT_TARGET_WORDS           (&(LT_TARGET_LIST(LT_TARGET_WORD_))[1])
+#define LT_TARGET_ID_(id, word)   LT_TARGET_##id,
+typedef enum lt_target { LT_TARGET_LIST(LT_TARGET_ID_) LT_TARGET_COUNT } lt_target;
+/* [LT_TARGET_COUNT] by lt_target. */
+extern const char *const lt_target_words[];
 
 /* Keys that every method reads: the head's. */
 #define LT_HEAD_KEYS "head_bias head_dropout "

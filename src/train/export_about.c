@@ -4,9 +4,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/fs.h"
+#include "store/json.h"
 #include "store/safetensors.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,17 +154,10 @@ static void tell(const lt_export *e, const char *how) {
 }
 
 lt_status lt_run_impl_export_about(const lt_export *e) {
-    char how[TEXT_BYTES], *path = NULL;
-    lt_status st = LT_OK;
+    char how[TEXT_BYTES];
     formula(e, how);
     if (!e->exact) LT_TRY(write_head(e));
-    json_t *o = about(e, how);
-    LT_CHECK(o, LT_ERR_NOMEM, "no memory for ltune.json");
-    LT_TRY_GOTO(lt_fs_path(&path, "%s/ltune.json", e->tmp), st, done);
-    LT_CHECK_GOTO(json_dump_file(o, path, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0, st, done, LT_ERR_IO, "cannot write %s: %m", path);
+    LT_TRY(lt_json_write(e->tmp, "ltune.json", about(e, how), JSON_PRESERVE_ORDER));
     tell(e, how);
-done:
-    json_decref(o);
-    free(path);
-    return st;
+    return LT_OK;
 }

@@ -7,10 +7,10 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "store/fs.h"
+#include "store/json.h"
 #include "store/safetensors.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,14 +86,13 @@ static void find_update(const merge *m, out_tensor *o) {
         }
 }
 
-static lt_status add_head_tensor(merge *m, const char *suffix, const float *value, int n_dims) {
+static void add_head_tensor(merge *m, const char *suffix, const float *value, int n_dims) {
     out_tensor *o = &m->t[m->n++];
     const lt_dtype as = m->e->args->dtype;
     *o = (out_tensor){.value = value, .dtype = as == LT_DTYPE_COUNT ? m->t[0].dtype : as, .n_dims = n_dims, .update = -1};
     o->dim[0] = m->e->run->data.K;
     o->dim[1] = n_dims > 1 ? m->e->arch->C : 0;
     (void)snprintf(o->name, sizeof o->name, "%s.%s", m->e->cls.head, suffix);
-    return LT_OK;
 }
 
 static lt_status add_head(merge *m) {
@@ -103,10 +102,11 @@ static lt_status add_head(merge *m) {
         if (!strcmp(m->e->value[i].name, "head.bias")) bias = m->e->value[i].data;
     }
     LT_ASSERT(weight);
-    LT_TRY(add_head_tensor(m, "weight", weight, 2));
+    add_head_tensor(m, "weight", weight, 2);
     if (!m->e->cls.bias) return LT_OK;
     LT_TRY(lt_calloc(&m->zeros, m->e->run->data.K, sizeof *m->zeros, "a bias"));
-    return add_head_tensor(m, "bias", bias ? bias : m->zeros, 1);
+    add_head_tensor(m, "bias", bias ? bias : m->zeros, 1);
+    return LT_OK;
 }
 
 /* Wide elements first, so that every tensor lies at a multiple of its element size. */
@@ -179,8 +179,7 @@ static lt_status put_rows(merge *m, lt_st_writer *w, const out_tensor *o, int64_
     }
     if (o->src) {
         LT_TRY(lt_st_read(m->st, o->src, row0, rows, 0, cols, wide, LT_F32));
-        add_update(&m->u[o->update], lt_peft_scale(&e->trial->cfg->method, e->trial->cfg->method.rank), row0, rows, wide,
-                   wide + rows * cols);
+        add_update(&m->u[o->update], lt_lora_scale(&e->trial->cfg->method), row0, rows, wide, wide + rows * cols);
     }
     LT_TRY(lt_convert(piece, o->dtype, o->src ? wide : o->value + row0 * cols, LT_F32, rows * cols));
     return lt_st_write_add(w, piece, (int64_t)bytes);
@@ -232,18 +231,6 @@ done:
 
 /* ---- the rest of the folder ---- */
 
-static lt_status write_json(const merge *m, const char *name, json_t *o) {
-    char *path = NULL;
-    lt_status st = LT_OK;
-    LT_CHECK(o, LT_ERR_NOMEM, "no memory for %s", name);
-    LT_TRY_GOTO(lt_fs_path(&path, "%s/%s", m->e->tmp, name), st, done);
-    LT_CHECK_GOTO(json_dump_file(o, path, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0, st, done, LT_ERR_IO, "cannot write %s: %m", path);
-done:
-    free(path);
-    json_decref(o);
-    return st;
-}
-
 static lt_status write_index(const merge *m) {
     char name[64];
     json_t *map = json_object();
@@ -255,8 +242,9 @@ static lt_status write_index(const merge *m) {
         file_name(m, m->t[i].file, name);
         json_object_set_new(map, m->t[i].name, json_string(name));
     }
-    return write_json(m, "model.safetensors.index.json",
-                      json_pack("{s:{s:I}, s:o}", "metadata", "total_size", (json_int_t)m->bytes, "weight_map", map));
+    return lt_json_write(m->e->tmp, "model.safetensors.index.json",
+                         json_pack("{s:{s:I}, s:o}", "metadata", "total_size", (json_int_t)m->bytes, "weight_map", map),
+                         JSON_PRESERVE_ORDER);
 }
 
 /* The base's, with the labels, the class and the element type. */
@@ -283,7 +271,7 @@ static lt_status write_config(const merge *m) {
     if (e->exact && !e->cls.tokens) json_object_set_new(o, "problem_type", json_string("single_label_classification"));
     if (e->args->dtype != LT_DTYPE_COUNT)
         json_object_set_new(o, json_object_get(o, "dtype") ? "dtype" : "torch_dtype", json_string(type[e->args->dtype]));
-    return write_json(m, "config.json", o);
+    return lt_json_write(m->e->tmp, "config.json", o, JSON_PRESERVE_ORDER);
 }
 
 static lt_status copy_file(const char *from, const char *to) {

@@ -10,8 +10,6 @@
 
 #include <math.h>
 
-static const char *const words[LT_TARGET_COUNT] = {"q", "k", "v", "o", "up", "gate", "down"};
-
 static bool is_target(const lt_tuner *t, int target) { return t->cfg->targets >> target & 1; }
 
 /* Names of the matrices that a block has, for messages. */
@@ -21,7 +19,11 @@ static void list_targets(const lt_arch *a, char *text, size_t bytes) {
     text[0] = 0;
     for (int k = 0; k < LT_TARGET_COUNT; k++)
         if (lt_arch_target(a, (lt_target)k, &N, &K) && at < bytes)
-            at += (size_t)snprintf(text + at, bytes - at, "%s%s", at ? ", " : "", words[k]);
+            at += (size_t)snprintf(text + at, bytes - at, "%s%s", at ? ", " : "", lt_target_words[k]);
+}
+
+void lt_tuner_impl_lora_name(char name[LT_NAME_BYTES], int target, char which) {
+    (void)snprintf(name, LT_NAME_BYTES, "lora.%s.%c", lt_target_words[target], which);
 }
 
 static lt_status add_target(lt_tuner *t, int target) {
@@ -30,13 +32,13 @@ static lt_status add_target(lt_tuner *t, int target) {
     int64_t N, K, R = t->cfg->rank;
     list_targets(a, known, sizeof known);
     LT_CHECK(lt_arch_target(a, (lt_target)target, &N, &K), LT_ERR_CONFIG,
-             "method.targets: the blocks of this model (%s) have no %s; they have %s", a->model_type, words[target], known);
+             "method.targets: the blocks of this model (%s) have no %s; they have %s", a->model_type, lt_target_words[target], known);
     LT_CHECK(R <= N && R <= K, LT_ERR_CONFIG,
              "method.rank: %lld is more than the matrix %s has ([%lld, %lld]): an update has at most rank %lld", (long long)R,
-             words[target], (long long)N, (long long)K, (long long)(N < K ? N : K));
-    (void)snprintf(name, sizeof name, "lora.%s.A", words[target]);
+             lt_target_words[target], (long long)N, (long long)K, (long long)(N < K ? N : K));
+    lt_tuner_impl_lora_name(name, target, 'A');
     LT_TRY(lt_tuner_impl_add_param(t, name, LT_PARAM_PARTIAL, 3, a->m, R, K));
-    (void)snprintf(name, sizeof name, "lora.%s.B", words[target]);
+    lt_tuner_impl_lora_name(name, target, 'B');
     return lt_tuner_impl_add_param(t, name, LT_PARAM_PARTIAL, 3, a->m, N, R);
 }
 
@@ -61,11 +63,14 @@ static lt_status init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *states
     return LT_OK;
 }
 
+double lt_lora_scale(const lt_method_cfg *c) {
+    return c->scaling == LT_SCALING_RSLORA ? c->alpha / sqrt((double)c->rank) : c->alpha / (double)c->rank;
+}
+
 lt_adapter lt_tuner_adapter(const lt_tuner *t) {
-    double R = t->adapter_rank;
     lt_adapter a = {.rank = t->adapter_rank};
     if (a.rank == 0) return a;
-    a.scale = (float)(t->cfg->scaling == LT_SCALING_RSLORA ? t->cfg->alpha / sqrt(R) : t->cfg->alpha / R);
+    a.scale = (float)lt_lora_scale(t->cfg);
     a.dropout = (float)t->cfg->dropout;
     for (int k = 0, at = 0; k < LT_TARGET_COUNT; k++) {
         if (!is_target(t, k)) continue;

@@ -25,9 +25,6 @@ typedef struct lt_peft {
     const lt_hf_class *cls; /* writing: NULL = the model has no head */
 } lt_peft;
 
-/* Local.  Factor of an update: alpha / R or alpha / sqrt(R). */
-double lt_peft_scale(const lt_method_cfg *cfg, int64_t rank);
-
 /* Local.  CONFIG unless PEFT has a form for what the method trains, and gives it the same meaning. */
 lt_status lt_peft_check(const lt_arch *arch, const lt_method_cfg *cfg);
 /* Local.  Writes both files into a folder that is there.  value: all parameters of the trial, by name, whole.  Errors: CONFIG, IO, NOMEM. */

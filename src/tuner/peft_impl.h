@@ -3,6 +3,7 @@
 
 #include "store/safetensors.h"
 #include "tuner/peft.h"
+#include "tuner/tuner_impl.h"
 
 #define LT_PEFT_CONFIG  "adapter_config.json"
 #define LT_PEFT_TENSORS "adapter_model.safetensors"
@@ -10,10 +11,6 @@
 
 /* Local.  A value by name; NULL if there is none. */
 const lt_named *lt_peft_impl_value(const lt_named *value, int n, const char *name);
-/* Local.  "lora.q.A". */
-void lt_peft_impl_name(char name[LT_NAME_BYTES], int target, char which);
-/* Local.  "q", "k" ... */
-const char *lt_peft_impl_word(int target, char word[32]);
 /* Local.  Takes the parts of one layer's update of rank R back: A [R, K], B [N, R] to the trial's values.  u->R: what the parts of the trial make together.
  * Errors: CONFIG (it says something of targets that the trial has not). */
 lt_status lt_peft_impl_take(const lt_update *u, const lt_peft *p, lt_named *value, int n, int layer, int64_t R, const char *name);

@@ -8,32 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *lt_peft_impl_word(int target, char word[32]) {
-    const char *at = LT_TARGET_WORDS;
-    for (int i = 0; i < target; i++) at = strchr(at, '|') + 1;
-    (void)snprintf(word, 32, "%.*s", (int)strcspn(at, "|"), at);
-    return word;
-}
-
-void lt_peft_impl_name(char name[LT_NAME_BYTES], int target, char which) {
-    char word[32];
-    (void)snprintf(name, LT_NAME_BYTES, "lora.%s.%c", lt_peft_impl_word(target, word), which);
-}
-
 const lt_named *lt_peft_impl_value(const lt_named *value, int n, const char *name) {
     for (int i = 0; i < n; i++)
         if (!strcmp(value[i].name, name)) return &value[i];
     return NULL;
 }
 
-double lt_peft_scale(const lt_method_cfg *cfg, int64_t rank) {
-    return cfg->scaling == LT_SCALING_RSLORA ? cfg->alpha / sqrt((double)rank) : cfg->alpha / (double)rank;
-}
-
 lt_status lt_updates_list(const lt_peft *p, lt_update **out, int *n) {
     lt_update *u = NULL;
     lt_status st = LT_OK;
-    char word[32];
     *n = 0;
     LT_TRY(lt_calloc(&u, LT_TARGET_COUNT, sizeof *u, "updates of matrices"));
     for (int k = 0; k < LT_TARGET_COUNT; k++) {
@@ -41,7 +24,7 @@ lt_status lt_updates_list(const lt_peft *p, lt_update **out, int *n) {
         int at = 0;
         if (!(p->cfg->targets >> k & 1)) continue;
         LT_CHECK_GOTO(lt_module_of(p->arch, (lt_target)k, &module), st, done, LT_ERR_CONFIG,
-                      "method.targets: the blocks of this model (%s) have no %s", p->arch->model_type, lt_peft_impl_word(k, word));
+                      "method.targets: the blocks of this model (%s) have no %s", p->arch->model_type, lt_target_words[k]);
         while (at < *n && strcmp(u[at].module.name, module.name) != 0) at++;
         u[at].module = module;
         u[at].parts |= 1u << k;
@@ -73,9 +56,9 @@ static lt_status pair_of(const lt_peft *p, const lt_named *value, int n, int tar
     char name[LT_NAME_BYTES];
     int64_t N, K, R = p->cfg->rank, m = p->arch->m;
     (void)lt_arch_target(p->arch, (lt_target)target, &N, &K);
-    lt_peft_impl_name(name, target, 'A');
+    lt_tuner_impl_lora_name(name, target, 'A');
     *A = lt_peft_impl_value(value, n, name);
-    lt_peft_impl_name(name, target, 'B');
+    lt_tuner_impl_lora_name(name, target, 'B');
     *B = lt_peft_impl_value(value, n, name);
     LT_CHECK(*A && *B && (*A)->n_dims == 3 && (*A)->dim[0] == m && (*A)->dim[1] == R && (*A)->dim[2] == K && (*B)->n_dims == 3 &&
                  (*B)->dim[0] == m && (*B)->dim[1] == N && (*B)->dim[2] == R,
@@ -113,21 +96,20 @@ static bool is_zero(const lt_update *u, const lt_arch *a, int target, int64_t R,
 lt_status lt_peft_impl_take(const lt_update *u, const lt_peft *p, lt_named *value, int n, int layer, int64_t R, const char *name) {
     int64_t r = p->cfg->rank, first = 0;
     bool apart = R == u->R && R != r; /* a block of columns for each part */
-    char word[32];
     for (int k = 0; k < LT_TARGET_COUNT; k++) {
         const lt_named *A, *B;
         if (!(u->module.parts >> k & 1)) continue;
         if (!(u->parts >> k & 1)) {
             LT_CHECK(is_zero(u, p->arch, k, R, 0, R), LT_ERR_CONFIG,
-                     "tensor %s also updates %s, which method.targets does not name: add %s to method.targets", name,
-                     lt_peft_impl_word(k, word), word);
+                     "tensor %s also updates %s, which method.targets does not name: add %s to method.targets", name, lt_target_words[k],
+                     lt_target_words[k]);
             continue;
         }
         LT_TRY(pair_of(p, value, n, k, &A, &B));
         int64_t K = A->dim[2], N = B->dim[1];
         LT_CHECK(!apart || (is_zero(u, p->arch, k, R, 0, first) && is_zero(u, p->arch, k, R, first + r, R)), LT_ERR_CONFIG,
                  "tensor %s has rank %lld, and its rows of %s use more than a share of it: set method.rank: %lld", name, (long long)R,
-                 lt_peft_impl_word(k, word), (long long)R);
+                 lt_target_words[k], (long long)R);
         memcpy(A->data + layer * r * K, u->A + first * K, (size_t)(r * K) * sizeof *u->A);
         for (int64_t i = 0; i < N; i++)
             memcpy(B->data + (layer * N + i) * r, u->B + lt_module_row(p->arch, (lt_target)k, i) * R + first, (size_t)r * sizeof *u->B);

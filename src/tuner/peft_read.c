@@ -70,7 +70,7 @@ static lt_status check_scale(const lt_peft_file *f, const char *module, int64_t 
     const lt_method_cfg *c = f->p->cfg;
     bool rs = json_is_true(json_object_get(f->config, "use_rslora"));
     double r = (double)R, alpha = number_of(f, "lora_alpha", "alpha_pattern", module), rank = (double)c->rank;
-    double theirs = alpha / (rs ? sqrt(r) : r), ours = lt_peft_scale(c, c->rank);
+    double theirs = alpha / (rs ? sqrt(r) : r), ours = lt_lora_scale(c);
     double want = theirs * (c->scaling == LT_SCALING_RSLORA ? sqrt(rank) : rank);
     LT_CHECK(alpha > 0, LT_ERR_FORMAT, "%s: \"lora_alpha\" is not a number above 0", f->config_path);
     LT_CHECK(fabs(theirs - ours) <= 1e-6 * ours, LT_ERR_CONFIG,
@@ -140,11 +140,11 @@ static bool is_of_model(const lt_peft_file *f) {
 /* The rank that A of a module has in the file: the trial's, or that of all its parts together. */
 static lt_status rank_of(const lt_peft_file *f, const lt_update *u, const char *end, int64_t *R) {
     const lt_st_tensor *t = find(f, end);
-    char word[32], parts[64] = "";
+    char parts[64] = "";
     for (int k = 0; k < LT_TARGET_COUNT; k++)
         if (u->parts >> k & 1) {
             size_t at = strlen(parts);
-            (void)snprintf(parts + at, sizeof parts - at, "%s%s", at ? ", " : "", lt_peft_impl_word(k, word));
+            (void)snprintf(parts + at, sizeof parts - at, "%s%s", at ? ", " : "", lt_target_words[k]);
         }
     LT_CHECK(t || is_of_model(f), LT_ERR_FORMAT,
              "tensor ...%s is missing in %s, and so is every other of this model's (%s): the adapter is of another model", end,

@@ -3,9 +3,9 @@
 
 #include "base/mem.h"
 #include "store/fs.h"
+#include "store/json.h"
 #include "store/safetensors_write.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static json_t *common(const lt_peft *p, const char *type) {
 /* Names that tell PEFT which modules it shall update, and their own rank and alpha where they are not the file's. */
 static void add_targets(const lt_peft *p, const lt_update *u, bool own, json_t *targets, json_t *ranks, json_t *alphas) {
     const char *end = lt_module_short(p->arch, &u->module);
-    double alpha = lt_peft_scale(p->cfg, p->cfg->rank) * (p->cfg->scaling == LT_SCALING_RSLORA ? sqrt((double)u->R) : (double)u->R);
+    double alpha = lt_lora_scale(p->cfg) * (p->cfg->scaling == LT_SCALING_RSLORA ? sqrt((double)u->R) : (double)u->R);
     for (int l = 0; l < (end ? 1 : p->arch->m); l++) {
         char name[LT_NAME_BYTES];
         lt_module_name(&u->module, l, name);
@@ -88,18 +88,6 @@ static json_t *rows_config(const lt_peft *p, int64_t P) {
     if (o && own) json_object_update(o, own);
     json_decref(own);
     return o;
-}
-
-static lt_status write_config(const char *dir, json_t *o) {
-    char *path = NULL;
-    lt_status st = LT_OK;
-    LT_CHECK(o, LT_ERR_NOMEM, "no memory for %s", LT_PEFT_CONFIG);
-    LT_TRY_GOTO(lt_fs_path(&path, "%s/%s", dir, LT_PEFT_CONFIG), st, done);
-    LT_CHECK_GOTO(json_dump_file(o, path, JSON_INDENT(2) | JSON_SORT_KEYS) == 0, st, done, LT_ERR_IO, "cannot write %s: %m", path);
-done:
-    free(path);
-    json_decref(o);
-    return st;
 }
 
 /* ---- adapter_model.safetensors ---- */
@@ -211,7 +199,8 @@ lt_status lt_peft_write(const char *dir, const lt_peft *p, const lt_named *value
     lt_status st = LT_OK;
     LT_TRY(lt_peft_check(p->arch, p->cfg));
     if (lora) LT_TRY_GOTO(lt_updates_list(p, &u, &n_updates), st, done);
-    LT_TRY_GOTO(write_config(dir, lora ? lora_config(p, u, n_updates) : rows_config(p, p->cfg->length)), st, done);
+    LT_TRY_GOTO(lt_json_write(dir, LT_PEFT_CONFIG, lora ? lora_config(p, u, n_updates) : rows_config(p, p->cfg->length), JSON_SORT_KEYS),
+                st, done);
     LT_TRY_GOTO(lt_fs_path(&path, "%s/%s", dir, LT_PEFT_TENSORS), st, done);
     LT_TRY_GOTO(lt_st_write_begin(path, &w), st, done);
     LT_TRY_GOTO(lora ? write_lora(w, p, value, n, u, n_updates) : write_rows(w, p, value, n, p->cfg->length), st, done);

@@ -141,6 +141,8 @@ lt_status lt_tuner_init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *labe
 lt_tuner_input lt_tuner_input_of(const lt_tuner *t, int label);
 /* Local.  Candidate labels of a sentence that are scored against each other in training (method.objective: all); 1 where a sequence is judged alone. */
 int lt_tuner_candidates(const lt_tuner *t);
+/* Local.  Factor of LoRA's updates: alpha / R or alpha / sqrt(R). */
+double lt_lora_scale(const lt_method_cfg *cfg);
 /* Local.  Its adapters as the model takes them, all 0 if it has none; after the trainer gave gradients their place. */
 lt_adapter lt_tuner_adapter(const lt_tuner *t);
 /* Local.  Trainable scalars, head included. */
