@@ -22,10 +22,6 @@ static void list_targets(const lt_arch *a, char *text, size_t bytes) {
             at += (size_t)snprintf(text + at, bytes - at, "%s%s", at ? ", " : "", lt_target_words[k]);
 }
 
-void lt_tuner_impl_lora_name(char name[LT_NAME_BYTES], int target, char which) {
-    (void)snprintf(name, LT_NAME_BYTES, "lora.%s.%c", lt_target_words[target], which);
-}
-
 static lt_status add_target(lt_tuner *t, int target) {
     const lt_arch *a = t->arch;
     char name[LT_NAME_BYTES], known[64];
@@ -61,10 +57,6 @@ static lt_status init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *states
         at += 2;
     }
     return LT_OK;
-}
-
-double lt_lora_scale(const lt_method_cfg *c) {
-    return c->scaling == LT_SCALING_RSLORA ? c->alpha / sqrt((double)c->rank) : c->alpha / (double)c->rank;
 }
 
 lt_adapter lt_tuner_adapter(const lt_tuner *t) {

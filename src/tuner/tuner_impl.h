@@ -20,7 +20,7 @@ lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, lt_param_kind k
 lt_status lt_tuner_impl_normal(const lt_tuner *t, int param, double scale);
 /* The same with a uniform number of [-scale, scale). */
 lt_status lt_tuner_impl_uniform(const lt_tuner *t, int param, double scale);
-/* lora.c: "lora.q.A", the name of a target's A or B. */
+/* lora_form.c: "lora.q.A", the name of a target's A or B. */
 void lt_tuner_impl_lora_name(char name[LT_NAME_BYTES], int target, char which);
 /* text_init.c: P tokens for t->init = LT_INIT_TEXT (method.text, repeated) or LT_INIT_VOCAB (drawn from the vocabulary, no specials). */
 lt_status lt_tuner_impl_init_tokens(const lt_tuner *t, lt_tok *tok, int32_t *out);
