@@ -15,7 +15,7 @@
  *
  * Threads: all calls from the master thread (MPI_THREAD_FUNNELED). */
 
-#include "tensor/tensor.h"
+#include "device/gpu.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,7 +24,7 @@ extern "C" {
 typedef struct lt_comm lt_comm;     /* a group of ranks (world, tp or dp), opaque */
 typedef struct lt_buffer lt_buffer; /* memory owned by comm, opaque */
 typedef struct lt_shared lt_shared; /* memory that the ranks of a node share, opaque */
-typedef struct lt_stream lt_stream; /* device queue; NULL on the CPU, where every call has completed when it returns */
+/* lt_stream (device/gpu.h): device queue; NULL on the CPU, where every call has completed when it returns */
 
 typedef struct lt_grid {
     lt_comm *world, *tp, *dp; /* owned by the grid (world too) */

@@ -3,8 +3,17 @@
 
 #include <string.h>
 
+#ifndef LT_HAVE_CUDA
+const lt_ops *lt_ops_cuda(void) { return NULL; }
+#endif
+#ifndef LT_HAVE_EMULATED
+const lt_ops *lt_ops_cuda_emulated(void) { return NULL; }
+#endif
+
 const lt_ops *lt_ops_by_name(const char *name) {
     if (!name || !*name || !strcmp(name, "cpu")) return lt_ops_cpu();
+    if (!strcmp(name, "cuda")) return lt_ops_cuda();
+    if (!strcmp(name, "cuda-emulated")) return lt_ops_cuda_emulated();
     if (!strcmp(name, "guard")) return lt_ops_guard();
     return !strcmp(name, "ref") ? lt_ops_ref() : NULL;
 }

@@ -381,6 +381,46 @@ struct lt_softmax_args { /* rows of n numbers.  fwd: y = softmax(x), may alias; 
     float *dx;
 };
 
+/* The entries of a step, X(name, its arguments).  linear_bwd_x: dx = dy W + resid.  norm_bwd reads x (or x_save passed as x), mean, rstd, w. */
+#define LT_OPS_LIST(X)                                                                                                                     \
+    X(linear_fwd, lt_linear_args)                                                                                                          \
+    X(linear_bwd_x, lt_linear_args)                                                                                                        \
+    X(norm_fwd, lt_norm_args)                                                                                                              \
+    X(norm_bwd, lt_norm_args)                                                                                                              \
+    X(head_norm_fwd, lt_head_norm_args)                                                                                                    \
+    X(head_norm_bwd, lt_head_norm_args)                                                                                                    \
+    X(act_fwd, lt_act_args)                                                                                                                \
+    X(act_bwd, lt_act_args)                                                                                                                \
+    X(glu_fwd, lt_act_args)                                                                                                                \
+    X(glu_bwd, lt_act_args)                                                                                                                \
+    X(rope, lt_rope_args)                                                                                                                  \
+    X(attn_fwd, lt_attn_args)                                                                                                              \
+    X(attn_bwd, lt_attn_args)                                                                                                              \
+    X(embed_fwd, lt_embed_args)                                                                                                            \
+    X(embed_bwd, lt_embed_args)                                                                                                            \
+    X(logits, lt_logits_args)                                                                                                              \
+    X(gather_rows, lt_rows_args)                                                                                                           \
+    X(put_rows, lt_rows_args)                                                                                                              \
+    X(scatter_add_rows, lt_rows_args)                                                                                                      \
+    X(unfold, lt_unfold_args)                                                                                                              \
+    X(fold, lt_unfold_args)                                                                                                                \
+    X(pool_fwd, lt_pool_args)                                                                                                              \
+    X(pool_bwd, lt_pool_args)                                                                                                              \
+    X(segment_fwd, lt_segment_args)                                                                                                        \
+    X(segment_bwd, lt_segment_args)                                                                                                        \
+    X(dropout_rows, lt_dropout_args)                                                                                                       \
+    X(xent, lt_xent_args)                                                                                                                  \
+    X(choice, lt_choice_args)                                                                                                              \
+    X(gemm, lt_gemm_args)                                                                                                                  \
+    X(loss_sums, lt_loss_args)                                                                                                             \
+    X(convert, lt_convert_args)                                                                                                            \
+    X(bias_rows, lt_bias_args)                                                                                                             \
+    X(column_sums, lt_colsum_args)                                                                                                         \
+    X(softmax_fwd, lt_softmax_args)                                                                                                        \
+    X(softmax_bwd, lt_softmax_args)                                                                                                        \
+    X(sumsq, lt_sumsq_args)                                                                                                                \
+    X(adamw, lt_adamw_args)
+
 struct lt_ops {
     const char *name;
     /* Life of a ctx.  ctx_init: makes handles and caches in ctx->impl; the caller has set ops, threads, compute.  ctx_fini accepts a ctx that was never
@@ -419,43 +459,9 @@ struct lt_ops {
     void (*lin_fini)(lt_lin *lin);
     lt_status (*rel_pack)(const lt_ctx *c, const struct lt_rel_pack_args *a);
     /* Step time. */
-    lt_status (*linear_fwd)(const lt_ctx *c, const struct lt_linear_args *a);
-    lt_status (*linear_bwd_x)(const lt_ctx *c, const struct lt_linear_args *a); /* dx = dy W + resid */
-    lt_status (*norm_fwd)(const lt_ctx *c, const struct lt_norm_args *a);
-    lt_status (*norm_bwd)(const lt_ctx *c, const struct lt_norm_args *a); /* reads x (or x_save passed as x), mean, rstd, w */
-    lt_status (*head_norm_fwd)(const lt_ctx *c, const struct lt_head_norm_args *a);
-    lt_status (*head_norm_bwd)(const lt_ctx *c, const struct lt_head_norm_args *a);
-    lt_status (*act_fwd)(const lt_ctx *c, const struct lt_act_args *a);
-    lt_status (*act_bwd)(const lt_ctx *c, const struct lt_act_args *a);
-    lt_status (*glu_fwd)(const lt_ctx *c, const struct lt_act_args *a);
-    lt_status (*glu_bwd)(const lt_ctx *c, const struct lt_act_args *a);
-    lt_status (*rope)(const lt_ctx *c, const struct lt_rope_args *a);
-    lt_status (*attn_fwd)(const lt_ctx *c, const struct lt_attn_args *a);
-    lt_status (*attn_bwd)(const lt_ctx *c, const struct lt_attn_args *a);
-    lt_status (*embed_fwd)(const lt_ctx *c, const struct lt_embed_args *a);
-    lt_status (*embed_bwd)(const lt_ctx *c, const struct lt_embed_args *a);
-    lt_status (*logits)(const lt_ctx *c, const struct lt_logits_args *a);
-    lt_status (*gather_rows)(const lt_ctx *c, const struct lt_rows_args *a);
-    lt_status (*put_rows)(const lt_ctx *c, const struct lt_rows_args *a);
-    lt_status (*scatter_add_rows)(const lt_ctx *c, const struct lt_rows_args *a);
-    lt_status (*unfold)(const lt_ctx *c, const struct lt_unfold_args *a);
-    lt_status (*fold)(const lt_ctx *c, const struct lt_unfold_args *a);
-    lt_status (*pool_fwd)(const lt_ctx *c, const struct lt_pool_args *a);
-    lt_status (*pool_bwd)(const lt_ctx *c, const struct lt_pool_args *a);
-    lt_status (*segment_fwd)(const lt_ctx *c, const struct lt_segment_args *a);
-    lt_status (*segment_bwd)(const lt_ctx *c, const struct lt_segment_args *a);
-    lt_status (*dropout_rows)(const lt_ctx *c, const struct lt_dropout_args *a);
-    lt_status (*xent)(const lt_ctx *c, const struct lt_xent_args *a);
-    lt_status (*choice)(const lt_ctx *c, const struct lt_choice_args *a);
-    lt_status (*gemm)(const lt_ctx *c, const struct lt_gemm_args *a);
-    lt_status (*loss_sums)(const lt_ctx *c, const struct lt_loss_args *a);
-    lt_status (*convert)(const lt_ctx *c, const struct lt_convert_args *a);
-    lt_status (*bias_rows)(const lt_ctx *c, const struct lt_bias_args *a);
-    lt_status (*column_sums)(const lt_ctx *c, const struct lt_colsum_args *a);
-    lt_status (*softmax_fwd)(const lt_ctx *c, const struct lt_softmax_args *a);
-    lt_status (*softmax_bwd)(const lt_ctx *c, const struct lt_softmax_args *a);
-    lt_status (*sumsq)(const lt_ctx *c, const struct lt_sumsq_args *a);
-    lt_status (*adamw)(const lt_ctx *c, const struct lt_adamw_args *a);
+#define LT_OPS_ENTRY(name, args) lt_status (*name)(const lt_ctx *c, const struct args *a);
+    LT_OPS_LIST(LT_OPS_ENTRY)
+#undef LT_OPS_ENTRY
 };
 
 /* Local.  The f64 truth.  Slow; tests only. */
@@ -467,7 +473,11 @@ const lt_ops *lt_ops_cpu(void);
  * the table dies at once.  One address space a process; calls from one thread. */
 const lt_ops *lt_ops_guard(void);
 
-/* Local.  A back end by name: "cpu" (also for NULL), "guard", "ref"; NULL for others. */
+/* Local.  GPUs, and the same kernels executed on the CPU; NULL where the build has none. */
+const lt_ops *lt_ops_cuda(void);
+const lt_ops *lt_ops_cuda_emulated(void);
+
+/* Local.  A back end by name: "cpu" (also for NULL), "cuda", "cuda-emulated", "guard", "ref"; NULL for others and those that were not built. */
 const lt_ops *lt_ops_by_name(const char *name);
 
 /* Helpers over a ctx's table.

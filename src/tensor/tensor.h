@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-typedef enum lt_dtype { LT_F32, LT_BF16, LT_F16, LT_I32, LT_I64, LT_F64, LT_U8, LT_DTYPE_COUNT } lt_dtype;
+typedef enum lt_dtype { LT_F32, LT_BF16, LT_F16, LT_I32, LT_I64, LT_F64, LT_U8, LT_E4M3, LT_DTYPE_COUNT } lt_dtype;
 
 /* Local.  Bytes of one element. */
 size_t lt_dtype_bytes(lt_dtype dt);

@@ -9,20 +9,25 @@
 rooms='
 base:
 tensor: base
-comm: base tensor
-kernels: base tensor comm
+device: base tensor
+comm: base tensor device
+kernels: base tensor device comm
 store: base tensor
 text: base tensor store
-model: base tensor comm kernels store text
-tuner: base tensor comm kernels store text model
-train: base tensor comm kernels store text model tuner
-app: base tensor comm kernels store text model tuner train
+model: base tensor device comm kernels store text
+tuner: base tensor device comm kernels store text model
+train: base tensor device comm kernels store text model tuner
+app: base tensor device comm kernels store text model tuner train
 data-prep: base tensor store text model
 analysis: base tensor store text model
 '
 # library header: rooms that may include it.
 owners='
-mpi.h: comm store
+mpi.h: comm device store
+cuda_runtime_api.h: device
+cuda_runtime.h: device
+cublasLt.h: device
+nccl.h: device
 hdf5.h: store
 dnnl.h: kernels
 omp.h: kernels store comm model tuner train app

@@ -119,54 +119,16 @@ static void *guard_view(const lt_ctx *c, void *p, size_t bytes) {
 }
 
 /* The other entries are those of `cpu` with the memory open. */
-#define ENTRY(name, type)                                                                                                                  \
-    static lt_status guard_##name(const lt_ctx *c, type a) {                                                                               \
+#define ENTRY(name, args)                                                                                                                  \
+    static lt_status guard_##name(const lt_ctx *c, const struct args *a) {                                                                 \
         enter();                                                                                                                           \
         lt_status st = lt_ops_cpu()->name(c, a);                                                                                           \
         leave();                                                                                                                           \
         return st;                                                                                                                         \
     }
-#define FOR_EACH_ENTRY(X)                                                                                                                  \
-    X(copy, const struct lt_copy_args *)                                                                                                   \
-    X(linear_fwd, const struct lt_linear_args *)                                                                                           \
-    X(linear_bwd_x, const struct lt_linear_args *)                                                                                         \
-    X(norm_fwd, const struct lt_norm_args *)                                                                                               \
-    X(norm_bwd, const struct lt_norm_args *)                                                                                               \
-    X(head_norm_fwd, const struct lt_head_norm_args *)                                                                                     \
-    X(head_norm_bwd, const struct lt_head_norm_args *)                                                                                     \
-    X(act_fwd, const struct lt_act_args *)                                                                                                 \
-    X(act_bwd, const struct lt_act_args *)                                                                                                 \
-    X(glu_fwd, const struct lt_act_args *)                                                                                                 \
-    X(glu_bwd, const struct lt_act_args *)                                                                                                 \
-    X(rope, const struct lt_rope_args *)                                                                                                   \
-    X(attn_fwd, const struct lt_attn_args *)                                                                                               \
-    X(attn_bwd, const struct lt_attn_args *)                                                                                               \
-    X(embed_fwd, const struct lt_embed_args *)                                                                                             \
-    X(embed_bwd, const struct lt_embed_args *)                                                                                             \
-    X(logits, const struct lt_logits_args *)                                                                                               \
-    X(gather_rows, const struct lt_rows_args *)                                                                                            \
-    X(put_rows, const struct lt_rows_args *)                                                                                               \
-    X(scatter_add_rows, const struct lt_rows_args *)                                                                                       \
-    X(unfold, const struct lt_unfold_args *)                                                                                               \
-    X(fold, const struct lt_unfold_args *)                                                                                                 \
-    X(rel_pack, const struct lt_rel_pack_args *)                                                                                           \
-    X(pool_fwd, const struct lt_pool_args *)                                                                                               \
-    X(pool_bwd, const struct lt_pool_args *)                                                                                               \
-    X(segment_fwd, const struct lt_segment_args *)                                                                                         \
-    X(segment_bwd, const struct lt_segment_args *)                                                                                         \
-    X(dropout_rows, const struct lt_dropout_args *)                                                                                        \
-    X(xent, const struct lt_xent_args *)                                                                                                   \
-    X(choice, const struct lt_choice_args *)                                                                                               \
-    X(loss_sums, const struct lt_loss_args *)                                                                                              \
-    X(convert, const struct lt_convert_args *)                                                                                             \
-    X(bias_rows, const struct lt_bias_args *)                                                                                              \
-    X(column_sums, const struct lt_colsum_args *)                                                                                          \
-    X(softmax_fwd, const struct lt_softmax_args *)                                                                                         \
-    X(softmax_bwd, const struct lt_softmax_args *)                                                                                         \
-    X(gemm, const struct lt_gemm_args *)                                                                                                   \
-    X(sumsq, const struct lt_sumsq_args *)                                                                                                 \
-    X(adamw, const struct lt_adamw_args *)
-FOR_EACH_ENTRY(ENTRY)
+LT_OPS_LIST(ENTRY)
+ENTRY(copy, lt_copy_args)
+ENTRY(rel_pack, lt_rel_pack_args)
 
 static lt_status guard_lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder) {
     enter();
@@ -203,8 +165,10 @@ const lt_ops *lt_ops_guard(void) {
     table.host_begin = guard_begin;
     table.host_end = guard_end;
     table.host_view = guard_view;
-#define SET(name, type) table.name = guard_##name;
-    FOR_EACH_ENTRY(SET)
+#define SET(name, args) table.name = guard_##name;
+    LT_OPS_LIST(SET)
+    SET(copy, )
+    SET(rel_pack, )
     table.name = "guard";
     return &table;
 }

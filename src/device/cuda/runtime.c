@@ -1,0 +1,276 @@
+/* The CUDA runtime behind device/gpu.h. */
+#include "device/cuda/cuda_impl.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct {
+    bool open;
+    int device;
+    lt_gpu_info info;
+} here;
+lt_gpu_counts lt_cuda_impl_counts;
+static lt_gpu_counts *const counts = &lt_cuda_impl_counts;
+
+static const char *advice(cudaError_t e) {
+    switch (e) {
+    case cudaErrorMemoryAllocation:
+        return "\n  what to do: lower parallel.tokens or the number of trials, use more ranks (parallel.tp), or a GPU with more memory; "
+               "`ltune plan` shows "
+               "what is needed";
+    case cudaErrorNoDevice:
+        return "\n  what to do: ask for GPUs (sbatch --gpus-per-node), look at CUDA_VISIBLE_DEVICES, or set run.device: cpu";
+    case cudaErrorInsufficientDriver:
+        return "\n  what to do: run on nodes with a newer driver, or build with an older CUDA toolkit";
+    case cudaErrorNoKernelImageForDevice:
+        return "\n  what to do: build for this GPU (CMAKE_CUDA_ARCHITECTURES); the kernels need compute capability 8.0";
+    case cudaErrorECCUncorrectable:
+        return "\n  what to do: the memory of this GPU is damaged: have the node drained, and run the same command again elsewhere";
+    case cudaErrorLaunchFailure:
+    case cudaErrorIllegalAddress:
+    case cudaErrorHardwareStackError:
+        return "\n  what to do: look for an Xid of this GPU in the node's log (dmesg); if there is none this is a bug in ltune: send the "
+               "log and the "
+               "output of `ltune selftest`";
+    case cudaErrorDevicesUnavailable:
+        return "\n  what to do: the GPU is used by another process in exclusive mode";
+    default:
+        return "";
+    }
+}
+
+lt_status lt_cuda_impl_status(cudaError_t e, const char *what) {
+    char where[160] = "";
+    if (e == cudaSuccess) return LT_OK;
+    if (here.open) (void)snprintf(where, sizeof where, " on GPU %d (%s, %s)", here.device, here.info.name, here.info.bus_id);
+    return LT_FAIL(e == cudaErrorMemoryAllocation ? LT_ERR_NOMEM : LT_ERR_CUDA, "CUDA%s: %s (%s) in %s%s", where, cudaGetErrorString(e),
+                   cudaGetErrorName(e), what, advice(e));
+}
+
+lt_status lt_cuda_impl_launched(const char *kernel, int error);
+lt_status lt_cuda_impl_launched(const char *kernel, int error) {
+    counts->launches++;
+    return error == 0 ? LT_OK : lt_cuda_impl_status((cudaError_t)error, kernel);
+}
+
+static lt_status count(int *n, char *why, size_t bytes) {
+    int driver = 0, runtime = 0;
+    cudaError_t e = cudaGetDeviceCount(n);
+    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+    if (bytes) *why = 0;
+    if (e == cudaSuccess && *n > 0) return LT_OK;
+    (void)cudaGetLastError();
+    (void)cudaDriverGetVersion(&driver);
+    (void)cudaRuntimeGetVersion(&runtime);
+    *n = 0;
+    if (driver == 0)
+        (void)snprintf(why, bytes, "no NVIDIA driver is loaded on this machine (built with CUDA %d.%d)", runtime / 1000,
+                       runtime % 1000 / 10);
+    else if (driver < runtime && e == cudaErrorInsufficientDriver)
+        (void)snprintf(why, bytes, "the driver is too old: it serves CUDA %d.%d, this program was built with %d.%d", driver / 1000,
+                       driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
+    else if (visible && !*visible)
+        (void)snprintf(why, bytes, "CUDA_VISIBLE_DEVICES is empty: this process may see no GPU");
+    else
+        (void)snprintf(why, bytes, "the driver finds no GPU%s%s (%s)", visible ? " with CUDA_VISIBLE_DEVICES=" : "", visible ? visible : "",
+                       cudaGetErrorString(e));
+    return LT_OK;
+}
+
+static void uuid_text(const cudaUUID_t *id, char text[48]) {
+    int at = snprintf(text, 48, "GPU");
+    for (int i = 0; i < 16; i++)
+        at += snprintf(text + at, (size_t)(48 - at), "%s%02x", i == 0 || i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+                       (unsigned char)id->bytes[i]);
+}
+
+static lt_status open_device(int device, lt_gpu_info *info) {
+    struct cudaDeviceProp p;
+    if (device == LT_GPU_OPENED) device = here.open ? here.device : 0;
+    if (!here.open || device != here.device) {
+        LT_CUDA(cudaSetDevice(device));
+        LT_CUDA(cudaGetDeviceProperties(&p, device));
+        LT_CHECK(p.major >= 8, LT_ERR_CUDA, "GPU %d (%s) has compute capability %d.%d; the kernels need 8.0 (A100) or later", device,
+                 p.name, p.major, p.minor);
+        here.info = (lt_gpu_info){.major = p.major,
+                                  .minor = p.minor,
+                                  .sms = p.multiProcessorCount,
+                                  .memory = p.totalGlobalMem,
+                                  .l2 = (size_t)p.l2CacheSize,
+                                  .smem_block = p.sharedMemPerBlockOptin,
+                                  .blas = lt_cuda_impl_blas_version(),
+                                  .coll = lt_cuda_impl_coll_version()};
+        (void)snprintf(here.info.name, sizeof here.info.name, "%.63s", p.name);
+        uuid_text(&p.uuid, here.info.uuid);
+        LT_CUDA(cudaDeviceGetPCIBusId(here.info.bus_id, (int)sizeof here.info.bus_id, device));
+        LT_CUDA(cudaDriverGetVersion(&here.info.driver));
+        LT_CUDA(cudaRuntimeGetVersion(&here.info.runtime));
+        here.device = device;
+        here.open = true;
+        LT_CUDA(cudaFree(NULL)); /* the context, here and not in a step */
+    }
+    *info = here.info;
+    return LT_OK;
+}
+
+static lt_status memory(size_t *free_bytes, size_t *total) {
+    LT_CUDA(cudaMemGetInfo(free_bytes, total));
+    return LT_OK;
+}
+
+static const lt_gpu_counts *get_counts(void) { return counts; }
+
+static lt_status no_room(cudaError_t e, size_t bytes, const char *what, const char *kind) {
+    char want[32], free_text[32];
+    size_t left = 0, total = 0;
+    if (e != cudaErrorMemoryAllocation) return lt_cuda_impl_status(e, "cudaMalloc");
+    (void)cudaGetLastError();
+    (void)cudaMemGetInfo(&left, &total);
+    return LT_FAIL(LT_ERR_NOMEM, "GPU %d (%s): cannot allocate %s of %s for %s; %s are free%s", here.device, here.info.name,
+                   lt_bytes_str(want, (double)bytes), kind, what, lt_bytes_str(free_text, (double)left), advice(e));
+}
+
+static lt_status alloc(size_t bytes, const char *what, void **p) {
+    counts->allocs++;
+    cudaError_t e = cudaMalloc(p, bytes);
+    return e == cudaSuccess ? LT_OK : no_room(e, bytes, what, "device memory");
+}
+
+static lt_status alloc_managed(size_t bytes, void **p) {
+    LT_CUDA(cudaMallocManaged(p, bytes, cudaMemAttachGlobal));
+    return LT_OK;
+}
+
+static lt_status alloc_host(size_t bytes, const char *what, void **p) {
+    counts->allocs++;
+    cudaError_t e = cudaMallocHost(p, bytes);
+    return e == cudaSuccess ? LT_OK : no_room(e, bytes, what, "pinned host memory");
+}
+
+static void release(void *p) { (void)cudaFree(p); }
+static void release_host(void *p) { (void)cudaFreeHost(p); }
+
+static lt_status stream_create(bool high, lt_stream **s) {
+    int low_priority, high_priority;
+    LT_CUDA(cudaDeviceGetStreamPriorityRange(&low_priority, &high_priority));
+    LT_CUDA(cudaStreamCreateWithPriority((cudaStream_t *)s, cudaStreamNonBlocking, high ? high_priority : low_priority));
+    return LT_OK;
+}
+static void stream_destroy(lt_stream *s) { (void)cudaStreamDestroy((cudaStream_t)s); }
+
+static lt_status event_create(bool timed, lt_gpu_event **e) {
+    LT_CUDA(cudaEventCreateWithFlags((cudaEvent_t *)e, timed ? cudaEventDefault : cudaEventDisableTiming));
+    return LT_OK;
+}
+static void event_destroy(lt_gpu_event *e) { (void)cudaEventDestroy((cudaEvent_t)e); }
+static lt_status record(lt_gpu_event *e, lt_stream *s) {
+    LT_CUDA(cudaEventRecord((cudaEvent_t)e, (cudaStream_t)s));
+    return LT_OK;
+}
+static lt_status stream_wait(lt_stream *s, lt_gpu_event *e) {
+    LT_CUDA(cudaStreamWaitEvent((cudaStream_t)s, (cudaEvent_t)e, 0));
+    return LT_OK;
+}
+
+static lt_status wait_event(lt_gpu_event *e) {
+    cudaError_t done;
+    counts->waits++;
+    while ((done = cudaEventQuery((cudaEvent_t)e)) == cudaErrorNotReady) lt_gpu_idle();
+    return lt_cuda_impl_status(done, "work that was waited for");
+}
+
+static lt_status wait_stream(lt_stream *s) {
+    cudaError_t done;
+    counts->waits++;
+    while ((done = cudaStreamQuery((cudaStream_t)s)) == cudaErrorNotReady) lt_gpu_idle();
+    return lt_cuda_impl_status(done, "work that was waited for");
+}
+
+static lt_status elapsed_ms(lt_gpu_event *from, lt_gpu_event *to, float *ms) {
+    LT_CUDA(cudaEventElapsedTime(ms, (cudaEvent_t)from, (cudaEvent_t)to));
+    return LT_OK;
+}
+
+static lt_status copy(lt_stream *s, lt_gpu_dir dir, void *dst, size_t dst_pitch, const void *src, size_t src_pitch, size_t row_bytes,
+                      int64_t rows) {
+    static const enum cudaMemcpyKind kind[] = {cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice};
+    int64_t *bytes[] = {&counts->bytes_to_device, &counts->bytes_to_host, &counts->bytes_on_device};
+    counts->copies++;
+    *bytes[dir] += (int64_t)row_bytes * rows;
+    if (rows == 1 || (dst_pitch == row_bytes && src_pitch == row_bytes))
+        LT_CUDA(cudaMemcpyAsync(dst, src, row_bytes * (size_t)rows, kind[dir], (cudaStream_t)s));
+    else
+        LT_CUDA(cudaMemcpy2DAsync(dst, dst_pitch, src, src_pitch, row_bytes, (size_t)rows, kind[dir], (cudaStream_t)s));
+    return LT_OK;
+}
+
+static lt_status fill(lt_stream *s, void *p, int byte, size_t bytes) {
+    LT_CUDA(cudaMemsetAsync(p, byte, bytes, (cudaStream_t)s));
+    return LT_OK;
+}
+
+static lt_status capture_begin(lt_stream *s) {
+    LT_CUDA(cudaStreamBeginCapture((cudaStream_t)s, cudaStreamCaptureModeThreadLocal));
+    return LT_OK;
+}
+
+static lt_status capture_end(lt_stream *s, lt_gpu_graph **g) {
+    cudaGraph_t recorded;
+    LT_CUDA(cudaStreamEndCapture((cudaStream_t)s, &recorded));
+    cudaError_t e = cudaGraphInstantiate((cudaGraphExec_t *)g, recorded, 0);
+    (void)cudaGraphDestroy(recorded);
+    return lt_cuda_impl_status(e, "cudaGraphInstantiate");
+}
+
+static lt_status graph_launch(lt_gpu_graph *g, lt_stream *s) {
+    counts->launches++;
+    LT_CUDA(cudaGraphLaunch((cudaGraphExec_t)g, (cudaStream_t)s));
+    return LT_OK;
+}
+
+static void graph_destroy(lt_gpu_graph *g) { (void)cudaGraphExecDestroy((cudaGraphExec_t)g); }
+
+const lt_gpu *lt_gpu_cuda(void) {
+    static const lt_gpu table = {
+        .name = "cuda",
+        .count = count,
+        .open = open_device,
+        .memory = memory,
+        .counts = get_counts,
+        .alloc = alloc,
+        .alloc_managed = alloc_managed,
+        .alloc_host = alloc_host,
+        .free = release,
+        .free_managed = release,
+        .free_host = release_host,
+        .stream_create = stream_create,
+        .stream_destroy = stream_destroy,
+        .event_create = event_create,
+        .event_destroy = event_destroy,
+        .record = record,
+        .stream_wait = stream_wait,
+        .wait_event = wait_event,
+        .wait = wait_stream,
+        .elapsed_ms = elapsed_ms,
+        .copy = copy,
+        .fill = fill,
+        .capture_begin = capture_begin,
+        .capture_end = capture_end,
+        .graph_launch = graph_launch,
+        .graph_destroy = graph_destroy,
+        .gemm_algos = lt_cuda_impl_gemm_algos,
+        .gemm = lt_cuda_impl_gemm,
+        .coll_built = lt_cuda_impl_coll_built,
+        .coll_id = lt_cuda_impl_coll_id,
+        .coll_init = lt_cuda_impl_coll_init,
+        .all_reduce = lt_cuda_impl_all_reduce,
+        .all_gather = lt_cuda_impl_all_gather,
+        .broadcast = lt_cuda_impl_broadcast,
+        .coll_error = lt_cuda_impl_coll_error,
+        .coll_fini = lt_cuda_impl_coll_fini,
+    };
+    return &table;
+}

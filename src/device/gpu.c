@@ -1,0 +1,28 @@
+/* What all back ends of device/gpu.h share. */
+#include "device/gpu.h"
+
+#include <sched.h>
+
+static struct {
+    void (*call)(void *arg);
+    void *arg;
+} idle;
+
+void lt_gpu_set_idle(void (*call)(void *arg), void *arg) {
+    idle.call = call;
+    idle.arg = arg;
+}
+
+void lt_gpu_idle(void) {
+    if (idle.call)
+        idle.call(idle.arg);
+    else
+        (void)sched_yield();
+}
+
+#ifndef LT_HAVE_CUDA
+const lt_gpu *lt_gpu_cuda(void) { return NULL; }
+#endif
+#ifndef LT_HAVE_EMULATED
+const lt_gpu *lt_gpu_emulated(void) { return NULL; }
+#endif
