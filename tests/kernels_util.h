@@ -14,7 +14,7 @@
 /* ---- the back end under test ---- */
 
 static const lt_ops *test_real; /* what LT_OPS names; NULL before test_ops() */
-static lt_ops test_table;       /* a copy, whose entries wait for what they enqueue */
+static lt_ops test_table;       /* a copy of a GPU's, whose entries wait for what they enqueue */
 static const lt_gpu *test_gpu;  /* NULL: arrays lie in host memory */
 
 static inline lt_status test_settled(const lt_ctx *c, lt_status s) { return s ? s : test_real->wait(c, NULL); }
@@ -52,17 +52,17 @@ static inline void test_open_gpu(void) {
 
 /* The table that LT_OPS names; on a GPU every entry waits for what it enqueued. */
 static inline const lt_ops *test_ops(void) {
-    if (test_real) return &test_table;
     const char *name = getenv("LT_OPS");
-    test_real = lt_ops_by_name(name);
+    if (test_gpu) return &test_table;
+    test_real = lt_ops_by_name(name); /* again and again: cpu has several tables */
     if (!test_real) {
         fprintf(stderr, "test_ops: no back end \"%s\" in this build\n", name);
         exit(1);
     }
-    test_table = *test_real;
     test_gpu = test_real == lt_ops_cuda() ? lt_gpu_cuda() : test_real == lt_ops_cuda_emulated() ? lt_gpu_emulated() : NULL;
-    if (!test_gpu) return &test_table;
+    if (!test_gpu) return test_real;
     test_open_gpu();
+    test_table = *test_real;
 #define TEST_SET(name, args) test_table.name = test_waited_##name;
     LT_OPS_LIST(TEST_SET)
 #undef TEST_SET
