@@ -423,6 +423,7 @@ struct lt_softmax_args { /* rows of n numbers.  fwd: y = softmax(x), may alias; 
 
 struct lt_ops {
     const char *name;
+    const lt_gpu *gpu; /* whose memory its arrays are; NULL: the host's */
     /* Life of a ctx.  ctx_init: makes handles and caches in ctx->impl; the caller has set ops, threads, compute.  ctx_fini accepts a ctx that was never
      * initialised.  Errors: NOMEM, INTERNAL. */
     lt_status (*ctx_init)(lt_ctx *c);

@@ -98,13 +98,15 @@ static lt_status plan_local(lt_model *m, const lt_model_limits *limits) {
 /* Comm's memory as the ops see it. */
 static lt_status attach(lt_model *m, lt_buffer *b) {
     LT_TRY(m->ctx.ops->attach(&m->ctx, lt_buffer_data(b), lt_buffer_bytes(b)));
+    lt_buffer_any_order(b);
     lt_ctx_hook_buffer(&m->ctx, b);
     return LT_OK;
 }
 
 lt_status lt_model_plan(lt_model *m, const lt_model_limits *limits) {
     lt_status st = lt_agree(m->grid->world, plan_local(m, limits));
-    for (int i = 0; i < 2 && st == LT_OK && m->grid->tp_size > 1; i++) st = lt_buffer_alloc(m->grid->tp, m->comm_bytes / 2, &m->buf[i]);
+    for (int i = 0; i < 2 && st == LT_OK && m->grid->tp_size > 1; i++)
+        st = lt_buffer_alloc(m->grid->tp, m->comm_bytes / 2, m->ctx.ops->gpu, &m->buf[i]);
     for (int i = 0; i < 2 && st == LT_OK && m->buf[i]; i++) st = attach(m, m->buf[i]);
     return lt_agree(m->grid->world, st);
 }

@@ -22,7 +22,7 @@ lt_status lt_run_impl_message_init(lt_message *m, const lt_ctx *ctx, lt_tuner *c
 }
 
 lt_status lt_run_impl_message_connect(lt_message *m, lt_comm *world, lt_tuner *const *tuner, int n) {
-    LT_TRY(lt_buffer_alloc(world, (size_t)m->n * sizeof(float), &m->buf));
+    LT_TRY(lt_buffer_alloc(world, (size_t)m->n * sizeof(float), m->ctx->ops->gpu, &m->buf));
     m->data = lt_buffer_data(m->buf);
     int64_t at[2] = {m->direct, m->partial};
     for (int i = 0; i < n; i++)

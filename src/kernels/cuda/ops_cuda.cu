@@ -81,6 +81,7 @@ size_t ws_bytes(const lt_ctx *c, const lt_dims *d) {
 static lt_ops make_table() {
     lt_ops t = {};
     t.name = LT_GPU_NAME;
+    t.gpu = LT_GPU_TABLE();
     t.ctx_init = ctx_init;
     t.ctx_fini = ctx_fini;
     t.alloc = alloc;
