@@ -48,6 +48,8 @@ lt_status alloc(size_t bytes, const char *what, void **p);
 lt_status alloc_managed(size_t bytes, void **p);
 lt_status alloc_host(size_t bytes, const char *what, void **p);
 void release(void *p);
+lt_status pin(void *p, size_t bytes);
+void unpin(void *p);
 lt_status memory_free(size_t *free_bytes, size_t *total);
 
 /* shared.cpp: memory of one block. */
