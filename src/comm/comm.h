@@ -52,6 +52,8 @@ void lt_grid_destroy(lt_grid *grid);
 int lt_comm_rank(const lt_comm *c);
 int lt_comm_size(const lt_comm *c);
 const char *lt_comm_host(const lt_comm *c);
+/* Local.  This rank's number among the ranks of c on its node, and how many they are. */
+void lt_comm_local(const lt_comm *c, int *rank, int *size);
 /* Local.  Number of the node that a rank of c is on: 0, 1, ..., not decreasing with the rank. */
 int lt_comm_node(const lt_comm *c, int rank);
 /* Local.  OpenMP threads of this rank: `wanted` if positive, else OMP_NUM_THREADS, else the physical cores this rank may run on (hardware

@@ -231,6 +231,10 @@ void lt_comm_fini(lt_comm **world) {
 }
 
 int lt_comm_rank(const lt_comm *c) { return c->rank; }
+void lt_comm_local(const lt_comm *c, int *rank, int *size) {
+    *rank = c->local_rank;
+    *size = c->local_size;
+}
 
 int lt_comm_size(const lt_comm *c) { return c->size; }
 
