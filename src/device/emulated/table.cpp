@@ -14,7 +14,9 @@ static lt_gpu make_table() {
     t.alloc = alloc;
     t.alloc_managed = alloc_managed;
     t.alloc_host = alloc_host;
-    t.free = t.free_managed = t.free_host = release;
+    t.free = release;
+    t.free_managed = release_managed;
+    t.free_host = release_host;
     t.pin = pin;
     t.unpin = unpin;
     t.stream_create = stream_create;
