@@ -148,7 +148,7 @@ static void deadlock() {
         }
         if (same > 0)
             at += snprintf(text + at, sizeof text - (size_t)at, "\n  %d threads wait in %s at %s:%d, thread %d the first", same,
-                           t->waits_for, t->at.file, t->at.line, i);
+                           t->waits_for, base_name(t->at.file), t->at.line, i);
     }
     found("kernel %s, block (%u, %u, %u): no thread can go on: a barrier or warp operation that not all of its threads reach%s",
           kernel_name(), block_now.x, block_now.y, block_now.z, text);

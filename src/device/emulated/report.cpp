@@ -18,6 +18,11 @@ static struct {
     char text[1200], name[64], what[160];
 } first;
 
+const char *base_name(const char *file) {
+    const char *slash = strrchr(file, '/');
+    return slash ? slash + 1 : file;
+}
+
 bool is_lost() { return first.lost; }
 
 lt_status lost() {
@@ -60,8 +65,7 @@ void found_in_kernel(place at, const char *fmt, ...) {
     va_start(ap, fmt);
     (void)vsnprintf(what, sizeof what, fmt, ap);
     va_end(ap);
-    const char *slash = at.file ? strrchr(at.file, '/') : nullptr;
-    if (at.file) (void)snprintf(line, sizeof line, "%s:%d", slash ? slash + 1 : at.file, at.line);
+    if (at.file) (void)snprintf(line, sizeof line, "%s:%d", base_name(at.file), at.line);
     found_here(line, what);
 }
 
