@@ -76,7 +76,7 @@ static void print_gpus(const char *name, const lt_gpu *gpu) {
         return;
     }
     lt_status st = gpu->count(&n, why, sizeof why);
-    if (st != LT_OK) (void)snprintf(why, sizeof why, "%s", lt_err_last()->msg);
+    if (st != LT_OK) (void)snprintf(why, sizeof why, "%.399s", lt_err_last()->msg);
     printf("           %s: %d device%s%s%s%s\n", name, n, n == 1 ? "" : "s", why[0] ? ", " : "", why,
            gpu->coll_built() ? "" : "; without NCCL");
 }
