@@ -4,18 +4,18 @@
 #include <sched.h>
 
 static struct {
-    void (*call)(void *arg);
+    void (*call)(void *arg, bool first);
     void *arg;
 } idle;
 
-void lt_gpu_set_idle(void (*call)(void *arg), void *arg) {
+void lt_gpu_set_idle(void (*call)(void *arg, bool first), void *arg) {
     idle.call = call;
     idle.arg = arg;
 }
 
-void lt_gpu_idle(void) {
+void lt_gpu_idle(bool first) {
     if (idle.call)
-        idle.call(idle.arg);
+        idle.call(idle.arg, first);
     else
         (void)sched_yield();
 }

@@ -83,6 +83,10 @@ typedef struct lt_gpu {
     void (*free_managed)(void *p);
     void (*free_host)(void *p);
 
+    /* Host memory of somebody else (whole pages) becomes pinned, until unpin.  Only for speed: a failure is no reason to stop. */
+    lt_status (*pin)(void *p, size_t bytes);
+    void (*unpin)(void *p);
+
     /* high: work on it goes before that of other streams. */
     lt_status (*stream_create)(bool high, lt_stream **s);
     void (*stream_destroy)(lt_stream *s);
@@ -124,14 +128,16 @@ typedef struct lt_gpu {
     lt_status (*broadcast)(lt_gpu_coll *c, void *data, size_t bytes, int root, lt_stream *s);
     lt_status (*coll_error)(lt_gpu_coll *c);
     void (*coll_fini)(lt_gpu_coll *c);
+    /* out [n] := part 0 + part 1 + ... + part count - 1, in that order, f32; parts lie ld apart; out may be none of them. */
+    lt_status (*sum_parts)(lt_stream *s, const float *parts, int count, int64_t ld, int64_t n, float *out);
 } lt_gpu;
 
 /* Local.  The tables; NULL where the build has none. */
 const lt_gpu *lt_gpu_cuda(void);
 const lt_gpu *lt_gpu_emulated(void);
-/* Local.  What waits call while they wait, NULL = nothing: comm's deadline (it ends the process itself). */
-void lt_gpu_set_idle(void (*idle)(void *arg), void *arg);
-void lt_gpu_idle(void);
+/* Local.  What waits call while they wait, NULL = nothing: comm's deadline (it ends the process itself).  first: the wait begins. */
+void lt_gpu_set_idle(void (*idle)(void *arg, bool first), void *arg);
+void lt_gpu_idle(bool first);
 
 #ifdef __cplusplus
 }

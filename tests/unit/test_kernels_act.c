@@ -1,5 +1,5 @@
-// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
-/* Activations, plain and gated: cpu against ref for every kind and type, in place too; precision of the fitted functions point by point;
+// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2  ops: cuda-emulated
+/* Activations, plain and gated: the ops against ref for every kind and type, in place too; precision of the fitted functions point by point;
  * the same bits on one and two threads; ref's gradients by differences. */
 #include "kernels_util.h"
 
@@ -11,8 +11,8 @@ typedef lt_status (*act_op)(const lt_ctx *, const struct lt_act_args *);
 static void one(lt_act act, bool gated, int64_t rows, int64_t F, lt_dtype dt) {
     int64_t n = rows * F, n_u = gated ? 2 * n : n;
     lt_arr u = test_random(n_u, dt, 2), dh = test_random(n, dt, 1), h[3], du[3], start = test_random(n, dt, 1), sum[3];
-    for (int i = 0; i < 3; i++) { /* cpu on 1 and 2 threads, ref */
-        lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1);
+    for (int i = 0; i < 3; i++) { /* on 1 and 2 threads, ref */
+        lt_ctx c = test_ctx_bare(i < 2 ? test_ops() : lt_ops_ref(), i + 1);
         h[i] = test_new(n, dt);
         du[i] = test_copy(u, n_u); /* backward in place */
         struct lt_act_args a = {.act = act, .rows = rows, .F = F, .u = u, .h = h[i], .dh = dh, .du = du[i]};
@@ -46,7 +46,7 @@ static void precision(lt_act act) {
         test_set(ones, i, 1);
     }
     for (int i = 0; i < 2; i++) {
-        lt_ctx c = test_ctx_bare(i ? lt_ops_ref() : lt_ops_cpu(), 1);
+        lt_ctx c = test_ctx_bare(i ? lt_ops_ref() : test_ops(), 1);
         h[i] = test_new(POINTS, LT_F32);
         du[i] = test_new(POINTS, LT_F32);
         struct lt_act_args a = {.act = act, .rows = 1, .F = POINTS, .u = u, .h = h[i], .dh = ones, .du = du[i]};
@@ -68,8 +68,8 @@ static void precision(lt_act act) {
 }
 
 static void extremes(void) {
-    float u[6] = {-1e4f, -60.0f, 60.0f, 1e4f, 0.0f, NAN}, h[6];
-    lt_ctx c = test_ctx_bare(lt_ops_cpu(), 1);
+    float *u = TEST_PUT(((const float[]){-1e4f, -60.0f, 60.0f, 1e4f, 0.0f, NAN})), *h = test_new(6, LT_F32).p;
+    lt_ctx c = test_ctx_bare(test_ops(), 1);
     for (int act = 0; act < ACTS; act++) {
         CHECK_OK(c.ops->act_fwd(&c, &(struct lt_act_args){.act = (lt_act)act, .rows = 1, .F = 6, .u = lt_arr_f32(u), .h = lt_arr_f32(h)}));
         float top = act == LT_ACT_TANH ? 1.0f : 60.0f, bottom = act == LT_ACT_TANH ? -1.0f : 0.0f;
@@ -80,6 +80,7 @@ static void extremes(void) {
         CHECK(h[4] == 0.0f);
         CHECK(isnan(h[5]) || act == LT_ACT_RELU);
     }
+    tests_free();
 }
 
 typedef struct problem {

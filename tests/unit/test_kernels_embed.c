@@ -1,14 +1,14 @@
-// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
-/* Rotary embedding, token embedding, gather, scatter, neighbours of a convolution, pooling: cpu against ref, the same bits on one and two threads, and the
+// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2  ops: cuda-emulated
+/* Rotary embedding, token embedding, gather, scatter, neighbours of a convolution, pooling: the ops against ref, the same bits on one and two threads, and the
  * cases by hand that a common mistake of both would hide. */
 #include "kernels_util.h"
 
-static lt_ctx ctx_number(int i) { return test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1); } /* cpu 1, cpu 2 threads, ref */
+static lt_ctx ctx_number(int i) { return test_ctx_bare(i < 2 ? test_ops() : lt_ops_ref(), i + 1); } /* 1 thread, 2 threads, ref */
 
 static void rope(int64_t rows, int heads, int D, int R, lt_dtype dt) {
     int64_t ld = heads * D + 5, n = rows * ld, max_pos = 50;
     lt_arr start = test_random(n, dt, 1), table = test_new(max_pos * R, LT_F32), x[3], back = {0};
-    int32_t pos[64];
+    int32_t *pos = test_ints(rows);
     for (int64_t p = 0; p < max_pos; p++)
         for (int d = 0; d < R / 2; d++) {
             double angle = (double)p * pow(10000, -2.0 * d / R);
@@ -40,13 +40,14 @@ static void rope(int64_t rows, int heads, int D, int R, lt_dtype dt) {
 
 /* Position 1 with angle 90 degrees: (lo, hi) -> (-hi, lo). */
 static void rope_by_hand(void) {
-    float x[4] = {1, 2, 3, 4}, table[8] = {1, 1, 0, 0, 0, 0, 1, 1};
-    int32_t pos = 1;
+    float *x = TEST_PUT(((const float[]){1, 2, 3, 4})), *table = TEST_PUT(((const float[]){1, 1, 0, 0, 0, 0, 1, 1}));
+    const int32_t *pos = TEST_PUT((const int32_t[]){1});
     lt_ctx c = ctx_number(0);
     CHECK_OK(
         c.ops->rope(&c, &(struct lt_rope_args){
-                            .rows = 1, .heads = 1, .head_dim = 4, .rot = 4, .x = lt_arr_f32(x), .ld_x = 4, .pos = &pos, .cos_sin = table}));
+                            .rows = 1, .heads = 1, .head_dim = 4, .rot = 4, .x = lt_arr_f32(x), .ld_x = 4, .pos = pos, .cos_sin = table}));
     CHECK(x[0] == -3 && x[1] == -4 && x[2] == 1 && x[3] == 2);
+    tests_free();
 }
 
 static void embed(int64_t rows, int64_t C, lt_dtype tok_dt, bool tables, bool prompt) {
@@ -54,7 +55,7 @@ static void embed(int64_t rows, int64_t C, lt_dtype tok_dt, bool tables, bool pr
     lt_arr tok = test_random((v1 - v0) * C, tok_dt, 1), pos_tab = test_random(40 * C, LT_F32, 1), type_tab = test_random(2 * C, LT_F32, 1);
     lt_arr bank = test_random(prompts * C, LT_F32, 1), dx = test_random(n, LT_F32, 1), grad = test_random(prompts * C, LT_F32, 1), x[3],
            d[3];
-    int32_t id[128], pos[128], type[128];
+    int32_t *id = test_ints(rows), *pos = test_ints(rows), *type = test_ints(rows);
     for (int32_t t = 0; t < rows; t++) {
         id[t] = t % 3 == 2 ? -(1 + t * 5 % (int32_t)prompts)
                            : t * 11 % (int32_t)V; /* prompt rows repeat; ids lie inside and outside [v0, v1) */
@@ -91,8 +92,10 @@ static void embed(int64_t rows, int64_t C, lt_dtype tok_dt, bool tables, bool pr
 }
 
 static void embed_by_hand(void) {
-    float tok[4] = {1, 2, 3, 4}, pos_tab[2] = {10, 20}, bank[4] = {5, 6, 7, 8}, x[8], dx[8] = {1, 1, 1, 1, 2, 2, 3, 3}, d[4] = {0};
-    int32_t id[4] = {8, 3, -2, -2}, pos[4] = {0, 0, 0, 0};
+    const float *tok = TEST_PUT(((const float[]){1, 2, 3, 4})), *pos_tab = TEST_PUT(((const float[]){10, 20}));
+    const float *bank = TEST_PUT(((const float[]){5, 6, 7, 8})), *dx = TEST_PUT(((const float[]){1, 1, 1, 1, 2, 2, 3, 3}));
+    const int32_t *id = TEST_PUT(((const int32_t[]){8, 3, -2, -2})), *pos = test_ints(4);
+    float *x = test_new(8, LT_F32).p, *d = test_new(4, LT_F32).p;
     lt_ctx c = ctx_number(0);
     struct lt_embed_args a = {.rows = 4,
                               .C = 2,
@@ -111,14 +114,15 @@ static void embed_by_hand(void) {
     CHECK_OK(c.ops->embed_fwd(&c, &a));
     CHECK_OK(c.ops->embed_bwd(&c, &a));
     const float want[8] = {16, 28, 10, 20, 17, 28, 17, 28}; /* scaled token; another rank's token; prompt row 1 unscaled, twice */
-    CHECK(memcmp(x, want, sizeof x) == 0);
+    CHECK(memcmp(x, want, sizeof want) == 0);
     CHECK(d[0] == 0 && d[1] == 0 && d[2] == 5 && d[3] == 5);
+    tests_free();
 }
 
 static void gather_scatter(int64_t rows, int64_t C, lt_dtype dt) {
     int64_t big_rows = 3 * rows + 1;
     lt_arr big = test_random(big_rows * C, dt, 1), other = test_random(rows * C, dt, 2), small[3], sum[3], put[3];
-    int32_t index[64];
+    int32_t *index = test_ints(rows);
     for (int64_t t = 0; t < rows; t++) index[t] = (int32_t)(3 * (rows - 1 - t) + 1);
     for (int i = 0; i < 3; i++) {
         lt_ctx c = ctx_number(i);
@@ -161,7 +165,7 @@ static double pool_loss(void *user) {
 
 /* Unfolded rows and the way back, which is its transpose: <unfold(x), y> = <x, fold(y)>. */
 static void unfold(int64_t C, int kernel, lt_dtype dt) {
-    static const int32_t cu[] = {0, 7, 7, 8, 10, 31};
+    const int32_t *cu = TEST_PUT(((const int32_t[]){0, 7, 7, 8, 10, 31}));
     int64_t rows = 31, n = rows * C, wide = n * kernel;
     lt_arr x = test_random(n, dt, 1), y[3], g = test_random(wide, dt, 1), start = test_random(n, LT_F32, 1), dx[3];
     for (int i = 0; i < 3; i++) {
@@ -186,9 +190,9 @@ static void unfold(int64_t C, int kernel, lt_dtype dt) {
 
 /* Sequences of 3 and 2 rows of one number, kernel 3. */
 static void unfold_by_hand(void) {
-    static const int32_t cu[] = {0, 3, 5};
+    const int32_t *cu = TEST_PUT(((const int32_t[]){0, 3, 5}));
     static const float want[] = {0, 1, 2, 1, 2, 3, 2, 3, 0, 0, 4, 5, 4, 5, 0};
-    float x[] = {1, 2, 3, 4, 5}, y[15], dx[5] = {100, 0, 0, 0, 0};
+    float *x = TEST_PUT(((const float[]){1, 2, 3, 4, 5})), *y = test_new(15, LT_F32).p, *dx = TEST_PUT(((const float[]){100, 0, 0, 0, 0}));
     for (int i = 0; i < 3; i++) {
         lt_ctx c = ctx_number(i);
         struct lt_unfold_args a = {.rows = 5, .n_seq = 2, .C = 1, .kernel = 3, .cu = cu, .x = lt_arr_f32(x), .y = lt_arr_f32(y), .dx = dx};
@@ -197,11 +201,13 @@ static void unfold_by_hand(void) {
         if (i == 0) CHECK_OK(c.ops->fold(&c, &a));
     }
     CHECK(dx[0] == 102 && dx[1] == 6 && dx[2] == 6 && dx[3] == 8 && dx[4] == 10); /* each as often as it stands there */
+    tests_free();
 }
 
 static void pool(lt_pool_kind kind, int64_t C) {
     enum { SEQS = 4, T = 30 };
-    const int32_t row0[SEQS] = {2, 12, 15, 20}, row1[SEQS] = {12, 13, 15, 30}; /* prompt rows skipped; one row; none; the rest */
+    const int32_t *row0 = TEST_PUT(((const int32_t[]){2, 12, 15, 20}));
+    const int32_t *row1 = TEST_PUT(((const int32_t[]){12, 13, 15, 30})); /* prompt rows skipped; one row; none; the rest */
     lt_arr x = test_random(T * C, LT_F32, 1), dout = test_random(SEQS * C, LT_F32, 1), out[3], dx[3], argmax[3];
     for (int i = 0; i < 3; i++) {
         lt_ctx c = ctx_number(i);

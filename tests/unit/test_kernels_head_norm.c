@@ -1,5 +1,5 @@
-// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
-/* RMS norm of heads: cpu against ref, the same bits on one and two threads, nothing touched between rows; ref's gradient by differences. */
+// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2  ops: cuda-emulated
+/* RMS norm of heads: the ops against ref, the same bits on one and two threads, nothing touched between rows; ref's gradient by differences. */
 #include "kernels_util.h"
 
 enum { GAP = 5 };
@@ -7,8 +7,8 @@ enum { GAP = 5 };
 static void one(int64_t rows, int heads, int D, lt_dtype dt) {
     int64_t width = (int64_t)heads * D, ld = width + GAP, n = rows * ld, dense = rows * width;
     lt_arr x0 = test_random(n, dt, 2), dy = test_random(n, dt, 1), w = test_random(D, LT_F32, 1), y[3], save[3], rstd[3], dx[3];
-    for (int i = 0; i < 3; i++) { /* cpu on 1 and 2 threads, ref */
-        lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1);
+    for (int i = 0; i < 3; i++) { /* on 1 and 2 threads, ref */
+        lt_ctx c = test_ctx_bare(i < 2 ? test_ops() : lt_ops_ref(), i + 1);
         y[i] = test_copy(x0, n);
         dx[i] = test_copy(dy, n);
         save[i] = test_new(dense, dt);

@@ -1,5 +1,5 @@
-// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
-/* Scores of words: cpu against ref for every number of rows of a step of generation and odd sizes, tables and rows of both types, at every level of this CPU;
+// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2  ops: cuda-emulated
+/* Scores of words: the op against ref for every number of rows of a step of generation and odd sizes, tables and rows of both types, on the CPU at every level;
  * the same bits on one and two threads and beside any other rows; columns behind the words stay. */
 #include "kernels/cpu.h"
 #include "kernels_util.h"
@@ -17,7 +17,7 @@ static void one(int64_t rows, int64_t C, int64_t V, lt_dtype tok_dt, lt_dtype x_
     lt_arr tok = test_random(V * C, tok_dt, 1), x = test_random(rows * C, x_dt, 1), start = test_random(n, LT_F32, 1), y[3];
     char what[96];
     for (int i = 0; i < 3; i++) {
-        lt_ctx c = test_ctx(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1, LT_F32, &dims);
+        lt_ctx c = test_ctx(i < 2 ? test_ops() : lt_ops_ref(), i + 1, LT_F32, &dims);
         y[i] = test_copy(start, n);
         CHECK_OK(call(&c, rows, C, V, tok, x, y[i]));
     }
@@ -32,7 +32,7 @@ static void one(int64_t rows, int64_t C, int64_t V, lt_dtype tok_dt, lt_dtype x_
 /* Scores of a row are the same bits in every company. */
 static void alone(int64_t C, lt_dtype dt) {
     enum { ROWS = 70, V = 37 };
-    lt_ctx c = test_ctx(lt_ops_cpu(), 2, LT_F32, &(lt_dims){.rows = ROWS, .width = C});
+    lt_ctx c = test_ctx(test_ops(), 2, LT_F32, &(lt_dims){.rows = ROWS, .width = C});
     lt_arr tok = test_random(V * C, dt, 1), x = test_random(ROWS * C, LT_F32, 1), together = test_new(ROWS * (V + PAD), LT_F32),
            y = test_new(ROWS * (V + PAD), LT_F32);
     CHECK_OK(call(&c, ROWS, C, V, tok, x, together));
@@ -47,7 +47,7 @@ static void alone(int64_t C, lt_dtype dt) {
 
 /* A table of bf16 sees rows rounded to bf16: 1 + 2^-9 is 1 to it, one of f32 keeps it. */
 static void by_hand(void) {
-    lt_ctx c = test_ctx(lt_ops_cpu(), 1, LT_F32, &(lt_dims){.rows = 1, .width = 2});
+    lt_ctx c = test_ctx(test_ops(), 1, LT_F32, &(lt_dims){.rows = 1, .width = 2});
     lt_arr x = test_new(2, LT_F32), y = test_new(1 + PAD, LT_F32);
     test_set(x, 0, 1 + 0x1p-9);
     test_set(x, 1, 3);
@@ -63,7 +63,7 @@ static void by_hand(void) {
 
 /* A workspace that is too small is an error, not a write behind its end. */
 static void small_workspace(void) {
-    lt_ctx c = test_ctx(lt_ops_cpu(), 1, LT_F32, &(lt_dims){.rows = 4, .width = 1024});
+    lt_ctx c = test_ctx(test_ops(), 1, LT_F32, &(lt_dims){.rows = 4, .width = 1024});
     lt_arr tok = test_new(4096, LT_BF16), x = test_new(4 * 1024, LT_F32), y = test_new(4 * (4 + PAD), LT_F32);
     CHECK_OK(call(&c, 4, 1024, 4, tok, x, y));
     c.ws_bytes = 4096;
@@ -86,13 +86,13 @@ static void all(void) {
         alone(2100, dt ? LT_BF16 : LT_F32);
     }
     by_hand();
-    small_workspace();
+    if (!test_on_gpu()) small_workspace();
 }
 
 int main(void) {
-    lt_cpu_level top = lt_cpu_level_now();
-    for (int level = (int)top; level >= 0; level--) {
-        CHECK_OK(lt_cpu_use((lt_cpu_level)level)); /* no product of oneDNN is made here, so the level may change */
+    int top = test_on_gpu() ? 0 : (int)lt_cpu_level_now();
+    for (int level = top; level >= 0; level--) {
+        if (!test_on_gpu()) CHECK_OK(lt_cpu_use((lt_cpu_level)level)); /* no product of oneDNN is made here, so the level may change */
         all();
     }
     printf("largest share of a limit: %.2g\n", test_worst_share);

@@ -1,5 +1,5 @@
-// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
-/* Layer norm and RMS norm: cpu against ref over widths with tails, output and gradient types, saved copy, residual gradient, rows added to the
+// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2  ops: cuda-emulated
+/* Layer norm and RMS norm: the ops against ref over widths with tails, output and gradient types, saved copy, residual gradient, rows added to the
  * output; the same bits on one and two threads; ref's gradient by differences. */
 #include "kernels_util.h"
 
@@ -9,8 +9,8 @@ static void one(lt_norm_kind kind, int64_t rows, int64_t C, lt_dtype dt) {
     lt_arr x = test_random(n, LT_F32, 2), w = test_random(C, LT_F32, 1), b = test_random(C, LT_F32, 1), dy = test_random(n, dt, 1);
     lt_arr dres = test_random(n, LT_F32, 1), y[3], save[3], mean[3], rstd[3], dx[3];
     for (int64_t i = 0; i < n; i++) test_set(x, i, (double)test_get(x, i) + 3); /* a mean to get rid of */
-    for (int i = 0; i < 3; i++) {                                               /* cpu on 1 and 2 threads, ref */
-        lt_ctx cpu = test_ctx_bare(lt_ops_cpu(), i + 1), *c = i < 2 ? &cpu : &ref;
+    for (int i = 0; i < 3; i++) {                                               /* on 1 and 2 threads, ref */
+        lt_ctx own = test_ctx_bare(test_ops(), i + 1), *c = i < 2 ? &own : &ref;
         y[i] = test_new(n, dt);
         save[i] = test_new(n, LT_F32);
         mean[i] = test_new(rows, LT_F32);
@@ -49,7 +49,7 @@ static void optional_arguments(void) {
     int64_t rows = 3, C = 20, n = rows * C;
     lt_arr x = test_random(n, LT_F32, 1), w = test_random(C, LT_F32, 1), dy = test_random(n, LT_F32, 1), y[2], dx[2], rstd[2];
     for (int i = 0; i < 2; i++) {
-        lt_ctx c = test_ctx_bare(i ? lt_ops_ref() : lt_ops_cpu(), 1);
+        lt_ctx c = test_ctx_bare(i ? lt_ops_ref() : test_ops(), 1);
         y[i] = test_new(n, LT_F32);
         dx[i] = test_new(n, LT_F32);
         rstd[i] = test_new(rows, LT_F32);
@@ -79,11 +79,11 @@ static void added_rows(lt_norm_kind kind, int64_t rows, int64_t C, lt_dtype dt, 
     struct lt_norm_args a = {
         .kind = kind, .rows = rows, .C = C, .x = x.p, .w = w.p, .b = b.p, .eps = 1e-5f, .y = bare, .mean = mean.p, .rstd = rstd.p};
     if (kind == LT_NORM_RMS) a.b = NULL;
-    lt_ctx ref = {.ops = lt_ops_ref(), .threads = 1};
+    lt_ctx ref = test_ctx_bare(lt_ops_ref(), 1);
     CHECK_OK(ref.ops->norm_fwd(&ref, &a));
     for (int64_t i = 0; i < n; i++) test_set(want, i, (double)test_get(bare, i) + (double)test_get(r, i));
-    for (int i = 0; i < 3; i++) { /* cpu on 1 and 2 threads, ref */
-        lt_ctx cpu = {.ops = lt_ops_cpu(), .threads = i + 1}, *c = i < 2 ? &cpu : &ref;
+    for (int i = 0; i < 3; i++) { /* on 1 and 2 threads, ref */
+        lt_ctx own = test_ctx_bare(test_ops(), i + 1), *c = i < 2 ? &own : &ref;
         a.y = y[i] = in_place ? test_copy(r, n) : test_new(n, dt);
         a.resid = in_place ? a.y : r;
         CHECK_OK(c->ops->norm_fwd(c, &a));
@@ -99,12 +99,14 @@ static void added_rows(lt_norm_kind kind, int64_t rows, int64_t C, lt_dtype dt, 
 }
 
 static void bad_numbers_pass_on(void) {
-    float x[8] = {1, NAN, 2, 3, 1, 2, 3, 4}, w[4] = {1, 1, 1, 1}, y[8], rstd[2];
-    lt_ctx c = test_ctx_bare(lt_ops_cpu(), 1);
+    const float *x = TEST_PUT(((const float[]){1, NAN, 2, 3, 1, 2, 3, 4})), *w = TEST_PUT(((const float[]){1, 1, 1, 1}));
+    float *y = test_new(8, LT_F32).p, *rstd = test_new(2, LT_F32).p;
+    lt_ctx c = test_ctx_bare(test_ops(), 1);
     CHECK_OK(c.ops->norm_fwd(
         &c,
         &(struct lt_norm_args){.kind = LT_NORM_RMS, .rows = 2, .C = 4, .x = x, .w = w, .eps = 1e-6f, .y = lt_arr_f32(y), .rstd = rstd}));
     CHECK(isnan(y[0]) && isnan(y[1]) && isfinite(y[4]));
+    tests_free();
 }
 
 /* loss = sum of y times dy */

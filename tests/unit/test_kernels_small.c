@@ -1,11 +1,11 @@
-// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
-/* Small ops of the trainable side: bias rows, column sums, softmax rows, sums of losses, dropout, conversions, strided copies; cpu against ref, gradients by
+// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2  ops: cuda-emulated
+/* Small ops of the trainable side: bias rows, column sums, softmax rows, sums of losses, dropout, conversions, strided copies; the ops against ref, gradients by
  * differences. */
 #include "kernels_util.h"
 
 #include <math.h>
 
-static lt_ctx ctx_number(int i) { return test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1); }
+static lt_ctx ctx_number(int i) { return test_ctx_bare(i < 2 ? test_ops() : lt_ops_ref(), i + 1); }
 
 static void bias_and_sums(int64_t rows, int64_t n, int accumulate) {
     int64_t ld = n + 3;
@@ -63,18 +63,19 @@ static void softmax_rows(void) {
 }
 
 static void loss_sums(void) {
-    const float loss[6] = {1, 2, INFINITY, 4, NAN, 0.5f};
+    const float *loss = TEST_PUT(((const float[]){1, 2, INFINITY, 4, NAN, 0.5f}));
     const lt_segment seg[3] = {{.row0 = 0, .row1 = 2}, {.row0 = 2, .row1 = 4}, {.row0 = 5, .row1 = 6}};
     const int32_t place[3] = {4, 0, 4};
     for (int i = 0; i < 3; i += 2) {
         lt_ctx c = ctx_number(i);
-        float out[6] = {0, 0, 7, 7, 1, 0};
+        float *out = TEST_PUT(((const float[]){0, 0, 7, 7, 1, 0}));
         CHECK_OK(c.ops->loss_sums(&c, &(struct lt_loss_args){.loss = loss, .seg = seg, .place = place, .n_seg = 3, .out = out}));
         CHECK(isinf(out[0]) && out[1] == 1);
         CHECK(out[2] == 7 && out[3] == 7);
         CHECK_NEAR(out[4], 4.5, 0);
         CHECK_NEAR(out[5], 0, 0);
     }
+    tests_free();
 }
 
 /* An update whose norm or loss is not finite leaves everything as it was; control: the same with finite numbers moves. */
@@ -82,14 +83,16 @@ static void adamw_stops(void) {
     for (int i = 0; i < 3; i += 2)
         for (int bad = 0; bad < 4; bad++) {
             lt_ctx c = ctx_number(i);
-            float p = 1, m = 0, v = 0, g = 1, loss[2] = {bad == 1 ? NAN : 1, bad == 2 ? 1 : 0};
-            double sumsq = bad == 3 ? INFINITY : 1;
+            float *p = TEST_PUT((const float[]){1}), *m = test_new(1, LT_F32).p, *v = test_new(1, LT_F32).p,
+                  *g = TEST_PUT((const float[]){1});
+            const float *loss = TEST_PUT(((const float[]){bad == 1 ? NAN : 1, bad == 2 ? 1 : 0}));
+            const double *sumsq = TEST_PUT((const double[]){bad == 3 ? INFINITY : 1});
             CHECK_OK(c.ops->adamw(&c, &(struct lt_adamw_args){.n = 1,
-                                                              .p = &p,
-                                                              .m = &m,
-                                                              .v = &v,
-                                                              .g = &g,
-                                                              .sumsq = &sumsq,
+                                                              .p = p,
+                                                              .m = m,
+                                                              .v = v,
+                                                              .g = g,
+                                                              .sumsq = sumsq,
                                                               .loss = loss,
                                                               .clip = 1,
                                                               .lr = 0.1f,
@@ -97,16 +100,17 @@ static void adamw_stops(void) {
                                                               .beta2 = 0.999f,
                                                               .eps = 1e-8f,
                                                               .step = 1}));
-            CHECK(bad ? p == 1 && m == 0 && v == 0 : fabsf(p - 0.9f) < 1e-5f);
+            CHECK(bad ? *p == 1 && *m == 0 && *v == 0 : fabsf(*p - 0.9f) < 1e-5f);
+            tests_free();
         }
 }
 
-/* The cpu's dropout is the truth's, in every type; elements outside the sequences stay; the share that stays is 1 - p. */
+/* Dropout is the truth's, in every type; elements outside the sequences stay; the share that stays is 1 - p. */
 static void dropout(int64_t C, int64_t c0, lt_dtype dt, int accumulate, bool by_index) {
     enum { ROWS = 30, SEQS = 3 };
-    const int32_t cu[SEQS + 2] = {2, 3, 20, 26, ROWS};
-    const uint64_t key[SEQS + 1] = {5, (uint64_t)1 << 40, 77, 5};
-    int32_t index[ROWS];
+    const int32_t *cu = TEST_PUT(((const int32_t[SEQS + 2]){2, 3, 20, 26, ROWS}));
+    const uint64_t *key = TEST_PUT(((const uint64_t[SEQS + 1]){5, (uint64_t)1 << 40, 77, 5}));
+    int32_t *index = test_ints(ROWS);
     for (int t = 0; t < ROWS; t++) index[t] = 3 * t;
     lt_arr x = test_random(ROWS * C, dt, 1), y0 = test_random(ROWS * C, dt, 1), y[3];
     struct lt_dropout_args a = {.seq0 = 1,
@@ -134,7 +138,7 @@ static void dropout(int64_t C, int64_t c0, lt_dtype dt, int accumulate, bool by_
     CHECK_NEAR(left / n, 0.3, 5 * sqrt(0.21 / n));
     /* controls: another stream, and another key, drop others */
     for (int control = 0; control < 2; control++) {
-        const uint64_t other[SEQS + 1] = {6, 6, 78, 6};
+        const uint64_t *other = TEST_PUT(((const uint64_t[SEQS + 1]){6, 6, 78, 6}));
         lt_ctx c = ctx_number(0);
         a.stream = control ? 9 : 10;
         a.key = control ? other : key;
@@ -151,17 +155,13 @@ static void dropout_moves(void) {
     lt_arr x = test_random(N * C, LT_F32, 1), far = test_new(2 * N * C, LT_F32), y = test_new(N * C, LT_F32),
            z = test_new(2 * N * C, LT_F32), part = test_new(N * HALF, LT_F32), w = test_new(N * HALF, LT_F32);
     lt_ctx c = ctx_number(0);
-    struct lt_dropout_args a = {.seq1 = 1, .C = C, .cu = (const int32_t[]){0, N}, .key = (const uint64_t[]){42}, .p = 0.5f, .x = x, .y = y};
+    const int32_t *cu = TEST_PUT(((const int32_t[]){0, N, 2 * N}));
+    const uint64_t *key = TEST_PUT(((const uint64_t[]){1, 42}));
+    struct lt_dropout_args a = {.seq1 = 1, .C = C, .cu = cu, .key = key + 1, .p = 0.5f, .x = x, .y = y};
     CHECK_OK(c.ops->dropout_rows(&c, &a));
     memcpy(lt_arr_at(far, N * C).p, x.p, N * C * sizeof(float));
-    CHECK_OK(c.ops->dropout_rows(&c, &(struct lt_dropout_args){.seq0 = 1,
-                                                               .seq1 = 2,
-                                                               .C = C,
-                                                               .cu = (const int32_t[]){0, N, 2 * N},
-                                                               .key = (const uint64_t[]){1, 42},
-                                                               .p = 0.5f,
-                                                               .x = far,
-                                                               .y = z}));
+    CHECK_OK(c.ops->dropout_rows(
+        &c, &(struct lt_dropout_args){.seq0 = 1, .seq1 = 2, .C = C, .cu = cu, .key = key, .p = 0.5f, .x = far, .y = z}));
     CHECK(test_same_bits(y, lt_arr_at(z, N * C), N * C));
     for (int t = 0; t < N; t++) memcpy((float *)part.p + t * HALF, (float *)x.p + t * C + 5, HALF * sizeof(float));
     a.C = HALF;
@@ -174,7 +174,7 @@ static void dropout_moves(void) {
     tests_free();
 }
 
-/* Every pair of types: cpu has the bits of ref, and those of rounding one by one; numbers that are none pass on. */
+/* Every pair of types: the bits of ref, and those of rounding one by one; numbers that are none pass on. */
 static void conversion(int64_t n, lt_dtype from, lt_dtype to) {
     const float odd[] = {INFINITY, -INFINITY, -0.0f, 3.4e38f, 1e-40f, 1.00390625f, NAN}; /* 3.4e38 rounds to Inf; 1 + 2^-8 lies half way */
     lt_arr x = test_random(n, from, 1), y[3], want = test_new(n, to);
@@ -200,7 +200,7 @@ static void conversion(int64_t n, lt_dtype from, lt_dtype to) {
 }
 
 static void strided_copy(void) {
-    float src[12], dst[20];
+    float *src = test_new(12, LT_F32).p, *dst = test_new(20, LT_F32).p;
     lt_ctx c = ctx_number(0);
     for (int i = 0; i < 12; i++) src[i] = (float)i;
     for (int i = 0; i < 20; i++) dst[i] = -1;
@@ -213,6 +213,7 @@ static void strided_copy(void) {
                                                     .src_pitch = 4 * sizeof(float)}));
     for (int r = 0; r < 4; r++)
         for (int k = 0; k < 5; k++) CHECK(dst[r * 5 + k] == (r < 3 && k < 2 ? (float)(4 * r + k) : -1));
+    tests_free();
 }
 
 int main(void) {

@@ -1,11 +1,11 @@
-// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2
-/* The trainable side: segments, loss, matrix product, sum of squares, AdamW: cpu against ref, the same bits twice, ref's gradients by
+// TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2  ops: cuda-emulated
+/* The trainable side: segments, loss, matrix product, sum of squares, AdamW: the ops against ref, the same bits twice, ref's gradients by
  * differences, NaN and Inf reach the caller. */
 #include "kernels_util.h"
 
 static lt_ctx ctx_number(int i, const lt_dims *dims) {
-    return test_ctx(i < 2 ? lt_ops_cpu() : lt_ops_ref(), 2, LT_BF16, dims);
-} /* cpu twice, ref */
+    return test_ctx(i < 2 ? test_ops() : lt_ops_ref(), 2, LT_BF16, dims);
+} /* twice, ref */
 
 /* ---- segments ---- */
 
@@ -106,10 +106,10 @@ static void segment_gradient(void) {
 static void xent(int64_t rows, int64_t K, bool weighted) {
     int64_t ld = K + 1, n = rows * ld;
     lt_arr z = test_random(n, LT_F32, 3), weight = test_random(rows, LT_F32, 1), loss[3], dz[3];
-    int32_t label[64];
+    int32_t *label = test_ints(rows);
     for (int64_t t = 0; t < rows; t++) label[t] = t % 4 == 3 ? -100 : (int32_t)(t * 5 % K);
     for (int i = 0; i < 3; i++) {
-        lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1);
+        lt_ctx c = test_ctx_bare(i < 2 ? test_ops() : lt_ops_ref(), i + 1);
         loss[i] = test_new(rows, LT_F32);
         dz[i] = test_new(n, LT_F32);
         CHECK_OK(c.ops->xent(&c, &(struct lt_xent_args){.rows = rows,
@@ -152,26 +152,32 @@ static void xent_gradient(void) {
 }
 
 static void xent_bad_numbers(void) {
-    const float z[8] = {1, NAN, INFINITY, 0, 1000, -1000, -3e38f, 3e38f};
-    const int32_t label[4] = {0, 0, 1, 0};
-    float loss[4], dz[8];
-    lt_ctx c = test_ctx_bare(lt_ops_cpu(), 1);
+    const float *z = TEST_PUT(((const float[]){1, NAN, INFINITY, 0, 1000, -1000, -3e38f, 3e38f}));
+    const int32_t *label = TEST_PUT(((const int32_t[]){0, 0, 1, 0}));
+    float *loss = test_new(4, LT_F32).p, *dz = test_new(8, LT_F32).p;
+    lt_ctx c = test_ctx_bare(test_ops(), 1);
     struct lt_xent_args a = {.rows = 4, .K = 2, .ld = 2, .logits = z, .label = label, .loss = loss, .dlogits = dz};
     CHECK_OK(c.ops->xent(&c, &a));
     CHECK(!isfinite(loss[0]) && !isfinite(loss[1]));
     CHECK(loss[2] == 2000 && fabsf(dz[4] - 1) < 1e-6f && fabsf(dz[5] + 1) < 1e-6f);
-    a.label = (const int32_t[]){0, 0, 2, 0};
-    CHECK_FAILS(c.ops->xent(&c, &a), LT_ERR_INTERNAL, "label");
+    a.label = TEST_PUT(((const int32_t[]){0, 0, 2, 0}));
+    if (test_on_gpu()) { /* labels are seen when the kernel runs: a loss that stops the step */
+        CHECK_OK(c.ops->xent(&c, &a));
+        CHECK(isnan(loss[2]) && loss[3] > 0 && isnan(dz[4]) && isnan(dz[5]) && dz[7] == 1);
+    } else {
+        CHECK_FAILS(c.ops->xent(&c, &a), LT_ERR_INTERNAL, "label");
+    }
+    tests_free();
 }
 
 /* Candidates against each other; every fourth group is ignored, labels and weights of rows behind a group's first are not read. */
 static void choice(int64_t groups, int64_t n, bool weighted) {
     int64_t ld = 5, rows = groups * n, all = rows * ld;
     lt_arr z = test_random(all, LT_F32, 3), weight = test_random(rows, LT_F32, 1), loss[3], dz[3];
-    int32_t label[1024];
+    int32_t *label = test_ints(rows);
     for (int64_t t = 0; t < rows; t++) label[t] = t % n ? -7 : t / n % 4 == 3 ? -100 : (int32_t)(t / n * 5 % n);
     for (int i = 0; i < 3; i++) {
-        lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1);
+        lt_ctx c = test_ctx_bare(i < 2 ? test_ops() : lt_ops_ref(), i + 1);
         loss[i] = test_new(rows, LT_F32);
         dz[i] = test_new(all, LT_F32);
         struct lt_choice_args a = {.groups = groups, .n = n, .ld = ld, .logits = z.p, .label = label, .loss = loss[i].p};
@@ -193,7 +199,7 @@ static void choice(int64_t groups, int64_t n, bool weighted) {
     /* the same as cross entropy of the scores */
     lt_ctx c = test_ctx_bare(lt_ops_ref(), 1);
     lt_arr score = test_new(rows, LT_F32), plain = test_new(groups, LT_F32);
-    int32_t first[1024];
+    int32_t *first = test_ints(groups);
     for (int64_t t = 0; t < rows; t++) test_set(score, t, (double)test_get(z, t * ld + 1) - (double)test_get(z, t * ld));
     for (int64_t g = 0; g < groups; g++) first[g] = label[g * n];
     CHECK_OK(c.ops->xent(&c, &(struct lt_xent_args){.rows = groups, .K = n, .ld = n, .logits = score.p, .label = first, .loss = plain.p}));
@@ -222,16 +228,21 @@ static void choice_gradient(void) {
 }
 
 static void choice_bad_numbers(void) {
-    const float z[12] = {1, NAN, 0, 0, 0, 0, 0, INFINITY, 1000, -1000, -1000, 1000};
-    float loss[6], dz[12];
-    lt_ctx c = test_ctx_bare(lt_ops_cpu(), 1);
+    const float *z = TEST_PUT(((const float[]){1, NAN, 0, 0, 0, 0, 0, INFINITY, 1000, -1000, -1000, 1000}));
+    float *loss = test_new(6, LT_F32).p, *dz = test_new(12, LT_F32).p;
+    lt_ctx c = test_ctx_bare(test_ops(), 1);
     struct lt_choice_args a = {
-        .groups = 3, .n = 2, .ld = 2, .logits = z, .label = (const int32_t[]){1, 0, 0, 0, 0, 0}, .loss = loss, .dlogits = dz};
+        .groups = 3, .n = 2, .ld = 2, .logits = z, .label = TEST_PUT(((const int32_t[]){1, 0, 0, 0, 0, 0})), .loss = loss, .dlogits = dz};
     CHECK_OK(c.ops->choice(&c, &a));
     CHECK(!isfinite(loss[0]) && !isfinite(loss[2]));
     CHECK(loss[4] == 4000 && fabsf(dz[9] + 1) < 1e-6f && fabsf(dz[11] - 1) < 1e-6f);
-    a.label = (const int32_t[]){0, 0, 2, 0, 0, 0};
-    CHECK_FAILS(c.ops->choice(&c, &a), LT_ERR_INTERNAL, "label");
+    a.label = TEST_PUT(((const int32_t[]){0, 0, 2, 0, 0, 0}));
+    if (test_on_gpu()) {
+        CHECK_OK(c.ops->choice(&c, &a));
+        CHECK(isnan(loss[2]) && loss[4] == 0 && isnan(dz[4]) && isnan(dz[6]) && dz[8] == 0);
+    } else {
+        CHECK_FAILS(c.ops->choice(&c, &a), LT_ERR_INTERNAL, "label");
+    }
     tests_free();
 }
 
@@ -242,7 +253,7 @@ static void gemm(int64_t M, int64_t N, int64_t K, int ta, int tb, float beta) {
     lt_arr A = test_random(rows_a * lda, LT_F32, 1), B = test_random(rows_b * ldb, LT_F32, 1), start = test_random(M * ldc, LT_F32, 1),
            C[3];
     for (int i = 0; i < 3; i++) {
-        lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), 2);
+        lt_ctx c = test_ctx_bare(i < 2 ? test_ops() : lt_ops_ref(), 2);
         C[i] = test_copy(start, M * ldc);
         if (beta == 0.0f)
             for (int64_t t = 0; t < M * N; t++) test_set(C[i], t / N * ldc + t % N, NAN); /* must not be read */
@@ -276,16 +287,16 @@ static lt_status sumsq_of(const lt_ctx *c, const float *x, int64_t n, double *ou
 
 static void sumsq(int64_t n) {
     lt_arr x = test_random(n, LT_F32, 1);
-    double out[3];
+    double *out = test_new(3 * (int64_t)sizeof(double), LT_U8).p;
     for (int i = 0; i < 3; i++) {
-        lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1);
+        lt_ctx c = test_ctx_bare(i < 2 ? test_ops() : lt_ops_ref(), i + 1);
         CHECK_OK(sumsq_of(&c, x.p, n, &out[i]));
     }
     CHECK_NEAR(out[0], out[2], 1e-13 * out[2]);
     CHECK(out[0] == out[1]);
-    if (n == 0) return;
+    if (n == 0) return tests_free();
     test_set(x, n / 2, (double)test_get(x, n / 2) * 1.001);
-    lt_ctx c = test_ctx_bare(lt_ops_cpu(), 1);
+    lt_ctx c = test_ctx_bare(test_ops(), 1);
     CHECK_OK(sumsq_of(&c, x.p, n, &out[1]));
     CHECK(fabs(out[1] - out[2]) > 1e-13 * out[2]); /* negative control */
     test_set(x, n - 1, NAN);
@@ -299,10 +310,11 @@ static void sumsq(int64_t n) {
 
 static void adamw(int64_t n) {
     lt_arr p0 = test_random(n, LT_F32, 1), p[3], m[3], v[3], moved[3];
+    const double *square = TEST_PUT((const double[]){16}); /* norm 4: scaled by a half */
     lt_arr g[5];
     for (int s = 0; s < 5; s++) g[s] = test_random(n, LT_F32, 1);
     for (int i = 0; i < 3; i++) {
-        lt_ctx c = test_ctx_bare(i < 2 ? lt_ops_cpu() : lt_ops_ref(), i + 1);
+        lt_ctx c = test_ctx_bare(i < 2 ? test_ops() : lt_ops_ref(), i + 1);
         p[i] = test_copy(p0, n);
         m[i] = test_new(n, LT_F32);
         v[i] = test_new(n, LT_F32);
@@ -313,7 +325,7 @@ static void adamw(int64_t n) {
                                                               .m = m[i].p,
                                                               .v = v[i].p,
                                                               .g = g[s].p,
-                                                              .sumsq = &(const double){16}, /* norm 4: scaled by a half */
+                                                              .sumsq = square,
                                                               .clip = 2,
                                                               .lr = 0.01f,
                                                               .beta1 = 0.9f,
@@ -333,13 +345,15 @@ static void adamw(int64_t n) {
 
 /* First step without decay: p moves by lr against the sign of the gradient, whatever its size. */
 static void adamw_by_hand(void) {
-    float p[2] = {1, 1}, m[2] = {0}, v[2] = {0}, g[2] = {3, -1e-3f};
-    lt_ctx c = test_ctx_bare(lt_ops_cpu(), 1);
+    float *p = TEST_PUT(((const float[]){1, 1})), *m = test_new(2, LT_F32).p, *v = test_new(2, LT_F32).p;
+    const float *g = TEST_PUT(((const float[]){3, -1e-3f}));
+    lt_ctx c = test_ctx_bare(test_ops(), 1);
     CHECK_OK(
         c.ops->adamw(&c, &(struct lt_adamw_args){
                              .n = 2, .p = p, .m = m, .v = v, .g = g, .lr = 0.1f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .step = 1}));
     CHECK_NEAR(p[0], 0.9, 1e-5);
     CHECK_NEAR(p[1], 1.1, 1e-5);
+    tests_free();
 }
 
 int main(void) {

@@ -10,6 +10,8 @@ lt_status lt_cuda_impl_status(cudaError_t e, const char *what);
 #define LT_CUDA(call) LT_TRY(lt_cuda_impl_status((call), #call))
 extern lt_gpu_counts lt_cuda_impl_counts;
 
+/* sum.cu */
+lt_status lt_cuda_sum_parts(lt_stream *s, const float *parts, int count, int64_t ld, int64_t n, float *out);
 /* blas.c */
 int lt_cuda_impl_blas_version(void);
 lt_status lt_cuda_impl_gemm_algos(const lt_gpu_gemm *g, bool with_ws, lt_gpu_algo *algo, int max, int *n);

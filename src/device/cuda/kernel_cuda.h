@@ -5,11 +5,12 @@
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
-#define LT_GPU_SPACE lt_space_cuda
-#define LT_GPU_NAME  "cuda"
-#define LT_GPU_TABLE lt_gpu_cuda
-#define LT_GPU_OPS   lt_ops_cuda
-#define LT_DEVICE    __device__ __forceinline__
+#define LT_GPU_SPACE     lt_space_cuda
+#define LT_GPU_NAME      "cuda"
+#define LT_GPU_TABLE     lt_gpu_cuda
+#define LT_GPU_SUM_PARTS lt_cuda_sum_parts
+#define LT_GPU_OPS       lt_ops_cuda
+#define LT_DEVICE        __device__ __forceinline__
 
 namespace LT_GPU_SPACE {
 

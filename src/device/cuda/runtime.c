@@ -153,6 +153,12 @@ static lt_status alloc_host(size_t bytes, const char *what, void **p) {
 static void release(void *p) { (void)cudaFree(p); }
 static void release_host(void *p) { (void)cudaFreeHost(p); }
 
+static lt_status pin(void *p, size_t bytes) {
+    LT_CUDA(cudaHostRegister(p, bytes, cudaHostRegisterPortable));
+    return LT_OK;
+}
+static void unpin(void *p) { (void)cudaHostUnregister(p); }
+
 static lt_status stream_create(bool high, lt_stream **s) {
     int low_priority, high_priority;
     LT_CUDA(cudaDeviceGetStreamPriorityRange(&low_priority, &high_priority));
@@ -178,14 +184,14 @@ static lt_status stream_wait(lt_stream *s, lt_gpu_event *e) {
 static lt_status wait_event(lt_gpu_event *e) {
     cudaError_t done;
     counts->waits++;
-    while ((done = cudaEventQuery((cudaEvent_t)e)) == cudaErrorNotReady) lt_gpu_idle();
+    for (bool first = true; (done = cudaEventQuery((cudaEvent_t)e)) == cudaErrorNotReady; first = false) lt_gpu_idle(first);
     return lt_cuda_impl_status(done, "work that was waited for");
 }
 
 static lt_status wait_stream(lt_stream *s) {
     cudaError_t done;
     counts->waits++;
-    while ((done = cudaStreamQuery((cudaStream_t)s)) == cudaErrorNotReady) lt_gpu_idle();
+    for (bool first = true; (done = cudaStreamQuery((cudaStream_t)s)) == cudaErrorNotReady; first = false) lt_gpu_idle(first);
     return lt_cuda_impl_status(done, "work that was waited for");
 }
 
@@ -246,6 +252,8 @@ const lt_gpu *lt_gpu_cuda(void) {
         .free = release,
         .free_managed = release,
         .free_host = release_host,
+        .pin = pin,
+        .unpin = unpin,
         .stream_create = stream_create,
         .stream_destroy = stream_destroy,
         .event_create = event_create,
@@ -271,6 +279,7 @@ const lt_gpu *lt_gpu_cuda(void) {
         .broadcast = lt_cuda_impl_broadcast,
         .coll_error = lt_cuda_impl_coll_error,
         .coll_fini = lt_cuda_impl_coll_fini,
+        .sum_parts = lt_cuda_sum_parts,
     };
     return &table;
 }
