@@ -12,109 +12,98 @@
  *
  * Workspace of a call: | rows of the operand | rows of f32 sums |, each part optional. */
 #include "kernels/cuda/products_impl.h"
+#include "kernels/cuda/vec_impl.h"
 
 namespace LT_GPU_SPACE {
 
 enum {
     BLOCK_BYTES = 40 << 20, /* of the workspace: an H100 has 50 MB of L2 */
     BLOCK_ROWS = 128,       /* a block is a multiple of the library's tiles where it is that large */
-    THREADS = 256,
 };
 
 static int64_t round_up(int64_t n, int64_t step) { return div_up(n, step) * step; }
 
 size_t linear_ws_bytes(const lt_ctx *c, const lt_dims *d) {
-    int64_t row = 2 * d->width * (int64_t)sizeof(float), most = row > BLOCK_BYTES ? row : BLOCK_BYTES;
+    int64_t row = 2 * d->width * (int64_t)sizeof(float), most = row > (int64_t)BLOCK_BYTES ? row : (int64_t)BLOCK_BYTES;
     size_t linear = (size_t)(d->rows * row < most ? d->rows * row : most) + 256, segments = segment_ws_bytes(c, d);
     return linear > segments ? linear : segments;
 }
 
 /* ---- kernels around the product ---- */
 
-/* V neighbours of an array, one access. */
-template <typename T, int V> struct alignas(sizeof(T) * V) pack { T v[V]; };
-
-/* to[i] = from[i], i < V * n. */
+/* to[i] = from[i]; a thread V numbers. */
 template <typename To, typename From, int V>
-static __global__ void __launch_bounds__(THREADS) convert_kernel(To *to, const From *from, int64_t n) {
-    int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+static __global__ void __launch_bounds__(THREADS) convert_kernel(To *to, const From *from, uint32_t n) {
+    uint32_t i = thread_number();
+    float v[V];
     if (i >= n) return;
-    pack<From, V> in = reinterpret_cast<const pack<From, V> *>(from)[i];
-    pack<To, V> out;
-#pragma unroll
-    for (int k = 0; k < V; k++) out.v[k] = lt_from_f32<To>(lt_to_f32(in.v[k]));
-    reinterpret_cast<pack<To, V> *>(to)[i] = out;
+    load(from + (int64_t)i * V, v);
+    store(to + (int64_t)i * V, v);
 }
 
 /* out = sum + bias + resid, dense rows of V * groups numbers, one rounding.  resid may be out: a thread reads its own numbers and then writes them. */
 template <typename Out, typename Res, int V>
 static __global__ void __launch_bounds__(THREADS)
-    finish_kernel(Out *out, const float *sum, const float *bias, const Res *resid, unsigned groups, int64_t n) {
-    int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+    finish_kernel(Out *out, const float *sum, const float *bias, const Res *resid, uint32_t groups, uint32_t n) {
+    uint32_t i = thread_number();
+    float s[V], add[V];
     if (i >= n) return;
-    pack<float, V> s = reinterpret_cast<const pack<float, V> *>(sum)[i];
+    load(sum + (int64_t)i * V, s);
     if (bias) {
-        pack<float, V> b = reinterpret_cast<const pack<float, V> *>(bias)[(unsigned)i % groups];
-#pragma unroll
-        for (int k = 0; k < V; k++) s.v[k] += b.v[k];
+        load(bias + (int64_t)(i % groups) * V, add);
+        LT_UNROLL
+        for (int k = 0; k < V; k++) s[k] += add[k];
     }
     if (resid) {
-        pack<Res, V> r = reinterpret_cast<const pack<Res, V> *>(resid)[i];
-#pragma unroll
-        for (int k = 0; k < V; k++) s.v[k] += lt_to_f32(r.v[k]);
+        load(resid + (int64_t)i * V, add);
+        LT_UNROLL
+        for (int k = 0; k < V; k++) s[k] += add[k];
     }
-    pack<Out, V> o;
-#pragma unroll
-    for (int k = 0; k < V; k++) o.v[k] = lt_from_f32<Out>(s.v[k]);
-    reinterpret_cast<pack<Out, V> *>(out)[i] = o;
+    store(out + (int64_t)i * V, s);
 }
 
 /* C := beta C: a product without terms. */
-static __global__ void __launch_bounds__(THREADS) scale_kernel(float *C, int64_t ldc, int64_t N, float beta, int64_t n) {
-    int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+static __global__ void __launch_bounds__(THREADS) scale_kernel(float *C, int64_t ldc, int64_t N, float beta, uint32_t n) {
+    uint32_t i = thread_number();
     if (i >= n) return;
     float *p = &C[i / N * ldc + i % N];
     *p = beta == 0.0f ? 0.0f : beta * *p;
 }
 
-/* Whether all rows can be read four numbers at a time. */
-static bool by_four(int64_t width, const void *a, const void *b, const void *c = nullptr, const void *d = nullptr) {
-    return width % 4 == 0 && ((uintptr_t)a | (uintptr_t)b | (uintptr_t)c | (uintptr_t)d) % 16 == 0;
-}
-
-template <typename To, typename From> static lt_status convert_typed(const lt_ctx *c, void *to, const void *from, int64_t n) {
-    To *t = static_cast<To *>(to);
-    const From *f = static_cast<const From *>(from);
-    if (by_four(n, to, from))
-        LT_RUN(c, (convert_kernel<To, From, 4>), blocks_for(n / 4, THREADS), THREADS, 0, t, f, n / 4);
+template <typename To, typename From> static lt_status convert_typed(const lt_ctx *c, lt_arr to, lt_arr from, int64_t n) {
+    To *t = static_cast<To *>(to.p);
+    const From *f = static_cast<const From *>(from.p);
+    LT_COUNTABLE(n);
+    if (fits(to, n, 8) && fits(from, n, 8))
+        LT_RUN(c, (convert_kernel<To, From, 8>), blocks_for(n / 8, THREADS), THREADS, 0, t, f, (uint32_t)(n / 8));
     else
-        LT_RUN(c, (convert_kernel<To, From, 1>), blocks_for(n, THREADS), THREADS, 0, t, f, n);
+        LT_RUN(c, (convert_kernel<To, From, 1>), blocks_for(n, THREADS), THREADS, 0, t, f, (uint32_t)n);
     return LT_OK;
 }
 
 /* n numbers from one of f32 and bf16 to the other. */
 static lt_status convert_rows(const lt_ctx *c, lt_arr to, lt_arr from, int64_t n) {
-    return to.dt == LT_BF16 ? convert_typed<lt_bf16, float>(c, to.p, from.p, n) : convert_typed<float, lt_bf16>(c, to.p, from.p, n);
+    return LT_BY_TYPES(to.dt, from.dt, convert_typed, c, to, from, n);
 }
 
-template <typename Out, typename Res> static lt_status finish_typed(const linear_run &r, void *out, const void *resid, int64_t rows) {
-    Out *o = static_cast<Out *>(out);
-    const Res *add = static_cast<const Res *>(resid);
+template <typename Out, typename Res> static lt_status finish_typed(const linear_run &r, lt_arr out, lt_arr resid, int64_t rows) {
+    Out *o = static_cast<Out *>(out.p);
+    const Res *add = static_cast<const Res *>(resid.p);
     int64_t n = rows * r.n_out;
-    if (by_four(r.n_out, out, r.sum, r.bias, resid))
-        LT_RUN(r.c, (finish_kernel<Out, Res, 4>), blocks_for(n / 4, THREADS), THREADS, 0, o, r.sum, r.bias, add, (unsigned)(r.n_out / 4),
-               n / 4);
+    LT_COUNTABLE(n);
+    if (fits(out, r.n_out, 4) && fits(r.sum, r.n_out, 4) && fits(r.bias, r.n_out, 4) && fits(resid, r.n_out, 4))
+        LT_RUN(r.c, (finish_kernel<Out, Res, 4>), blocks_for(n / 4, THREADS), THREADS, 0, o, r.sum, r.bias, add, (uint32_t)(r.n_out / 4),
+               (uint32_t)(n / 4));
     else
-        LT_RUN(r.c, (finish_kernel<Out, Res, 1>), blocks_for(n, THREADS), THREADS, 0, o, r.sum, r.bias, add, (unsigned)r.n_out, n);
+        LT_RUN(r.c, (finish_kernel<Out, Res, 1>), blocks_for(n, THREADS), THREADS, 0, o, r.sum, r.bias, add, (uint32_t)r.n_out,
+               (uint32_t)n);
     return LT_OK;
 }
 
 static lt_status finish(const linear_run &r, int64_t t, int64_t rows) {
     lt_arr out = lt_arr_at(r.out, t * r.n_out), resid = r.resid.p ? lt_arr_at(r.resid, t * r.n_out) : r.resid;
-    bool to_f32 = out.dt == LT_F32, from_f32 = !resid.p || resid.dt == LT_F32;
-    if (to_f32)
-        return from_f32 ? finish_typed<float, float>(r, out.p, resid.p, rows) : finish_typed<float, lt_bf16>(r, out.p, resid.p, rows);
-    return from_f32 ? finish_typed<lt_bf16, float>(r, out.p, resid.p, rows) : finish_typed<lt_bf16, lt_bf16>(r, out.p, resid.p, rows);
+    if (!resid.p) resid.dt = LT_F32;
+    return LT_BY_TYPES(out.dt, resid.dt, finish_typed, r, out, resid, rows);
 }
 
 /* ---- layers ---- */
@@ -205,7 +194,7 @@ lt_status gemm(const lt_ctx *c, const struct lt_gemm_args *a) {
     lt_gpu_gemm g = {};
     if (a->M == 0 || a->N == 0) return LT_OK;
     if (a->K == 0) {
-        LT_RUN(c, (scale_kernel), blocks_for(a->M * a->N, THREADS), THREADS, 0, a->C, a->ldc, a->N, a->beta, a->M * a->N);
+        LT_RUN(c, (scale_kernel), blocks_for(a->M * a->N, THREADS), THREADS, 0, a->C, a->ldc, a->N, a->beta, (uint32_t)(a->M * a->N));
         return LT_OK;
     }
     g.ta = a->ta, g.tb = a->tb;

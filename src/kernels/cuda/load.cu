@@ -44,7 +44,7 @@ static lt_status loading_make(state *s, const lt_lin *lin) {
     LT_CHECK(l, LT_ERR_NOMEM, "cannot allocate the ring of weights");
     p->load = l;
     size_t bytes = (size_t)(lin->N * lin->K) * lt_dtype_bytes(lin->dt);
-    l->slot_bytes = bytes > SLOT_BYTES ? SLOT_BYTES : bytes < SLOT_LEAST ? SLOT_LEAST : bytes;
+    l->slot_bytes = bytes > SLOT_BYTES ? (size_t)SLOT_BYTES : bytes < SLOT_LEAST ? (size_t)SLOT_LEAST : bytes;
     for (slot &one : l->ring) pthread_mutex_init(&one.held, nullptr);
     for (slot &one : l->ring) {
         LT_TRY(s->gpu->alloc_host(l->slot_bytes, "weights on their way to the device", &one.host));

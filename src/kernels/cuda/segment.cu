@@ -24,7 +24,7 @@ template <bool TURNED> LT_DEVICE void load_w(float (&v)[4], const float *w, int6
         v[0] = f.x, v[1] = f.y, v[2] = f.z, v[3] = f.w;
         return;
     }
-#pragma unroll
+    LT_UNROLL
     for (int e = 0; e < 4; e++) v[e] = j < out && i + e < in ? w[TURNED ? (i + e) * ld + j : j * ld + i + e] : 0.0f;
 }
 
@@ -33,7 +33,7 @@ LT_DEVICE bool whole_at(const void *p, int64_t stride_bytes) { return ((uintptr_
 /* out[row][j .. j + n) := alpha sum + bias (+ what is there), as far as columns exist. */
 template <typename Out, int n>
 LT_DEVICE void put(Out *out, const float (&sum)[n], float alpha, const float *b, int j, int columns, bool accumulate) {
-#pragma unroll
+    LT_UNROLL
     for (int k = 0; k < n; k++) {
         if (j + k >= columns) return;
         float v = alpha * sum[k];
@@ -46,7 +46,7 @@ LT_DEVICE void put(Out *out, const float (&sum)[n], float alpha, const float *b,
 LT_DEVICE void put_eight(lt_bf16 *out, const float (&sum)[8], float alpha, const float *b, int j, bool accumulate) {
     uint4 *at = reinterpret_cast<uint4 *>(out), now = accumulate ? *at : make_uint4(0, 0, 0, 0);
     uint32_t w[4] = {now.x, now.y, now.z, now.w};
-#pragma unroll
+    LT_UNROLL
     for (int k = 0; k < 4; k++) {
         float low = alpha * sum[2 * k] + (b ? b[j + 2 * k] : 0.0f), high = alpha * sum[2 * k + 1] + (b ? b[j + 2 * k + 1] : 0.0f);
         if (accumulate) low += lt_low_f32(w[k]), high += lt_high_f32(w[k]);
@@ -55,11 +55,11 @@ LT_DEVICE void put_eight(lt_bf16 *out, const float (&sum)[8], float alpha, const
     *at = make_uint4(w[0], w[1], w[2], w[3]);
 }
 LT_DEVICE void put_eight(float *out, const float (&sum)[8], float alpha, const float *b, int j, bool accumulate) {
-#pragma unroll
+    LT_UNROLL
     for (int h = 0; h < 2; h++) {
         float4 *at = reinterpret_cast<float4 *>(out) + h, now = accumulate ? *at : make_float4(0, 0, 0, 0);
         float v[4] = {now.x, now.y, now.z, now.w};
-#pragma unroll
+        LT_UNROLL
         for (int k = 0; k < 4; k++) v[k] = alpha * sum[4 * h + k] + (b ? b[j + 4 * h + k] : 0.0f) + v[k];
         *at = make_float4(v[0], v[1], v[2], v[3]);
     }
@@ -74,29 +74,28 @@ template <typename In, bool TURNED, int NT> struct warp_tile {
         enum { PARTS = parts_of<In>::N };
         const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4, n_in = TURNED ? s.N : s.K, n_out = TURNED ? s.K : s.N;
         const bool whole_in = whole_at(in, ld_in * (int64_t)sizeof(In)), whole_w = whole_at(s.w, s.ld * (int64_t)sizeof(float));
-#pragma unroll
+        LT_UNROLL
         for (int i = 0; i < 2 * NT * 4; i++) (&big[0][0][0])[i] = (&small[0][0][0])[i] = 0.0f;
         for (int i0 = first; i0 < n_in; i0 += step) {
             const int i = i0 + 8 * t;
             eight<In> x[2][2];
-#pragma unroll
+            LT_UNROLL
             for (int m = 0; m < 4; m++) {
                 int64_t r = row + 8 * m + g;
                 load_eight(x[m / 2][m % 2], in + r * ld_in + i, r < s.row1 ? n_in - i : 0, whole_in);
             }
-#pragma unroll
+            LT_UNROLL
             for (int k = 0; k < 2; k++) { /* the instruction's 16 k are elements 4k .. 4k + 3 of each lane's eight */
                 uint32_t a[2][PARTS][4];
-#pragma unroll
-                for (int m = 0; m < 2; m++)
-#pragma unroll
-                    for (int r = 0; r < 4; r++) {
-                        uint32_t p[PARTS];
-                        pair_along(x[m][r % 2], 2 * k + r / 2, p);
-#pragma unroll
-                        for (int q = 0; q < PARTS; q++) a[m][q][r] = p[q];
-                    }
-#pragma unroll
+                LT_UNROLL
+                for (int m = 0; m < 2; m++) LT_UNROLL
+                for (int r = 0; r < 4; r++) {
+                    uint32_t p[PARTS];
+                    pair_along(x[m][r % 2], 2 * k + r / 2, p);
+                    LT_UNROLL
+                    for (int q = 0; q < PARTS; q++) a[m][q][r] = p[q];
+                }
+                LT_UNROLL
                 for (int n = 0; n < NT; n++) {
                     float w[4];
                     uint32_t low[3], high[3];
@@ -104,7 +103,7 @@ template <typename In, bool TURNED, int NT> struct warp_tile {
                     split_pair(w[0], w[1], low);
                     split_pair(w[2], w[3], high);
                     const uint32_t b[3][2] = {{low[0], high[0]}, {low[1], high[1]}, {low[2], high[2]}};
-#pragma unroll
+                    LT_UNROLL
                     for (int m = 0; m < 2; m++) multiply(big[m][n], small[m][n], a[m], b);
                 }
             }
@@ -112,10 +111,9 @@ template <typename In, bool TURNED, int NT> struct warp_tile {
     }
     /* The 2 NT neighbours of row 16 m + 8 h + g. */
     LT_DEVICE void sums(int m, int h, float (&v)[2 * NT]) const {
-#pragma unroll
-        for (int n = 0; n < NT; n++)
-#pragma unroll
-            for (int e = 0; e < 2; e++) v[2 * n + e] = big[m][n][2 * h + e] + small[m][n][2 * h + e];
+        LT_UNROLL
+        for (int n = 0; n < NT; n++) LT_UNROLL
+        for (int e = 0; e < 2; e++) v[2 * n + e] = big[m][n][2 * h + e] + small[m][n][2 * h + e];
     }
 };
 
@@ -132,21 +130,21 @@ static __global__ void __launch_bounds__(THREADS)
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
     warp_tile<In, TURNED, NT> tile;
     tile.run(s, in, ld_in, row, j0, 32 * warp, 32 * WARPS);
-#pragma unroll
+    LT_UNROLL
     for (int m = 0; m < 4; m++) {
         float v[2 * NT];
         tile.sums(m / 2, m % 2, v);
-#pragma unroll
+        LT_UNROLL
         for (int k = 0; k < 2 * NT; k++) part[warp][8 * m + g][2 * NT * t + k] = v[k];
     }
     __syncthreads();
     const int r = threadIdx.x / 8, j = threadIdx.x % 8 * NT; /* NT neighbours a thread */
     if (row + r >= s.row1) return;
     float sum[NT];
-#pragma unroll
+    LT_UNROLL
     for (int k = 0; k < NT; k++) {
         sum[k] = part[0][r][j + k];
-#pragma unroll
+        LT_UNROLL
         for (int w = 1; w < WARPS; w++) sum[k] += part[w][r][j + k];
     }
     put(out + (row + r) * ld_out + j0 + j, sum, s.alpha, s.b, j0 + j, n_out, accumulate);
@@ -165,7 +163,7 @@ static __global__ void __launch_bounds__(THREADS)
     warp_tile<In, TURNED, NT> tile;
     tile.run(s, in, ld_in, row, j0, 0, 32);
     const bool whole = whole_at(out, ld_out * (int64_t)sizeof(Out)) && j + 8 <= n_out;
-#pragma unroll
+    LT_UNROLL
     for (int m = 0; m < 4; m++) {
         int64_t r = row + 8 * m + lane / 4;
         float v[8];

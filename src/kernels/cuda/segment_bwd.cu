@@ -24,7 +24,7 @@ enum {
 
 size_t segment_ws_bytes(const lt_ctx *c, const lt_dims *d) {
     int64_t bytes = d->rows * d->width * 8;
-    return (size_t)(bytes < PART_BYTES ? bytes : PART_BYTES);
+    return (size_t)(bytes < PART_BYTES ? bytes : (int64_t)PART_BYTES);
 }
 
 /* A number of a narrow operand, 0 where there is none. */
@@ -49,59 +49,56 @@ static __global__ void __launch_bounds__(THREADS) weight_kernel(const segment_ta
     const int64_t first = s.row0 + chunk * s.chunk_rows, end = first + s.chunk_rows < s.row1 ? first + s.chunk_rows : s.row1;
     const bool whole = ((uintptr_t)wide | (uint64_t)(ld_wide * (int64_t)sizeof(Wide))) % 16 == 0;
     float big[4][NT][4], small[4][NT][4];
-#pragma unroll
+    LT_UNROLL
     for (int i = 0; i < 4 * NT * 4; i++) (&big[0][0][0])[i] = (&small[0][0][0])[i] = 0.0f;
     if (w0 - 8 * g >= n_wide) return; /* the whole warp */
     for (int64_t r0 = first; r0 < end; r0 += 16) {
         eight<Wide> x[4];
         uint32_t b[NT][PN][2];
-#pragma unroll
+        LT_UNROLL
         for (int i = 0; i < 4; i++) {
             int64_t r = r0 + 4 * t + i;
             load_eight(x[i], wide + r * ld_wide + w0, r < end ? n_wide - w0 : 0, whole);
         }
-#pragma unroll
-        for (int n = 0; n < NT; n++)
-#pragma unroll
-            for (int h = 0; h < 2; h++) {
-                const int64_t r = r0 + 4 * t + 2 * h;
-                const int j = n0 + NT * g + n;
-                const Narrow *at = narrow + r * ld_narrow + j;
-                uint32_t p[PN];
-                pair_of(get_or_zero(at, j < n_narrow && r < end), get_or_zero(at + ld_narrow, j < n_narrow && r + 1 < end), p);
-#pragma unroll
-                for (int q = 0; q < PN; q++) b[n][q][h] = p[q];
-            }
-#pragma unroll
+        LT_UNROLL
+        for (int n = 0; n < NT; n++) LT_UNROLL
+        for (int h = 0; h < 2; h++) {
+            const int64_t r = r0 + 4 * t + 2 * h;
+            const int j = n0 + NT * g + n;
+            const Narrow *at = narrow + r * ld_narrow + j;
+            uint32_t p[PN];
+            pair_of(get_or_zero(at, j < n_narrow && r < end), get_or_zero(at + ld_narrow, j < n_narrow && r + 1 < end), p);
+            LT_UNROLL
+            for (int q = 0; q < PN; q++) b[n][q][h] = p[q];
+        }
+        LT_UNROLL
         for (int i = 0; i < 4; i++) { /* the tile of columns 8g + 2i and 8g + 2i + 1 */
             uint32_t a[PW][4];
-#pragma unroll
+            LT_UNROLL
             for (int r = 0; r < 4; r++) {
                 uint32_t p[PW];
                 pair_across(x[r / 2 * 2], x[r / 2 * 2 + 1], 2 * i + r % 2, p);
-#pragma unroll
+                LT_UNROLL
                 for (int q = 0; q < PW; q++) a[q][r] = p[q];
             }
-#pragma unroll
+            LT_UNROLL
             for (int n = 0; n < NT; n++) multiply(big[i][n], small[i][n], a, b[n]);
         }
     }
     const int64_t along_wide = wide_dy ? s.ld : 1, along_narrow = wide_dy ? 1 : s.ld;
     float *part = parts + s.part0 + (int64_t)chunk * n_wide * n_narrow;
-#pragma unroll
-    for (int n = 0; n < NT; n++)
-#pragma unroll
-        for (int e = 0; e < 2; e++)
-#pragma unroll
-            for (int i = 0; i < 8; i++) {
-                const int w = w0 + i, j = n0 + NT * (2 * t + e) + n, at = i % 2 * 2 + e;
-                if (w >= n_wide || j >= n_narrow) continue;
-                float v = big[i / 2][n][at] + small[i / 2][n][at];
-                if (s.chunks == 1)
-                    s.dw[w * along_wide + j * along_narrow] += s.alpha * v;
-                else
-                    part[(int64_t)j * n_wide + w] = v;
-            }
+    LT_UNROLL
+    for (int n = 0; n < NT; n++) LT_UNROLL
+    for (int e = 0; e < 2; e++) LT_UNROLL
+    for (int i = 0; i < 8; i++) {
+        const int w = w0 + i, j = n0 + NT * (2 * t + e) + n, at = i % 2 * 2 + e;
+        if (w >= n_wide || j >= n_narrow) continue;
+        float v = big[i / 2][n][at] + small[i / 2][n][at];
+        if (s.chunks == 1)
+            s.dw[w * along_wide + j * along_narrow] += s.alpha * v;
+        else
+            part[(int64_t)j * n_wide + w] = v;
+    }
 }
 
 /* dw += alpha * the parts, in the order of the chunks; a thread a number of dw. */

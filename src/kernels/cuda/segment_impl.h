@@ -55,7 +55,7 @@ LT_DEVICE void load_eight(eight<lt_bf16> &e, const lt_bf16 *p, int64_t left, boo
         e.w[0] = v.x, e.w[1] = v.y, e.w[2] = v.z, e.w[3] = v.w;
         return;
     }
-#pragma unroll
+    LT_UNROLL
     for (int i = 0; i < 4; i++) {
         uint32_t low = 2 * i < left ? p[2 * i].bits : 0, high = 2 * i + 1 < left ? p[2 * i + 1].bits : 0;
         e.w[i] = low | high << 16;
@@ -63,14 +63,14 @@ LT_DEVICE void load_eight(eight<lt_bf16> &e, const lt_bf16 *p, int64_t left, boo
 }
 LT_DEVICE void load_eight(eight<float> &e, const float *p, int64_t left, bool whole) {
     if (whole && left >= 8) {
-#pragma unroll
+        LT_UNROLL
         for (int h = 0; h < 2; h++) {
             float4 v = reinterpret_cast<const float4 *>(p)[h];
             e.v[4 * h] = v.x, e.v[4 * h + 1] = v.y, e.v[4 * h + 2] = v.z, e.v[4 * h + 3] = v.w;
         }
         return;
     }
-#pragma unroll
+    LT_UNROLL
     for (int i = 0; i < 8; i++) e.v[i] = i < left ? p[i] : 0.0f;
 }
 
@@ -106,11 +106,10 @@ LT_DEVICE void pair_of(float a, float b, uint32_t (&p)[3]) { split_pair(a, b, p)
 template <int PA, int PB>
 LT_DEVICE void multiply(float (&big)[4], float (&small)[4], const uint32_t (&a)[PA][4], const uint32_t (&b)[PB][2]) {
     lt_mma_bf16(big, a[0], b[0]);
-#pragma unroll
-    for (int i = 0; i < PA; i++)
-#pragma unroll
-        for (int j = 0; j < PB; j++)
-            if (i + j > 0 && i + j < 3) lt_mma_bf16(small, a[i], b[j]);
+    LT_UNROLL
+    for (int i = 0; i < PA; i++) LT_UNROLL
+    for (int j = 0; j < PB; j++)
+        if (i + j > 0 && i + j < 3) lt_mma_bf16(small, a[i], b[j]);
 }
 
 } // namespace LT_GPU_SPACE

@@ -88,7 +88,7 @@ static lt_status tune_product(const lt_ctx *c, const lt_gpu_gemm &made, const vo
     lt_gpu_gemm g = product_class(made);
     bench b(s);
     lt_gpu_algo algo[MOST];
-    float least = 0, ms;
+    float least = 0, ms = 0;
     int n = 0;
     LT_TRY(bench_init(c, g, &b));
     g.A = b.a;
