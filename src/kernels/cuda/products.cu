@@ -11,7 +11,7 @@
 
 namespace LT_GPU_SPACE {
 
-enum { PRODUCT_ROOM = 4096, MOST_PRODUCTS = PRODUCT_ROOM * 3 / 4 /* beyond it the library is asked each time */, EXACT_ROWS = 16 };
+enum { PRODUCT_ROOM = 4096, MOST_PRODUCTS = PRODUCT_ROOM * 3 / 4 /* beyond it the library is asked each time */, FEW_ROWS = 16 };
 
 lt_status products_of(state *s, products **p) {
     if (!s->products) {
@@ -34,10 +34,10 @@ void products_fini(state *s) {
     s->products = nullptr;
 }
 
-/* Up to a multiple of an eighth of the power of two. */
+/* Up to a multiple of an eighth of the power of two; few rows are one class, so that a row of generation has the same bits in every company. */
 static int64_t row_class(int64_t rows) {
     int64_t step = 1;
-    if (rows <= EXACT_ROWS) return rows;
+    if (rows <= FEW_ROWS) return FEW_ROWS;
     while (step * 16 <= rows) step *= 2;
     return div_up(rows, step) * step;
 }

@@ -5,17 +5,23 @@
  *
  *   along    in > out (x A^T, dy B, heads).  A block has 32 rows; its eight warps share the sum: each takes every eighth 32 of the in columns, and their parts are
  *            added in the order of the warps.  264 blocks for 8448 rows, two an SM.
- *   across   in <= out (t B^T, dt A).  A block has 32 rows and 256 out columns, 32 a warp; every warp runs over all in columns.
+ *   across   in <= out (t B^T, dt A).  A block has 32 rows and 128 out columns, 32 a warp; every warp runs over all in columns.
  *
  * The way is chosen by the widths of each segment alone, so a row's numbers do not depend on what else is in the pack. */
 #include "kernels/cuda/segment_impl.h"
 
 namespace LT_GPU_SPACE {
 
-enum { THREADS = 256, WARPS = THREADS / 32, TILE_ROWS = 32 };
+enum {
+    THREADS = 256, /* along */
+    WARPS = THREADS / 32,
+    ACROSS_THREADS = 128, /* two or three blocks an SM at up to 180 registers */
+    ACROSS_WARPS = ACROSS_THREADS / 32,
+    TILE_ROWS = 32,
+};
 
 /* Columns of out that a block makes. */
-static __host__ __device__ constexpr int tile_columns(int NT, bool along) { return NT * 8 * (along ? 1 : WARPS); }
+static constexpr int tile_columns(int NT, bool along) { return NT * 8 * (along ? 1 : (int)ACROSS_WARPS); }
 
 /* Four numbers W(j, i .. i + 3): W[j][i] (turned: W[i][j]), 0 beyond its sizes. */
 template <bool TURNED> LT_DEVICE void load_w(float (&v)[4], const float *w, int64_t ld, int j, int out, int i, int in, bool whole) {
@@ -119,7 +125,7 @@ template <typename In, bool TURNED, int NT> struct warp_tile {
 
 /* Blocks of a segment: its row tiles, each by column tiles (these are neighbours: they read the same rows). */
 template <typename In, typename Out, bool TURNED, int NT>
-static __global__ void __launch_bounds__(THREADS)
+static __global__ void __launch_bounds__(THREADS, NT == 2 && sizeof(In) == 2 ? 2 : 1)
     along_kernel(const segment_table table, const In *in, int64_t ld_in, Out *out, int64_t ld_out, bool accumulate) {
     enum { WIDTH = NT * 8, STRIDE = WIDTH + 4 };
     LT_SHARED(float, part, [WARPS][TILE_ROWS][STRIDE]);
@@ -151,9 +157,9 @@ static __global__ void __launch_bounds__(THREADS)
 }
 
 template <typename In, typename Out, bool TURNED>
-static __global__ void __launch_bounds__(THREADS)
+static __global__ void __launch_bounds__(ACROSS_THREADS, TURNED && sizeof(In) == 4 ? 2 : 3)
     across_kernel(const segment_table table, const In *in, int64_t ld_in, Out *out, int64_t ld_out, bool accumulate) {
-    enum { NT = 4, WIDTH = NT * 8 * WARPS };
+    enum { NT = 4, WIDTH = NT * 8 * ACROSS_WARPS };
     int64_t block = blockIdx.x;
     const one_segment &s = segment_of(table, &block);
     const int n_out = TURNED ? s.K : s.N, tiles = (n_out + WIDTH - 1) / WIDTH, lane = threadIdx.x % 32;
@@ -191,7 +197,7 @@ template <typename In, typename Out, bool TURNED> static lt_status launch_typed(
     Out *out = static_cast<Out *>(p.out.p);
     dim3 grid((unsigned)t.blocks);
     if (!p.along)
-        LT_RUN(p.c, (across_kernel<In, Out, TURNED>), grid, THREADS, 0, t, in, p.ld_in, out, p.ld_out, p.accumulate);
+        LT_RUN(p.c, (across_kernel<In, Out, TURNED>), grid, ACROSS_THREADS, 0, t, in, p.ld_in, out, p.ld_out, p.accumulate);
     else if (p.NT == 2)
         LT_RUN(p.c, (along_kernel<In, Out, TURNED, 2>), grid, THREADS, 0, t, in, p.ld_in, out, p.ld_out, p.accumulate);
     else

@@ -143,6 +143,7 @@ struct gradient_call {
 template <typename Wide, typename Narrow>
 static lt_status launch_typed(const gradient_call &p, const segment_table &t, lt_arr wide, int64_t ld_wide, lt_arr narrow,
                               int64_t ld_narrow) {
+    enum { MOST = sizeof(Wide) + sizeof(Narrow) == 8 ? 2 : 4 };
     const Wide *w = static_cast<const Wide *>(wide.p);
     const Narrow *n = static_cast<const Narrow *>(narrow.p);
     float *parts = static_cast<float *>(p.c->ws);
@@ -150,7 +151,7 @@ static lt_status launch_typed(const gradient_call &p, const segment_table &t, lt
     if (p.NT == 2)
         LT_RUN(p.c, (weight_kernel<Wide, Narrow, 2>), grid, THREADS, 0, t, w, ld_wide, n, ld_narrow, p.wide_dy, parts);
     else
-        LT_RUN(p.c, (weight_kernel<Wide, Narrow, 4>), grid, THREADS, 0, t, w, ld_wide, n, ld_narrow, p.wide_dy, parts);
+        LT_RUN(p.c, (weight_kernel<Wide, Narrow, MOST>), grid, THREADS, 0, t, w, ld_wide, n, ld_narrow, p.wide_dy, parts);
     return LT_OK;
 }
 
@@ -203,10 +204,11 @@ static bool fits(const segment_table &t, const one_segment &e, int64_t parts, si
 static lt_status weights(gradient_call p, bool wide_dy) {
     segment_table t;
     int64_t parts = 0;
+    bool all_f32 = p.a->dy.dt == LT_F32 && p.a->x.dt == LT_F32; /* both in three parts: registers for 16 columns */
     p.wide_dy = wide_dy;
     p.NT = 2;
     for (const lt_segment *s = p.a->seg; s < p.a->seg + p.a->n_seg; s++)
-        if ((wide_dy ? s->K : s->N) > 16) p.NT = 4;
+        if ((wide_dy ? s->K : s->N) > 16 && !all_f32) p.NT = 4;
     t.n = 0;
     t.blocks = 0;
     for (const lt_segment *s = p.a->seg; s < p.a->seg + p.a->n_seg; s++) {
