@@ -71,6 +71,16 @@ static void small_workspace(void) {
     tests_free();
 }
 
+static void some(void) {
+    for (int dt = 0; dt < 4; dt++) {
+        one(0, 5, 7, dt & 1 ? LT_BF16 : LT_F32, dt & 2 ? LT_BF16 : LT_F32);
+        one(3, 33, 7, dt & 1 ? LT_BF16 : LT_F32, dt & 2 ? LT_BF16 : LT_F32);
+        one(17, 80, 37, dt & 1 ? LT_BF16 : LT_F32, dt & 2 ? LT_BF16 : LT_F32);
+    }
+    by_hand();
+    small_workspace();
+}
+
 static void all(void) {
     const int64_t some_rows[] = {0, 1, 3, 16, 17, 40},
                   size[][2] = {{1, 1}, {7, 33}, {300, 5}, {37, 640}, {130, 515}, {65, 1056}, {18, 2100}};
