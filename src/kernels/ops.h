@@ -314,7 +314,7 @@ struct lt_dropout_args {
 struct lt_xent_args {
     int64_t rows, K, ld; /* logits [rows, K] with stride ld */
     const float *logits;
-    const int32_t *label; /* [rows]; -100 = ignored: loss 0, gradient 0 */
+    const int32_t *label; /* [rows]; -100 = ignored: loss 0, gradient 0; none of K: INTERNAL, but on a GPU both are NaN */
     const float *weight;  /* [rows] factor of the gradient (1 / count of the row's trial), or NULL = 1 */
     float *loss;          /* [rows] -log p(label), unweighted */
     float *dlogits;       /* NULL or [rows, K] stride ld: weight * (softmax - onehot) */
