@@ -11,6 +11,7 @@
 #define LT_GPU_SUM_PARTS lt_cuda_sum_parts
 #define LT_GPU_OPS       lt_ops_cuda
 #define LT_DEVICE        __device__ __forceinline__
+#define LT_UNROLL        _Pragma("unroll")
 
 namespace LT_GPU_SPACE {
 
