@@ -14,6 +14,7 @@
  *   lt_ldmatrix_x4(r, row), lt_ldmatrix_x4_trans(r, row)   uint32_t r[4] from four 8 x 8 matrices; lane l gives the address of row l % 8 of matrix l / 8
  *   lt_cp_async16(shared, global, bytes = 16)   copies 16 bytes, of which `bytes` come from memory and the rest are zero; 16-byte aligned
  *   lt_cp_async_commit(), lt_cp_async_wait<n>()
+ *   LT_UNROLL                       before a loop: unrolled, so that arrays indexed by its counter are registers
  *   LT_LAUNCH(stream, (kernel<...>), grid, block, shared bytes, arguments...)   an lt_status; arguments convert to the kernel's parameters
  *
  * Blocks are independent: no block waits for another. */
@@ -24,6 +25,10 @@
 #include "device/cuda/kernel_cuda.h"
 #else
 #include "device/emulated/kernel_emulated.h"
+#endif
+
+#ifndef LT_UNROLL
+#define LT_UNROLL
 #endif
 
 /* Each back end has the whole of kernels/cuda in a namespace of its own, so that one program can hold both. */
