@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "model/device.h"
 #include "model/model.h"
 #include "store/h5.h"
 #include "text/tokenizer.h"
@@ -245,19 +246,24 @@ static lt_status prepare(job *j, const char *dir) {
 
 static lt_status run(const lt_app_args *args) {
     job j = {.args = args};
+    lt_device device;
     const char *dir = lt_cli_value(&args->cli, "model");
     lt_status st = lt_config_load(NULL, args->cli.n_settings, args->cli.setting, &j.cfg);
     if (st == LT_OK && !dir) st = LT_FAIL(LT_ERR_ARG, "say which model: --model DIR");
     if (st == LT_OK && args->cli.n_words) st = LT_FAIL(LT_ERR_ARG, "unexpected word \"%s\"", args->cli.word[0]);
     LT_TRY_GOTO(lt_agree(args->world, st), st, done);
+    LT_TRY_GOTO(lt_device_open(args->world, (lt_device_kind)j.cfg->run.device, true, &device), st, done);
+    lt_comm_set_transport(args->world, (lt_transport)j.cfg->parallel.collectives);
     LT_TRY_GOTO(lt_grid_create(args->world, j.cfg->parallel.tp, &j.grid), st, done);
-    lt_model_options opt = {.compute = j.cfg->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32,
+    lt_model_options opt = {.ops = device.ops,
+                            .compute = j.cfg->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32,
                             .threads = lt_comm_default_threads(args->world, j.cfg->parallel.threads)};
     LT_TRY_GOTO(lt_model_create(dir, &j.grid, &opt, &j.model), st, done);
     st = prepare(&j, dir);
     LT_TRY_GOTO(lt_agree_same(args->world, st, j.seq.ids.id, (size_t)j.seq.ids.n * sizeof *j.seq.ids.id, "the input"), st, done);
     LT_TRY_GOTO(lt_agree_same(args->world, LT_OK, j.seq.offset, (size_t)(j.seq.n + 1) * sizeof *j.seq.offset, "the input"), st, done);
-    int64_t budget = j.cfg->parallel.tokens < j.seq.offset[j.seq.n] ? j.cfg->parallel.tokens : j.seq.offset[j.seq.n];
+    int64_t most = j.cfg->parallel.tokens ? j.cfg->parallel.tokens : LT_TOKENS_CPU,
+            budget = most < j.seq.offset[j.seq.n] ? most : j.seq.offset[j.seq.n];
     if (budget < j.seq.longest) budget = j.seq.longest;
     st = lt_agree(args->world, lt_pack_create(budget, budget, &j.pack));
     if (st != LT_OK) goto done;
@@ -300,7 +306,7 @@ const lt_app_command lt_app_features = {
             .usage = "--model DIR (--text FILE | --ids FILE) --output OUT.h5 [options] [key=value ...]",
             .about =
                 "Writes /hidden [tokens, C] f32 (with --layer all: [layers, tokens, C]; with a pool [n, C]) and /offsets int64 [n + 1].\n"
-                "key=value: parallel.tp, parallel.threads, parallel.tokens, model.dtype.\n",
+                "key=value: run.device, parallel.tp, parallel.threads, parallel.tokens, model.dtype.\n",
             .option = options,
             .examples = "ltune features --model all-MiniLM-L6-v2 --text sentences.txt --pool mean -o features.h5\n"
                         "mpirun -n 2 ltune features --model llama --ids ids.txt --layer all -o hidden.h5 parallel.tp=2\n",

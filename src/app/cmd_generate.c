@@ -5,6 +5,8 @@
  * are right.  Ranks beyond one tensor-parallel group write texts of their own, which are printed when all are there. */
 #include "app/texts.h"
 
+#include "model/device.h"
+
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -141,10 +143,11 @@ static void tell_cache(const job *j, const lt_generate_args *a) {
             (long long)room, lt_bytes_str(size, (double)lt_cache_bytes(j->model, a->batch, room)));
 }
 
-/* Local, the same on all ranks, which compute at one level.  model.dtype; auto: bf16 where the CPU multiplies it, because reading the weights is what a step
+/* Local, the same on all ranks, which compute at one level.  model.dtype; auto: bf16 on a GPU, and where the CPU multiplies it, because reading the weights is what a step
  * costs. */
-static lt_dtype dtype_of(const lt_config *c) {
+static lt_dtype dtype_of(const lt_config *c, const lt_device *d) {
     if (c->model.dtype != LT_DTYPE_CFG_AUTO) return c->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32;
+    if (d->ops->gpu) return LT_BF16;
     return lt_cpu_level_now() >= LT_CPU_V4_BF16 ? LT_BF16 : LT_F32;
 }
 
@@ -152,7 +155,11 @@ static lt_dtype dtype_of(const lt_config *c) {
 static lt_status open_model(job *j, const lt_generate_args *a) {
     lt_comm *world = j->args->world;
     lt_model_limits limits = {0};
-    lt_model_options opt = {.compute = dtype_of(j->cfg),
+    lt_device device;
+    LT_TRY(lt_device_open(world, (lt_device_kind)j->cfg->run.device, true, &device));
+    lt_comm_set_transport(world, (lt_transport)j->cfg->parallel.collectives);
+    lt_model_options opt = {.ops = device.ops,
+                            .compute = dtype_of(j->cfg, &device),
                             .threads = (int)-lt_max_host(world, -lt_comm_default_threads(world, j->cfg->parallel.threads)),
                             .head = true};
     LT_TRY(lt_grid_create(world, j->cfg->parallel.tp, &j->own_grid));

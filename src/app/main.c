@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/signal.h"
+#include "device/gpu.h"
 #include "kernels/cpu.h"
 
 #include <stdio.h>
@@ -66,10 +67,26 @@ lt_status lt_app_at(lt_status st, const char *where, int64_t line) {
     return LT_FAIL(st, "%s:%lld: %s", where, (long long)line, msg);
 }
 
+/* A back end for GPUs, and what it sees here. */
+static void print_gpus(const char *name, const lt_gpu *gpu) {
+    char why[400] = "";
+    int n = 0;
+    if (!gpu) {
+        printf("           %s: not in this build\n", name);
+        return;
+    }
+    lt_status st = gpu->count(&n, why, sizeof why);
+    if (st != LT_OK) (void)snprintf(why, sizeof why, "%.399s", lt_err_last()->msg);
+    printf("           %s: %d device%s%s%s%s\n", name, n, n == 1 ? "" : "s", why[0] ? ", " : "", why,
+           gpu->coll_built() ? "" : "; without NCCL");
+}
+
 /* cpu: verdict of lt_cpu_check. */
 static void print_version(lt_status cpu) {
     printf("ltune %s (git %s)\ncompiled by gcc %s\n", LT_VERSION, LT_GIT[0] ? LT_GIT : "unknown", __VERSION__);
     printf("back ends: cpu (oneDNN, OpenMP), kernels for %s\n", lt_cpu_levels_built());
+    print_gpus("cuda", lt_gpu_cuda());
+    print_gpus("cuda-emulated", lt_gpu_emulated());
     printf("this CPU: %s\n", cpu == LT_OK ? lt_cpu_level_name(lt_cpu_level_now()) : lt_err_last()->msg);
 }
 

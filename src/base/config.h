@@ -16,6 +16,7 @@ extern "C" {
 #endif
 
 enum { LT_MAX_LABELS = 1000 }; /* of a data set: K */
+enum { LT_TOKENS_CPU = 4096 }; /* what parallel.tokens: auto is on a CPU */
 enum { LT_RESUME_AUTO, LT_RESUME_NEVER, LT_RESUME_PATH };
 enum { LT_DTYPE_CFG_AUTO, LT_DTYPE_CFG_F32, LT_DTYPE_CFG_BF16 };
 enum { LT_POOL_CFG_AUTO, LT_POOL_CFG_FIRST, LT_POOL_CFG_CLS, LT_POOL_CFG_LAST, LT_POOL_CFG_MEAN, LT_POOL_CFG_MAX };
@@ -31,6 +32,7 @@ enum { LT_HEAD_BIAS, LT_HEAD_NO_BIAS };
 typedef struct lt_run_cfg {
     char *dir;
     uint64_t seed;
+    int device;        /* lt_device_kind of model/device.h */
     int resume;        /* LT_RESUME_* */
     char *resume_path; /* LT_RESUME_PATH: a checkpoint file */
 } lt_run_cfg;
@@ -48,8 +50,9 @@ typedef struct lt_data_cfg {
 } lt_data_cfg;
 
 typedef struct lt_parallel_cfg {
-    int tp, threads;
-    int64_t tokens; /* ranks a tensor-parallel group; OpenMP threads, 0 = cores; packed rows a rank and pack */
+    int tp, threads;          /* ranks a tensor-parallel group; OpenMP threads, 0 = cores */
+    int64_t tokens;           /* packed rows a rank and pack; 0 = auto */
+    int collectives, overlap; /* lt_transport of comm.h; 0 = auto, on, off */
 } lt_parallel_cfg;
 
 typedef struct lt_generate_cfg {

@@ -11,7 +11,8 @@ typedef enum lt_key_type {
     LT_KEY_WORD,
     LT_KEY_WORDS,
     LT_KEY_RESUME,
-    LT_KEY_LAYERS
+    LT_KEY_LAYERS,
+    LT_KEY_AUTO /* a whole number above 0, or auto = 0 */
 } lt_key_type;
 typedef enum lt_key_section {
     LT_SEC_RUN,

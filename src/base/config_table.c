@@ -29,6 +29,8 @@
 const lt_key lt_config_impl_keys[] = {
     STR("run.dir", RUN(dir), "runs/demo", false, "folder of the run's files, made if needed"),
     I64("run.seed", RUN(seed), 0, 9e15, "1", false, "initial values, sample order, wrong labels; trials may have their own"),
+    WORD("run.device", RUN(device), "auto|cpu|cuda|cuda-emulated", "auto", false,
+         "what computes; auto: GPUs if every rank sees one, else the CPU; cuda-emulated: the GPU kernels on the CPU, slow, for tests"),
     {"run.resume", LT_SEC_RUN, LT_KEY_RESUME, offsetof(lt_run_cfg, resume), 0, 0, "auto|never|PATH", "auto", false,
      "auto: continue from the newest checkpoint in run.dir; never: start anew and remove what is there; PATH: continue from this file"},
     STR("model.path", MODEL(path), NULL, false, "Hugging Face folder: config.json, *.safetensors, tokenizer (required)"),
@@ -45,7 +47,13 @@ const lt_key lt_config_impl_keys[] = {
     I64("data.limit", DATA(limit), 0, 9e15, "0", true, "most training samples used, from the front; 0 = all"),
     INT("parallel.tp", PARALLEL(tp), 1, 1024, "1", false, "ranks of a tensor-parallel group; dp = ranks / tp"),
     INT("parallel.threads", PARALLEL(threads), 0, 1024, "0", false, "OpenMP threads a rank; 0 = its physical cores"),
-    I64("parallel.tokens", PARALLEL(tokens), 16, 1 << 24, "4096", false, "packed tokens a rank and micro-batch"),
+    {"parallel.tokens", LT_SEC_PARALLEL, LT_KEY_AUTO, offsetof(lt_parallel_cfg, tokens), 16, 1 << 24, "auto", "auto", false,
+     "packed tokens a rank and micro-batch; auto: 4096 on a CPU, on a GPU what its memory holds, up to 16 waves of its SMs"},
+    WORD("parallel.collectives", PARALLEL(collectives), "auto|nccl|mpi", "auto", false,
+         "how sums between GPUs travel; auto: NCCL where each rank has a GPU of its own, else MPI through pinned host memory"),
+    WORD("parallel.overlap", PARALLEL(overlap), "auto|on|off", "auto", false,
+         "tensor parallel: a pack goes through the blocks in two halves, the sums of one behind the work of the other; auto: on GPUs with "
+         "NCCL"),
     INT("generate.max_tokens", GENERATE(max_tokens), 1, 1 << 20, "64", false, "most new tokens of a text"),
     NUM("generate.temperature", GENERATE(temperature), 0, 1e6, "0", false,
         "0 = the best token, always; else one is drawn: 1 = by the model's probabilities, less = nearer to the best"),
@@ -145,7 +153,8 @@ static lt_status set_number(const lt_key *k, const lt_config_entry *v, void *fie
     errno = 0;
     double x = strtod(s, &end);
     bool whole = k->type != LT_KEY_NUM;
-    (void)snprintf(range, sizeof range, "a %s from %.10g to %.10g", whole ? "whole number" : "number", k->min, k->max);
+    (void)snprintf(range, sizeof range, "%sa %s from %.10g to %.10g", k->type == LT_KEY_AUTO ? "auto or " : "",
+                   whole ? "whole number" : "number", k->min, k->max);
     if (end == s || *end || errno == ERANGE || !(x >= k->min && x <= k->max) || (whole && x != floor(x))) return bad(k, v, range);
     if (k->type == LT_KEY_INT)
         *(int *)field = (int)x;
@@ -235,6 +244,12 @@ lt_status lt_config_impl_set(const lt_key *k, lt_config *cfg, lt_trial_cfg *tria
     void *field = lt_config_impl_field(k, cfg, trial);
     char expected[160];
     switch (k->type) {
+    case LT_KEY_AUTO:
+        if (!v->list && !strcmp(v->item[0], "auto")) {
+            *(int64_t *)field = 0;
+            return LT_OK;
+        }
+        return set_number(k, v, field);
     case LT_KEY_INT:
     case LT_KEY_I64:
     case LT_KEY_NUM:
@@ -333,6 +348,12 @@ void lt_config_impl_print(const lt_key *k, const lt_config *cfg, const lt_trial_
     case LT_KEY_I64:
         fprintf(out, "%lld", (long long)*(const int64_t *)field);
         break;
+    case LT_KEY_AUTO:
+        if (*(const int64_t *)field == 0)
+            fputs("auto", out);
+        else
+            fprintf(out, "%lld", (long long)*(const int64_t *)field);
+        break;
     case LT_KEY_NUM:
         print_double(*(const double *)field, out);
         break;
@@ -370,15 +391,15 @@ void lt_config_impl_print(const lt_key *k, const lt_config *cfg, const lt_trial_
 }
 
 void lt_config_help(FILE *out) {
-    static const char *const type[] = {"whole number", "whole number",  "number",       "text",
-                                       "word",         "list of words", "word or path", "word or list"};
+    static const char *const type[] = {"whole number",  "whole number", "number",       "text",          "word",
+                                       "list of words", "word or path", "word or list", "auto or number"};
     fprintf(out, "A run is a YAML file; key=value on the command line overrides a key. Keys, with type, range and default:\n");
     for (int i = 0; i < lt_config_impl_n_keys; i++) {
         const lt_key *k = &lt_config_impl_keys[i];
         char range[128] = "";
         if (i == 0 || k->section != k[-1].section) fputc('\n', out);
         if (k->words) (void)snprintf(range, sizeof range, "%s", k->words);
-        if (k->type <= LT_KEY_NUM) (void)snprintf(range, sizeof range, "%.10g .. %.10g", k->min, k->max);
+        if (k->type <= LT_KEY_NUM || k->type == LT_KEY_AUTO) (void)snprintf(range, sizeof range, "%.10g .. %.10g", k->min, k->max);
         fprintf(out, "  %-26s %s%s%s%s%s\n      %s\n", k->path, type[k->type], range[0] ? ", " : "", range, k->fallback ? ", default " : "",
                 k->fallback ? (*k->fallback ? k->fallback : "none") : "", k->help);
     }

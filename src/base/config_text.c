@@ -42,6 +42,7 @@ static bool differs(const lt_key *k, const lt_config *cfg, const lt_trial_cfg *t
     const void *run = lt_config_impl_field(k, (lt_config *)cfg, NULL), *own = lt_config_impl_field(k, (lt_config *)cfg, (lt_trial_cfg *)t);
     switch (k->type) {
     case LT_KEY_I64:
+    case LT_KEY_AUTO:
         return *(const int64_t *)run != *(const int64_t *)own;
     case LT_KEY_NUM:
         return *(const double *)run != *(const double *)own;

@@ -157,16 +157,8 @@ static void sum_across(lt_buffer *b, int64_t first, int64_t n) {
     barrier(b, (wait_info){"all-reduce (copy from the leader)", n});
 }
 
-void lt_allreduce(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_stream *s) {
+void lt_buffer_impl_sum(lt_buffer *buf, int64_t elem_offset, int64_t n_elems) {
     lt_comm *c = buf->c;
-    int64_t room = (int64_t)(buf->bytes / sizeof(float));
-    double t0;
-    if (elem_offset < 0 || n_elems < 0 || elem_offset > room || n_elems > room - elem_offset)
-        lt_fatal(c, LT_FAIL(LT_ERR_INTERNAL, "all-reduce of %lld numbers from %lld in a buffer of %lld", (long long)n_elems,
-                            (long long)elem_offset, (long long)room));
-    if (c->size == 1 || n_elems == 0) return;
-    t0 = lt_time_s();
-    if (buf->begin) buf->begin(buf->hook_arg);
     if (c->n_nodes > 1) {
         sum_across(buf, elem_offset, n_elems);
     } else if (n_elems <= LT_SMALL_BYTES / (int64_t)sizeof(float)) {
@@ -176,6 +168,32 @@ void lt_allreduce(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_strea
         sum_part(buf, elem_offset, n_elems, c->local_size);
         barrier(buf, (wait_info){"all-reduce (sum)", n_elems});
     }
-    if (buf->end) buf->end(buf->hook_arg);
+}
+
+void lt_allreduce(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_stream *s) {
+    lt_allreduce_begin(buf, elem_offset, n_elems, s);
+    lt_allreduce_end(buf, s);
+}
+
+void lt_allreduce_end(lt_buffer *buf, lt_stream *s) {
+    if (buf->gpu && buf->c->size > 1) lt_buffer_impl_device_end(buf, s);
+}
+
+void lt_allreduce_begin(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_stream *s) {
+    lt_comm *c = buf->c;
+    int64_t room = (int64_t)(buf->bytes / sizeof(float));
+    double t0;
+    if (elem_offset < 0 || n_elems < 0 || elem_offset > room || n_elems > room - elem_offset)
+        lt_fatal(c, LT_FAIL(LT_ERR_INTERNAL, "all-reduce of %lld numbers from %lld in a buffer of %lld", (long long)n_elems,
+                            (long long)elem_offset, (long long)room));
+    if (c->size == 1 || n_elems == 0) return; /* (end: an event of an earlier sum, or none) */
+    t0 = lt_time_s();
+    if (buf->gpu) {
+        lt_buffer_impl_device_begin(buf, elem_offset, n_elems, s);
+    } else {
+        if (buf->begin) buf->begin(buf->hook_arg);
+        lt_buffer_impl_sum(buf, elem_offset, n_elems);
+        if (buf->end) buf->end(buf->hook_arg);
+    }
     lt_comm_impl_count(c, (size_t)n_elems * sizeof(float), t0);
 }

@@ -32,14 +32,15 @@ static lt_status window_bytes(const lt_buffer *b, size_t *bytes) {
 }
 
 /* Part a of lt_buffer_alloc: all that can fail on one rank alone. */
-static lt_status prepare(lt_comm *c, size_t bytes, lt_buffer **out, size_t *window) {
+static lt_status prepare(lt_comm *c, size_t bytes, const lt_gpu *gpu, lt_buffer **out, size_t *window) {
     lt_buffer *b;
     LT_TRY(LT_FAULT_POINT("comm.buffer"));
     LT_TRY(lt_calloc(&b, 1, sizeof *b, "a communication buffer"));
     *out = b;
-    *b = (lt_buffer){.c = c, .bytes = bytes, .win = MPI_WIN_NULL};
+    *b = (lt_buffer){.c = c, .bytes = bytes, .win = MPI_WIN_NULL, .gpu = gpu};
     LT_CHECK(bytes < SIZE_MAX / 4, LT_ERR_NOMEM, "a buffer of %zu bytes passes the address space", bytes);
     b->stride = round_up(bytes ? bytes : 1, LT_SLOT_ALIGN);
+    if (gpu && (c->size == 1 || c->coll)) return LT_OK; /* nothing goes through the host */
     if (c->n_nodes > 1 && c->local_rank == 0) {
         LT_TRY(lt_calloc(&b->counts, 4 * (int64_t)c->n_nodes, sizeof *b->counts, "counts"));
         int64_t elems = (int64_t)(bytes / sizeof(float)) < LT_ACROSS_ELEMS ? (int64_t)(bytes / sizeof(float)) : LT_ACROSS_ELEMS;
@@ -71,6 +72,7 @@ static void map_window(lt_buffer *b, size_t window) {
 }
 
 static void release(lt_buffer *b) {
+    if (b->gpu) lt_buffer_impl_device_fini(b);
     if (b->win == MPI_WIN_NULL) {
         free(b->slots);
     } else {
@@ -81,17 +83,22 @@ static void release(lt_buffer *b) {
     free(b);
 }
 
-lt_status lt_buffer_alloc(lt_comm *c, size_t bytes, lt_buffer **buf) {
+lt_status lt_buffer_alloc(lt_comm *c, size_t bytes, const lt_gpu *gpu, lt_buffer **buf) {
     lt_buffer *b = NULL;
     size_t window = 0;
     lt_status st = lt_comm_impl_same(c, bytes < INT64_MAX ? (int64_t)bytes : INT64_MAX, "the size of a communication buffer");
-    if (st == LT_OK) st = prepare(c, bytes, &b, &window);
+    if (st == LT_OK && gpu) st = lt_buffer_impl_connect(&(lt_buffer){.c = c, .gpu = gpu});
+    if (st == LT_OK) st = prepare(c, bytes, gpu, &b, &window);
     st = lt_agree(c, st);
     if (st != LT_OK) {
         if (b) release(b);
         return lt_err_trace(st, __FILE__, __LINE__, __func__);
     }
-    if (c->local_size > 1) map_window(b, window);
+    if (window) map_window(b, window);
+    if (gpu && (st = lt_agree(c, lt_buffer_impl_device(b))) != LT_OK) {
+        release(b);
+        return lt_err_trace(st, __FILE__, __LINE__, __func__);
+    }
     *buf = b;
     return LT_OK;
 }
@@ -102,7 +109,9 @@ void lt_buffer_free(lt_buffer **buf) {
     *buf = NULL;
 }
 
-void *lt_buffer_data(lt_buffer *buf) { return lt_buffer_impl_slot(buf, buf->c->local_rank); }
+void lt_buffer_any_order(lt_buffer *buf) { buf->any_order = true; }
+
+void *lt_buffer_data(lt_buffer *buf) { return buf->gpu ? buf->device : lt_buffer_impl_slot(buf, buf->c->local_rank); }
 
 size_t lt_buffer_bytes(const lt_buffer *buf) { return buf->stride; }
 

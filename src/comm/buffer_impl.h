@@ -30,7 +30,22 @@ struct lt_buffer {
     int *counts;                                 /* leaders of several nodes: [4][n_nodes] */
     void (*begin)(void *arg), (*end)(void *arg); /* around the host's access in an all-reduce, or NULL */
     void *hook_arg;
+    const lt_gpu *gpu; /* NULL: the slot is the memory.  Else that is `device`, and slots are there only where sums go through the host */
+    void *device;
+    lt_gpu_event *ready, *done;   /* the sum may begin; it is there */
+    bool pinned, any_order, open; /* open: a sum was begun and not ended */
 };
+
+/* allreduce.c.  Collective(b->c).  Sums the slots. */
+void lt_buffer_impl_sum(lt_buffer *b, int64_t first, int64_t n);
+/* gpu.c.  Collective(b->c).  Finds out how the group sums on GPUs, once. */
+lt_status lt_buffer_impl_connect(lt_buffer *b);
+/* gpu.c.  Local.  Memory and marks of a buffer on a GPU, and their end.  Errors: NOMEM, CUDA. */
+lt_status lt_buffer_impl_device(lt_buffer *b);
+void lt_buffer_impl_device_fini(lt_buffer *b);
+/* gpu.c.  Collective(b->c), enqueued on s. */
+void lt_buffer_impl_device_begin(lt_buffer *b, int64_t first, int64_t n, lt_stream *s);
+void lt_buffer_impl_device_end(lt_buffer *b, lt_stream *s);
 
 static inline float *lt_buffer_impl_slot(const lt_buffer *b, int local_rank) {
     return (float *)(void *)(b->slots + (size_t)local_rank * b->stride);

@@ -52,6 +52,8 @@ void lt_grid_destroy(lt_grid *grid);
 int lt_comm_rank(const lt_comm *c);
 int lt_comm_size(const lt_comm *c);
 const char *lt_comm_host(const lt_comm *c);
+/* Local.  This rank's number among the ranks of c on its node, and how many they are. */
+void lt_comm_local(const lt_comm *c, int *rank, int *size);
 /* Local.  Number of the node that a rank of c is on: 0, 1, ..., not decreasing with the rank. */
 int lt_comm_node(const lt_comm *c, int rank);
 /* Local.  OpenMP threads of this rank: `wanted` if positive, else OMP_NUM_THREADS, else the physical cores this rank may run on (hardware
@@ -81,10 +83,20 @@ int64_t lt_max_host(lt_comm *c, int64_t x);
 /* Waits for all ranks of c. */
 void lt_barrier(lt_comm *c);
 
+/* How sums of buffers on GPUs travel. */
+typedef enum lt_transport { LT_TRANSPORT_AUTO, LT_TRANSPORT_NCCL, LT_TRANSPORT_MPI } lt_transport;
+/* Local, the same on all ranks, before the grid is made.  auto: NCCL where every rank of a group has a GPU of its own and the build has NCCL. */
+void lt_comm_set_transport(lt_comm *world, lt_transport t);
+/* Local.  In words, after the first buffer of this group: "NCCL". */
+const char *lt_comm_transport(const lt_comm *c);
+
 /* Collective(c).  Memory for collectives: a window in shared memory where all ranks of c share a host, plain memory otherwise.  Every rank
  * has its own slot of `bytes`; lt_buffer_data is this rank's slot, and after lt_allreduce also where the result lies.
- * Errors: NOMEM (also: /dev/shm too small, size wanted and free are told). */
-lt_status lt_buffer_alloc(lt_comm *c, size_t bytes, lt_buffer **buf);
+ * gpu: NULL, or whose device memory the slot is to be (the device is open); its sums go by NCCL or through the host (gpu.c).
+ * Errors: NOMEM (also: /dev/shm too small, size wanted and free are told), CUDA, NCCL. */
+lt_status lt_buffer_alloc(lt_comm *c, size_t bytes, const lt_gpu *gpu, lt_buffer **buf);
+/* Local, the same on all ranks.  Sums of this buffer on GPUs may add in another order than that of ranks: faster from three ranks on. */
+void lt_buffer_any_order(lt_buffer *buf);
 /* Collective(c).  Accepts NULL; sets NULL. */
 void lt_buffer_free(lt_buffer **buf);
 /* Local.  This rank's slot, 64-byte aligned, borrowed. */
@@ -94,6 +106,10 @@ void *lt_buffer_data(lt_buffer *buf);
  * The result may be read at lt_buffer_data(buf) until this rank's next write to the slot: two-shot reduction copies back into each slot, so
  * no further barrier is owed by the caller.  size 1: does nothing.  A failure inside is fatal. */
 void lt_allreduce(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_stream *s);
+/* Collective(c).  The same in two halves: what is enqueued on s between them runs beside the sum where NCCL makes it (elsewhere begin does all).  One open
+ * sum a buffer; what s does before the end must not touch these elements. */
+void lt_allreduce_begin(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_stream *s);
+void lt_allreduce_end(lt_buffer *buf, lt_stream *s);
 
 /* Local.  Bytes of the slot: whole pages, starting on one, nothing else lies in them. */
 size_t lt_buffer_bytes(const lt_buffer *buf);

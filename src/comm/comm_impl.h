@@ -35,6 +35,10 @@ struct lt_comm {
     size_t chunk_bytes; /* most bytes of one MPI call; counts are int */
     char host[LT_HOST_BYTES];
     lt_board *board; /* owned by the world */
+    lt_comm *root;   /* the world */
+    lt_transport transport;
+    const lt_gpu *gpu; /* of its buffers; NULL until the first on one, and where this is the only rank */
+    lt_gpu_coll *coll; /* NULL: sums of buffers on GPUs go through the host */
     lt_comm_stats stats;
 };
 
@@ -56,6 +60,12 @@ bool lt_comm_impl_yield_until(const lt_comm *c, lt_waiting *w);
 /* progress.c.  Collective(world).  The board of a new world, and its end (accepts NULL; sets NULL).  Errors: MPI, NOMEM. */
 lt_status lt_comm_impl_board_create(lt_comm *world);
 void lt_comm_impl_board_destroy(lt_comm *world);
+/* progress.c.  Local.  Counts a sum of buffers on GPUs that this rank has enqueued. */
+void lt_comm_impl_entered(lt_comm *c);
+/* progress.c.  Local.  A line that names the ranks of this node that have enqueued fewest of these; "" where all have as many.  Returns text. */
+const char *lt_comm_impl_behind(const lt_comm *world, char *text, size_t bytes);
+/* gpu.c.  Collective(c).  Ends what c has on GPUs. */
+void lt_comm_impl_gpu_fini(lt_comm *c);
 /* shared.c.  Local.  NOMEM when /dev/shm has no room for a window of this size in every group of this kind on the host. */
 lt_status lt_comm_impl_check_space(const lt_comm *c, size_t window, const char *what);
 /* shared.c.  Collective(c->local), communicating part: a window of shared memory of `bytes` (+ a page to align), start on a page, the same for all;

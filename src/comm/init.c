@@ -72,6 +72,9 @@ lt_status lt_comm_impl_create(const char *name, MPI_Comm mpi, int world_rank, in
     c->owns_mpi = false;
     c->chunk_bytes = (size_t)1 << 30;
     c->stats = (lt_comm_stats){0};
+    c->gpu = NULL;
+    c->coll = NULL;
+    if (!c->root) c->root = c;
     LT_TRY_GOTO(fill(c, world_rank, node), st, fail);
     *out = c;
     return LT_OK;
@@ -84,6 +87,7 @@ fail:
 void lt_comm_impl_destroy(lt_comm **cp) {
     lt_comm *c = *cp;
     if (!c) return;
+    lt_comm_impl_gpu_fini(c);
     if (c->leaders != MPI_COMM_NULL) (void)MPI_Comm_free(&c->leaders);
     if (c->local != MPI_COMM_NULL && c->local != c->mpi) (void)MPI_Comm_free(&c->local);
     (void)MPI_Comm_free(&c->mpi);
@@ -227,6 +231,10 @@ void lt_comm_fini(lt_comm **world) {
 }
 
 int lt_comm_rank(const lt_comm *c) { return c->rank; }
+void lt_comm_local(const lt_comm *c, int *rank, int *size) {
+    *rank = c->local_rank;
+    *size = c->local_size;
+}
 
 int lt_comm_size(const lt_comm *c) { return c->size; }
 

@@ -13,12 +13,14 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { TAG = 7, CELL_BYTES = 128 };
 
 typedef struct cell {
     _Alignas(CELL_BYTES) _Atomic uint64_t steps;
+    _Atomic uint64_t entered; /* sums on GPUs */
 } cell;
 
 struct lt_board {
@@ -50,6 +52,7 @@ lt_status lt_comm_impl_board_create(lt_comm *c) {
     }
     if (c->local_size > 1) b->cells = (cell *)(void *)lt_comm_impl_map(c, bytes, &b->win);
     atomic_init(&b->cells[c->local_rank].steps, 0);
+    atomic_init(&b->cells[c->local_rank].entered, 0);
     if (c->local_rank == 0) atomic_init(&b->cells[c->local_size].steps, 0);
     if (c->n_nodes > 1) LT_MPI_FATAL(c, MPI_Comm_dup(c->mpi, &b->mpi));
     c->board = b;  /* not before: waits look at it */
@@ -108,6 +111,30 @@ static uint64_t steps_of_all(const lt_board *b) {
     uint64_t sum = 0;
     for (int r = 0; r <= b->ranks; r++) sum += atomic_load_explicit(&b->cells[r].steps, memory_order_relaxed);
     return sum;
+}
+
+void lt_comm_impl_entered(lt_comm *c) {
+    lt_board *b = c->root->board;
+    if (b) atomic_fetch_add_explicit(&b->cells[c->root->local_rank].entered, 1, memory_order_relaxed);
+}
+
+const char *lt_comm_impl_behind(const lt_comm *world, char *text, size_t bytes) {
+    const lt_board *b = world->board;
+    uint64_t least = UINT64_MAX, most = 0;
+    text[0] = 0;
+    for (int r = 0; b && r < b->ranks; r++) {
+        uint64_t n = atomic_load_explicit(&b->cells[r].entered, memory_order_relaxed);
+        least = n < least ? n : least;
+        most = n > most ? n : most;
+    }
+    if (!b || least == most) return text;
+    int at = snprintf(text, bytes, "  behind (%llu sums enqueued, others up to %llu): rank", (unsigned long long)least,
+                      (unsigned long long)most);
+    for (int r = 0; r < b->ranks && at > 0 && (size_t)at < bytes; r++)
+        if (atomic_load_explicit(&b->cells[r].entered, memory_order_relaxed) == least)
+            at += snprintf(text + at, bytes - (size_t)at, " %d", world->world_rank[world->rank - world->local_rank + r]);
+    if (at > 0 && (size_t)at < bytes) (void)snprintf(text + at, bytes - (size_t)at, " on %s\n", world->host);
+    return text;
 }
 
 bool lt_comm_impl_yield_until(const lt_comm *c, lt_waiting *w) {

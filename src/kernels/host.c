@@ -4,10 +4,21 @@
  * the block holds its size.  Large blocks ask for huge pages: 7 GB of weights are else 1.7 million page faults, and more misses of the TLB than lines of W. */
 #include "kernels/host_impl.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 enum { HEAD_BYTES = 4096, HUGE_FROM = 64 << 20 };
+
+lt_status lt_host_pinned(const lt_ctx *c, size_t bytes, const char *what, void **p) {
+    (void)c;
+    return lt_calloc(p, (int64_t)bytes, 1, what);
+}
+
+void lt_host_pinned_free(const lt_ctx *c, void *p) {
+    (void)c;
+    free(p);
+}
 
 lt_status lt_host_alloc(const lt_ctx *c, size_t bytes, const char *what, void **p) {
     (void)c;

@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+lt_status lt_host_pinned(const lt_ctx *c, size_t bytes, const char *what, void **p);
+void lt_host_pinned_free(const lt_ctx *c, void *p);
 lt_status lt_host_alloc(const lt_ctx *c, size_t bytes, const char *what, void **p);
 void lt_host_free(const lt_ctx *c, void *p);
 lt_status lt_host_copy(const lt_ctx *c, const struct lt_copy_args *a);
@@ -20,9 +22,10 @@ lt_status lt_host_rel_pack(const lt_ctx *c, const struct lt_rel_pack_args *a);
 
 /* The entries above as initialisers of a table. */
 #define LT_HOST_MEMORY                                                                                                                     \
-    .alloc = lt_host_alloc, .free = lt_host_free, .copy = lt_host_copy, .fill = lt_host_fill, .record = lt_host_event,                     \
-    .wait = lt_host_event, .event_fini = lt_host_event_fini, .attach = lt_host_attach, .detach = lt_host_detach,                           \
-    .host_begin = lt_host_bracket, .host_end = lt_host_bracket, .host_view = lt_host_view, .rel_pack = lt_host_rel_pack
+    .host_alloc = lt_host_pinned, .host_free = lt_host_pinned_free, .alloc = lt_host_alloc, .free = lt_host_free, .copy = lt_host_copy,    \
+    .fill = lt_host_fill, .record = lt_host_event, .wait = lt_host_event, .event_fini = lt_host_event_fini, .attach = lt_host_attach,      \
+    .detach = lt_host_detach, .host_begin = lt_host_bracket, .host_end = lt_host_bracket, .host_view = lt_host_view,                       \
+    .rel_pack = lt_host_rel_pack
 
 /* Whether this update happens, and the factor of its gradient that clips the norm of all to a->clip. */
 static inline bool lt_adamw_scale(const struct lt_adamw_args *a, float *scale) {

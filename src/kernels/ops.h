@@ -37,6 +37,7 @@ typedef struct lt_ctx {
     size_t ws_bytes;
     int threads;      /* OpenMP threads of this rank */
     lt_dtype compute; /* LT_F32 or LT_BF16: type of GEMM operands; sums are f32 always */
+    bool sizes_only;  /* only entries that measure are called: no device is needed */
     void *impl;       /* the back end's handles and caches: ctx_init() to ctx_fini() */
 } lt_ctx;
 
@@ -423,10 +424,14 @@ struct lt_softmax_args { /* rows of n numbers.  fwd: y = softmax(x), may alias; 
 
 struct lt_ops {
     const char *name;
+    const lt_gpu *gpu; /* whose memory its arrays are; NULL: the host's */
     /* Life of a ctx.  ctx_init: makes handles and caches in ctx->impl; the caller has set ops, threads, compute.  ctx_fini accepts a ctx that was never
      * initialised.  Errors: NOMEM, INTERNAL. */
     lt_status (*ctx_init)(lt_ctx *c);
     void (*ctx_fini)(lt_ctx *c);
+    /* Host memory that copies reach at full speed (pinned), zeroed.  host_free accepts NULL.  Errors: NOMEM. */
+    lt_status (*host_alloc)(const lt_ctx *c, size_t bytes, const char *what, void **p);
+    void (*host_free)(const lt_ctx *c, void *p);
     /* Memory.  alloc: zeroed, 64-byte aligned, device.  free accepts NULL.  Errors: NOMEM, with what it was for and its size. */
     lt_status (*alloc)(const lt_ctx *c, size_t bytes, const char *what, void **p);
     void (*free)(const lt_ctx *c, void *p);

@@ -31,8 +31,12 @@ lt_status lt_model_impl_prepare(lt_model *m) {
 
 static lt_status open_local(const char *dir, const lt_model_options *opt, const lt_arch *arch, lt_model *m) {
     LT_TRY(LT_FAULT_POINT("model.open"));
-    m->ctx = (lt_ctx){.ops = opt->ops ? opt->ops : lt_ops_by_name(getenv("LT_OPS")), .threads = opt->threads, .compute = opt->compute};
-    LT_CHECK(m->ctx.ops, LT_ERR_ARG, "LT_OPS is \"%s\"; known: cpu, guard, ref", getenv("LT_OPS"));
+    m->ctx = (lt_ctx){.ops = opt->ops ? opt->ops : lt_ops_by_name(getenv("LT_OPS")),
+                      .threads = opt->threads,
+                      .compute = opt->compute,
+                      .sizes_only = opt->sizes_only};
+    LT_CHECK(m->ctx.ops, LT_ERR_ARG, "LT_OPS is \"%s\"; known: cpu, guard, ref, and where they are built cuda, cuda-emulated",
+             getenv("LT_OPS"));
     LT_TRY(m->ctx.ops->ctx_init(&m->ctx));
     if (arch)
         m->arch = *arch;
@@ -90,7 +94,11 @@ static lt_status plan_local(lt_model *m, const lt_model_limits *limits) {
     LT_TRY(lt_ctx_arena_init(&m->ctx, &m->acts, "activations", m->acts_bytes));
     lt_model_impl_carve(m);
     LT_TRY(lt_arena_ok(&m->acts));
-    LT_TRY(lt_calloc(&m->dev.host, m->dev.words, sizeof *m->dev.host, "a pack on its way"));
+    for (int i = 0; i < 2; i++) {
+        void *p = NULL;
+        LT_TRY(m->ctx.ops->host_alloc(&m->ctx, (size_t)m->dev.words * sizeof(int32_t), "a pack on its way", &p));
+        m->dev.host[i] = p;
+    }
     LT_TRY(lt_calloc(&m->segment, limits->seqs, sizeof *m->segment, "segments of adapters"));
     return lt_model_impl_fill_positions(m);
 }
@@ -98,13 +106,15 @@ static lt_status plan_local(lt_model *m, const lt_model_limits *limits) {
 /* Comm's memory as the ops see it. */
 static lt_status attach(lt_model *m, lt_buffer *b) {
     LT_TRY(m->ctx.ops->attach(&m->ctx, lt_buffer_data(b), lt_buffer_bytes(b)));
+    lt_buffer_any_order(b);
     lt_ctx_hook_buffer(&m->ctx, b);
     return LT_OK;
 }
 
 lt_status lt_model_plan(lt_model *m, const lt_model_limits *limits) {
     lt_status st = lt_agree(m->grid->world, plan_local(m, limits));
-    for (int i = 0; i < 2 && st == LT_OK && m->grid->tp_size > 1; i++) st = lt_buffer_alloc(m->grid->tp, m->comm_bytes / 2, &m->buf[i]);
+    for (int i = 0; i < 2 && st == LT_OK && m->grid->tp_size > 1; i++)
+        st = lt_buffer_alloc(m->grid->tp, m->comm_bytes / 2, m->ctx.ops->gpu, &m->buf[i]);
     for (int i = 0; i < 2 && st == LT_OK && m->buf[i]; i++) st = attach(m, m->buf[i]);
     return lt_agree(m->grid->world, st);
 }
@@ -127,7 +137,10 @@ void lt_model_destroy(lt_model **model) {
     lt_ctx_arena_fini(&m->ctx, &m->acts);
     lt_model_impl_drop_weights(m);
     if (m->ctx.ops) m->ctx.ops->ctx_fini(&m->ctx);
-    free(m->dev.host);
+    for (int i = 0; i < 2 && m->ctx.ops; i++) {
+        m->ctx.ops->event_fini(&m->ctx, &m->dev.sent[i]);
+        m->ctx.ops->host_free(&m->ctx, m->dev.host[i]);
+    }
     free(m->segment);
     free(m->saved);
     free(m->block);

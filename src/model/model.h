@@ -62,7 +62,8 @@ typedef struct lt_model_options {
     int threads;              /* OpenMP threads of this rank */
     const int *bidirectional; /* NULL = as the architecture; else [m] flags, 1 = layer sees both ways (LS-unLLaMA, BiLLM) */
     bool head;                /* the output matrix too: rows can be made scores (lt_model_logits) */
-    const lt_ops *ops;        /* NULL = what the environment's LT_OPS names (cpu, guard, ref), else cpu */
+    const lt_ops *ops;        /* NULL = what the environment's LT_OPS names, else cpu */
+    bool sizes_only;          /* for plans: no device is touched, no weight read */
 } lt_model_options;
 
 /* Largest sizes of any step. */

@@ -70,7 +70,9 @@ enum { LT_MAX_MASKS = 8 };
 
 /* The pack on the device: one block of int32, uploaded once (plan.c). */
 typedef struct lt_device_pack {
-    int32_t *host, *device; /* [words] staging and block */
+    int32_t *host[2], *device; /* [words] staging, in turn, and block */
+    lt_event sent[2];          /* the copy from each */
+    int turn;
     int64_t words;
     const int32_t *id, *pos, *type, *text0, *row1; /* device: [T] x 3, [n_seq] x 2 (first text row, end) */
     const int32_t *cu;                             /* device: [n_seq + 1] */

@@ -115,7 +115,9 @@ static void fill_keys(cursor *c, lt_model *m, const lt_forward_args *a, lt_attn_
 void lt_model_impl_upload(lt_model *m, const lt_forward_args *a) {
     const lt_pack *p = a->pack;
     lt_device_pack *d = &m->dev;
-    cursor c = {d->host, d->device, 0, d->words};
+    lt_event *sent = &d->sent[d->turn ^= 1]; /* the copy of the pack before the last has left its place, or is waited for */
+    lt_status st = sent->impl ? m->ctx.ops->wait(&m->ctx, sent) : LT_OK;
+    cursor c = {d->host[d->turn], d->device, 0, d->words};
     bool pick = lt_model_impl_one_row(a->readout);
     int64_t T = p->n_tok, B = p->n_seq, out = pick || a->readout != LT_READ_TOKENS ? B : T;
     const int32_t *cu, *weight, *key;
@@ -155,8 +157,9 @@ void lt_model_impl_upload(lt_model *m, const lt_forward_args *a) {
         m->mask[k].picked.first = own.first;
         m->mask[k].picked.end = own.end;
     }
-    lt_status st =
-        c.at <= c.room ? LT_OK : LT_FAIL(LT_ERR_INTERNAL, "a pack takes %lld words, planned were %lld", (long long)c.at, (long long)c.room);
-    if (st == LT_OK) st = lt_ctx_upload(&m->ctx, d->device, d->host, (size_t)c.at * sizeof(int32_t));
+    if (st == LT_OK && c.at > c.room)
+        st = LT_FAIL(LT_ERR_INTERNAL, "a pack takes %lld words, planned were %lld", (long long)c.at, (long long)c.room);
+    if (st == LT_OK) st = lt_ctx_upload(&m->ctx, d->device, c.host, (size_t)c.at * sizeof(int32_t));
+    if (st == LT_OK) st = m->ctx.ops->record(&m->ctx, sent);
     if (st != LT_OK) lt_fatal(m->grid->world, st);
 }

@@ -70,7 +70,7 @@ lt_status lt_run_impl_bank_adapters(lt_run_bank *b, lt_tuner *const *tuner, int 
 
 lt_status lt_run_impl_bank_connect(lt_run_bank *b, lt_comm *world, lt_tuner *const *tuner, int n) {
     if (b->gather_elems == 0) return LT_OK;
-    LT_TRY(lt_buffer_alloc(world, (size_t)b->gather_elems * sizeof(float), &b->gather));
+    LT_TRY(lt_buffer_alloc(world, (size_t)b->gather_elems * sizeof(float), b->ctx->ops->gpu, &b->gather));
     float *at = lt_buffer_data(b->gather);
     for (int i = 0; i < n; i++) {
         tuner[i]->gather = at;

@@ -14,7 +14,16 @@
 #include <unistd.h>
 
 /* What rank 0 finds and tells all: path of the checkpoint (empty = none), then its compute type. */
-enum { FOUND_PATH = 4096, FOUND_BYTES = FOUND_PATH + 16 };
+/* A checkpoint that says how a run computes; path "": none. */
+typedef struct found {
+    char path[4096], dtype[16], device[16];
+} found;
+
+static void note(found *f, const lt_ckpt *ck) {
+    (void)snprintf(f->path, sizeof f->path, "%s", lt_ckpt_path(ck));
+    (void)snprintf(f->dtype, sizeof f->dtype, "%s", lt_ckpt_about(ck)->dtype);
+    (void)snprintf(f->device, sizeof f->device, "%s", lt_ckpt_about(ck)->device);
+}
 
 /* Is this file, links followed, one of the folder's?  Compared as files: a path can be written in many ways. */
 static bool lies_in(const char *path, const char *dir) {
@@ -54,7 +63,7 @@ static lt_status open_path(lt_run_folder *f, const lt_config *cfg, lt_ckpt **ck)
 }
 
 /* Rank 0: folder, lock, and which checkpoint to continue from (path empty = none). */
-static lt_status claim_local(lt_run_folder *f, const lt_config *c, char *path, char *dtype) {
+static lt_status claim_local(lt_run_folder *f, const lt_config *c, found *out) {
     lt_ckpt *ck = NULL;
     LT_TRY(LT_FAULT_POINT("run.claim"));
     LT_TRY(lt_fs_mkdirs(c->run.dir));
@@ -73,26 +82,25 @@ static lt_status claim_local(lt_run_folder *f, const lt_config *c, char *path, c
         f->resume_own = true;
     }
     if (!ck) return LT_OK;
-    (void)snprintf(path, FOUND_PATH, "%s", lt_ckpt_path(ck));
-    (void)snprintf(dtype, FOUND_BYTES - FOUND_PATH, "%s", lt_ckpt_about(ck)->dtype);
+    note(out, ck);
     lt_ckpt_close(&ck);
     return LT_OK;
 }
 
-static lt_status take_found(lt_run_folder *f, lt_comm *world, char found[FOUND_BYTES]) {
-    lt_bcast_host(world, found, FOUND_BYTES, 0);
-    if (found[0]) {
-        LT_TRY(lt_agree(world, lt_strdup(&f->resume_path, found)));
-        f->resume_dtype = !strcmp(found + FOUND_PATH, lt_dtype_name(LT_BF16)) ? LT_BF16 : LT_F32;
-    }
+static lt_status take_found(lt_run_folder *f, lt_comm *world, found *what) {
+    lt_bcast_host(world, what, sizeof *what, 0);
+    if (!what->path[0]) return LT_OK;
+    LT_TRY(lt_agree(world, lt_strdup(&f->resume_path, what->path)));
+    f->resume_dtype = !strcmp(what->dtype, lt_dtype_name(LT_BF16)) ? LT_BF16 : LT_F32;
+    (void)snprintf(f->resume_device, sizeof f->resume_device, "%s", what->device);
     return LT_OK;
 }
 
 lt_status lt_run_impl_folder_claim(lt_run_folder *f, const lt_config *cfg, const lt_grid *grid) {
-    char found[FOUND_BYTES] = "";
-    LT_TRY(lt_agree(grid->world, grid->rank == 0 ? claim_local(f, cfg, found, found + FOUND_PATH) : LT_OK));
+    found what = {0};
+    LT_TRY(lt_agree(grid->world, grid->rank == 0 ? claim_local(f, cfg, &what) : LT_OK));
     lt_bcast_host(grid->world, &f->resume_own, sizeof f->resume_own, 0);
-    return take_found(f, grid->world, found);
+    return take_found(f, grid->world, &what);
 }
 
 /* Path of the i-th file that may say how this run computes, small ones first; NULL behind the last. */
@@ -104,15 +112,15 @@ static lt_status place_to_peek(const lt_config *c, int i, char **path) {
 }
 
 /* Rank 0: path and compute type of a checkpoint of this run; none is no failure. */
-static lt_status peek_local(const lt_config *c, char *path_out, char *dtype) {
+static lt_status peek_local(const lt_config *c, found *out) {
     lt_ckpt *ck = NULL;
     char *path = NULL;
-    for (int i = 0; !path_out[0]; i++) {
+    for (int i = 0; !out->path[0]; i++) {
         LT_TRY(place_to_peek(c, i, &path));
         if (!path) break;
         if (access(path, F_OK) == 0 && lt_ckpt_open(path, &ck) == LT_OK) {
-            (void)snprintf(path_out, FOUND_PATH, "%s", path);
-            (void)snprintf(dtype, FOUND_BYTES - FOUND_PATH, "%s", lt_ckpt_about(ck)->dtype);
+            note(out, ck);
+            (void)snprintf(out->path, sizeof out->path, "%s", path);
         }
         lt_ckpt_close(&ck);
         free(path);
@@ -123,9 +131,9 @@ static lt_status peek_local(const lt_config *c, char *path_out, char *dtype) {
 
 /* A run without checkpoints, or with a damaged one, is told of when trained values are loaded. */
 lt_status lt_run_impl_folder_peek(lt_run_folder *f, const lt_config *cfg, const lt_grid *grid) {
-    char found[FOUND_BYTES] = "";
-    LT_TRY(lt_agree(grid->world, grid->rank == 0 ? peek_local(cfg, found, found + FOUND_PATH) : LT_OK));
-    return take_found(f, grid->world, found);
+    found what = {0};
+    LT_TRY(lt_agree(grid->world, grid->rank == 0 ? peek_local(cfg, &what) : LT_OK));
+    return take_found(f, grid->world, &what);
 }
 
 void lt_run_impl_folder_fini(lt_run_folder *f) {

@@ -12,6 +12,7 @@ typedef struct lt_run_folder {
     char *resume_path; /* checkpoint to continue from, or NULL */
     bool resume_own;   /* it is of this folder */
     lt_dtype resume_dtype;
+    char resume_device[16]; /* "" = it does not say */
 } lt_run_folder;
 
 /* Collective(world).  Makes the folder if needed, locks it, and finds the checkpoint that run.resume means.  Errors: IO, FORMAT, CONFIG (agreed). */

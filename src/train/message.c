@@ -18,11 +18,14 @@ lt_status lt_run_impl_message_init(lt_message *m, const lt_ctx *ctx, lt_tuner *c
     m->direct = m->d_prompt + prompt;
     m->tail = m->direct + elems[0];
     m->n = m->tail + (int64_t)n * LT_TAIL_PER_TRIAL + LT_FLAG_COUNT;
-    return lt_calloc(&m->told, m->n - m->tail, sizeof *m->told, "a message");
+    void *p = NULL;
+    LT_TRY(ctx->ops->host_alloc(ctx, (size_t)(m->n - m->tail) * sizeof *m->told, "a message", &p));
+    m->told = p;
+    return LT_OK;
 }
 
 lt_status lt_run_impl_message_connect(lt_message *m, lt_comm *world, lt_tuner *const *tuner, int n) {
-    LT_TRY(lt_buffer_alloc(world, (size_t)m->n * sizeof(float), &m->buf));
+    LT_TRY(lt_buffer_alloc(world, (size_t)m->n * sizeof(float), m->ctx->ops->gpu, &m->buf));
     m->data = lt_buffer_data(m->buf);
     int64_t at[2] = {m->direct, m->partial};
     for (int i = 0; i < n; i++)
@@ -39,7 +42,7 @@ void lt_run_impl_message_fini(lt_message *m) {
     if (!m->ctx) return;
     lt_run_impl_detach(m->ctx, m->buf);
     lt_buffer_free(&m->buf);
-    free(m->told);
+    m->ctx->ops->host_free(m->ctx, m->told);
     *m = (lt_message){0};
 }
 

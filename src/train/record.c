@@ -57,7 +57,8 @@ static lt_status put_facts(lt_run *r) {
                    {"tokenizer_sha256", r->data.tok_sha},
                    {"config_sha256", r->config_sha},
                    {"data_sha256", r->data.sha},
-                   {"devices", "cpu"},
+                   {"devices", r->device.index >= 0 ? r->device.info.name : "cpu"},
+                   {"device", lt_device_word(&r->device)},
                    {"cpu", lt_cpu_level_name(lt_cpu_level_now())},
                    {"metric", r->data.judge.kind->name},
                    {"resumed_from", r->folder.resume_path ? r->folder.resume_path : ""}};

@@ -50,6 +50,7 @@ lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose pur
         *run = r;
         return LT_OK;
     }
+    lt_comm_set_transport(world, (lt_transport)cfg->parallel.collectives);
     LT_TRY_GOTO(lt_grid_create(world, cfg->parallel.tp, &r->grid), st, fail);
     LT_TRY_GOTO(purpose == LT_RUN_TRAIN ? lt_run_impl_folder_claim(&r->folder, cfg, &r->grid)
                                         : lt_run_impl_folder_peek(&r->folder, cfg, &r->grid),

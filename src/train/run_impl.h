@@ -2,6 +2,7 @@
 /* Private to the train room: the struct behind lt_run, put together from its parts, and the calls between its files. */
 
 #include "train/bank_impl.h"
+#include "model/device.h"
 #include "train/batch.h"
 #include "train/data_impl.h"
 #include "train/features_impl.h"
@@ -38,8 +39,10 @@ struct lt_run {
     lt_grid grid;
     char *layout; /* description of ranks and cores */
     lt_model *model;
+    lt_device device;
     lt_dtype dtype;
     int threads;
+    int64_t most_rows; /* parallel.tokens, or what auto came to */
     lt_readout readout;
     lt_run_data data;
     int n_trials;
@@ -61,6 +64,8 @@ static inline bool lt_run_impl_only_forward(const lt_run *r) { return r->purpose
 /* setup.c, Collective(world): everything up to a run that can step; its end. */
 lt_status lt_run_impl_setup(lt_run *r);
 void lt_run_impl_teardown(lt_run *r);
+/* dtype.c: Collective(world).  r->device; opened unless this is a plan.  Errors: those of lt_device_open. */
+lt_status lt_run_impl_choose_device(lt_run *r);
 /* dtype.c: Collective(world).  r->dtype, after the folder was looked at; for LT_RUN_PLAN also the estimate's speed, on rank 0.
  * Errors: IO, FORMAT (agreed). */
 lt_status lt_run_impl_choose_dtype(lt_run *r);

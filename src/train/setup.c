@@ -33,10 +33,14 @@ static lt_status open_model(lt_run *r) {
     if (st == LT_OK && r->purpose == LT_RUN_PLAN) (void)lt_arch_widest(&arch, r->grid.tp_size, &r->grid.tp_rank);
     st = lt_agree(r->grid.world, st);
     if (st == LT_OK)
-        st = lt_model_create(
-            c->model.path, &r->grid,
-            &(lt_model_options){.compute = r->dtype, .threads = r->threads, .bidirectional = both, .head = r->purpose == LT_RUN_GENERATE},
-            &r->model);
+        st = lt_model_create(c->model.path, &r->grid,
+                             &(lt_model_options){.compute = r->dtype,
+                                                 .threads = r->threads,
+                                                 .bidirectional = both,
+                                                 .head = r->purpose == LT_RUN_GENERATE,
+                                                 .ops = r->device.ops,
+                                                 .sizes_only = r->purpose == LT_RUN_PLAN && r->device.ops->gpu},
+                             &r->model);
     free(both);
     return st;
 }
@@ -57,16 +61,18 @@ static lt_status check_stop(lt_run *r) {
 lt_status lt_run_impl_setup(lt_run *r) {
     lt_model_limits limits;
     lt_comm *world = r->grid.world;
-    char text[512];
+    char text[512], *gpus = NULL;
     LT_TRY(lt_agree(world, lt_run_impl_data_open(&r->data, r->cfg)));
     LT_TRY(check_stop(r));
     /* one number for all: updates are mirrored, and the bits of a matrix product depend on its threads */
     r->threads = (int)-lt_max_host(world, -lt_comm_default_threads(world, r->cfg->parallel.threads));
+    LT_TRY(lt_run_impl_choose_device(r));
     if (r->purpose != LT_RUN_EXPORT) LT_TRY(lt_run_impl_choose_dtype(r));
     LT_TRY(open_model(r));
     LT_TRY(lt_agree(world, lt_run_impl_trials_create(r)));
     if (r->purpose == LT_RUN_EXPORT) return LT_OK;
     LT_TRY(check_stop(r));
+    r->most_rows = r->cfg->parallel.tokens ? r->cfg->parallel.tokens : LT_TOKENS_CPU;
     LT_TRY(lt_agree(world, lt_run_impl_sizes(r, &limits)));
     lt_arch_describe(lt_model_arch(r->model), text, sizeof text);
     lt_info("model %s: %s", r->cfg->model.path, text);
@@ -76,8 +82,10 @@ lt_status lt_run_impl_setup(lt_run *r) {
     lt_run_impl_estimate(r);
     if (r->purpose == LT_RUN_PLAN) return LT_OK;
     LT_TRY(lt_comm_describe(world, r->threads, &r->layout));
-    lt_info("layout: tp %d x dp %d, kernels for %s\n%s", r->grid.tp_size, r->grid.dp_size, lt_cpu_level_name(lt_cpu_level_now()),
-            r->layout);
+    LT_TRY(lt_device_describe(world, &r->device, &gpus));
+    lt_info("layout: tp %d x dp %d, kernels for %s\n%s%s", r->grid.tp_size, r->grid.dp_size,
+            r->device.ops->gpu ? lt_device_word(&r->device) : lt_cpu_level_name(lt_cpu_level_now()), r->layout, gpus);
+    free(gpus);
     lt_run_impl_print_memory(r);
     LT_TRY(load_model(r, &limits));
     return check_stop(r);

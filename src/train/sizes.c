@@ -44,7 +44,7 @@ static int64_t rows_of_rivals(const lt_run *r) {
 /* Rows of a pack: what a rank's share of a step takes, with a quarter to spare, up to parallel.tokens; memory that no step fills is not planned.
  * largest: what must lie in one pack. */
 static int64_t rows_of_pack(const lt_run *r, int64_t largest) {
-    int64_t most = r->cfg->parallel.tokens, rows = (int64_t)(1.25 * rows_of_step(r) / r->grid.dp_size) + largest;
+    int64_t most = r->most_rows, rows = (int64_t)(1.25 * rows_of_step(r) / r->grid.dp_size) + largest;
     if (rows < LEAST_PACK_ROWS) rows = LEAST_PACK_ROWS;
     return rows < most ? rows : most;
 }
@@ -65,7 +65,7 @@ static lt_status keep_features(lt_run *r) {
 
 /* Largest pack and everything sized by it. */
 lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
-    int64_t prompt = 0, ahead = 0, other = 0, max_pos = lt_model_arch(r->model)->max_pos, tokens = r->cfg->parallel.tokens;
+    int64_t prompt = 0, ahead = 0, other = 0, max_pos = lt_model_arch(r->model)->max_pos, tokens = r->most_rows;
     int64_t text = r->data.train.max_len > r->data.eval.max_len ? r->data.train.max_len : r->data.eval.max_len;
     int64_t shortest = r->data.train.min_len < r->data.eval.min_len ? r->data.train.min_len : r->data.eval.min_len;
     int max_rank = 0;

@@ -21,7 +21,7 @@ lt_status lt_run_impl_step_init(lt_run *r, int64_t tokens, int64_t seqs) {
     lt_run_step *w = &r->work;
     const lt_ctx *ctx = lt_model_ctx(r->model);
     int64_t items = 0, C = lt_model_arch(r->model)->C, rows = seqs;
-    void *sums = NULL;
+    void *sums = NULL, *told = NULL;
     for (int i = 0; i < r->n_trials; i++) {
         items += (int64_t)r->trial[i].cfg->train.batch * lt_tuner_candidates(r->tuner[i]);
         if (r->readout == LT_READ_TOKENS || r->tuner[i]->pools_logits) rows = tokens;
@@ -31,7 +31,8 @@ lt_status lt_run_impl_step_init(lt_run *r, int64_t tokens, int64_t seqs) {
     LT_TRY(lt_pack_create(tokens, seqs, &w->pack));
     LT_TRY(lt_calloc(&w->run, rows, sizeof *w->run, "runs of rows"));
     LT_TRY(lt_calloc(&w->wanted, r->n_trials, sizeof *w->wanted, "trials"));
-    LT_TRY(lt_calloc(&w->told, 2 * (int64_t)r->n_trials, sizeof *w->told, "trials"));
+    LT_TRY(ctx->ops->host_alloc(ctx, 2 * (size_t)r->n_trials * sizeof *w->told, "squares of gradients", &told));
+    w->told = told;
     LT_TRY(ctx->ops->alloc(ctx, 2 * (size_t)r->n_trials * sizeof *w->sums, "squares of gradients", &sums));
     w->sums = sums;
     LT_TRY(lt_run_impl_heads_init(&w->heads, ctx, r->tuner, r->n_trials, C, rows, rows, seqs));
@@ -55,10 +56,11 @@ void lt_run_impl_step_fini(lt_run *r) {
     lt_batch_destroy(&w->batch);
     lt_batch_destroy(&w->kept);
     lt_pack_destroy(&w->pack);
-    if (w->sums) lt_model_ctx(r->model)->ops->free(lt_model_ctx(r->model), w->sums);
+    const lt_ctx *ctx = lt_model_ctx(r->model);
+    if (w->sums) ctx->ops->free(ctx, w->sums);
+    ctx->ops->host_free(ctx, w->told);
     free(w->run);
     free(w->wanted);
-    free(w->told);
     *w = (lt_run_step){0};
 }
 
@@ -317,7 +319,7 @@ static lt_status update(lt_run *r) {
     lt_run_step *w = &r->work;
     const lt_ctx *ctx = lt_model_ctx(r->model);
     int n = r->n_trials;
-    bool spread = r->bank.gather != NULL;
+    bool spread = r->bank.gather != NULL && r->grid.size > 1;
     for (int i = 0; i < n; i++) {
         const lt_trial *t = &r->trial[i];
         if (!w->wanted[i]) continue;

@@ -52,7 +52,7 @@ static bool run(lt_comm *world, const shape *s, int repeats) {
     int rank = lt_comm_rank(world), size = lt_comm_size(world);
     lt_buffer *buf = NULL;
     float *own = malloc((size_t)s->elems * sizeof *own);
-    CHECK_OK(lt_buffer_alloc(world, (size_t)s->elems * sizeof(float), &buf));
+    CHECK_OK(lt_buffer_alloc(world, (size_t)s->elems * sizeof(float), NULL, &buf));
     if (!buf || !own) return false;
     float *x = lt_buffer_data(buf);
     for (int i = -3; i < repeats; i++) { /* the first three warm up */

@@ -89,18 +89,18 @@ static void check_collective(lt_comm *c) {
         (void)snprintf(rule, sizeof rule, "comm.buffer:%d:%d", bad, passes);
         (void)setenv("LT_FAULT", rule, 1);
         lt_fault_init(rank);
-        CHECK_FAILS(lt_buffer_alloc(c, 4096, &buf), LT_ERR_IO, "fault injected at comm.buffer");
+        CHECK_FAILS(lt_buffer_alloc(c, 4096, NULL, &buf), LT_ERR_IO, "fault injected at comm.buffer");
         CHECK_INT(lt_err_last()->origin_rank, c->world_rank[bad]);
         CHECK(buf == NULL);
     }
     (void)unsetenv("LT_FAULT");
 #endif
 #ifndef __SANITIZE_ADDRESS__ /* which ends the process at such a size */
-    CHECK_FAILS(lt_buffer_alloc(c, (size_t)1 << 50, &buf), LT_ERR_NOMEM, "");
+    CHECK_FAILS(lt_buffer_alloc(c, (size_t)1 << 50, NULL, &buf), LT_ERR_NOMEM, "");
 #endif
-    if (size > 1) CHECK_FAILS(lt_buffer_alloc(c, rank == 0 ? 64 : 128, &buf), LT_ERR_ARG, "not the same on all ranks");
+    if (size > 1) CHECK_FAILS(lt_buffer_alloc(c, rank == 0 ? 64 : 128, NULL, &buf), LT_ERR_ARG, "not the same on all ranks");
     CHECK(buf == NULL);
-    CHECK_OK(lt_buffer_alloc(c, 4096, &buf));
+    CHECK_OK(lt_buffer_alloc(c, 4096, NULL, &buf));
     lt_buffer_free(&buf);
     CHECK(buf == NULL);
 }

@@ -56,7 +56,7 @@ static void check_sum(lt_comm *c, int64_t n) {
     int rank = lt_comm_rank(c), size = lt_comm_size(c);
     const double limit = 0.5 * FLT_EPSILON * size;
     lt_buffer *buf = NULL;
-    CHECK_OK(lt_buffer_alloc(c, (size_t)(n + 2 * PAD) * sizeof(float), &buf));
+    CHECK_OK(lt_buffer_alloc(c, (size_t)(n + 2 * PAD) * sizeof(float), NULL, &buf));
     if (!buf) return;
     float *x = lt_buffer_data(buf);
     CHECK_INT((uintptr_t)x % 64, 0);
@@ -102,7 +102,7 @@ static int64_t count_off(const float *x, int size, int64_t round, int64_t from, 
 static void check_million(lt_comm *c) {
     const int64_t n = 1 << 20;
     lt_buffer *buf = NULL;
-    CHECK_OK(lt_buffer_alloc(c, (size_t)n * sizeof(float), &buf));
+    CHECK_OK(lt_buffer_alloc(c, (size_t)n * sizeof(float), NULL, &buf));
     if (!buf) return;
     float *x = lt_buffer_data(buf);
     for (int round = 0; round < 3; round++) {
@@ -121,7 +121,7 @@ static void check_races(lt_comm *c, int64_t calls) {
     enum { ROOM = 9000 };
     int rank = lt_comm_rank(c), size = lt_comm_size(c);
     lt_buffer *buf[2] = {NULL, NULL};
-    for (int b = 0; b < 2; b++) CHECK_OK(lt_buffer_alloc(c, ROOM * sizeof(float), &buf[b]));
+    for (int b = 0; b < 2; b++) CHECK_OK(lt_buffer_alloc(c, ROOM * sizeof(float), NULL, &buf[b]));
     if (!buf[0] || !buf[1]) return;
     int64_t wrong = 0;
     for (int64_t k = 0; k < calls; k++) {
@@ -144,7 +144,7 @@ static void check_races(lt_comm *c, int64_t calls) {
 static void check_races_are_seen(lt_comm *c, int64_t n) {
     int rank = lt_comm_rank(c), size = lt_comm_size(c);
     lt_buffer *buf = NULL;
-    CHECK_OK(lt_buffer_alloc(c, (size_t)n * sizeof(float), &buf));
+    CHECK_OK(lt_buffer_alloc(c, (size_t)n * sizeof(float), NULL, &buf));
     if (!buf) return;
     float *x = lt_buffer_data(buf);
     bool late = rank == size - 1;
@@ -169,7 +169,7 @@ static void check_crowd(lt_comm *c) {
     lt_cores_read(&mine);
     if (!c->crowded) CHECK(c->host_ranks <= lt_cores_count(&mine) || c->host_ranks == 1);
     if (c->host_ranks > lt_cores_count(&mine)) CHECK(c->crowded);
-    CHECK_OK(lt_buffer_alloc(c, 4096, &buf));
+    CHECK_OK(lt_buffer_alloc(c, 4096, NULL, &buf));
     if (!buf) return;
     memset(lt_buffer_data(buf), 0, 4096);
     lt_allreduce(buf, 0, 1024, NULL);
@@ -184,11 +184,11 @@ static void check_crowd(lt_comm *c) {
 static void check_edges(lt_comm *c) {
     lt_buffer *buf = NULL;
     lt_comm_stats a, b;
-    CHECK_OK(lt_buffer_alloc(c, 0, &buf)); /* nothing is a size too */
+    CHECK_OK(lt_buffer_alloc(c, 0, NULL, &buf)); /* nothing is a size too */
     if (buf) lt_allreduce(buf, 0, 0, NULL);
     lt_buffer_free(&buf);
     lt_buffer_free(&buf); /* accepts NULL */
-    CHECK_OK(lt_buffer_alloc(c, 400, &buf));
+    CHECK_OK(lt_buffer_alloc(c, 400, NULL, &buf));
     if (!buf) return;
     for (int i = 0; i < 100; i++) CHECK(((float *)lt_buffer_data(buf))[i] == 0); /* new buffers are zero */
     lt_comm_get_stats(c, &a);
@@ -212,7 +212,7 @@ static void count_hook(void *arg) { hook_calls += *(int *)arg; }
 static void check_hooks(lt_comm *c) {
     int one = 1;
     lt_buffer *buf = NULL;
-    CHECK_OK(lt_buffer_alloc(c, 100 * sizeof(float), &buf));
+    CHECK_OK(lt_buffer_alloc(c, 100 * sizeof(float), NULL, &buf));
     if (!buf) return;
     CHECK_INT((uintptr_t)lt_buffer_data(buf) % LT_SLOT_ALIGN, 0);
     CHECK_INT(lt_buffer_bytes(buf), LT_SLOT_ALIGN);
@@ -284,7 +284,7 @@ static int misbehave(const char *mode, double seconds) {
     lt_comm *world = NULL;
     lt_buffer *buf = NULL;
     CHECK_OK(lt_comm_init(NULL, NULL, &world));
-    CHECK_OK(lt_buffer_alloc(world, 1 << 20, &buf));
+    CHECK_OK(lt_buffer_alloc(world, 1 << 20, NULL, &buf));
     if (!buf) return 1;
     bool last = lt_comm_rank(world) == lt_comm_size(world) - 1;
     print_maps();

@@ -107,7 +107,7 @@ int main(int argc, char **argv) {
         lt_buffer *buf = NULL;
         if (!world) break;
         int before = test_failed;
-        CHECK_OK(lt_buffer_alloc(world, N * sizeof(float), &buf));
+        CHECK_OK(lt_buffer_alloc(world, N * sizeof(float), NULL, &buf));
         if (buf) {
             check_order(world, buf, 40);
             check_flags(world, buf);

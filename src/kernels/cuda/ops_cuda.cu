@@ -1,6 +1,7 @@
 /* The table, and memory. */
 #include "kernels/cuda/cuda_impl.h"
 
+#include <cstring>
 #include <new>
 
 namespace LT_GPU_SPACE {
@@ -11,6 +12,7 @@ static lt_status ctx_init(lt_ctx *c) {
     LT_CHECK(s, LT_ERR_NOMEM, "cannot allocate a context");
     c->impl = s;
     s->gpu = gpu;
+    if (c->sizes_only) return LT_OK;
     LT_TRY(gpu->open(LT_GPU_OPENED, &s->info));
     LT_TRY(gpu->stream_create(false, &s->stream));
     c->stream = s->stream;
@@ -26,6 +28,15 @@ static void ctx_fini(lt_ctx *c) {
     delete s;
     c->impl = nullptr;
     c->stream = nullptr;
+}
+
+static lt_status host_alloc(const lt_ctx *c, size_t bytes, const char *what, void **p) {
+    LT_TRY(state_of(c)->gpu->alloc_host(bytes ? bytes : 1, what, p));
+    memset(*p, 0, bytes ? bytes : 1);
+    return LT_OK;
+}
+static void host_free(const lt_ctx *c, void *p) {
+    if (p) state_of(c)->gpu->free_host(p);
 }
 
 static lt_status alloc(const lt_ctx *c, size_t bytes, const char *what, void **p) {
@@ -81,8 +92,11 @@ size_t ws_bytes(const lt_ctx *c, const lt_dims *d) {
 static lt_ops make_table() {
     lt_ops t = {};
     t.name = LT_GPU_NAME;
+    t.gpu = LT_GPU_TABLE();
     t.ctx_init = ctx_init;
     t.ctx_fini = ctx_fini;
+    t.host_alloc = host_alloc;
+    t.host_free = host_free;
     t.alloc = alloc;
     t.free = release;
     t.copy = copy;

@@ -1,0 +1,205 @@
+/* Buffers on GPUs.
+ *
+ * Two ways to sum them.  NCCL where every rank of the group has a GPU of its own: collectives go on one stream of their own, of high priority, for all
+ * communicators of the process, so that their order is one order; an event leads there and another back.  Else MPI: the numbers go to this rank's slot in host
+ * memory, are summed there as buffers of the CPU are, and come back; the host waits.
+ *
+ * Sums in the order of ranks, the same bits in every run: an all-gather, then a kernel that adds the parts up.  It moves size - 1 parts to every rank
+ * where a ring moves two at most, so sums of activations among more than two ranks, which nobody compares between layouts, go by NCCL's own all-reduce (its
+ * ring adds in an order that the layout fixes; NVLS, which does not repeat, is off). */
+#include "comm/buffer_impl.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { GATHER_BYTES = 64 << 20, IDLES_PER_LOOK = 4096 };
+
+/* One GPU a process: what all its communicators share. */
+static struct {
+    const lt_gpu *gpu;
+    lt_stream *stream; /* of collectives */
+    float *gather;     /* [GATHER_BYTES] parts of all ranks */
+    lt_waiting waiting;
+    lt_gpu_coll *coll[8]; /* that may fail while the host waits */
+    int n_coll, idles;
+} here;
+
+void lt_comm_set_transport(lt_comm *world, lt_transport t) { world->transport = t; }
+
+/* While the host waits for the device: errors of collectives, and the deadline. */
+static void idle(void *arg, bool first) {
+    lt_comm *world = arg;
+    if (first) here.waiting = (lt_waiting){0};
+    bool look = ++here.idles % IDLES_PER_LOOK == 0;
+    for (int i = 0; look && i < here.n_coll; i++) {
+        lt_status st = here.gpu->coll_error(here.coll[i]);
+        if (st != LT_OK) lt_fatal(world, st);
+    }
+    if (!lt_comm_impl_yield_until(world, &here.waiting)) return;
+    char late[256];
+    lt_fatal(world,
+             LT_FAIL(LT_ERR_TIMEOUT,
+                     "the GPU of this rank did not finish its work within %g s, and no rank made progress\n%s"
+                     "  what to do: look at the rank named and at its GPU (nvidia-smi, Xid in dmesg); a longer LT_DEADLINE_S waits longer",
+                     world->deadline_s, lt_comm_impl_behind(world, late, sizeof late)));
+}
+
+/* Local.  What this process needs once. */
+static lt_status open_device(lt_comm *c, const lt_gpu *gpu) {
+    if (here.gpu) return LT_OK;
+    lt_gpu_set_idle(idle, c->root);
+    LT_TRY(gpu->stream_create(true, &here.stream));
+    here.gpu = gpu;
+    return LT_OK;
+}
+
+typedef struct identity {
+    char host[LT_HOST_BYTES], uuid[48], name[64];
+} identity;
+
+/* Collective(c).  Whether each rank of c has a GPU of its own.  Errors: NOMEM, CUDA. */
+static lt_status own_gpus(lt_comm *c, const lt_gpu *gpu, bool *own) {
+    identity mine = {0}, *all = NULL;
+    lt_gpu_info info;
+    lt_status st = gpu->open(LT_GPU_OPENED, &info);
+    if (st == LT_OK) st = lt_calloc(&all, c->size, sizeof *all, "GPUs of ranks");
+    if ((st = lt_agree(c, st)) != LT_OK) {
+        free(all);
+        return st;
+    }
+    memcpy(mine.host, c->host, sizeof mine.host);
+    (void)snprintf(mine.uuid, sizeof mine.uuid, "%s", info.uuid);
+    (void)snprintf(mine.name, sizeof mine.name, "%s", info.name);
+    lt_allgather_host(c, &mine, sizeof mine, all);
+    *own = true;
+    for (int a = 0; a < c->size && *own; a++)
+        for (int b = 0; b < a && *own; b++) {
+            *own = strcmp(all[a].host, all[b].host) != 0 || strcmp(all[a].uuid, all[b].uuid) != 0;
+            if (!*own)
+                lt_info("ranks %d and %d of \"%s\" share a GPU (%s on %s): collectives by MPI through pinned host memory", c->world_rank[b],
+                        c->world_rank[a], c->name, all[a].name, all[a].host);
+        }
+    free(all);
+    return LT_OK;
+}
+
+/* Collective(c).  c->coll, where NCCL is wanted and possible.  Errors: NCCL where it was asked for or fails to start. */
+static lt_status connect(lt_comm *c, const lt_gpu *gpu) {
+    unsigned char id[LT_GPU_COLL_ID_BYTES] = {0};
+    bool own = false;
+    if (c->gpu || c->size == 1) return LT_OK;
+    c->gpu = gpu;
+    LT_TRY(own_gpus(c, gpu, &own));
+    if (c->transport == LT_TRANSPORT_NCCL)
+        LT_CHECK(own && gpu->coll_built(), LT_ERR_NCCL, "parallel.collectives: nccl, but %s",
+                 own ? "this program was built without NCCL" : "ranks share a GPU, which NCCL refuses");
+    if (!own || c->transport == LT_TRANSPORT_MPI || !gpu->coll_built()) {
+        if (own && c->rank == 0 && !gpu->coll_built()) lt_info("built without NCCL: collectives by MPI through pinned host memory");
+        return LT_OK;
+    }
+    lt_status st = lt_agree(c, c->rank == 0 ? gpu->coll_id(id) : LT_OK);
+    if (st != LT_OK) return st;
+    lt_bcast_host(c, id, sizeof id, 0);
+    st = lt_agree(c, gpu->coll_init(id, c->rank, c->size, &c->mpi, &c->coll));
+    if (st == LT_OK && here.n_coll < (int)(sizeof here.coll / sizeof *here.coll)) here.coll[here.n_coll++] = c->coll;
+    return st;
+}
+
+void lt_comm_impl_gpu_fini(lt_comm *c) {
+    if (c->coll) {
+        for (int i = 0; i < here.n_coll; i++)
+            if (here.coll[i] == c->coll) here.coll[i] = here.coll[--here.n_coll];
+        c->gpu->coll_fini(c->coll);
+    }
+    c->coll = NULL;
+    if (c != c->root || !here.gpu) return;
+    here.gpu->stream_destroy(here.stream);
+    if (here.gather) here.gpu->free(here.gather);
+    lt_gpu_set_idle(NULL, NULL);
+    memset(&here, 0, sizeof here);
+}
+
+const char *lt_comm_transport(const lt_comm *c) {
+    return !c->gpu ? "shared memory and MPI" : c->coll ? "NCCL" : "MPI through pinned host memory";
+}
+
+lt_status lt_buffer_impl_device(lt_buffer *b) {
+    lt_comm *c = b->c;
+    const lt_gpu *gpu = b->gpu;
+    void *p = NULL;
+    LT_TRY(gpu->alloc(b->stride, "a communication buffer", &p));
+    b->device = p;
+    LT_TRY(open_device(c, gpu));
+    LT_TRY(gpu->event_create(false, &b->ready));
+    LT_TRY(gpu->event_create(false, &b->done));
+    if (c->coll && !here.gather) {
+        LT_TRY(gpu->alloc(GATHER_BYTES, "parts of ranks", &p));
+        here.gather = p;
+    }
+    if (c->size > 1 && !c->coll && gpu->pin(b->slots + (size_t)c->local_rank * b->stride, b->stride) == LT_OK)
+        b->pinned = true;
+    else
+        lt_err_clear();
+    LT_TRY(gpu->fill(here.stream, b->device, 0, b->stride));
+    return gpu->wait(here.stream);
+}
+
+void lt_buffer_impl_device_fini(lt_buffer *b) {
+    if (b->pinned) b->gpu->unpin(b->slots + (size_t)b->c->local_rank * b->stride);
+    if (b->ready) b->gpu->event_destroy(b->ready);
+    if (b->done) b->gpu->event_destroy(b->done);
+    if (b->device) b->gpu->free(b->device);
+}
+
+lt_status lt_buffer_impl_connect(lt_buffer *b) { return connect(b->c, b->gpu); }
+
+/* Piece by piece through the room for parts. */
+static lt_status sum_in_order(lt_buffer *b, float *x, int64_t n) {
+    const lt_gpu *gpu = b->gpu;
+    int64_t room = GATHER_BYTES / (int64_t)sizeof(float) / b->c->size / 4 * 4;
+    for (int64_t at = 0, m; at < n; at += m) {
+        m = n - at < room ? n - at : room;
+        LT_TRY(gpu->all_gather(b->c->coll, x + at, here.gather, m, LT_F32, here.stream));
+        LT_TRY(gpu->sum_parts(here.stream, here.gather, b->c->size, m, m, x + at));
+    }
+    return LT_OK;
+}
+
+static lt_status sum_by_nccl(lt_buffer *b, float *x, int64_t n, lt_stream *s) {
+    const lt_gpu *gpu = b->gpu;
+    LT_TRY(gpu->record(b->ready, s));
+    LT_TRY(gpu->stream_wait(here.stream, b->ready));
+    if (b->any_order && b->c->size > 2)
+        LT_TRY(gpu->all_reduce(b->c->coll, x, x, n, LT_F32, here.stream));
+    else
+        LT_TRY(sum_in_order(b, x, n));
+    return gpu->record(b->done, here.stream);
+}
+
+static lt_status sum_by_host(lt_buffer *b, int64_t first, int64_t n, lt_stream *s) {
+    const lt_gpu *gpu = b->gpu;
+    size_t bytes = (size_t)n * sizeof(float);
+    float *device = (float *)b->device + first, *host = lt_buffer_impl_slot(b, b->c->local_rank) + first;
+    LT_TRY(gpu->copy(s, LT_GPU_TO_HOST, host, 0, device, 0, bytes, 1));
+    LT_TRY(gpu->wait(s));
+    lt_buffer_impl_sum(b, first, n);
+    return gpu->copy(s, LT_GPU_TO_DEVICE, device, 0, host, 0, bytes, 1);
+}
+
+void lt_buffer_impl_device_begin(lt_buffer *b, int64_t first, int64_t n, lt_stream *s) {
+    lt_comm *c = b->c;
+    lt_comm_impl_entered(c);
+    lt_status st = c->coll ? sum_by_nccl(b, (float *)b->device + first, n, s) : sum_by_host(b, first, n, s);
+    if (st != LT_OK) lt_fatal(c, st);
+    b->open = c->coll != NULL;
+}
+
+void lt_buffer_impl_device_end(lt_buffer *b, lt_stream *s) {
+    lt_status st = b->open ? b->gpu->stream_wait(s, b->done) : LT_OK;
+    b->open = false;
+    if (st != LT_OK) lt_fatal(b->c, st);
+}

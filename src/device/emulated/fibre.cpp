@@ -1,0 +1,122 @@
+/* Contexts of threads.  On x86-64 a switch saves the six registers that a call keeps (some 10 ns); elsewhere it is swapcontext's. */
+#include "device/emulated/fibre.h"
+
+#include <cstdint>
+#include <cstdlib>
+#include <sys/mman.h>
+#ifndef __x86_64__
+#include <ucontext.h>
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+namespace lt_emu {
+
+#if defined(__SANITIZE_ADDRESS__)
+static const size_t STACK_BYTES = 256 << 10; /* frames have red zones */
+#else
+static const size_t STACK_BYTES = 64 << 10;
+#endif
+static const size_t PAGE = 4096;
+
+static struct {
+    char *base; /* of all stacks: a page that nobody may touch, then the stack */
+    fibre main;
+    const void *main_bottom; /* ASan: of the host's stack */
+    size_t main_bytes;
+} all;
+
+static char *stack_of(size_t i) {
+    const size_t each = STACK_BYTES + PAGE;
+    if (!all.base) {
+        void *p = mmap(nullptr, each * FIBRES_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (p == MAP_FAILED) abort();
+        all.base = static_cast<char *>(p);
+        for (size_t k = 0; k < FIBRES_MAX; k++) (void)mprotect(all.base + k * each, PAGE, PROT_NONE);
+    }
+    return all.base + i * each + PAGE;
+}
+
+bool fibre_on_stack(const void *p) {
+    return all.base && (size_t)(static_cast<const char *>(p) - all.base) < (STACK_BYTES + PAGE) * FIBRES_MAX;
+}
+
+fibre *fibre_main() { return &all.main; }
+
+#ifdef __x86_64__
+
+extern "C" void lt_emu_switch(void **save, void *to);
+asm(".text\n"
+    ".globl lt_emu_switch\n"
+    ".type lt_emu_switch, @function\n"
+    "lt_emu_switch:\n"
+    "  push %rbp\n  push %rbx\n  push %r12\n  push %r13\n  push %r14\n  push %r15\n"
+    "  mov %rsp, (%rdi)\n"
+    "  mov %rsi, %rsp\n"
+    "  pop %r15\n  pop %r14\n  pop %r13\n  pop %r12\n  pop %rbx\n  pop %rbp\n"
+    "  ret\n"
+    ".size lt_emu_switch, . - lt_emu_switch\n");
+
+static void prepare(fibre *f, size_t i, void (*entry)()) {
+    /* Tops of stacks begin at different cache lines: at one distance of 64 KB they would share a few sets of every cache. */
+    char *top = f->stack + STACK_BYTES - 64 - i % 32 * 320;
+    void **sp = reinterpret_cast<void **>(reinterpret_cast<uintptr_t>(top) & ~(uintptr_t)63);
+    *--sp = nullptr; /* where entry would return to: keeps the stack 16-byte aligned as after a call */
+    *--sp = reinterpret_cast<void *>(entry);
+    for (int r = 0; r < 6; r++) *--sp = nullptr;
+    f->sp = sp;
+}
+static void swap(fibre *from, fibre *to) { lt_emu_switch(&from->sp, to->sp); }
+
+#else
+
+static void prepare(fibre *f, size_t, void (*entry)()) {
+    ucontext_t *c = static_cast<ucontext_t *>(f->sp ? f->sp : malloc(sizeof(ucontext_t)));
+    if (!c || getcontext(c) != 0) abort();
+    c->uc_stack.ss_sp = f->stack;
+    c->uc_stack.ss_size = STACK_BYTES;
+    c->uc_link = nullptr;
+    makecontext(c, entry, 0);
+    f->sp = c;
+}
+static void swap(fibre *from, fibre *to) {
+    static ucontext_t host;
+    if (!from->sp) from->sp = &host;
+    (void)swapcontext(static_cast<ucontext_t *>(from->sp), static_cast<ucontext_t *>(to->sp));
+}
+
+#endif
+
+void fibre_reset(fibre *f, size_t i, void (*entry)()) {
+    if (!f->stack) f->stack = stack_of(i);
+#if defined(__SANITIZE_ADDRESS__)
+    __asan_unpoison_memory_region(f->stack, STACK_BYTES); /* of a kernel that was ended */
+#endif
+    prepare(f, i, entry);
+}
+
+void fibre_switch(fibre *from, fibre *to, bool leaving) {
+#if defined(__SANITIZE_ADDRESS__)
+    void *fake = nullptr;
+    __sanitizer_start_switch_fiber(leaving ? nullptr : &fake, to == &all.main ? all.main_bottom : to->stack,
+                                   to == &all.main ? all.main_bytes : STACK_BYTES);
+    swap(from, to);
+    __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
+#else
+    (void)leaving;
+    swap(from, to);
+#endif
+}
+
+void fibre_entered() {
+#if defined(__SANITIZE_ADDRESS__)
+    const void *bottom;
+    size_t bytes;
+    __sanitizer_finish_switch_fiber(nullptr, &bottom, &bytes);
+    if (!fibre_on_stack(bottom)) all.main_bottom = bottom, all.main_bytes = bytes;
+#endif
+}
+
+} // namespace lt_emu
