@@ -35,7 +35,7 @@ template <int N> LT_DEVICE void mma_zero(float (&x)[N][4]) {
 /* The warp's 16 stationary rows as first operand: in registers (KEEP: a quarter of DP a thread), or read again from shared memory for every block. */
 template <int DP, bool KEEP> struct mma_left {
     uint32_t kept[KEEP ? DP / 16 : 1][4];
-    const lt_bf16 *at; /* where this lane reads */
+    const lt_bf16 *at = nullptr; /* where this lane reads */
 
     /* own: the first of the warp's rows, which are there when KEEP. */
     LT_DEVICE void set(const lt_bf16 *own) {

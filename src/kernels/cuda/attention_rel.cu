@@ -42,7 +42,7 @@ lt_status rel_pack(const lt_ctx *c, const struct lt_rel_pack_args *a) {
     LT_TRY(st->gpu->fill(st->stream, a->to, 0, (size_t)lt_rel_elems(a->heads, s.D, s.reach, s.p2c) * sizeof(float)));
     for (s.from = 0; s.from < s.rows; s.from += REL_PIECE) {
         rel_piece piece = {};
-        const int64_t n = s.rows - s.from < REL_PIECE ? s.rows - s.from : REL_PIECE;
+        const int64_t n = s.rows - s.from < REL_PIECE ? s.rows - s.from : (int64_t)REL_PIECE;
         for (int64_t i = 0; i < n; i++) piece.row[i] = a->row[s.from + i];
         LT_RUN(c, (rel_pack_rows), dim3((unsigned)n, (unsigned)a->heads), dim3(64), 0, piece, s, a->from, a->to);
     }
