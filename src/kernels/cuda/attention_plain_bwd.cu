@@ -58,24 +58,26 @@ template <typename T, int ND> __global__ void __launch_bounds__(128, 2) attn_dq_
         for (int r = 0; r < R; r++) {
             const bool sees = view.sees[r] >> lane & 1u;
             const float p = expf(e[r] * a.scale + row[r].slope * (view.place - (float)row[r].place) - lse[r]);
-            w[r * PLAIN_N + lane] = sees ? p * (de[r] - delta[r]) : 0.0f;
+            w[lane * R + r] = sees ? p * (de[r] - delta[r]) : 0.0f;
         }
         __syncwarp(0xFFFFFFFFu);
-        for (int j = 0; j < PLAIN_N; j++) {
-            if (!(view.any >> j & 1u)) continue;
-            LT_UNROLL
-            for (int n = 0; n < ND; n++) {
-                const int d = n * WARP + lane;
-                if (d >= a.D) continue;
+        LT_UNROLL
+        for (int n = 0; n < ND; n++) {
+            const int d = n * WARP + lane;
+            float part[R] = {};
+            for (int j = 0; d < a.D && j < PLAIN_N; j++) {
+                if (!(view.any >> j & 1u)) continue;
                 const float k = keys.key(j, d);
                 LT_UNROLL
                 for (int r = 0; r < R; r++) {
                     if (!(view.sees[r] >> j & 1u)) continue;
                     const float *c2p =
                         keys.bank ? nullptr : plain_c2p(a, s.kv * a.group + (row0 + r) % a.group, row[r].place, keys.from + j);
-                    acc[r][n] += w[r * PLAIN_N + j] * (c2p ? k + c2p[d] : k);
+                    part[r] += w[j * R + r] * (c2p ? k + c2p[d] : k);
                 }
             }
+            LT_UNROLL
+            for (int r = 0; r < R; r++) acc[r][n] += part[r];
         }
         __syncwarp(0xFFFFFFFFu);
     }
@@ -175,25 +177,30 @@ template <typename T, int ND, bool BANK> __global__ void __launch_bounds__(128, 
             const bool yes = sees[r] >> lane & 1u;
             const float place = (float)(BANK ? own + r - keys : own + r);
             const float p = yes ? expf(e[r] * a.scale + mine.slope * (place - mine.place) - mine.lse) : 0.0f;
-            w[r * PLAIN_N + lane] = p;
-            dw[r * PLAIN_N + lane] = yes ? p * (de[r] - mine.delta) : 0.0f;
+            w[lane * R + r] = p;
+            dw[lane * R + r] = yes ? p * (de[r] - mine.delta) : 0.0f;
         }
         __syncwarp(0xFFFFFFFFu);
-        for (int j = 0; j < PLAIN_N; j++) {
-            if (!(any >> j & 1u)) continue;
-            const attn_moving &m = moving[j];
-            LT_UNROLL
-            for (int n = 0; n < ND; n++) {
-                const int d = n * WARP + lane;
-                if (d >= a.D) continue;
+        LT_UNROLL
+        for (int n = 0; n < ND; n++) {
+            const int d = n * WARP + lane;
+            float part_k[R] = {}, part_v[R] = {};
+            for (int j = 0; d < a.D && j < PLAIN_N; j++) {
+                if (!(any >> j & 1u)) continue;
+                const attn_moving &m = moving[j];
                 const float q = lt_to_f32(a.q[m.q + d]), g = lt_to_f32(a.d_o[m.o + d]);
                 LT_UNROLL
                 for (int r = 0; r < R; r++) {
                     if (!(sees[r] >> j & 1u)) continue;
                     const float *p2c = BANK ? nullptr : plain_p2c(a, kv * a.group + (row0 + j) % a.group, (int)m.place, own + r);
-                    dv[r][n] += w[r * PLAIN_N + j] * g;
-                    dk[r][n] += dw[r * PLAIN_N + j] * (p2c ? q + p2c[d] : q);
+                    part_v[r] += w[j * R + r] * g;
+                    part_k[r] += dw[j * R + r] * (p2c ? q + p2c[d] : q);
                 }
+            }
+            LT_UNROLL
+            for (int r = 0; r < R; r++) {
+                dk[r][n] += part_k[r];
+                dv[r][n] += part_v[r];
             }
         }
     }

@@ -55,21 +55,24 @@ template <typename T, int ND> __global__ void __launch_bounds__(128, 2) attn_fwd
             e[r] = expf(e[r] - base);
             sum[r] = sum[r] * fall + warp_sum(e[r]);
             top[r] = most;
-            w[r * PLAIN_N + lane] = e[r];
+            w[lane * R + r] = e[r];
             LT_UNROLL
             for (int n = 0; n < ND; n++) acc[r][n] *= fall;
         }
         __syncwarp(0xFFFFFFFFu);
-        for (int j = 0; j < PLAIN_N; j++) {
-            if (!(view.any >> j & 1u)) continue;
-            LT_UNROLL
-            for (int n = 0; n < ND; n++) {
-                const int d = n * WARP + lane;
-                const float v = d < a.D ? keys.value(j, d) : 0.0f;
+        LT_UNROLL
+        for (int n = 0; n < ND; n++) {
+            const int d = n * WARP + lane;
+            float part[R] = {}; /* of 32 keys: sums of thousands keep their digits */
+            for (int j = 0; d < a.D && j < PLAIN_N; j++) {
+                if (!(view.any >> j & 1u)) continue;
+                const float v = keys.value(j, d);
                 LT_UNROLL
                 for (int r = 0; r < R; r++)
-                    if (view.sees[r] >> j & 1u) acc[r][n] += w[r * PLAIN_N + j] * v;
+                    if (view.sees[r] >> j & 1u) part[r] += w[j * R + r] * v;
             }
+            LT_UNROLL
+            for (int r = 0; r < R; r++) acc[r][n] += part[r];
         }
         __syncwarp(0xFFFFFFFFu);
     }
