@@ -112,7 +112,10 @@ const lt_gpu_counts *get_counts() { return &counts; }
 
 } // namespace lt_emu
 
-void lt_emulated_seed(uint64_t seed) { lt_emu::state = (seed + 1) * 0x9E3779B97F4A7C15ULL | 1; }
+void lt_emulated_seed(uint64_t seed) {
+    lt_emu::state = (seed + 1) * 0x9E3779B97F4A7C15ULL | 1;
+    lt_emu::new_mood();
+}
 void lt_emulated_close(void) { lt_emu::chosen.device = -1; }
 bool lt_emulated_race(void) { return lt_emu::RACE; }
 

@@ -20,6 +20,8 @@ static struct {
     enum { LAZY, EAGER, MIXED } is;
 } mood;
 
+void new_mood() { mood.left = 0; }
+
 bool reached(const mark &m) {
     const lt_stream *s = streams[m.stream];
     return !s || s->done >= m.count;
