@@ -2,6 +2,7 @@
 #include "device/emulated/emulated.h"
 #include "device/emulated/emulated_impl.h"
 #include "device/emulated/number.h"
+#include "device/emulated/queue.h"
 #include "device/emulated/table.h"
 
 #include <cstdio>
@@ -94,6 +95,7 @@ lt_status open_device(int device, lt_gpu_info *info) {
         memory_limit(chosen.info.memory);
         chosen.device = device;
         signals_install();
+        lt_gpu_set_progress(go_on_a_little);
     }
     *info = chosen.info;
     return LT_OK;
