@@ -120,7 +120,7 @@ namespace lt_space_emulated {
 
 uint32_t lt_round_e4m3x2(float low, float high) {
     const lt_gpu_info &info = lt_emu::chosen.info;
-    if (lt_emu::self && info.major * 10 + info.minor < 89)
+    if (lt_emu::at_hand.self && info.major * 10 + info.minor < 89)
         lt_emu::found_in_kernel({}, "E4M3 on a GPU of compute capability %d.%d", info.major, info.minor);
     return lt_round_e4m3(low) | (uint32_t)lt_round_e4m3(high) << 8;
 }

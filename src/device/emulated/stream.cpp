@@ -189,6 +189,8 @@ lt_status wait_stream(lt_stream *s) {
 void lt_emulated_impl_drop(void);
 void lt_emulated_impl_drop(void) {
     using namespace lt_emu;
+    for (const lt_stream *s : streams)
+        if (s) clock_join(&host_knows, s->known);
     for (lt_stream *s : streams)
         while (s && !s->queue.empty()) {
             bool last = s->orphan && s->queue.size() == 1;
