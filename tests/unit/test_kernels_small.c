@@ -276,7 +276,7 @@ static void launches_of_a_trial(void) {
         gradient[i] = g + i * N;
         elems[i] = N;
         seg[i] = (lt_segment){.row0 = i, .row1 = i + 1};
-        place[i] = i;
+        place[i] = 2 * i;
     }
     struct lt_sumsq_args squares = {.n = ARRAYS, .x = gradient, .elems = elems, .out = sum};
     struct lt_adamw_args adamw = {.n = ARRAYS, .x = x, .lr = 0.1f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .step = 1};

@@ -34,12 +34,16 @@ void __tsan_func_entry(void *);
 void __tsan_func_exit();
 void __tsan_init();
 uint8_t __tsan_atomic8_load(const volatile uint8_t *p, int);
+uint32_t __tsan_atomic32_fetch_add(volatile uint32_t *p, uint32_t x, int);
 void __tsan_read_range(void *p, size_t n) { look(p, n, false, false, __builtin_return_address(0)); }
 void __tsan_write_range(void *p, size_t n) { look(p, n, true, false, __builtin_return_address(0)); }
 void __tsan_func_entry(void *) {}
 void __tsan_func_exit() {}
 void __tsan_init() {}
 uint8_t __tsan_atomic8_load(const volatile uint8_t *p, int) { return *p; } /* guards of the host's static variables */
+uint32_t __tsan_atomic32_fetch_add(volatile uint32_t *p, uint32_t x, int) {
+    return __atomic_fetch_add(p, x, __ATOMIC_SEQ_CST);
+} /* the host's */
 }
 
 #endif
