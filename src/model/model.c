@@ -1,4 +1,5 @@
 /* Life of a model: create, plan, destroy.  The passes are in forward.c, block.c and block_bwd.c, loading in load.c and read.c. */
+#include "model/device.h"
 #include "model/model_impl.h"
 
 #include "base/log.h"
@@ -29,14 +30,9 @@ lt_status lt_model_impl_prepare(lt_model *m) {
     return LT_OK;
 }
 
-static lt_status open_local(const char *dir, const lt_model_options *opt, const lt_arch *arch, lt_model *m) {
+static lt_status open_local(const char *dir, const lt_model_options *opt, const lt_arch *arch, const lt_ops *ops, lt_model *m) {
     LT_TRY(LT_FAULT_POINT("model.open"));
-    m->ctx = (lt_ctx){.ops = opt->ops ? opt->ops : lt_ops_by_name(getenv("LT_OPS")),
-                      .threads = opt->threads,
-                      .compute = opt->compute,
-                      .sizes_only = opt->sizes_only};
-    LT_CHECK(m->ctx.ops, LT_ERR_ARG, "LT_OPS is \"%s\"; known: cpu, guard, ref, and where they are built cuda, cuda-emulated",
-             getenv("LT_OPS"));
+    m->ctx = (lt_ctx){.ops = ops, .threads = opt->threads, .compute = opt->compute, .sizes_only = opt->sizes_only};
     LT_TRY(m->ctx.ops->ctx_init(&m->ctx));
     if (arch)
         m->arch = *arch;
@@ -60,10 +56,12 @@ lt_status lt_model_create(const char *dir, lt_grid *grid, const lt_model_options
 
 lt_status lt_model_impl_create(const char *dir, lt_grid *grid, const lt_model_options *opt, const lt_arch *arch, lt_model **model) {
     lt_model *m = NULL;
+    lt_device device = {.ops = opt->ops};
+    if (!device.ops) LT_TRY(lt_device_open(grid->world, LT_DEVICE_CPU, true, &device));
     lt_status st = lt_calloc(&m, 1, sizeof *m, "a model");
     if (st == LT_OK) {
         m->grid = grid;
-        st = open_local(dir, opt, arch, m);
+        st = open_local(dir, opt, arch, device.ops, m);
     }
     st = lt_agree_same(grid->world, st, m ? m->fingerprint : "", m ? sizeof m->fingerprint : 0, "the model");
     if (st != LT_OK)
