@@ -1,6 +1,6 @@
 // TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2  ops: cuda-emulated
-/* Small ops of the trainable side: bias rows, column sums, softmax rows, sums of losses, dropout, conversions, strided copies; the ops against ref, gradients by
- * differences. */
+/* Small ops of the trainable side: bias rows, column sums, softmax rows, sums of losses, dropout, conversions, strided copies; the ops against ref, gradients
+ * by differences. */
 #include "kernels_util.h"
 
 #include <math.h>

@@ -253,16 +253,11 @@ static __global__ void __launch_bounds__(THREADS) adamw_arrays(adamw_table t, ad
 
 lt_status adamw(const lt_ctx *c, const lt_adamw_args *a) {
     double c1 = 1.0 - pow((double)a->beta1, (double)a->step), c2 = 1.0 - pow((double)a->beta2, (double)a->step);
-    adamw_common common = {a->sumsq,
-                           a->loss,
-                           a->clip,
-                           (float)((double)a->lr / c1),
-                           (float)(1.0 / sqrt(c2)),
-                           a->beta1,
-                           a->beta2,
-                           (float)(1.0 - (double)a->beta1),
-                           (float)(1.0 - (double)a->beta2),
-                           a->eps};
+    adamw_common common = {a->sumsq, a->loss, a->clip, 0, 0, a->beta1, a->beta2, 0, 0, a->eps};
+    common.rate = (float)((double)a->lr / c1);
+    common.root = (float)(1.0 / sqrt(c2));
+    common.d1 = (float)(1.0 - (double)a->beta1);
+    common.d2 = (float)(1.0 - (double)a->beta2);
     for (int next = 0; next < a->n;) {
         adamw_table t;
         uint32_t blocks = 0;
