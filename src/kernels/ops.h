@@ -322,7 +322,7 @@ struct lt_dropout_args {
 struct lt_xent_args {
     int64_t rows, K, ld; /* logits [rows, K] with stride ld */
     const float *logits;
-    const int32_t *label; /* [rows]; -100 = ignored: loss 0, gradient 0 */
+    const int32_t *label; /* [rows]; -100 = ignored: loss 0, gradient 0; none of K: INTERNAL, but on a GPU both are NaN */
     const float *weight;  /* [rows] factor of the gradient (1 / count of the row's trial), or NULL = 1 */
     float *loss;          /* [rows] -log p(label), unweighted */
     float *dlogits;       /* NULL or [rows, K] stride ld: weight * (softmax - onehot) */
@@ -366,14 +366,19 @@ struct lt_loss_args {      /* sums of the losses of segments of rows, as the ste
 };
 /* Decoupled decay (Loshchilov & Hutter 2019): p -= lr * (mhat / (sqrt(vhat) + eps) + wd * p), with g scaled so that the norm of all gradients of the trial
  * is at most clip.  Does nothing when the norm or the loss is not finite: the host learns it later, from the same two numbers. */
-struct lt_adamw_args {
+typedef struct lt_adamw_array {
     int64_t n;
     float *p, *m, *v;
     const float *g;
-    const double *sumsq; /* device: square of the norm of all gradients; NULL = no clipping, no check */
-    const float *loss;   /* device: {sum of losses, number not finite}; NULL = no check */
-    float clip;          /* longest norm; 0 = any */
-    float lr, beta1, beta2, eps, weight_decay;
+    float weight_decay;
+} lt_adamw_array;
+struct lt_adamw_args {
+    int n;
+    const lt_adamw_array *x; /* [n] host table of device arrays */
+    const double *sumsq;     /* device: square of the norm of all gradients; NULL = no clipping, no check */
+    const float *loss;       /* device: {sum of losses, number not finite}; NULL = no check */
+    float clip;              /* longest norm; 0 = any */
+    float lr, beta1, beta2, eps;
     int64_t step; /* 1, 2, ... for the bias correction */
 };
 struct lt_convert_args { /* y[i] := x[i], rounded where y is bf16 */

@@ -77,8 +77,9 @@ template <int V> LT_DEVICE void points(lt_act act, const float (&u)[V], float (&
     case LT_ACT_RELU:
         return all([](float x) { return relu(x); });
     case LT_ACT_TANH:
-        return all([](float x) { return tanh_point(x); });
+        break;
     }
+    all([](float x) { return tanh_point(x); });
 }
 
 enum act_kind { FORWARD, BACKWARD, GATED_FORWARD, GATED_BACKWARD };

@@ -52,16 +52,19 @@ static __global__ void __launch_bounds__(BLOCK ? ROW_THREADS : ROWS *WARP) norm_
     if (p.row >= a.rows) return;
     int64_t row0 = p.row * a.C, C = a.C;
     float x[K][V4] = {}, s[1] = {0}, q[1] = {0}, mean = 0;
+    LT_UNROLL
     for (int k = 0; k < K; k++) {
         int64_t i = (int64_t)(p.lane + k * p.lanes) * V4;
         if (i < C) load(a.x + row0 + i, x[k]);
     }
     if (a.kind == LT_NORM_LAYER) {
+        LT_UNROLL
         for (int k = 0; k < K; k++)
             for (int j = 0; j < V4; j++) s[0] += x[k][j];
         row_sums<BLOCK>(s, part);
         mean = s[0] / (float)C;
     }
+    LT_UNROLL
     for (int k = 0; k < K; k++)
         for (int j = 0; j < V4; j++) {
             float d = (int64_t)(p.lane + k * p.lanes) * V4 < C ? x[k][j] - mean : 0.0f;
@@ -70,6 +73,7 @@ static __global__ void __launch_bounds__(BLOCK ? ROW_THREADS : ROWS *WARP) norm_
     row_sums<BLOCK>(q, part + 1);
     float rstd = 1.0f / sqrtf(q[0] / (float)C + a.eps);
     norm_put_sums(a, p, mean, rstd);
+    LT_UNROLL
     for (int k = 0; k < K; k++) {
         int64_t i = (int64_t)(p.lane + k * p.lanes) * V4;
         if (i < C) norm_put<T, R, RESID>(a, row0, i, x[k], mean, rstd);
@@ -163,12 +167,14 @@ template <typename T, bool BLOCK> static __global__ void __launch_bounds__(BLOCK
     int64_t row0 = p.row * a.C, C = a.C;
     float mean = a.kind == LT_NORM_LAYER ? a.mean[p.row] : 0.0f, rstd = a.rstd[p.row];
     float xhat[K][V4] = {}, g[K][V4] = {}, r[K][V4] = {}, sum[2] = {0, 0};
+    LT_UNROLL
     for (int k = 0; k < K; k++) {
         int64_t i = (int64_t)(p.lane + k * p.lanes) * V4;
         if (i < C) norm_pull<T>(a, row0, i, mean, rstd, xhat[k], g[k], sum);
         if (i < C && a.dres) load(a.dres + row0 + i, r[k]);
     }
     norm_means<BLOCK>(a, sum, part);
+    LT_UNROLL
     for (int k = 0; k < K; k++) {
         int64_t i = (int64_t)(p.lane + k * p.lanes) * V4;
         norm_slope(rstd, sum, xhat[k], g[k]);
@@ -195,14 +201,22 @@ template <typename T, int V> static __global__ void __launch_bounds__(ROW_THREAD
     }
 }
 
+template <typename T> static lt_status norm_bwd_run(const lt_ctx *c, const lt_norm_args *a) {
+    bool four = fits(a->x, a->C, V4) && fits(a->w, a->C, V4) && fits(a->dy, a->C, V4) && fits(a->dres, a->C, V4) && fits(a->dx, a->C, V4);
+    if (four && a->C <= IN_WARP)
+        LT_RUN(c, (norm_bwd_held<T, false>), blocks_for(a->rows, ROWS), ROWS * WARP, 0, *a);
+    else if (four && a->C <= IN_BLOCK)
+        LT_RUN(c, (norm_bwd_held<T, true>), blocks_for(a->rows, 1), row_threads(a->C), 0, *a);
+    else if (four)
+        LT_RUN(c, (norm_bwd_any<T, V4>), blocks_for(a->rows, 1), ROW_THREADS, 0, *a);
+    else
+        LT_RUN(c, (norm_bwd_any<T, 1>), blocks_for(a->rows, 1), THREADS, 0, *a);
+    return LT_OK;
+}
+
 lt_status norm_bwd(const lt_ctx *c, const lt_norm_args *a) {
     if (a->rows <= 0) return LT_OK;
-    bool four = fits(a->x, a->C, V4) && fits(a->w, a->C, V4) && fits(a->dy, a->C, V4) && fits(a->dres, a->C, V4) && fits(a->dx, a->C, V4);
-    LT_BY_TYPE(a->dy.dt, if (four && a->C <= IN_WARP) LT_RUN(c, (norm_bwd_held<T, false>), blocks_for(a->rows, ROWS), ROWS * WARP, 0, *a);
-               else if (four && a->C <= IN_BLOCK) LT_RUN(c, (norm_bwd_held<T, true>), blocks_for(a->rows, 1), row_threads(a->C), 0, *a);
-               else if (four) LT_RUN(c, (norm_bwd_any<T, V4>), blocks_for(a->rows, 1), ROW_THREADS, 0, *a);
-               else LT_RUN(c, (norm_bwd_any<T, 1>), blocks_for(a->rows, 1), THREADS, 0, *a););
-    return LT_OK;
+    return a->dy.dt == LT_F32 ? norm_bwd_run<float>(c, a) : norm_bwd_run<lt_bf16>(c, a);
 }
 
 /* ---- heads: a warp each, read twice, the second time from the cache ---- */
@@ -246,26 +260,22 @@ template <typename T, int V> static __global__ void __launch_bounds__(ROWS *WARP
     }
 }
 
-static bool head_fits(const lt_head_norm_args *a) {
-    return a->ld % V4 == 0 && fits(a->x, a->head_dim, V4) && fits(a->w, a->head_dim, V4) && fits(a->x_save, a->head_dim, V4);
+/* forward and backward of type T, by one of two widths. */
+template <typename T> static lt_status head_norm_run(const lt_ctx *c, const lt_head_norm_args *a, bool backward) {
+    bool four = a->ld % V4 == 0 && fits(a->x, a->head_dim, V4) && fits(a->w, a->head_dim, V4) && fits(a->x_save, a->head_dim, V4);
+    auto kernel = backward ? four ? head_norm_bwd_warps<T, V4> : head_norm_bwd_warps<T, 1>
+                  : four ? head_norm_fwd_warps<T, V4>
+                           : head_norm_fwd_warps<T, 1>;
+    LT_RUN(c, (kernel), blocks_for(a->rows * a->heads, ROWS), ROWS * WARP, 0, *a);
+    return LT_OK;
 }
-
-lt_status head_norm_fwd(const lt_ctx *c, const lt_head_norm_args *a) {
+static lt_status head_norm(const lt_ctx *c, const lt_head_norm_args *a, bool backward) {
     LT_ASSERT(!a->x_save.p || a->x_save.dt == a->x.dt);
-    if (a->rows <= 0) return LT_OK;
-    dim3 grid = blocks_for(a->rows * a->heads, ROWS);
-    LT_BY_TYPE(a->x.dt, if (head_fits(a)) LT_RUN(c, (head_norm_fwd_warps<T, V4>), grid, ROWS * WARP, 0, *a);
-               else LT_RUN(c, (head_norm_fwd_warps<T, 1>), grid, ROWS * WARP, 0, *a););
-    return LT_OK;
+    if (a->rows <= 0 || a->heads <= 0) return LT_OK;
+    return a->x.dt == LT_F32 ? head_norm_run<float>(c, a, backward) : head_norm_run<lt_bf16>(c, a, backward);
 }
 
-lt_status head_norm_bwd(const lt_ctx *c, const lt_head_norm_args *a) {
-    LT_ASSERT(a->x_save.dt == a->x.dt);
-    if (a->rows <= 0) return LT_OK;
-    dim3 grid = blocks_for(a->rows * a->heads, ROWS);
-    LT_BY_TYPE(a->x.dt, if (head_fits(a)) LT_RUN(c, (head_norm_bwd_warps<T, V4>), grid, ROWS * WARP, 0, *a);
-               else LT_RUN(c, (head_norm_bwd_warps<T, 1>), grid, ROWS * WARP, 0, *a););
-    return LT_OK;
-}
+lt_status head_norm_fwd(const lt_ctx *c, const lt_head_norm_args *a) { return head_norm(c, a, false); }
+lt_status head_norm_bwd(const lt_ctx *c, const lt_head_norm_args *a) { return head_norm(c, a, true); }
 
 } // namespace LT_GPU_SPACE

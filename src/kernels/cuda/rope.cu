@@ -19,6 +19,7 @@ static __global__ void __launch_bounds__(THREADS) rope_pieces(lt_rope_args a, ui
     float cosine[V], sine[V], lo[HEADS][V], hi[HEADS][V];
     load(angle, cosine);
     load(angle + half, sine);
+    LT_UNROLL
     for (int k = 0; k < HEADS; k++) {
         int64_t head = group + k * groups;
         if (head >= a.heads) continue;
@@ -27,6 +28,7 @@ static __global__ void __launch_bounds__(THREADS) rope_pieces(lt_rope_args a, ui
     }
     if (a.inverse)
         for (int j = 0; j < V; j++) sine[j] = -sine[j];
+    LT_UNROLL
     for (int k = 0; k < HEADS; k++) {
         int64_t head = group + k * groups;
         if (head >= a.heads) continue;
@@ -47,12 +49,16 @@ template <typename T, int V> static lt_status rope_launch(const lt_ctx *c, const
     return LT_OK;
 }
 
+template <typename T> static lt_status rope_typed(const lt_ctx *c, const lt_rope_args *a) {
+    constexpr int V = 16 / sizeof(T);
+    bool whole = fits(a->x, a->ld_x, V) && a->head_dim % V == 0 && a->rot / 2 % V == 0 && fits(a->cos_sin, a->rot, 4);
+    return whole ? rope_launch<T, V>(c, a) : rope_launch<T, 1>(c, a);
+}
+
 lt_status rope(const lt_ctx *c, const lt_rope_args *a) {
     LT_ASSERT(a->rot % 2 == 0 && a->rot <= a->head_dim);
     if (a->rows <= 0 || a->heads <= 0 || a->rot <= 0) return LT_OK;
-    LT_BY_TYPE(a->x.dt, constexpr int V = 16 / sizeof(T);
-               bool whole = fits(a->x, a->ld_x, V) && a->head_dim % V == 0 && a->rot / 2 % V == 0 && fits(a->cos_sin, a->rot, 4);
-               return whole ? rope_launch<T, V>(c, a) : rope_launch<T, 1>(c, a););
+    return a->x.dt == LT_F32 ? rope_typed<float>(c, a) : rope_typed<lt_bf16>(c, a);
 }
 
 } // namespace LT_GPU_SPACE
