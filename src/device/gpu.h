@@ -139,6 +139,10 @@ const lt_gpu *lt_gpu_emulated(void);
 void lt_gpu_set_idle(void (*idle)(void *arg, bool first), void *arg);
 void lt_gpu_idle(bool first);
 
+/* Local.  What waits of the host for anything else call: a GPU goes on by itself, the emulated one here. */
+void lt_gpu_set_progress(void (*progress)(void));
+void lt_gpu_progress(void);
+
 #ifdef __cplusplus
 }
 #endif
