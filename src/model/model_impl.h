@@ -123,10 +123,12 @@ struct lt_model {
     lt_shared *shared;                  /* where they lie when the dp ranks of the node have one copy together; else NULL */
     lt_weight *weight;
     int64_t n_weights, max_weights;
-    int64_t places; /* numbers of this rank that the file must give */
-    void *tok;      /* [v1 - v0, C] in ctx.compute */
-    bool with_head; /* rows are made scores: generation */
-    void *head;     /* [v1 - v0, C] in ctx.compute: the output matrix; tok where it is the same */
+    int64_t places;  /* numbers of this rank that the file must give */
+    void *tok;       /* [v1 - v0, C] in ctx.compute */
+    bool with_head;  /* rows are made scores: generation */
+    bool e4m3;       /* matrices of the blocks in E4M3 (model.dtype: fp8) ... */
+    int keep_blocks; /* ... but of so many blocks at either end */
+    void *head;      /* [v1 - v0, C] in ctx.compute: the output matrix; tok where it is the same */
     float *pos_tab, *type_tab;
     lt_norm_weights embed_norm, final_norm;
     float *rel_tab; /* [2 * span, C] */
