@@ -89,15 +89,19 @@ static void test_memory(void) {
 }
 
 /* A small program: an allocation, a fill, three kernels, a wait. */
-static lt_status program(void) {
+static lt_status steps(void **y) {
     lt_gpu_info info;
-    void *y = NULL;
     LT_TRY(gpu->open(0, &info));
     LT_TRY(gpu->stream_create(false, &stream));
-    LT_TRY(gpu->alloc(512, "numbers", &y));
-    lt_status st = gpu->fill(stream, y, 0, 512);
-    for (int i = 0; i < 3 && st == LT_OK; i++) st = planted_fill(stream, 1, 128, y);
-    if (st == LT_OK) st = gpu->wait(stream);
+    LT_TRY(gpu->alloc(512, "numbers", y));
+    LT_TRY(gpu->fill(stream, *y, 0, 512));
+    for (int i = 0; i < 3; i++) LT_TRY(planted_fill(stream, 1, 128, *y));
+    return gpu->wait(stream);
+}
+static lt_status program(void) {
+    void *y = NULL;
+    stream = NULL;
+    lt_status st = steps(&y);
     lt_err_record keep = *lt_err_last();
     lt_emulated_forget();
     gpu->free(y);
