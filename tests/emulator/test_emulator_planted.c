@@ -223,23 +223,41 @@ static bool betrayed(const fault *f, int bug, const char *words) {
     return lost || wrong;
 }
 
+/* Sanitizers end the process themselves: a child, whose death is a finding as well. */
+static bool betrayed_to_sanitizer(const fault *f) {
+    int status = 0;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)freopen("/dev/null", "w", stderr);
+        _exit(betrayed(f, f->bug, f->plain));
+    }
+    return waitpid(child, &status, 0) == child && status != 0;
+}
+
+#ifdef __SANITIZE_ADDRESS__
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+
 static void test_fault(const fault *f) {
     bool race = lt_emulated_race();
     const char *words = race && f->race ? (*f->race ? f->race : f->plain) : f->plain;
-    int clean = 0, bad = 0, want = race && f->race ? SEEDS : f->seeds_plain;
+    int clean = 0, bad = 0, seeds = sanitized ? 5 : SEEDS, want = race && f->race ? SEEDS : f->seeds_plain * seeds / SEEDS;
     first_sum = 0;
     other_words = 0;
-    for (uint64_t seed = 0; seed < SEEDS; seed++) {
-        lt_emulated_seed(seed);
+    for (int seed = 0; seed < SEEDS; seed++) {
+        lt_emulated_seed((uint64_t)seed);
         clean += betrayed(f, 0, NULL);
     }
-    for (uint64_t seed = 0; seed < SEEDS && words; seed++) {
-        lt_emulated_seed(seed);
-        bad += betrayed(f, f->bug, words);
+    for (int seed = 0; seed < seeds && words; seed++) {
+        lt_emulated_seed((uint64_t)seed);
+        bad += sanitized ? betrayed_to_sanitizer(f) : betrayed(f, f->bug, words);
     }
     TEST_REPORT(clean == 0, "%s: without the fault %d of %d seeds found something", f->name, clean, SEEDS);
-    TEST_REPORT(bad >= want, "%s: found under %d of %d seeds, expected %d", f->name, bad, SEEDS, want);
-    if (getenv("LT_TEST_VERBOSE")) printf("%-34s %2d of %d\n", f->name, bad, SEEDS);
+    TEST_REPORT(bad >= want, "%s: found under %d of %d seeds, expected %d", f->name, bad, seeds, want);
+    if (getenv("LT_TEST_VERBOSE")) printf("%-34s %2d of %d\n", f->name, bad, seeds);
 }
 
 /* The host follows a device pointer: a process that dies with a word about it. */

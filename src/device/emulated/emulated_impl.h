@@ -116,7 +116,8 @@ constexpr bool RACE = false;
 lt_status gemm_algos(const lt_gpu_gemm *g, bool with_ws, lt_gpu_algo *algo, int max, int *n);
 lt_status gemm(lt_stream *s, const lt_gpu_gemm *g, const lt_gpu_algo *algo, void *ws);
 
-/* stream.cpp: runs everything that is enqueued. */
+/* stream.cpp: runs everything that is enqueued; draws anew how late work runs. */
 void drain();
+void new_mood();
 
 } // namespace lt_emu
