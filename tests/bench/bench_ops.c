@@ -91,7 +91,6 @@ OP(act_fwd)
 OP(rope)
 OP(convert)
 OP(gather_rows)
-OP(column_sums)
 OP(sumsq)
 OP(adamw)
 #undef OP
@@ -114,8 +113,6 @@ static void norms(void) {
     report("head_norm_fwd, bf16", 4.0 * (double)n, call_head_norm_fwd, &h);
     struct lt_convert_args c = {.n = n, .x = x, .y = y};
     report("convert, f32 to bf16", 6.0 * (double)n, call_convert, &c);
-    struct lt_colsum_args s = {.rows = rows, .n = C, .ld = C, .x = x.p, .sum = w.p};
-    report("column_sums", 4.0 * (double)n, call_column_sums, &s);
     void *all[] = {x.p, w.p, y.p, dx.p, mean.p, rstd.p};
     for (int i = 0; i < 6; i++) ctx.ops->free(&ctx, all[i]);
 }
