@@ -268,12 +268,19 @@ static void run_ref(problem *b, float start) {
     CHECK_OK(lt_ref_attn_fwd(&ctx, &b->args));
     CHECK_OK(lt_ref_attn_bwd(&ctx, &b->args));
 }
+/* Kernels launched so far, where there are any. */
+static int64_t launches(void) { return test_on_gpu() ? test_gpu->counts()->launches : 0; }
+
 static void run_fast(problem *b, const lt_ctx *c, float start) {
     poison(b, start);
     dirty(c);
+    const int64_t before = launches();
     CHECK_OK(test_ops()->attn_fwd(c, &b->args));
+    const int64_t between = launches();
+    CHECK(between - before <= 1 + (b->plan.max_q == 1)); /* one query a sequence: pieces of keys, and their sum */
     dirty(c);
     CHECK_OK(test_ops()->attn_bwd(c, &b->args));
+    CHECK(launches() - between <= 4);
     TEST_REPORT(damage(b) == 0, "%s: %lld elements overwritten", b->s->name, (long long)damage(b));
 }
 

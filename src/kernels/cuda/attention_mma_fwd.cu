@@ -1,7 +1,7 @@
 /* Attention forward on tensor cores (bf16): one pass over the keys with a softmax that is carried along (Dao 2023), prefix bank included.
  *
  * Block: up to 4 warps, each 16 rows (query, query head of the group) of one sequence under one kv head; grid (tiles of rows, kv heads, pieces of
- * keys).  With few rows a sequence blocks are of one warp, whose barriers cost nothing and of which an SM holds up to 32..  One query a sequence (decoding)
+ * keys).  With few rows a sequence blocks are of one warp, whose barriers cost nothing and of which an SM holds up to 32.  One query a sequence (decoding)
  * gives one tile of the heads of a group, and keys come in pieces, so that a long cache keeps the device busy; attention_bank.cu puts them together. */
 #include "kernels/cuda/attention_mma_rel_impl.h"
 
