@@ -33,7 +33,8 @@ typedef struct lt_gpu_info {
 
 /* What has been asked for since the process started. */
 typedef struct lt_gpu_counts {
-    int64_t launches, products, copies, waits, allocs; /* products: calls of the library; waits: of the host for the device */
+    int64_t launches, products, copies, waits,
+        allocs; /* products: calls of the library; waits: of the host for what had not happened yet */
     int64_t bytes_to_device, bytes_to_host, bytes_on_device;
 } lt_gpu_counts;
 
