@@ -42,7 +42,7 @@ static void print_json(const lt_run *r, const lt_config *cfg) {
     }
     json_t *root = json_pack(
         "{s:s, s:i, s:i, s:i, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:o}", "run", cfg->run.dir, "ranks", g->size,
-        "tp", g->tp_size, "dp", g->dp_size, "dtype", lt_dtype_name(lt_run_dtype(r)), "steps", (json_int_t)steps, "seconds", rates->seconds,
+        "tp", g->tp_size, "dp", g->dp_size, "dtype", lt_dtype_word(lt_run_dtype(r)), "steps", (json_int_t)steps, "seconds", rates->seconds,
         "tokens_per_s", (double)rates->tokens / s, "sentences_per_s", (double)rates->sentences / s, "t_compute", rates->compute_s, "t_comm",
         rates->comm_s, "t_data", rates->data_s, "t_io", rates->io_s, "t_linear", rates->linear_s, "t_attention", rates->attention_s,
         "memory_peak", (json_int_t)peak, "memory_planned", (json_int_t)lt_run_get_estimate(r)->total, "trials", trials);

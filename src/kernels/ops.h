@@ -119,6 +119,7 @@ struct lt_norm_args {
     lt_arr dy;          /* bwd in [rows, C] */
     const float *dres;  /* bwd: NULL or [rows, C] added to dx */
     float *dx;          /* bwd out [rows, C] f32; may alias dres */
+    lt_arr dx_low;      /* bwd out: p = NULL, or bf16 [rows, C]: dx rounded, for the products that read it next */
 };
 
 /* RMS norm of every head of rows (q and k of Gemma 3, Qwen 3), in place: x := x rstd w, rstd = 1 / sqrt(mean(x^2) + eps) of its D numbers. */
@@ -148,9 +149,12 @@ struct lt_act_args {
 struct lt_rope_args {
     int64_t rows;
     int heads, head_dim;
-    int rot;  /* R <= head_dim, even; the rest of a head stays */
-    lt_arr x; /* in place: [rows, heads * D] with row stride ld_x */
+    int rot;    /* R <= head_dim, even; the rest of a head stays */
+    int heads2; /* heads of x2, 0 = it is not there */
+    lt_arr x;   /* in place: [rows, heads * D] with row stride ld_x */
     int64_t ld_x;
+    lt_arr x2; /* in place: [rows, heads2 * D], of the same type and positions: keys beside queries */
+    int64_t ld_x2;
     const int32_t *pos;   /* [rows] */
     const float *cos_sin; /* [max_pos][R]: R/2 cosines then R/2 sines */
     int inverse;          /* 1: rotate by -angle (backward) */
@@ -203,7 +207,7 @@ struct lt_rel_pack_args {
 
 /* Bank of prefix keys and values, f32, [S][m][2 (k, v)][P_max][Hkvl][D], keys as used (after any rotation); row p >= slot_len is unused.
  * A query that sees no key at all gives o = 0, lse = -inf and no gradient.  cpu: forward of one query row a sequence (plan->max_q = 1, no rel) reads
- * the keys that are seen once, under all heads. */
+ * the keys that are seen once, under all heads.  cuda: where arrays are bf16, tensor cores take bank rows, constants of rel, p and ds rounded to bf16. */
 struct lt_attn_args {
     const lt_attn_plan *plan;
     int heads, kv_heads, head_dim; /* of this rank; query head h reads kv head h / (heads / kv_heads) */

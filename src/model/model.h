@@ -61,7 +61,8 @@ typedef struct lt_bank {
 enum { LT_OVERLAP_AUTO, LT_OVERLAP_ON, LT_OVERLAP_OFF };
 
 typedef struct lt_model_options {
-    lt_dtype compute;         /* LT_F32 or LT_BF16 */
+    lt_dtype compute;         /* LT_F32, LT_BF16, or LT_E4M3: bf16 with the frozen matrices of the blocks in E4M3 */
+    int keep_blocks;          /* with LT_E4M3: blocks at either end that stay in bf16 */
     int threads;              /* OpenMP threads of this rank */
     const int *bidirectional; /* NULL = as the architecture; else [m] flags, 1 = layer sees both ways (LS-unLLaMA, BiLLM) */
     bool head;                /* the output matrix too: rows can be made scores (lt_model_logits) */
@@ -93,6 +94,9 @@ bool lt_model_may_share(const lt_model *m);
  * they share (read-only afterwards); without room for it, or if their threads differ, they keep a copy each and rank 0 warns.
  * Errors: IO, FORMAT, NOMEM, STOPPED (a signal came; agreed). */
 lt_status lt_model_load(lt_model *m);
+/* Collective(world), after loading.  Where a back end has several ways of a product: takes those of an earlier start (stored, n_stored bytes, 0 = none), or measures.
+ * bytes [n] out: what a checkpoint keeps, released by free(); NULL where there is nothing to choose.  Errors: NOMEM, CUDA, FORMAT (agreed). */
+lt_status lt_model_tune(lt_model *m, const void *stored, size_t n_stored, void **bytes, size_t *n);
 /* Collective(world).  Frees everything; accepts NULL; sets NULL. */
 void lt_model_destroy(lt_model **model);
 

@@ -90,6 +90,9 @@ lt_model *lt_run_model(lt_run *r);
 const lt_judge *lt_run_judge(const lt_run *r);
 bool lt_run_labels_tokens(const lt_run *r);
 lt_dtype lt_run_dtype(const lt_run *r);
+/* Local.  What model.dtype means (auto: f32), and how users and files say it: LT_E4M3 is "fp8". */
+lt_dtype lt_dtype_of_cfg(int word);
+const char *lt_dtype_word(lt_dtype dt);
 const lt_run_rates *lt_run_get_rates(const lt_run *r);
 
 #ifdef __cplusplus

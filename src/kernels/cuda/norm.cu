@@ -184,6 +184,7 @@ template <typename T, bool BLOCK> static __global__ void __launch_bounds__(BLOCK
         norm_slope(rstd, sum, xhat[k], g[k]);
         for (int j = 0; j < V4; j++) g[k][j] += r[k][j];
         if (i < C) store(a.dx + row0 + i, g[k]);
+        if (i < C && a.dx_low.p) store(at<lt_bf16>(a.dx_low, row0 + i), g[k]);
     }
 }
 
@@ -206,11 +207,13 @@ template <typename T, int V> static __global__ void __launch_bounds__(ROW_THREAD
         if (a.dres) load(a.dres + row0 + i, r);
         for (int j = 0; j < V; j++) g[j] += r[j];
         store(a.dx + row0 + i, g);
+        if (a.dx_low.p) store(at<lt_bf16>(a.dx_low, row0 + i), g);
     }
 }
 
 template <typename T> static lt_status norm_bwd_run(const lt_ctx *c, const lt_norm_args *a) {
-    bool four = fits(a->x, a->C, V4) && fits(a->w, a->C, V4) && fits(a->dy, a->C, V4) && fits(a->dres, a->C, V4) && fits(a->dx, a->C, V4);
+    bool four = fits(a->x, a->C, V4) && fits(a->w, a->C, V4) && fits(a->dy, a->C, V4) && fits(a->dres, a->C, V4) && fits(a->dx, a->C, V4) &&
+                fits(a->dx_low, a->C, V4);
     if (four && a->C <= IN_WARP)
         LT_RUN(c, (norm_bwd_held<T, false>), blocks_for(a->rows, ROWS), ROWS * WARP, 0, *a);
     else if (four && a->C <= IN_BLOCK)
