@@ -88,6 +88,7 @@ lt_status open_device(int device, lt_gpu_info *info) {
         LT_TRY(fill_info(device, to[device]));
         memory_limit(chosen.info.memory);
         chosen.device = device;
+        if (!dice_state) dice_begin();
         signals_install();
         lt_gpu_set_progress(go_on_a_little);
     }
