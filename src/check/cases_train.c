@@ -181,17 +181,19 @@ bool lt_check_impl_adamw(lt_side *s) {
     float v[MOST];
     if (s->shape == N_OF(lengths)) return false;
     for (int i = 0; i < MOST; i++) v[i] = 0.01f * (float)(1 + i % 7);
-    struct lt_adamw_args a = {.n = lengths[s->shape], .lr = 0.01f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .weight_decay = 0.01f};
-    a.step = 3;
+    lt_adamw_array x[2] = {{.n = lengths[s->shape], .weight_decay = 0.01f}, {.n = 33}};
+    struct lt_adamw_args a = {.n = s->shape ? 2 : 1, .x = x, .lr = 0.01f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .step = 3};
     if (s->shape) {
         a.clip = 1;
         a.sumsq = lt_side_put(s, &sumsq, sizeof sumsq);
         a.loss = lt_side_put(s, loss, sizeof loss);
     }
-    a.p = lt_side_out(s, "adamw", a.n, LT_F32, 1).p;
-    a.m = lt_side_out(s, "adamw", a.n, LT_F32, 0.1).p;
-    a.v = lt_side_put_out(s, "adamw", v, a.n, LT_F32).p;
-    a.g = lt_side_in(s, a.n, LT_F32, 1).p;
+    for (int i = 0; i < a.n; i++) {
+        x[i].p = lt_side_out(s, "adamw", x[i].n, LT_F32, 1).p;
+        x[i].m = lt_side_out(s, "adamw", x[i].n, LT_F32, 0.1).p;
+        x[i].v = lt_side_put_out(s, "adamw", v, x[i].n, LT_F32).p;
+        x[i].g = lt_side_in(s, x[i].n, LT_F32, 1).p;
+    }
     LT_SIDE_CALL(s, adamw, &a);
     return true;
 }

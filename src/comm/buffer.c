@@ -66,7 +66,7 @@ static void map_window(lt_buffer *b, size_t window) {
     atomic_init(&b->flag[c->local_rank].epoch, 0);
     for (int half = 0; half < 2; half++)
         memset(b->stage + (size_t)(half * c->local_size + c->local_rank) * LT_SMALL_BYTES, 0, LT_SMALL_BYTES);
-    memset(lt_buffer_data(b), 0, b->stride);
+    memset(lt_buffer_impl_slot(b, c->local_rank), 0, b->stride);
     LT_MPI_FATAL(c, MPI_Win_sync(b->win));
     LT_MPI_FATAL(c, MPI_Barrier(c->local)); /* not c->mpi: a node with one rank of the group maps no window and is not here */
 }

@@ -8,12 +8,13 @@
  *   LT_SHARED_DYN(T, name)          the block's dynamic shared memory, 16-byte aligned; one a kernel, cut by hand
  *   __syncthreads, __syncthreads_or/_and/_count, __syncwarp(mask), __shfl_sync, __shfl_up/_down/_xor_sync, __ballot_sync, __any_sync, __all_sync
  *   atomicAdd, atomicMax, atomicMin of integers   (sums of floats in an order that varies are not allowed)
- *   expf logf tanhf erff rsqrtf sqrtf fmaxf fminf fmaf __expf __logf, min max of integers, __popc __clz __ffs
+ *   expf logf tanhf erff rsqrtf sqrtf fabsf fmaxf fminf fmaf __expf __logf, log sqrt of doubles, std::isfinite; min max of integers, __popc __clz __ffs
  *   lt_bf16, lt_bf16x2 and conversions, FP8 conversions (below)
  *   lt_mma_bf16(d, a, b)            m16n8k16: float d[4] += bf16 a (uint32_t[4]) * b (uint32_t[2]); all lanes
  *   lt_ldmatrix_x4(r, row), lt_ldmatrix_x4_trans(r, row)   uint32_t r[4] from four 8 x 8 matrices; lane l gives the address of row l % 8 of matrix l / 8
  *   lt_cp_async16(shared, global, bytes = 16)   copies 16 bytes, of which `bytes` come from memory and the rest are zero; 16-byte aligned
  *   lt_cp_async_commit(), lt_cp_async_wait<n>()
+ *   LT_UNROLL                       before a loop: unrolled, so that arrays indexed by its counter are registers
  *   LT_LAUNCH(stream, (kernel<...>), grid, block, shared bytes, arguments...)   an lt_status; arguments convert to the kernel's parameters
  *
  * Blocks are independent: no block waits for another. */
@@ -24,6 +25,10 @@
 #include "device/cuda/kernel_cuda.h"
 #else
 #include "device/emulated/kernel_emulated.h"
+#endif
+
+#ifndef LT_UNROLL
+#define LT_UNROLL
 #endif
 
 /* Each back end has the whole of kernels/cuda in a namespace of its own, so that one program can hold both. */

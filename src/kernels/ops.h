@@ -86,6 +86,16 @@ struct lt_linear_args {
     int no_bias;  /* fwd: leave the bias out (row-parallel layers on tp ranks other than 0) */
 };
 
+/* Calls of linear_fwd and linear_bwd_x that steps will make.  Shapes, types, and whether there is a residual and whether it is the output itself count; x, y and
+ * resid are not read.  Where one library has several ways of a product, all that is worth trying is tried on random numbers and the layers' own W. */
+struct lt_tune_args {
+    const struct lt_linear_args *call; /* [n_calls] host */
+    const bool *backward;              /* [n_calls] */
+    int64_t n_calls;
+    const lt_lin *const *lin; /* [n_lins] packed; those of a call's shape take turns, so that no W stays in a cache */
+    int64_t n_lins;
+};
+
 /* ---- normalisation ---- */
 typedef enum lt_norm_kind { LT_NORM_LAYER, LT_NORM_RMS } lt_norm_kind;
 struct lt_norm_args {
@@ -304,7 +314,7 @@ struct lt_dropout_args {
 struct lt_xent_args {
     int64_t rows, K, ld; /* logits [rows, K] with stride ld */
     const float *logits;
-    const int32_t *label; /* [rows]; -100 = ignored: loss 0, gradient 0 */
+    const int32_t *label; /* [rows]; -100 = ignored: loss 0, gradient 0; none of K: INTERNAL, but on a GPU both are NaN */
     const float *weight;  /* [rows] factor of the gradient (1 / count of the row's trial), or NULL = 1 */
     float *loss;          /* [rows] -log p(label), unweighted */
     float *dlogits;       /* NULL or [rows, K] stride ld: weight * (softmax - onehot) */
@@ -348,14 +358,19 @@ struct lt_loss_args {      /* sums of the losses of segments of rows, as the ste
 };
 /* Decoupled decay (Loshchilov & Hutter 2019): p -= lr * (mhat / (sqrt(vhat) + eps) + wd * p), with g scaled so that the norm of all gradients of the trial
  * is at most clip.  Does nothing when the norm or the loss is not finite: the host learns it later, from the same two numbers. */
-struct lt_adamw_args {
+typedef struct lt_adamw_array {
     int64_t n;
     float *p, *m, *v;
     const float *g;
-    const double *sumsq; /* device: square of the norm of all gradients; NULL = no clipping, no check */
-    const float *loss;   /* device: {sum of losses, number not finite}; NULL = no check */
-    float clip;          /* longest norm; 0 = any */
-    float lr, beta1, beta2, eps, weight_decay;
+    float weight_decay;
+} lt_adamw_array;
+struct lt_adamw_args {
+    int n;
+    const lt_adamw_array *x; /* [n] host table of device arrays */
+    const double *sumsq;     /* device: square of the norm of all gradients; NULL = no clipping, no check */
+    const float *loss;       /* device: {sum of losses, number not finite}; NULL = no check */
+    float clip;              /* longest norm; 0 = any */
+    float lr, beta1, beta2, eps;
     int64_t step; /* 1, 2, ... for the bias correction */
 };
 struct lt_convert_args { /* y[i] := x[i], rounded where y is bf16 */
@@ -463,6 +478,13 @@ struct lt_ops {
     lt_status (*lin_rows)(const lt_ctx *c, const lt_lin *lin, int64_t row0, int64_t rows, const void *src);
     void (*lin_fini)(lt_lin *lin);
     lt_status (*rel_pack)(const lt_ctx *c, const struct lt_rel_pack_args *a);
+    /* Plan time; NULL in a table that has one way to compute.  tune: measures the library's ways of these calls' products and keeps the fastest of each; may
+     * allocate, waits.  Times vary and ways round differently, so one rank measures for all and a checkpoint keeps what it found: choices writes that
+     * as plain bytes (bytes = NULL: only their number), choose takes them from a device of the same kind and a library of the same version, and leaves
+     * those of others (*taken = false).  Errors: FORMAT where bytes are damaged; those of the device. */
+    lt_status (*tune)(const lt_ctx *c, const struct lt_tune_args *a);
+    lt_status (*choices)(const lt_ctx *c, void *bytes, size_t cap, size_t *n);
+    lt_status (*choose)(const lt_ctx *c, const void *bytes, size_t n, bool *taken);
     /* Step time. */
 #define LT_OPS_ENTRY(name, args) lt_status (*name)(const lt_ctx *c, const struct args *a);
     LT_OPS_LIST(LT_OPS_ENTRY)

@@ -78,20 +78,11 @@ static void carve_gradients(lt_model *m) {
     m->dkv = take(m, T, 2 * (int64_t)m->Hkvl * a->D);
 }
 
-void lt_model_impl_carve(lt_model *m) {
+/* What a pass writes: of a whole pack, or of a half. */
+static void carve_pass(lt_model *m) {
     const lt_arch *a = &m->arch;
     const lt_model_limits *lim = &m->limits;
     int64_t T = lim->tokens, B = lim->seqs, C = a->C;
-    lt_dims dims = {.rows = T,
-                    .width = lim->max_rank > widest(m) ? lim->max_rank : widest(m),
-                    .seqs = B,
-                    .max_len = lim->max_len,
-                    .max_prefix = lim->P_max,
-                    .slots = lim->slots,
-                    .heads = m->Hl,
-                    .kv_heads = m->Hkvl,
-                    .head_dim = a->D,
-                    .relative = lt_arch_is_relative(a)};
     m->stream_dt = lt_arch_stream_dtype(a, m->ctx.compute);
     if (lt_model_impl_has_in(m)) { /* with an input norm, both are read before the other is written */
         m->in[LT_ATTN] = take(m, T, C);
@@ -103,10 +94,7 @@ void lt_model_impl_carve(lt_model *m) {
         else
             m->saved[l] = m->saved[0];
     }
-    for (int r = 0; r < a->n_ropes; r++) m->cos_sin[r] = take_f32(m, lim->max_len + lim->P_max, a->rot);
-    lt_model_impl_carve_relative(m);
     lt_model_impl_carve_conv(m);
-    if (a->positions == LT_POS_ALIBI) m->slopes = take_f32(m, m->Hl, 1);
     carve_norm(m, &m->embed_saved, a->embed_norm, false);
     carve_norm(m, &m->final_saved, a->final_norm, m->stream_dt == LT_F32);
     m->h = take(m, T, m->Fl);
@@ -116,11 +104,42 @@ void lt_model_impl_carve(lt_model *m) {
     m->pooled = take_f32(m, B, C);
     m->pool_u = take_f32(m, B, C);
     m->argmax = lt_arena_take(&m->acts, B * C, sizeof *m->argmax);
-    m->logits = take_f32(m, lim->scored, m->v1 - m->v0);
     m->dev.words = lt_model_impl_pack_words(m);
     m->dev.device = lt_arena_take(&m->acts, m->dev.words, sizeof *m->dev.device);
     if (lim->backward) carve_gradients(m);
     if (lim->adapters) carve_adapters(m);
+}
+
+void lt_model_impl_carve(lt_model *m) {
+    const lt_arch *a = &m->arch;
+    const lt_model_limits *lim = &m->limits;
+    lt_dims dims = {.rows = lim->tokens,
+                    .width = lim->max_rank > widest(m) ? lim->max_rank : widest(m),
+                    .seqs = lim->seqs,
+                    .max_len = lim->max_len,
+                    .max_prefix = lim->P_max,
+                    .slots = lim->slots,
+                    .heads = m->Hl,
+                    .kv_heads = m->Hkvl,
+                    .head_dim = a->D,
+                    .relative = lt_arch_is_relative(a)};
+    for (int r = 0; r < a->n_ropes; r++) m->cos_sin[r] = take_f32(m, lim->max_len + lim->P_max, a->rot);
+    lt_model_impl_carve_relative(m);
+    if (a->positions == LT_POS_ALIBI) m->slopes = take_f32(m, m->Hl, 1);
+    m->logits = take_f32(m, lim->scored, m->v1 - m->v0);
+    if (m->half[0]) {
+        for (int i = 0; i < 2; i++) { /* both go on where the arena stands */
+            m->half[i]->acts = m->acts;
+            carve_pass(m->half[i]);
+            m->acts = m->half[i]->acts;
+        }
+        m->rows_all = take_f32(m, lim->tokens, a->C);
+        m->dev.words = lt_model_impl_pack_words(m);
+        m->dev.device = lt_arena_take(&m->acts, m->dev.words, sizeof *m->dev.device);
+        m->stream_dt = m->half[0]->stream_dt;
+    } else {
+        carve_pass(m);
+    }
     m->ctx.ws_bytes = m->ctx.ops->ws_bytes(&m->ctx, &dims);
     m->ctx.ws = lt_arena_take(&m->acts, (int64_t)m->ctx.ws_bytes, 1);
 }

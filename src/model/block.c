@@ -8,7 +8,9 @@
  * several it arrives in a comm buffer and that norm copies it while it reads.
  *
  * The stream, the rows between branches, is f32 where it is a running sum (an input norm reads it) and of the compute type where it is the output of a
- * norm (BERT).  In the last block (pick) only the rows that are read out go past the keys and values. */
+ * norm (BERT).  In the last block (pick) only the rows that are read out go past the keys and values.
+ *
+ * A block is written as stages that end where a sum over the tp group begins, so that another half of the pack can compute meanwhile (forward.c). */
 #include "model/model_impl.h"
 
 void lt_model_impl_rotate(lt_model *m, int layer, lt_arr x, int64_t ld, int heads, int64_t rows, const int32_t *pos, int inverse) {
@@ -116,36 +118,45 @@ static void project(lt_model *m, int layer, int branch, int64_t rows, lt_arr x, 
     lt_model_impl_adapt(m, layer, branch == LT_ATTN ? LT_TARGET_O : LT_TARGET_DOWN, x, lt_arr_f32(sum), m->arch.C);
 }
 
-/* The end of a branch: its body's product, the sum over the tp group, the norms behind it.  x [rows, C]: the stream before it. */
-static lt_arr finish_branch(lt_model *m, int layer, int branch, int64_t rows, lt_arr body, lt_arr x) {
-    const lt_norm_weights *w = m->block[layer].norm[branch];
+/* The body's product of a branch, and the beginning of its sum over the tp group.  x [rows, C]: the stream before it. */
+static void begin_sum(lt_model *m, int layer, int branch, int64_t rows, lt_arr body, lt_arr x) {
     const lt_norm_saved *s = lt_model_impl_saved(m, layer)->norm[branch];
     bool out = m->arch.norms & LT_NORM_OUT, after = m->arch.norms & LT_NORM_AFTER;
-    lt_arr to = stream_after(m, layer, branch);
-    float *sum = lt_model_impl_sum(m, out ? s[LT_OUT].x : after ? s[LT_AFTER].x : to.p);
+    float *sum = lt_model_impl_sum(m, out ? s[LT_OUT].x : after ? s[LT_AFTER].x : stream_after(m, layer, branch).p);
     project(m, layer, branch, rows, body, sum, out ? (lt_arr){0} : lt_model_impl_once(m, x));
-    lt_model_impl_reduce(m, rows);
+    m->open = (lt_open){.layer = layer, .branch = branch, .rows = rows, .sum = sum, .x = x};
+    lt_model_impl_sum_begin(m, rows);
+}
+
+lt_arr lt_model_impl_branch_end(lt_model *m) {
+    const lt_open *o = &m->open;
+    const lt_norm_weights *w = m->block[o->layer].norm[o->branch];
+    const lt_norm_saved *s = lt_model_impl_saved(m, o->layer)->norm[o->branch];
+    bool out = m->arch.norms & LT_NORM_OUT, after = m->arch.norms & LT_NORM_AFTER;
+    lt_arr to = stream_after(m, o->layer, o->branch);
+    float *sum = o->sum;
+    lt_model_impl_sum_end(m);
     if (out) {
         lt_arr y = after ? lt_arr_f32(s[LT_AFTER].x) : to;
-        lt_model_impl_norm(m, &w[LT_OUT], &s[LT_OUT], rows, sum, y, x);
+        lt_model_impl_norm(m, &w[LT_OUT], &s[LT_OUT], o->rows, sum, y, o->x);
         sum = y.p;
     }
     if (!after) return lt_arr_f32(sum);
-    lt_model_impl_norm(m, &w[LT_AFTER], &s[LT_AFTER], rows, sum, to, (lt_arr){0});
+    lt_model_impl_norm(m, &w[LT_AFTER], &s[LT_AFTER], o->rows, sum, to, (lt_arr){0});
     return to;
 }
 
 /* Both branches on x: one residual sum, one all-reduce. */
-static lt_arr parallel_block(lt_model *m, int layer, int64_t rows, lt_arr n, lt_arr x) {
+static void parallel_block(lt_model *m, int layer, int64_t rows, lt_arr n, lt_arr x) {
     float *sum = lt_model_impl_sum(m, stream_after(m, layer, LT_FFN).p);
     project(m, layer, LT_ATTN, rows, lt_model_impl_saved(m, layer)->o, sum, lt_model_impl_once(m, x));
     feed_forward_body(m, layer, rows, n);
     project(m, layer, LT_FFN, rows, m->h, sum, lt_arr_f32(sum));
-    lt_model_impl_reduce(m, rows);
-    return lt_arr_f32(sum);
+    m->open = (lt_open){.layer = layer, .branch = LT_FFN, .rows = rows, .sum = sum, .x = x};
+    lt_model_impl_sum_begin(m, rows);
 }
 
-lt_arr lt_model_impl_block_fwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, lt_arr x) {
+void lt_model_impl_attention_begin(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, lt_arr x) {
     const lt_arch *a = &m->arch;
     int64_t rows = pick ? pack->n_seq : pack->n_tok;
     lt_arr n = input_norm(m, layer, LT_ATTN, pack->n_tok, x), nq = n;
@@ -156,10 +167,13 @@ lt_arr lt_model_impl_block_fwd(lt_model *m, const lt_pack *pack, int layer, cons
     attention_body(m, pack, layer, bank, pick, n, nq);
     if (a->parallel) {
         if (!a->shared_in) nq = input_norm(m, layer, LT_FFN, rows, x);
-        return parallel_block(m, layer, rows, nq, x);
+        parallel_block(m, layer, rows, nq, x);
+        return;
     }
-    x = finish_branch(m, layer, LT_ATTN, rows, lt_model_impl_saved(m, layer)->o, x);
-    n = input_norm(m, layer, LT_FFN, rows, x);
-    feed_forward_body(m, layer, rows, n);
-    return finish_branch(m, layer, LT_FFN, rows, m->h, x);
+    begin_sum(m, layer, LT_ATTN, rows, lt_model_impl_saved(m, layer)->o, x);
+}
+
+void lt_model_impl_feed_forward_begin(lt_model *m, int layer, int64_t rows, lt_arr x) {
+    feed_forward_body(m, layer, rows, input_norm(m, layer, LT_FFN, rows, x));
+    begin_sum(m, layer, LT_FFN, rows, m->h, x);
 }

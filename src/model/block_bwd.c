@@ -7,7 +7,9 @@
  *     dx = in'(dn) + G1            without an input norm: dn + G1, G1 added once by tp rank 0 inside the sum
  *
  * In the last block (pick) G has the read-out rows only; keys and values of all rows get gradients, and what belongs to the read-out rows is added to
- * theirs.  g_x[b] receives dx of branch b. */
+ * theirs.  g_x[b] receives dx of branch b.
+ *
+ * In stages that end where a sum begins, as forward. */
 #include "model/model_impl.h"
 
 static lt_arr f32(const float *p) { return lt_arr_f32((float *)(uintptr_t)p); }
@@ -106,17 +108,32 @@ static void scatter(lt_model *m, int64_t rows, float *big, const float *small) {
           &(struct lt_rows_args){.rows = rows, .C = m->arch.C, .index = m->dev.pick_row, .big = f32(big), .small = f32(small)});
 }
 
-/* Feed-forward branch alone: gradient of its input rows. */
-static const float *feed_forward_branch(lt_model *m, int layer, int64_t rows, const float *grad) {
+/* The sum dn [rows, C] of a branch begins; g1: what goes to the branch's input beside it (of the read-out rows only with pick). */
+static void begin_sum(lt_model *m, int layer, int branch, int64_t rows, float *dn, const float *g1, bool pick) {
+    m->open = (lt_open){.layer = layer, .branch = branch, .rows = rows, .sum = dn, .g1 = g1, .pick = pick, .backward = true};
+    lt_model_impl_sum_begin(m, rows);
+}
+
+float *lt_model_impl_branch_bwd_end(lt_model *m, const lt_pack *pack) {
+    const lt_open *o = &m->open;
+    if (!o->backward) return NULL;
+    lt_model_impl_sum_end(m);
+    m->open.backward = false;
+    if (!lt_model_impl_has_norm(&m->arch, o->branch, LT_IN)) return o->sum;
+    lt_model_impl_norm_bwd(m, &m->block[o->layer].norm[o->branch][LT_IN], &m->saved[o->layer].norm[o->branch][LT_IN], o->rows, o->sum,
+                           o->pick ? NULL : o->g1, m->g_x[o->branch]);
+    if (o->pick) scatter(m, pack->n_seq, m->g_x[o->branch], o->g1);
+    return m->g_x[o->branch];
+}
+
+/* Feed-forward branch alone, to the gradient of its input rows. */
+static void feed_forward_branch(lt_model *m, int layer, int64_t rows, const float *grad) {
     bool in = lt_model_impl_has_norm(&m->arch, LT_FFN, LT_IN);
     const float *g1 = through_after(m, layer, LT_FFN, rows, grad), *g2 = through_out(m, layer, LT_FFN, rows, g1);
     feed_forward_back(m, layer, rows, g2);
     float *dn = lt_model_impl_sum(m, in ? m->g_sum : m->g_x[LT_FFN]);
     up_back(m, layer, rows, dn, in ? (lt_arr){0} : lt_model_impl_once(m, f32(g1)));
-    lt_model_impl_reduce(m, rows);
-    if (!in) return dn;
-    lt_model_impl_norm_bwd(m, &m->block[layer].norm[LT_FFN][LT_IN], &m->saved[layer].norm[LT_FFN][LT_IN], rows, dn, g1, m->g_x[LT_FFN]);
-    return m->g_x[LT_FFN];
+    begin_sum(m, layer, LT_FFN, rows, dn, g1, false);
 }
 
 /* Adapters of q, k and v.  dx of q's rows and of all rows; NULL: not wanted. */
@@ -130,7 +147,7 @@ static void adapters_back(lt_model *m, int layer, bool pick, float *dq_x, float 
 
 /* The attention branch's way to x from dq, dkv, and G1 (rows) that goes to x directly.  also: the feed-forward of a parallel block with a shared input norm
  * joins the same sum. */
-static float *to_input(lt_model *m, const lt_pack *pack, int layer, bool pick, const float *g1, bool also) {
+static void to_input(lt_model *m, const lt_pack *pack, int layer, bool pick, const float *g1, bool also) {
     lt_block *w = &m->block[layer];
     bool in = lt_model_impl_has_norm(&m->arch, LT_ATTN, LT_IN);
     int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T;
@@ -140,34 +157,41 @@ static float *to_input(lt_model *m, const lt_pack *pack, int layer, bool pick, c
     back(m, &w->kv, T, m->dkv, f32(dn), pick ? (lt_arr){0} : f32(dn));
     adapters_back(m, layer, pick, first, dn);
     if (pick) scatter(m, rows, dn, m->g_small);
-    lt_model_impl_reduce(m, T);
-    if (!in) return dn;
-    lt_model_impl_norm_bwd(m, &w->norm[LT_ATTN][LT_IN], &m->saved[layer].norm[LT_ATTN][LT_IN], T, dn, pick ? NULL : g1, m->g_x[LT_ATTN]);
-    if (pick) scatter(m, rows, m->g_x[LT_ATTN], g1);
-    return m->g_x[LT_ATTN];
+    begin_sum(m, layer, LT_ATTN, T, dn, g1, pick);
 }
 
-/* Both branches read x: their gradients meet there. */
-static float *parallel_back(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below, const float *grad) {
+void lt_model_impl_block_bwd_first(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below,
+                                   const float *grad) {
     int64_t rows = pick ? pack->n_seq : pack->n_tok;
+    if (!m->arch.parallel) {
+        feed_forward_branch(m, layer, rows, grad);
+        return;
+    }
+    /* both branches read x: their gradients meet there */
     attention_back(m, pack, layer, bank, pick, below, grad);
-    if (!below && !m->targets) return NULL;
+    if (!below && !m->targets) return;
     feed_forward_back(m, layer, rows, grad);
-    if (m->arch.shared_in) return to_input(m, pack, layer, pick, grad, true);
+    if (m->arch.shared_in) {
+        to_input(m, pack, layer, pick, grad, true);
+        return;
+    }
     float *dn = lt_model_impl_sum(m, m->g_sum); /* a norm of its own: a sum of its own */
     up_back(m, layer, rows, dn, (lt_arr){0});
-    lt_model_impl_reduce(m, rows);
-    lt_model_impl_norm_bwd(m, &m->block[layer].norm[LT_FFN][LT_IN], &m->saved[layer].norm[LT_FFN][LT_IN], rows, dn, grad, m->g_x[LT_FFN]);
-    return to_input(m, pack, layer, pick, m->g_x[LT_FFN], false);
+    begin_sum(m, layer, LT_FFN, rows, dn, grad, false);
 }
 
-float *lt_model_impl_block_bwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below, const float *grad) {
+void lt_model_impl_block_bwd_second(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below) {
     int64_t rows = pick ? pack->n_seq : pack->n_tok;
-    if (m->arch.parallel) return parallel_back(m, pack, layer, bank, pick, below, grad);
-    grad = feed_forward_branch(m, layer, rows, grad);
+    if (m->arch.parallel && (m->arch.shared_in || (!below && !m->targets))) return;
+    const float *grad = lt_model_impl_branch_bwd_end(m, pack);
+    if (m->arch.parallel) {
+        to_input(m, pack, layer, pick, grad, false);
+        return;
+    }
     const float *g1 = through_after(m, layer, LT_ATTN, rows, grad), *g2 = through_out(m, layer, LT_ATTN, rows, g1);
     attention_back(m, pack, layer, bank, pick, below, g2);
-    if (below) return to_input(m, pack, layer, pick, g1, false);
-    adapters_back(m, layer, pick, NULL, NULL);
-    return NULL;
+    if (below)
+        to_input(m, pack, layer, pick, g1, false);
+    else
+        adapters_back(m, layer, pick, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* Life of a model: create, plan, destroy.  The passes are in forward.c, block.c and block_bwd.c, loading in load.c and read.c. */
+#include "model/device.h"
 #include "model/model_impl.h"
 
 #include "base/log.h"
@@ -29,14 +30,9 @@ lt_status lt_model_impl_prepare(lt_model *m) {
     return LT_OK;
 }
 
-static lt_status open_local(const char *dir, const lt_model_options *opt, const lt_arch *arch, lt_model *m) {
+static lt_status open_local(const char *dir, const lt_model_options *opt, const lt_arch *arch, const lt_ops *ops, lt_model *m) {
     LT_TRY(LT_FAULT_POINT("model.open"));
-    m->ctx = (lt_ctx){.ops = opt->ops ? opt->ops : lt_ops_by_name(getenv("LT_OPS")),
-                      .threads = opt->threads,
-                      .compute = opt->compute,
-                      .sizes_only = opt->sizes_only};
-    LT_CHECK(m->ctx.ops, LT_ERR_ARG, "LT_OPS is \"%s\"; known: cpu, guard, ref, and where they are built cuda, cuda-emulated",
-             getenv("LT_OPS"));
+    m->ctx = (lt_ctx){.ops = ops, .threads = opt->threads, .compute = opt->compute, .sizes_only = opt->sizes_only};
     LT_TRY(m->ctx.ops->ctx_init(&m->ctx));
     if (arch)
         m->arch = *arch;
@@ -46,6 +42,7 @@ static lt_status open_local(const char *dir, const lt_model_options *opt, const 
     LT_TRY(lt_st_open(dir, &m->st));
     LT_TRY(lt_st_fingerprint(m->st, m->fingerprint));
     m->with_head = opt->head;
+    m->overlap = opt->overlap;
     LT_TRY(lt_model_impl_prepare(m));
     for (int l = 0; opt->bidirectional && l < m->arch.m; l++) m->arch.layer[l].causal = !opt->bidirectional[l];
     LT_TRY(lt_model_impl_find_masks(m));
@@ -59,10 +56,12 @@ lt_status lt_model_create(const char *dir, lt_grid *grid, const lt_model_options
 
 lt_status lt_model_impl_create(const char *dir, lt_grid *grid, const lt_model_options *opt, const lt_arch *arch, lt_model **model) {
     lt_model *m = NULL;
+    lt_device device = {.ops = opt->ops};
+    if (!device.ops) LT_TRY(lt_device_open(grid->world, LT_DEVICE_CPU, true, &device));
     lt_status st = lt_calloc(&m, 1, sizeof *m, "a model");
     if (st == LT_OK) {
         m->grid = grid;
-        st = open_local(dir, opt, arch, m);
+        st = open_local(dir, opt, arch, device.ops, m);
     }
     st = lt_agree_same(grid->world, st, m ? m->fingerprint : "", m ? sizeof m->fingerprint : 0, "the model");
     if (st != LT_OK)
@@ -79,12 +78,27 @@ lt_status lt_model_measure(lt_model *m, const lt_model_limits *limits) {
     LT_CHECK(positions <= m->arch.max_pos && limits->max_len <= m->arch.max_pos, LT_ERR_SHAPE,
              "sequences of %lld tokens with a prefix of %lld pass the %lld positions of this model: lower data.max_length or method.length",
              (long long)limits->max_len, (long long)limits->P_max, (long long)m->arch.max_pos);
+    if (lt_model_impl_wants_halves(m) && !m->half[0]) LT_TRY(lt_model_impl_halves_create(m));
     lt_arena_measure(&m->acts, "activations");
     lt_model_impl_carve(m);
     LT_TRY(lt_arena_ok(&m->acts));
     m->acts_bytes = m->acts.used;
     m->comm_bytes = m->grid->tp_size > 1 ? 2 * (size_t)(limits->tokens * m->arch.C) * sizeof(float) : 0;
+    for (int i = 0; i < 2 && m->half[i]; i++) {
+        m->half[i]->comm_bytes = 2 * (size_t)(m->half[i]->limits.tokens * m->arch.C) * sizeof(float);
+        m->comm_bytes = i == 0 ? m->half[i]->comm_bytes : m->comm_bytes + m->half[i]->comm_bytes;
+    }
     m->acts = (lt_arena){0};
+    return LT_OK;
+}
+
+/* Where packs are made ready to be copied. */
+static lt_status staging(lt_model *m) {
+    for (int i = 0; i < 2; i++) {
+        void *p = NULL;
+        LT_TRY(m->ctx.ops->host_alloc(&m->ctx, (size_t)m->dev.words * sizeof(int32_t), "a pack on its way", &p));
+        m->dev.host[i] = p;
+    }
     return LT_OK;
 }
 
@@ -94,11 +108,8 @@ static lt_status plan_local(lt_model *m, const lt_model_limits *limits) {
     LT_TRY(lt_ctx_arena_init(&m->ctx, &m->acts, "activations", m->acts_bytes));
     lt_model_impl_carve(m);
     LT_TRY(lt_arena_ok(&m->acts));
-    for (int i = 0; i < 2; i++) {
-        void *p = NULL;
-        LT_TRY(m->ctx.ops->host_alloc(&m->ctx, (size_t)m->dev.words * sizeof(int32_t), "a pack on its way", &p));
-        m->dev.host[i] = p;
-    }
+    LT_TRY(staging(m));
+    for (int i = 0; i < 2 && m->half[i]; i++) LT_TRY(staging(m->half[i]));
     LT_TRY(lt_calloc(&m->segment, limits->seqs, sizeof *m->segment, "segments of adapters"));
     return lt_model_impl_fill_positions(m);
 }
@@ -111,21 +122,42 @@ static lt_status attach(lt_model *m, lt_buffer *b) {
     return LT_OK;
 }
 
-lt_status lt_model_plan(lt_model *m, const lt_model_limits *limits) {
-    lt_status st = lt_agree(m->grid->world, plan_local(m, limits));
+lt_status lt_model_impl_passes_init(lt_model *m) {
+    lt_status st = LT_OK;
     for (int i = 0; i < 2 && st == LT_OK && m->grid->tp_size > 1; i++)
         st = lt_buffer_alloc(m->grid->tp, m->comm_bytes / 2, m->ctx.ops->gpu, &m->buf[i]);
     for (int i = 0; i < 2 && st == LT_OK && m->buf[i]; i++) st = attach(m, m->buf[i]);
+    return st;
+}
+
+void lt_model_impl_passes_fini(lt_model *m) {
+    for (int i = 0; i < 2; i++) {
+        if (m->buf[i]) m->ctx.ops->detach(&m->ctx, lt_buffer_data(m->buf[i]));
+        lt_buffer_free(&m->buf[i]);
+        if (!m->ctx.ops) continue;
+        m->ctx.ops->event_fini(&m->ctx, &m->dev.sent[i]);
+        m->ctx.ops->host_free(&m->ctx, m->dev.host[i]);
+    }
+}
+
+lt_status lt_model_plan(lt_model *m, const lt_model_limits *limits) {
+    lt_status st = lt_agree(m->grid->world, plan_local(m, limits));
+    if (!m->half[0]) {
+        if (st == LT_OK) st = lt_model_impl_passes_init(m);
+        return lt_agree(m->grid->world, st);
+    }
+    for (int i = 0; i < 2; i++)
+        if (st == LT_OK) st = lt_model_impl_passes_init(m->half[i]);
+    m->saved = m->half[0]->saved; /* texts whose states are wanted are short: they go through the first half */
     return lt_agree(m->grid->world, st);
 }
 
 void lt_model_destroy(lt_model **model) {
     lt_model *m = *model;
     if (!m) return;
-    for (int i = 0; i < 2; i++) {
-        if (m->buf[i]) m->ctx.ops->detach(&m->ctx, lt_buffer_data(m->buf[i]));
-        lt_buffer_free(&m->buf[i]);
-    }
+    if (m->half[0] && m->saved == m->half[0]->saved) m->saved = NULL;
+    lt_model_impl_halves_destroy(m);
+    lt_model_impl_passes_fini(m);
     for (int l = 0; m->block && l < m->arch.m; l++) {
         lt_lin *lin[] = {&m->block[l].q,    &m->block[l].kv,    &m->block[l].o,    &m->block[l].up,
                          &m->block[l].down, &m->block[l].pos_k, &m->block[l].pos_q};
@@ -137,10 +169,6 @@ void lt_model_destroy(lt_model **model) {
     lt_ctx_arena_fini(&m->ctx, &m->acts);
     lt_model_impl_drop_weights(m);
     if (m->ctx.ops) m->ctx.ops->ctx_fini(&m->ctx);
-    for (int i = 0; i < 2 && m->ctx.ops; i++) {
-        m->ctx.ops->event_fini(&m->ctx, &m->dev.sent[i]);
-        m->ctx.ops->host_free(&m->ctx, m->dev.host[i]);
-    }
     free(m->segment);
     free(m->saved);
     free(m->block);
@@ -153,7 +181,14 @@ const lt_arch *lt_model_arch(const lt_model *m) { return &m->arch; }
 const lt_ctx *lt_model_ctx(const lt_model *m) { return &m->ctx; }
 bool lt_model_has_pooler(const lt_model *m) { return m->has_pooler; }
 const char *lt_model_fingerprint(const lt_model *m) { return m->fingerprint; }
-lt_model_times lt_model_get_times(const lt_model *m) { return m->times; }
+lt_model_times lt_model_get_times(const lt_model *m) {
+    lt_model_times t = m->times;
+    for (int i = 0; i < 2 && m->half[i]; i++) {
+        t.linear += m->half[i]->times.linear;
+        t.attention += m->half[i]->times.attention;
+    }
+    return t;
+}
 int64_t lt_model_bytes_read(const lt_model *m) { return lt_st_bytes_read(m->st); }
 
 void lt_model_kv_heads(const lt_model *m, int *first, int *count) {

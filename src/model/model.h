@@ -57,12 +57,16 @@ typedef struct lt_bank {
     int n_adapters;
 } lt_bank;
 
+/* auto: on GPUs, where packs are large. */
+enum { LT_OVERLAP_AUTO, LT_OVERLAP_ON, LT_OVERLAP_OFF };
+
 typedef struct lt_model_options {
     lt_dtype compute;         /* LT_F32 or LT_BF16 */
     int threads;              /* OpenMP threads of this rank */
     const int *bidirectional; /* NULL = as the architecture; else [m] flags, 1 = layer sees both ways (LS-unLLaMA, BiLLM) */
     bool head;                /* the output matrix too: rows can be made scores (lt_model_logits) */
     const lt_ops *ops;        /* NULL = what the environment's LT_OPS names, else cpu */
+    int overlap;              /* tensor parallel: packs in two halves, the sums of one behind the work of the other */
     bool sizes_only;          /* for plans: no device is touched, no weight read */
 } lt_model_options;
 

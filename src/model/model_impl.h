@@ -92,6 +92,16 @@ struct lt_cache {
     void *kv;            /* [m] layers, device, in ctx.compute */
 };
 
+/* A sum over the tp group that is under way, and what its end needs. */
+typedef struct lt_open {
+    int layer, branch;
+    int64_t rows;
+    float *sum;
+    lt_arr x;        /* forward: the stream before the branch */
+    const float *g1; /* backward: what goes to the branch's input beside the sum */
+    bool pick, backward;
+} lt_open;
+
 struct lt_model {
     lt_arch arch;
     lt_grid *grid;
@@ -134,9 +144,16 @@ struct lt_model {
     float *conv_g;         /* [T, C] */
     lt_buffer *buf[2];     /* [T, C] f32: partial sums of the tp group, in turn */
     int side;              /* which of them the next sum takes */
-    lt_arr in[2];          /* [T, C] inputs of branches that no block keeps for itself */
-    lt_arr h;              /* [T, Fl] activation */
-    lt_arr pick, pick_x;   /* [B, C] gathered rows of the last layer: of the branch's input, of the stream */
+    lt_open open;
+    lt_model *half[2]; /* the same model with activations for half a pack each, NULL = packs go through whole; halves.c */
+    int overlap;       /* LT_OVERLAP_* */
+    float *rows_all;   /* [T, C] read-out rows of both halves */
+    lt_pack half_pack[2];
+    lt_forward_args half_args[2];                      /* of the pass under way */
+    int n_halves;                                      /* that it takes: 1 or 2; 0 where there are none */
+    lt_arr in[2];                                      /* [T, C] inputs of branches that no block keeps for itself */
+    lt_arr h;                                          /* [T, Fl] activation */
+    lt_arr pick, pick_x;                               /* [B, C] gathered rows of the last layer: of the branch's input, of the stream */
     float *g_after, *g_out, *g_sum, *g_x[2], *g_small; /* [T, C] gradients; g_small [B, C] */
     lt_arr dh, d_o, dq, dkv;                           /* [T, Fl], [T, Hl*D] x 2, [T, 2*Hkvl*D] */
     float *rows_out, *pooled, *pool_u, *d_rows;        /* [T, C], [B, C] x 2, [T, C] */
@@ -214,11 +231,31 @@ static inline bool lt_model_impl_picks(const lt_model *m, int layer) {
 
 /* block.c: q or k [rows, heads * D] of a layer turned by their positions; inverse: back. */
 void lt_model_impl_rotate(lt_model *m, int layer, lt_arr x, int64_t ld, int heads, int64_t rows, const int32_t *pos, int inverse);
-/* block.c, block_bwd.c: one block.  pick: the last one, of which only the read-out rows go on.
- *   x  in the stream before the block [T, C];  returned: after it, [T, C] or the read-out rows [n_seq, C] */
-lt_arr lt_model_impl_block_fwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, lt_arr x);
-/*   grad  in the gradient of the rows that the block put out;  returned: of the rows before it [T, C]; NULL unless below is set */
-float *lt_model_impl_block_bwd(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below, const float *grad);
+/* block.c, block_bwd.c: one block, in stages; each leaves a sum over the tp group under way (m->open), which the end of the branch waits for.
+ * pick: the last block, of which only the read-out rows go on.
+ *   attention_begin     x: the stream before the block [T, C]; a parallel block is whole with it
+ *   feed_forward_begin  x: the stream behind attention [rows, C]; of blocks that are not parallel
+ *   branch_end          returned: the stream behind the branch */
+void lt_model_impl_attention_begin(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, lt_arr x);
+void lt_model_impl_feed_forward_begin(lt_model *m, int layer, int64_t rows, lt_arr x);
+lt_arr lt_model_impl_branch_end(lt_model *m);
+/*   bwd_first, bwd_second   grad: of the rows that the block put out; the second begins with the end of the first's sum
+ *   branch_bwd_end          returned: gradient of the rows before the branch [T, C]; NULL if no sum was begun (nothing below is wanted) */
+void lt_model_impl_block_bwd_first(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below,
+                                   const float *grad);
+void lt_model_impl_block_bwd_second(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below);
+float *lt_model_impl_branch_bwd_end(lt_model *m, const lt_pack *pack);
+/* halves.c: packs in two halves.  wants: whether this model, planned so, is to; create: the halves without memory (errors: NOMEM); their end. */
+bool lt_model_impl_wants_halves(const lt_model *m);
+int64_t lt_model_impl_half_rows(const lt_model *m);
+lt_status lt_model_impl_halves_create(lt_model *m);
+void lt_model_impl_halves_destroy(lt_model *m);
+/* halves.c: the models that a pass goes through, with its arguments (part->args): m itself, or one or two halves; how many.  again: of the pass before. */
+int lt_model_impl_parts(lt_model *m, const lt_forward_args *args, lt_model *part[2]);
+int lt_model_impl_parts_again(lt_model *m, lt_model *part[2]);
+/* model.c: comm buffers and staging of a model or a half (Collective(tp)); their end (accepts what was never made). */
+lt_status lt_model_impl_passes_init(lt_model *m);
+void lt_model_impl_passes_fini(lt_model *m);
 /* attention.c: attention of one block, forward into saved.o, backward from m->d_o into m->dq, m->dkv and the bank. */
 void lt_model_impl_attn_fwd(lt_model *m, int layer, const lt_bank *bank, bool pick);
 void lt_model_impl_attn_bwd(lt_model *m, int layer, const lt_bank *bank, bool pick);
@@ -256,9 +293,16 @@ static inline float *lt_model_impl_sum(lt_model *m, float *alone) {
     m->side ^= 1;
     return lt_buffer_data(m->buf[m->side]);
 }
-/* Completes the partial sums [rows, C] written there. */
+/* The partial sums [rows, C] written there are summed over the group: begins; has come. */
+static inline void lt_model_impl_sum_begin(lt_model *m, int64_t rows) {
+    if (m->grid->tp_size > 1) lt_allreduce_begin(m->buf[m->side], 0, rows * m->arch.C, m->ctx.stream);
+}
+static inline void lt_model_impl_sum_end(lt_model *m) {
+    if (m->grid->tp_size > 1) lt_allreduce_end(m->buf[m->side], m->ctx.stream);
+}
 static inline void lt_model_impl_reduce(lt_model *m, int64_t rows) {
-    if (m->grid->tp_size > 1) lt_allreduce(m->buf[m->side], 0, rows * m->arch.C, m->ctx.stream);
+    lt_model_impl_sum_begin(m, rows);
+    lt_model_impl_sum_end(m);
 }
 /* A term that the partial sums carry once: present on tp rank 0, absent elsewhere. */
 static inline lt_arr lt_model_impl_once(const lt_model *m, lt_arr term) { return (lt_arr){m->grid->tp_rank == 0 ? term.p : NULL, term.dt}; }

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 lt_status lt_pack_create(int64_t max_tok, int64_t max_seq, lt_pack *p) {
     lt_status st = LT_OK;
@@ -69,4 +70,36 @@ lt_status lt_pack_add(lt_pack *p, const lt_pack_seq *s) {
     last->row1 = (int32_t)p->n_tok;
     if (len > p->max_len) p->max_len = len;
     return LT_OK;
+}
+
+void lt_pack_cut(const lt_pack *from, int64_t seq0, int64_t seq1, lt_pack *to) {
+    int32_t row0 = from->cu[seq0], row1 = from->cu[seq1];
+    size_t rows = (size_t)(row1 - row0), seqs = (size_t)(seq1 - seq0);
+    lt_pack_clear(to);
+    to->n_tok = row1 - row0;
+    to->n_seq = seq1 - seq0;
+    memcpy(to->id, from->id + row0, rows * sizeof *to->id);
+    memcpy(to->pos, from->pos + row0, rows * sizeof *to->pos);
+    memcpy(to->type, from->type + row0, rows * sizeof *to->type);
+    memcpy(to->slot, from->slot + seq0, seqs * sizeof *to->slot);
+    memcpy(to->start, from->start + seq0, seqs * sizeof *to->start);
+    memcpy(to->home, from->home + seq0, seqs * sizeof *to->home);
+    memcpy(to->key, from->key + seq0, seqs * sizeof *to->key);
+    for (int64_t i = 0; i < to->n_seq; i++) {
+        int64_t len = from->cu[seq0 + i + 1] - from->cu[seq0 + i];
+        to->cu[i] = from->cu[seq0 + i] - row0;
+        to->text0[i] = from->text0[seq0 + i] - row0;
+        to->text1[i] = from->text1[seq0 + i] - row0;
+        if (len > to->max_len) to->max_len = len;
+    }
+    to->cu[to->n_seq] = row1 - row0;
+    for (int64_t t = 0; t < from->n_trial; t++) {
+        lt_pack_trial part = from->trial[t];
+        if (part.seq1 <= seq0 || part.seq0 >= seq1) continue;
+        part.seq0 = (int32_t)(part.seq0 > seq0 ? part.seq0 - seq0 : 0);
+        part.seq1 = (int32_t)((part.seq1 < seq1 ? part.seq1 : seq1) - seq0);
+        part.row0 = part.row0 > row0 ? part.row0 - row0 : 0;
+        part.row1 = (part.row1 < row1 ? part.row1 : row1) - row0;
+        to->trial[to->n_trial++] = part;
+    }
 }

@@ -61,6 +61,8 @@ void lt_pack_destroy(lt_pack *p);
 void lt_pack_clear(lt_pack *p);
 /* Local.  True if s fits behind what is there. */
 bool lt_pack_fits(const lt_pack *p, const lt_pack_seq *s);
+/* Local.  to := sequences [seq0, seq1) of from, as a pack of their own; to has room for them.  Targets and weights stay behind. */
+void lt_pack_cut(const lt_pack *from, int64_t seq0, int64_t seq1, lt_pack *to);
 /* Local.  Appends s.  Errors: INTERNAL if it does not fit. */
 lt_status lt_pack_add(lt_pack *p, const lt_pack_seq *s);
 

@@ -81,6 +81,7 @@ void lt_model_text_kv(lt_model *m, const int32_t *tokens, int64_t n, float *out)
 
 void lt_model_token_rows(lt_model *m, const int32_t *tokens, int64_t n, float *out) {
     int64_t C = m->arch.C;
+    if (m->half[0]) m->half[0]->tok = m->tok, m = m->half[0];
     float *rows = lt_model_impl_sum(m, m->rows_out);
     fatal_unless_ok(m, lt_ctx_upload(&m->ctx, m->dev.device, tokens, (size_t)n * sizeof *tokens));
     LT_OP(m, embed_fwd,

@@ -39,6 +39,7 @@ static lt_status open_model(lt_run *r) {
                                                  .bidirectional = both,
                                                  .head = r->purpose == LT_RUN_GENERATE,
                                                  .ops = r->device.ops,
+                                                 .overlap = r->cfg->parallel.overlap,
                                                  .sizes_only = r->purpose == LT_RUN_PLAN && r->device.ops->gpu},
                              &r->model);
     free(both);

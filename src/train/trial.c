@@ -54,26 +54,27 @@ lt_status lt_trial_square_gradients(const lt_trial *t, double *mirrored, double 
 lt_status lt_trial_update(const lt_trial *t, const double *sumsq, const float *loss) {
     const lt_train_cfg *c = &t->cfg->train;
     const lt_tuner *u = &t->tuner;
+    lt_adamw_array x[LT_TUNER_MAX_PARAMS];
     for (int i = 0; i < u->n_params; i++) {
         const lt_param *p = &u->param[i];
-        /* vectors (biases, pooling weights) do not decay, as is usual */
-        struct lt_adamw_args a = {.n = lt_param_elems(p),
-                                  .p = p->value.data,
-                                  .m = p->adam_m,
-                                  .v = p->adam_v,
-                                  .g = p->grad,
-                                  .sumsq = sumsq,
-                                  .loss = loss,
-                                  .clip = (float)c->clip,
-                                  .lr = (float)lt_trial_lr(t, t->step + 1),
-                                  .beta1 = (float)c->beta1,
-                                  .beta2 = (float)c->beta2,
-                                  .eps = (float)c->eps,
-                                  .weight_decay = p->value.n_dims > 1 ? (float)c->weight_decay : 0,
-                                  .step = t->step + 1};
-        LT_TRY(u->ctx->ops->adamw(u->ctx, &a));
+        x[i] = (lt_adamw_array){.n = lt_param_elems(p),
+                                .p = p->value.data,
+                                .m = p->adam_m,
+                                .v = p->adam_v,
+                                .g = p->grad,
+                                /* vectors (biases, pooling weights) do not decay, as is usual */
+                                .weight_decay = p->value.n_dims > 1 ? (float)c->weight_decay : 0};
     }
-    return LT_OK;
+    return u->ctx->ops->adamw(u->ctx, &(struct lt_adamw_args){.n = u->n_params,
+                                                              .x = x,
+                                                              .sumsq = sumsq,
+                                                              .loss = loss,
+                                                              .clip = (float)c->clip,
+                                                              .lr = (float)lt_trial_lr(t, t->step + 1),
+                                                              .beta1 = (float)c->beta1,
+                                                              .beta2 = (float)c->beta2,
+                                                              .eps = (float)c->eps,
+                                                              .step = t->step + 1});
 }
 
 void lt_trial_count_step(lt_trial *t, double loss_sum, bool finite, double sumsq) {

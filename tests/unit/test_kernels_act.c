@@ -112,10 +112,10 @@ static void gradient(lt_act act, bool gated) {
 }
 
 int main(void) {
-    const int64_t shape[][2] = {{0, 8}, {1, 1}, {3, 7}, {2, 513}, {31, 1100}};
+    const int64_t shape[][2] = {{0, 8}, {1, 1}, {3, 7}, {2, 513}, {3, 264}, {31, 1100}};
     for (int act = 0; act < ACTS; act++) {
         for (int gated = 0; gated < 2; gated++) {
-            for (int s = 0; s < 5; s++) {
+            for (int s = 0; s < 6; s++) {
                 one((lt_act)act, gated, shape[s][0], shape[s][1], LT_F32);
                 one((lt_act)act, gated, shape[s][0], shape[s][1], LT_BF16);
             }

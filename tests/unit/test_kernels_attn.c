@@ -1,15 +1,15 @@
-// TEST rooms: kernels  labels: unit  timeout: 120  omp: 3
+// TEST rooms: kernels  labels: unit  timeout: 120  omp: 3  ops: cuda-emulated
 /* Attention with a prefix bank: the fast code against the f64 reference over a table of shapes, and the reference against a forward written here in
  * another way (whole score rows, double arrays) and its central differences.
  *
  * Inputs have row strides wider than the rows; outputs, their gaps, the unused parts of the bank's gradient and the end of the workspace hold a
- * sentinel that must survive.  The workspace is NaN before every call.  Limits are 10 to 100 times what was measured. */
-#include "kernels/attn_impl.h"
-#include "lt_test.h"
-#include "base/mem.h"
-#include "base/rng.h"
+ * sentinel that must survive.  The workspace is NaN before every call.  Limits are 10 to 100 times what was measured.  A sequence alone gives the same bits as in
+ * the pack. */
+#include "kernels_util.h"
 
-enum { MAX_SEQ = 40, MAX_SLOT = 4, GAP = 3 };
+#include "kernels/attn_impl.h"
+
+enum { MAX_SEQ = 40, MAX_SLOT = 4 };
 static const float sentinel = -77.5f; /* exact in bf16 */
 
 typedef struct shape {
@@ -40,6 +40,17 @@ static const shape shapes[] = {
     {"bf16", 4, 2, 32, 2, {8, 6}, 0, 0, 0, 1, SHORT},
     {"bf16, D 20, causal, pooled", 4, 2, 20, 2, {8, 6}, 1, 0, 1, 1, SHORT},
     {"bf16, long, ALiBi, causal", 2, 1, 64, 1, {10}, 1, 1, 0, 1, {120, 70, -1}},
+    /* Tensor cores: each size, tails of each tile, a bank of more than a block, rows of several heads in a tile. */
+    {"bf16, D 16, 3:1, causal, empty sequences", 3, 1, 16, 2, {5, 18}, 1, 0, 0, 1, {21, 0, 33, 16, 1, -1}},
+    {"bf16, D 32, bank of two blocks", 2, 2, 32, 2, {70, 3}, 0, 0, 0, 1, {66, 5, 20, -1}},
+    {"bf16, D 40, many short ones", 2, 2, 40, 3, {4, 16, 0}, 0, 0, 0, 1, {5, 3, 9, 1, 16, 2, 7, 14, -1}},
+    {"bf16, D 64, 5:1, rows of two chunks", 5, 1, 64, 1, {6}, 1, 0, 0, 1, {17, 30, 9, -1}},
+    {"bf16, D 80", 1, 1, 80, 2, {17, 4}, 1, 0, 0, 1, {40, 12, 33, -1}},
+    {"bf16, D 96, ALiBi", 2, 1, 96, 2, {8, 4}, 1, 1, 0, 1, {34, 7, -1}},
+    {"bf16, D 128", 2, 1, 128, 2, {8, 20}, 1, 0, 0, 1, {66, 14, 3, -1}},
+    {"bf16, D 256", 2, 1, 256, 2, {8, 20}, 1, 0, 0, 1, {35, 14, -1}},
+    {"bf16, pooled, one block and many", 4, 1, 64, 2, {8, 6}, 0, 0, 1, 1, {70, 8, 300, 9, 20, -1}},
+    {"pooled, one block and many", 2, 1, 24, 2, {8, 6}, 1, 1, 1, 0, {70, 8, 530, 9, 20, -1}},
 };
 enum { N_SHAPES = sizeof shapes / sizeof shapes[0] };
 
@@ -52,8 +63,9 @@ typedef struct problem {
     const shape *s;
     struct lt_attn_args args;
     lt_attn_plan plan;
-    int32_t cu_q[MAX_SEQ + 1], cu_k[MAX_SEQ + 1], k_len[MAX_SEQ], slot[MAX_SEQ], slot_len[MAX_SLOT], *q_index, *first, *end;
-    float slopes[16], *bank;
+    int gap;                                                                /* columns between rows: with 8, rows of bf16 stay aligned */
+    int32_t *cu_q, *cu_k, *k_len, *slot, *slot_len, *q_index, *first, *end; /* cu_k has one more than k_row0 */
+    float *slopes, *bank;
     void *q, *kv, *o, *d_o, *dq, *dkv;
     int64_t elems_q, elems_kv, elems_o, elems_bank;
 } problem;
@@ -62,7 +74,6 @@ static float normal(uint32_t stream, int64_t i) {
     const lt_rng rng = {.seed = 20240607, .purpose = LT_RNG_TEST, .a = stream};
     return (float)lt_rng_normal(&rng, (uint64_t)i, 0);
 }
-static size_t bytes_of(lt_dtype dt) { return dt == LT_BF16 ? 2 : 4; }
 static double get(lt_arr a, int64_t i) {
     return a.dt == LT_BF16 ? (double)lt_bf16_to_f32(((uint16_t *)a.p)[i]) : (double)((float *)a.p)[i];
 }
@@ -76,22 +87,27 @@ static void fill(lt_arr a, int64_t n, float v) {
     for (int64_t i = 0; i < n; i++) put(a, i, v);
 }
 static void *make(int64_t n, lt_dtype dt, uint32_t stream) {
-    void *p;
-    CHECK_OK(lt_calloc(&p, n + 1, bytes_of(dt), "test array"));
-    for (int64_t i = 0; i < n; i++) put((lt_arr){p, dt}, i, normal(stream, i));
-    return p;
+    lt_arr a = test_new(n, dt);
+    for (int64_t i = 0; i < n; i++) put(a, i, normal(stream, i));
+    return a.p;
 }
 
 static void problem_init(problem *b, const shape *s) {
-    *b = (problem){.s = s};
+    *b = (problem){.s = s, .gap = s->bf16 ? 8 : 3};
+    b->cu_q = test_ints(MAX_SEQ + 1);
+    b->cu_k = test_ints(MAX_SEQ + 1);
+    b->k_len = test_ints(MAX_SEQ);
+    b->slot = test_ints(MAX_SEQ);
+    b->slot_len = test_ints(MAX_SLOT);
+    b->slopes = test_new(s->heads, LT_F32).p;
     lt_attn_plan *p = &b->plan;
     *p = (lt_attn_plan){
         .cu_q = b->cu_q, .k_row0 = b->cu_k, .k_len = b->k_len, .slot = b->slot, .slot_len = b->slot_len, .n_slots = s->n_slots};
     int64_t most = 1;
     for (int i = 0; s->len[i] >= 0; i++) most += s->len[i] + 1;
-    CHECK_OK(lt_calloc(&b->q_index, most, sizeof *b->q_index, "test array"));
-    CHECK_OK(lt_calloc(&b->first, most, sizeof *b->first, "test array"));
-    CHECK_OK(lt_calloc(&b->end, most, sizeof *b->end, "test array"));
+    b->q_index = test_ints(most);
+    b->first = test_ints(most);
+    b->end = test_ints(most);
     for (int i = 0; s->len[i] >= 0; i++, p->n_seq++) {
         int none = s->pooled && (i % 4 == 3 || s->len[i] == 0); /* sequences of which no row is wanted */
         b->cu_k[i + 1] = b->cu_k[i] + s->len[i];
@@ -120,8 +136,8 @@ static void problem_init(problem *b, const shape *s) {
     for (int h = 0; h < s->heads; h++) b->slopes[h] = exp2f(-8.0f * (float)(h + 1) / (float)s->heads);
 
     lt_dtype dt = s->bf16 ? LT_BF16 : LT_F32;
-    int64_t width = s->heads * s->D, kv_width = s->kv * s->D, ld_q = width + GAP, ld_kv = 2 * kv_width + GAP;
-    int64_t stride = 2 * p->P_max * kv_width + GAP;
+    int64_t width = s->heads * s->D, kv_width = s->kv * s->D, ld_q = width + b->gap, ld_kv = 2 * kv_width + b->gap;
+    int64_t stride = 2 * p->P_max * kv_width + b->gap;
     b->elems_q = p->n_q * ld_q;
     b->elems_kv = p->n_k * ld_kv;
     b->elems_o = p->n_q * width;
@@ -130,6 +146,8 @@ static void problem_init(problem *b, const shape *s) {
     b->kv = make(b->elems_kv, dt, 2);
     b->d_o = make(b->elems_o, dt, 3);
     b->bank = make(b->elems_bank, LT_F32, 4);
+    for (int64_t e = 0; s->bf16 && test_on_gpu() && e < b->elems_bank; e++) /* its operands are bf16 there: the reference gets the same */
+        b->bank[e] = lt_bf16_to_f32(lt_f32_to_bf16(b->bank[e]));
     b->o = make(b->elems_o, dt, 5);
     b->dq = make(b->elems_q, dt, 6);
     b->dkv = make(b->elems_kv, dt, 7);
@@ -157,11 +175,6 @@ static void problem_init(problem *b, const shape *s) {
                                     .ld_dv = ld_kv};
     b->args.lse = make(p->n_q * s->heads, LT_F32, 8);
     b->args.d_bank = s->n_slots ? make(b->elems_bank, LT_F32, 9) : NULL;
-}
-
-static void problem_fini(problem *b) {
-    void *all[] = {b->q, b->kv, b->o, b->d_o, b->dq, b->dkv, b->bank, b->q_index, b->first, b->end, b->args.lse, b->args.d_bank};
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) free(all[i]);
 }
 
 /* Rows, row length and stride of an output; the bank's gradient is one row, checked apart. */
@@ -225,9 +238,9 @@ static void poison(problem *b, float start) {
 /* Elements of gaps and unused bank rows that no longer hold the sentinel. */
 static int64_t damage(const problem *b) {
     int64_t bad = 0, ld_q = b->args.ld_dq, ld_kv = b->args.ld_dk;
-    for (int64_t i = 0; i < b->elems_q; i++) bad += i % ld_q >= ld_q - GAP && get((lt_arr){b->dq, b->args.dq.dt}, i) != (double)sentinel;
+    for (int64_t i = 0; i < b->elems_q; i++) bad += i % ld_q >= ld_q - b->gap && get((lt_arr){b->dq, b->args.dq.dt}, i) != (double)sentinel;
     for (int64_t i = 0; i < b->elems_kv; i++)
-        bad += i % ld_kv >= ld_kv - GAP && get((lt_arr){b->dkv, b->args.dk.dt}, i) != (double)sentinel;
+        bad += i % ld_kv >= ld_kv - b->gap && get((lt_arr){b->dkv, b->args.dk.dt}, i) != (double)sentinel;
     if (b->args.d_bank)
         for (int64_t e = 0; e < b->elems_bank; e++) bad += !bank_used(b, e) && b->args.d_bank[e] != sentinel;
     return bad;
@@ -235,14 +248,8 @@ static int64_t damage(const problem *b) {
 
 /* ---- the code under test, with a workspace of exactly the promised size ---- */
 
-typedef struct bench {
-    lt_ctx ctx;
-    size_t bytes;
-} bench;
-
-static bench bench_of(const problem *b, int threads) {
+static lt_ctx bench_of(const problem *b, int threads) {
     const lt_attn_plan *p = &b->plan;
-    bench w = {.ctx = {.threads = threads}};
     lt_dims d = {.rows = p->n_k,
                  .seqs = p->n_seq,
                  .max_len = p->max_k,
@@ -251,17 +258,9 @@ static bench bench_of(const problem *b, int threads) {
                  .heads = b->args.heads,
                  .kv_heads = b->args.kv_heads,
                  .head_dim = b->args.head_dim};
-    w.bytes = w.ctx.ws_bytes = lt_ops_cpu()->ws_bytes(&w.ctx, &d);
-    CHECK_OK(lt_calloc(&w.ctx.ws, (int64_t)w.bytes + LT_ALIGN, 1, "test workspace"));
-    return w;
+    return test_ctx(test_ops(), threads, b->args.q.dt, &d);
 }
-static void dirty(bench *w) { memset(w->ctx.ws, 0xFF, w->bytes + LT_ALIGN); }
-static bool intact(const bench *w) {
-    const unsigned char *end = (const unsigned char *)w->ctx.ws + w->bytes;
-    for (int i = 0; i < LT_ALIGN; i++)
-        if (end[i] != 0xFF) return false;
-    return true;
-}
+static void dirty(const lt_ctx *c) { memset(c->ws, 0xFF, c->ws_bytes); }
 
 static void run_ref(problem *b, float start) {
     lt_ctx ctx = {.threads = 1};
@@ -269,18 +268,18 @@ static void run_ref(problem *b, float start) {
     CHECK_OK(lt_ref_attn_fwd(&ctx, &b->args));
     CHECK_OK(lt_ref_attn_bwd(&ctx, &b->args));
 }
-static void run_cpu(problem *b, bench *w, float start) {
+static void run_fast(problem *b, const lt_ctx *c, float start) {
     poison(b, start);
-    dirty(w);
-    CHECK_OK(lt_ops_cpu()->attn_fwd(&w->ctx, &b->args));
-    dirty(w);
-    CHECK_OK(lt_ops_cpu()->attn_bwd(&w->ctx, &b->args));
+    dirty(c);
+    CHECK_OK(test_ops()->attn_fwd(c, &b->args));
+    dirty(c);
+    CHECK_OK(test_ops()->attn_bwd(c, &b->args));
     TEST_REPORT(damage(b) == 0, "%s: %lld elements overwritten", b->s->name, (long long)damage(b));
-    CHECK(intact(w));
 }
 
-/* Normalised mean square error per output: f32, and where arrays are bf16 (rounding now and then falls to the other side; o and so delta differ). */
-static double limit_of(output k, int bf16) { return !bf16 ? 1e-11 : k == LSE ? 1e-11 : 1e-6; }
+/* Normalised mean square error per output: f32, and where arrays are bf16 (rounding now and then falls to the other side; o and so delta differ).  Tensor cores
+ * take p and ds in bf16: each term of a sum has an error of up to 2^-9. */
+static double limit_of(output k, int bf16) { return !bf16 || k == LSE ? 1e-11 : test_on_gpu() ? 2e-5 : 1e-6; }
 
 /* Negative control: changes one element so that the error becomes nmse. */
 static void spoil(float *v, int64_t n, double nmse) {
@@ -300,18 +299,58 @@ static void compare(const problem *b, const result *got, const result *want, int
     }
 }
 
+/* Rows of arrays of the pack that belong to sequence seq, to those of a pack of it alone. */
+static void copy_rows(lt_arr to, lt_arr from, int64_t from_row, int64_t rows, int64_t ld) {
+    for (int64_t i = 0; i < rows * ld; i++) put(to, i, (float)get(from, from_row * ld + i));
+}
+
+/* The longest sequence and a short one, each alone, give the bits that they have in the pack; the bank's gradient is the others' too. */
+static void check_alone(const problem *b, const result *pack) {
+    const shape *s = b->s;
+    int longest = 0, pick[2];
+    for (int i = 0; s->len[i] >= 0; i++)
+        if (b->cu_q[i + 1] > b->cu_q[i] && s->len[i] > s->len[longest]) longest = i;
+    pick[0] = longest;
+    pick[1] = longest;
+    for (int i = 0; s->len[i] >= 0; i++)
+        if (s->len[i] > 1 && b->cu_q[i + 1] > b->cu_q[i] && s->len[i] < s->len[pick[1]]) pick[1] = i;
+    for (int which = 0; which < 2; which++) {
+        int seq = pick[which];
+        shape alone = *s;
+        problem one;
+        alone.len[0] = s->len[seq];
+        alone.len[1] = -1;
+        problem_init(&one, &alone);
+        const int64_t q0 = b->cu_q[seq], k0 = b->cu_k[seq], width = s->heads * s->D, kv = s->kv * s->D;
+        one.slot[0] = b->slot[seq];
+        one.q_index[0] = b->q_index[q0];
+        one.end[0] = b->end[q0];
+        copy_rows(one.args.q, b->args.q, q0, one.plan.n_q, one.args.ld_q);
+        copy_rows((lt_arr){one.kv, one.args.k.dt}, (lt_arr){b->kv, b->args.k.dt}, k0, one.plan.n_k, one.args.ld_k);
+        copy_rows(one.args.d_o, b->args.d_o, q0, one.plan.n_q, width);
+        lt_ctx c = bench_of(&one, 1);
+        run_fast(&one, &c, 0.5f);
+        result got = collect(&one);
+        const int64_t at[] = {[O] = q0 * width, [LSE] = q0 * s->heads, [DQ] = q0 * width, [DK] = k0 * kv, [DV] = k0 * kv};
+        for (output k = 0; k < D_BANK; k++)
+            TEST_REPORT(memcmp(got.v[k], pack->v[k] + at[k], (size_t)got.n[k] * sizeof(float)) == 0,
+                        "%s: %s of sequence %d depends on its neighbours", s->name, output_name[k], seq);
+        result_fini(&got);
+    }
+}
+
 static void check_shape(const shape *s) {
     problem b;
     problem_init(&b, s);
     run_ref(&b, 0.5f);
     CHECK_INT(damage(&b), 0);
     result want = collect(&b), first = {0};
-    for (int threads = 1; threads <= 3; threads++) {
-        bench w = bench_of(&b, threads);
-        run_cpu(&b, &w, 0.5f);
+    for (int threads = 1; threads <= (test_on_gpu() ? 1 : 3); threads++) {
+        lt_ctx c = bench_of(&b, threads);
+        run_fast(&b, &c, 0.5f);
         result got = collect(&b);
         compare(&b, &got, &want, threads);
-        run_cpu(&b, &w, 0.5f);
+        run_fast(&b, &c, 0.5f);
         result again = collect(&b);
         for (output k = 0; k < N_OUT; k++) TEST_REPORT(same_bits(&got, &again, k), "%s: %s differs when repeated", s->name, output_name[k]);
         if (threads == 1) first = collect(&b);
@@ -319,15 +358,15 @@ static void check_shape(const shape *s) {
             TEST_REPORT(same_bits(&got, &first, k), "%s: %s differs with %d threads", s->name, output_name[k], threads);
         result_fini(&got);
         result_fini(&again);
-        free(w.ctx.ws);
     }
+    check_alone(&b, &first);
     for (output k = 0; k < N_OUT; k++) {
         spoil(first.v[k], first.n[k], 10.0 * limit_of(k, s->bf16));
         CHECK(first.n[k] == 0 || test_nmse(first.v[k], want.v[k], want.n[k]) > limit_of(k, s->bf16));
     }
     result_fini(&want);
     result_fini(&first);
-    problem_fini(&b);
+    tests_free();
 }
 
 /* ---- the reference against plain f64 arrays and central differences ---- */
@@ -429,7 +468,7 @@ static void check_reference(const shape *s) {
     free(x.k);
     free(x.v);
     free(x.bank);
-    problem_fini(&b);
+    tests_free();
 }
 
 /* ---- properties ---- */
@@ -438,22 +477,21 @@ static void check_reference(const shape *s) {
 static void check_additive(void) {
     problem b;
     problem_init(&b, &shapes[3]);
-    bench w = bench_of(&b, 2);
-    run_cpu(&b, &w, 0.0f);
+    lt_ctx w = bench_of(&b, 2);
+    run_fast(&b, &w, 0.0f);
     result once = collect(&b);
-    CHECK_OK(lt_ops_cpu()->attn_bwd(&w.ctx, &b.args));
+    CHECK_OK(test_ops()->attn_bwd(&w, &b.args));
     result twice = collect(&b);
     for (int64_t e = 0; e < once.n[D_BANK]; e++) once.v[D_BANK][e] *= 2.0f;
     CHECK(test_nmse(twice.v[D_BANK], once.v[D_BANK], once.n[D_BANK]) < 1e-13);
-    b.args.d_bank = (free(b.args.d_bank), NULL); /* not wanted: the rest is the same */
-    CHECK_OK(lt_ops_cpu()->attn_bwd(&w.ctx, &b.args));
+    b.args.d_bank = NULL; /* not wanted: the rest is the same */
+    CHECK_OK(test_ops()->attn_bwd(&w, &b.args));
     result without = collect(&b);
     for (output k = DQ; k <= DV; k++) CHECK(same_bits(&once, &without, k));
     result_fini(&once);
     result_fini(&twice);
     result_fini(&without);
-    free(w.ctx.ws);
-    problem_fini(&b);
+    tests_free();
 }
 
 /* A causal query does not read later keys, sequences do not read each other, and NaN is neither lost nor spread. */
@@ -461,19 +499,19 @@ static void check_isolation(void) {
     static const shape s = {"isolation", 2, 1, 16, 1, {4}, 1, 0, 0, 0, {70, 11, -1}};
     problem b;
     problem_init(&b, &s);
-    bench w = bench_of(&b, 2);
-    run_cpu(&b, &w, 0.0f);
+    lt_ctx w = bench_of(&b, 2);
+    run_fast(&b, &w, 0.0f);
     result before = collect(&b);
     int64_t row = 9, width = b.args.heads * b.args.head_dim; /* key row 9 of sequence 0 changes */
     for (int64_t d = 0; d < 16; d++) put(b.args.k, row * b.args.ld_k + d, 3.0f);
-    run_cpu(&b, &w, 0.0f);
+    run_fast(&b, &w, 0.0f);
     result after = collect(&b);
     CHECK(memcmp(before.v[O], after.v[O], (size_t)(row * width) * sizeof(float)) == 0);
     CHECK(memcmp(before.v[O] + row * width, after.v[O] + row * width, (size_t)width * sizeof(float)) != 0);
     CHECK(memcmp(before.v[O] + 70 * width, after.v[O] + 70 * width, (size_t)(11 * width) * sizeof(float)) == 0);
     result_fini(&after);
     put(b.args.q, 20 * b.args.ld_q + 5, NAN);
-    run_cpu(&b, &w, 0.0f);
+    run_fast(&b, &w, 0.0f);
     after = collect(&b);
     int64_t nans = 0;
     for (int64_t i = 0; i < after.n[O]; i++) nans += isnan(after.v[O][i]);
@@ -481,24 +519,23 @@ static void check_isolation(void) {
     CHECK(isnan(after.v[O][20 * width]) && isnan(after.v[LSE][20 * 2]) && isnan(after.v[DQ][20 * width]) && isnan(after.v[D_BANK][0]));
     result_fini(&before);
     result_fini(&after);
-    free(w.ctx.ws);
-    problem_fini(&b);
+    tests_free();
 }
 
 static void check_bounds(void) {
     problem b;
     problem_init(&b, &shapes[2]);
-    bench w = bench_of(&b, 2);
-    w.ctx.ws_bytes--;
-    CHECK_FAILS(lt_ops_cpu()->attn_fwd(&w.ctx, &b.args), LT_ERR_INTERNAL, "overdrawn");
-    w.ctx.ws_bytes++;
+    lt_ctx w = bench_of(&b, 2);
+    const size_t bytes = w.ws_bytes; /* on a GPU that of all entries together */
+    w.ws_bytes = test_on_gpu() ? LT_ALIGN : bytes - 1;
+    CHECK_FAILS((test_on_gpu() ? test_ops()->attn_bwd : test_ops()->attn_fwd)(&w, &b.args), LT_ERR_INTERNAL, "overdrawn");
+    w.ws_bytes = bytes;
     b.plan.n_seq = b.plan.n_q = b.plan.n_k = 0;
     poison(&b, sentinel);
-    CHECK_OK(lt_ops_cpu()->attn_fwd(&w.ctx, &b.args));
-    CHECK_OK(lt_ops_cpu()->attn_bwd(&w.ctx, &b.args));
+    CHECK_OK(test_ops()->attn_fwd(&w, &b.args));
+    CHECK_OK(test_ops()->attn_bwd(&w, &b.args));
     CHECK_INT(damage(&b), 0);
-    free(w.ctx.ws);
-    problem_fini(&b);
+    tests_free();
 }
 
 int main(void) {

@@ -5,8 +5,8 @@
 
 static lt_ctx ctx_number(int i) { return test_ctx_bare(i < 2 ? test_ops() : lt_ops_ref(), i + 1); } /* 1 thread, 2 threads, ref */
 
-static void rope(int64_t rows, int heads, int D, int R, lt_dtype dt) {
-    int64_t ld = heads * D + 5, n = rows * ld, max_pos = 50;
+static void rope(int64_t rows, int heads, int D, int R, int64_t pad, lt_dtype dt) {
+    int64_t ld = heads * D + pad, n = rows * ld, max_pos = 50;
     lt_arr start = test_random(n, dt, 1), table = test_new(max_pos * R, LT_F32), x[3], back = {0};
     int32_t *pos = test_ints(rows);
     for (int64_t p = 0; p < max_pos; p++)
@@ -34,7 +34,7 @@ static void rope(int64_t rows, int heads, int D, int R, lt_dtype dt) {
         for (int h = 0; h < heads; h++)
             CHECK(test_same_bits(lt_arr_at(x[0], t * ld + h * D + R), lt_arr_at(start, t * ld + h * D + R), D - R));
     for (int64_t t = 0; t < rows; t++) /* columns behind the heads stay */
-        CHECK(test_same_bits(lt_arr_at(x[0], t * ld + heads * D), lt_arr_at(start, t * ld + heads * D), 5));
+        CHECK(test_same_bits(lt_arr_at(x[0], t * ld + heads * D), lt_arr_at(start, t * ld + heads * D), pad));
     tests_free();
 }
 
@@ -244,17 +244,21 @@ static void pool(lt_pool_kind kind, int64_t C) {
 int main(void) {
     for (int dt = 0; dt < 2; dt++) {
         lt_dtype type = dt ? LT_BF16 : LT_F32;
-        rope(0, 2, 8, 8, type);
-        rope(3, 1, 2, 2, type);
-        rope(40, 6, 64, 64, type);
-        rope(40, 3, 24, 6, type);
+        rope(0, 2, 8, 8, 5, type);
+        rope(3, 1, 2, 2, 5, type);
+        rope(40, 6, 64, 64, 5, type);
+        rope(40, 3, 24, 6, 5, type);
+        rope(7, 5, 64, 64, 8, type);
+        rope(7, 1, 48, 32, 8, type);
         for (int v = 0; v < 4; v++) {
             embed(0, 8, type, v & 1, v & 2);
             embed(7, 9, type, v & 1, v & 2);
             embed(100, 530, type, v & 1, v & 2);
+            embed(5, 532, type, v & 1, v & 2);
         }
         gather_scatter(0, 4, type);
         gather_scatter(5, 7, type);
+        gather_scatter(33, 701, type);
         gather_scatter(33, 700, type);
     }
     rope_by_hand();

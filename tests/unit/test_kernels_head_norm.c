@@ -2,10 +2,8 @@
 /* RMS norm of heads: the ops against ref, the same bits on one and two threads, nothing touched between rows; ref's gradient by differences. */
 #include "kernels_util.h"
 
-enum { GAP = 5 };
-
-static void one(int64_t rows, int heads, int D, lt_dtype dt) {
-    int64_t width = (int64_t)heads * D, ld = width + GAP, n = rows * ld, dense = rows * width;
+static void one(int64_t rows, int heads, int D, int64_t gap, lt_dtype dt) {
+    int64_t width = (int64_t)heads * D, ld = width + gap, n = rows * ld, dense = rows * width;
     lt_arr x0 = test_random(n, dt, 2), dy = test_random(n, dt, 1), w = test_random(D, LT_F32, 1), y[3], save[3], rstd[3], dx[3];
     for (int i = 0; i < 3; i++) { /* on 1 and 2 threads, ref */
         lt_ctx c = test_ctx_bare(i < 2 ? test_ops() : lt_ops_ref(), i + 1);
@@ -33,8 +31,8 @@ static void one(int64_t rows, int heads, int D, lt_dtype dt) {
     CHECK(test_same_bits(y[0], y[1], n) && test_same_bits(dx[0], dx[1], n) && test_same_bits(rstd[0], rstd[1], rows * heads));
     for (int64_t t = 0; t < rows; t++) {
         CHECK(test_same_bits(lt_arr_at(save[0], t * width), lt_arr_at(x0, t * ld), width));
-        CHECK(test_same_bits(lt_arr_at(y[0], t * ld + width), lt_arr_at(x0, t * ld + width), GAP));
-        CHECK(test_same_bits(lt_arr_at(dx[0], t * ld + width), lt_arr_at(dy, t * ld + width), GAP));
+        CHECK(test_same_bits(lt_arr_at(y[0], t * ld + width), lt_arr_at(x0, t * ld + width), gap));
+        CHECK(test_same_bits(lt_arr_at(dx[0], t * ld + width), lt_arr_at(dy, t * ld + width), gap));
     }
     tests_free();
 }
@@ -84,11 +82,13 @@ static void gradient(void) {
 }
 
 int main(void) {
-    one(0, 2, 4, LT_F32);
-    one(1, 1, 1, LT_F32);
-    one(5, 3, 10, LT_F32);
-    one(70, 4, 64, LT_F32);
-    one(9, 2, 256, LT_BF16);
+    one(0, 2, 4, 5, LT_F32);
+    one(1, 1, 1, 5, LT_F32);
+    one(5, 3, 10, 5, LT_F32);
+    one(70, 4, 64, 5, LT_F32);
+    one(9, 2, 256, 5, LT_BF16);
+    one(9, 2, 128, 8, LT_F32);
+    one(9, 3, 256, 8, LT_BF16);
     gradient();
     return test_end();
 }

@@ -1,5 +1,5 @@
-// TEST np: 0  rooms: kernels  labels: unit  timeout: 180  omp: 2
-/* Frozen linear layers: cpu against ref over shapes with tails, types, bias, residual in every form, plain and packed; one layer
+// TEST np: 0  rooms: kernels  labels: unit  timeout: 180  omp: 2  ops: cuda-emulated
+/* Frozen linear layers: the back end under test against ref over shapes with tails, types, bias, residual in every form, plain and packed; one layer
  * that cannot be packed among packed ones; rows that come by panels; no rows; the same bits twice; backward is the transpose of forward.  Few rows, as a
  * step of generation has them: every number of them, at every level of this CPU, alike on one and two threads. */
 #include "kernels/cpu.h"
@@ -20,7 +20,7 @@ typedef struct layer {
 static void layer_init(layer *l, const lt_ctx *c, int64_t N, int64_t K, lt_arr w, const float *bias) {
     lt_arena_measure(&l->arena, "test weights");
     CHECK_OK(c->ops->lin_alloc(c, &l->arena, N, K, &l->lin));
-    CHECK_OK(lt_arena_init(&l->arena, "test weights", l->arena.used));
+    CHECK_OK(test_arena_init(&l->arena, "test weights", l->arena.used));
     CHECK_OK(c->ops->lin_alloc(c, &l->arena, N, K, &l->lin));
     CHECK_OK(lt_arena_ok(&l->arena));
     CHECK_INT(l->lin.dt, w.dt);
@@ -31,13 +31,13 @@ static void layer_init(layer *l, const lt_ctx *c, int64_t N, int64_t K, lt_arr w
 
 static void layer_fini(layer *l, const lt_ctx *c) {
     c->ops->lin_fini(&l->lin);
-    lt_arena_fini(&l->arena);
+    test_arena_fini(&l->arena);
 }
 
 enum { NO_RESID, OTHER_F32, OTHER_BF16, SAME, RESID_COUNT };
 
-/* One call of each back end, twice of cpu. */
-static void one_call(const lt_ctx *cpu, layer *lc, const lt_ctx *ref, layer *lr, shape s, bool forward, lt_dtype in_dt, lt_dtype out_dt,
+/* One call of each back end, twice of the one under test. */
+static void one_call(const lt_ctx *mine, layer *lc, const lt_ctx *ref, layer *lr, shape s, bool forward, lt_dtype in_dt, lt_dtype out_dt,
                      int resid, int no_bias) {
     int64_t n_in = forward ? s.K : s.N, n_out = s.rows * (forward ? s.N : s.K);
     lt_arr in = test_random(s.rows * n_in, in_dt, 1), other = test_random(n_out, resid == OTHER_BF16 ? LT_BF16 : LT_F32, 1);
@@ -48,12 +48,12 @@ static void one_call(const lt_ctx *cpu, layer *lc, const lt_ctx *ref, layer *lr,
         a.x = forward ? in : out[i];
         a.y = forward ? out[i] : in;
         a.resid = resid == NO_RESID ? (lt_arr){0} : resid == SAME ? out[i] : other;
-        const lt_ctx *c = i < 2 ? cpu : ref;
+        const lt_ctx *c = i < 2 ? mine : ref;
         CHECK_OK((forward ? c->ops->linear_fwd : c->ops->linear_bwd_x)(c, &a));
     }
     char what[128];
     snprintf(what, sizeof what, "%s [%lld, %lld, %lld] in %s out %s resid %d no_bias %d threads %d", forward ? "fwd" : "bwd",
-             (long long)s.rows, (long long)s.N, (long long)s.K, lt_dtype_name(in_dt), lt_dtype_name(out_dt), resid, no_bias, cpu->threads);
+             (long long)s.rows, (long long)s.N, (long long)s.K, lt_dtype_name(in_dt), lt_dtype_name(out_dt), resid, no_bias, mine->threads);
     CHECK(test_same_bits(out[0], out[1], n_out));
     test_close("linear", out[0], out[2], n_out, what);
 }
@@ -63,17 +63,17 @@ static void one_shape(shape s, lt_dtype compute, int threads) {
     for (int with_bias = 0; with_bias < 2; with_bias++)
         for (int variant = 0; variant < (compute == LT_BF16 ? 4 : 1); variant++)
             for (int resid = 0; resid < RESID_COUNT; resid++) {
-                lt_ctx cpu = test_ctx(lt_ops_cpu(), threads, compute, &dims), ref = test_ctx(lt_ops_ref(), 1, compute, &dims);
+                lt_ctx c = test_ctx(test_ops(), threads, compute, &dims), ref = test_ctx(lt_ops_ref(), 1, compute, &dims);
                 lt_arr w = test_random(s.N * s.K, compute, 1), bias = test_random(s.N, LT_F32, 1);
                 lt_dtype in_dt = variant & 1 ? LT_BF16 : LT_F32, out_dt = variant & 2 ? LT_BF16 : LT_F32;
                 layer lc, lr;
-                layer_init(&lc, &cpu, s.N, s.K, w, with_bias ? bias.p : NULL);
+                layer_init(&lc, &c, s.N, s.K, w, with_bias ? bias.p : NULL);
                 layer_init(&lr, &ref, s.N, s.K, w, with_bias ? bias.p : NULL);
-                one_call(&cpu, &lc, &ref, &lr, s, true, in_dt, out_dt, resid, resid == OTHER_F32);
-                one_call(&cpu, &lc, &ref, &lr, s, true, in_dt, out_dt, resid, 0);
-                one_call(&cpu, &lc, &ref, &lr, s, false, in_dt, out_dt, resid, 0);
+                one_call(&c, &lc, &ref, &lr, s, true, in_dt, out_dt, resid, resid == OTHER_F32);
+                one_call(&c, &lc, &ref, &lr, s, true, in_dt, out_dt, resid, 0);
+                one_call(&c, &lc, &ref, &lr, s, false, in_dt, out_dt, resid, 0);
                 layer_fini(&lr, &ref);
-                layer_fini(&lc, &cpu);
+                layer_fini(&lc, &c);
                 tests_free();
             }
 }
@@ -81,7 +81,7 @@ static void one_shape(shape s, lt_dtype compute, int threads) {
 /* <dy, W x> = <W^T dy, x> */
 static void adjoint(void) {
     shape s = {70, 48, 33};
-    lt_ctx c = test_ctx(lt_ops_cpu(), 2, LT_F32, &(lt_dims){.rows = s.rows, .width = s.N});
+    lt_ctx c = test_ctx(test_ops(), 2, LT_F32, &(lt_dims){.rows = s.rows, .width = s.N});
     lt_arr w = test_random(s.N * s.K, LT_F32, 1), x = test_random(s.rows * s.K, LT_F32, 1), dy = test_random(s.rows * s.N, LT_F32, 1);
     lt_arr y = test_new(s.rows * s.N, LT_F32), dx = test_new(s.rows * s.K, LT_F32);
     layer l;
@@ -102,7 +102,7 @@ static void adjoint(void) {
 
 /* A workspace that is too small is an error, not a write behind its end. */
 static void small_workspace(void) {
-    lt_ctx c = test_ctx(lt_ops_cpu(), 1, LT_BF16, &(lt_dims){.rows = 1, .width = 8});
+    lt_ctx c = test_ctx(test_ops(), 1, LT_BF16, &(lt_dims){.rows = 1, .width = 8});
     lt_arr w = test_random(64 * 64, LT_BF16, 1), x = test_random(64 * 64, LT_F32, 1), y = test_new(64 * 64, LT_F32);
     layer l;
     layer_init(&l, &c, 64, 64, w, NULL);
@@ -171,33 +171,35 @@ static void two_contexts(void) {
 
 /* Rows by panels, in pieces and from several threads, give the bytes that packing the whole gives; another number is seen. */
 static void by_panels(shape s) {
-    lt_ctx cpu = {.ops = lt_ops_cpu(), .threads = 2, .compute = LT_BF16};
+    lt_ctx c = test_ctx_bare(test_ops(), 2);
     lt_arr w = test_random(s.N * s.K, LT_BF16, 1);
     lt_lin lin;
     layer whole;
     lt_arena arena;
-    CHECK_OK(cpu.ops->ctx_init(&cpu));
-    layer_init(&whole, &cpu, s.N, s.K, w, NULL);
-    CHECK_OK(lt_arena_init(&arena, "test weights", whole.arena.used));
-    CHECK_OK(cpu.ops->lin_alloc(&cpu, &arena, s.N, s.K, &lin));
+    c.compute = LT_BF16;
+    layer_init(&whole, &c, s.N, s.K, w, NULL);
+    CHECK_OK(test_arena_init(&arena, "test weights", whole.arena.used));
+    CHECK_OK(c.ops->lin_alloc(&c, &arena, s.N, s.K, &lin));
     CHECK_INT(lin.panel, whole.lin.panel);
     if (lin.panel > 0) {
-        memset(lin.w, 0xff, arena.used); /* padding is written too */
-        CHECK_OK(cpu.ops->lin_pack(&cpu, &lin, false));
+        size_t form = test_on_gpu() ? (size_t)(s.N * s.K) * sizeof(uint16_t)
+                                    : whole.arena.used; /* row-major, or with padding, which is written too */
+        memset(lin.w, 0xff, arena.used);
+        CHECK_OK(c.ops->lin_pack(&c, &lin, false));
 #pragma omp parallel for num_threads(2)
         for (int64_t p = 0; p < (s.N + lin.panel - 1) / lin.panel; p += 2) {
             int64_t row = p * lin.panel, rows = s.N - row < 2 * lin.panel ? s.N - row : 2 * lin.panel;
-            CHECK_OK(cpu.ops->lin_rows(&cpu, &lin, row, rows, (const uint16_t *)w.p + row * s.K));
+            CHECK_OK(c.ops->lin_rows(&c, &lin, row, rows, (const uint16_t *)w.p + row * s.K));
         }
-        CHECK(memcmp(lin.w, whole.lin.w, whole.arena.used) == 0);
+        CHECK(memcmp(lin.w, whole.lin.w, form) == 0);
         ((uint16_t *)w.p)[s.K - 1] ^= 1;
-        CHECK_OK(cpu.ops->lin_rows(&cpu, &lin, 0, s.N < lin.panel ? s.N : lin.panel, w.p));
-        CHECK(memcmp(lin.w, whole.lin.w, whole.arena.used) != 0);
+        CHECK_OK(c.ops->lin_rows(&c, &lin, 0, s.N < lin.panel ? s.N : lin.panel, w.p));
+        CHECK(memcmp(lin.w, whole.lin.w, form) != 0);
     }
-    cpu.ops->lin_fini(&lin);
-    lt_arena_fini(&arena);
-    layer_fini(&whole, &cpu);
-    cpu.ops->ctx_fini(&cpu);
+    c.ops->lin_fini(&lin);
+    test_arena_fini(&arena);
+    layer_fini(&whole, &c);
+    tests_free();
 }
 
 /* Layers of sizes with and without tails under every number of rows that few.c takes, and one more.  Up to 16 a row is the same bits in every company. */
@@ -205,28 +207,28 @@ static void few_rows(void) {
     enum { MOST = 25, SAME_BITS = 16 };
     const shape size[] = {{MOST, 64, 64},  {MOST, 130, 70}, {MOST, 17, 5},    {MOST, 48, 512},
                           {MOST, 200, 33}, {MOST, 66, 640}, {MOST, 10, 1100}, {MOST, 1, 1}};
-    for (size_t i = 0; i < sizeof size / sizeof *size; i++)
+    for (size_t i = 0; i < (test_small() ? 3 : sizeof size / sizeof *size); i++)
         for (int dt = 0; dt < 2; dt++) {
             shape s = size[i];
             lt_dtype compute = dt ? LT_BF16 : LT_F32;
             lt_dims dims = {.rows = s.rows, .width = s.N > s.K ? s.N : s.K};
-            lt_ctx cpu = test_ctx(lt_ops_cpu(), 1, compute, &dims), ref = test_ctx(lt_ops_ref(), 1, compute, &dims);
+            lt_ctx mine = test_ctx(test_ops(), 1, compute, &dims), ref = test_ctx(lt_ops_ref(), 1, compute, &dims);
             lt_arr w = test_random(s.N * s.K, compute, 1), bias = test_random(s.N, LT_F32, 1), x = test_random(s.rows * s.K, compute, 1);
             lt_arr y = test_new(s.rows * s.N, LT_F32), together = test_new(s.rows * s.N, LT_F32);
             layer lc, lr;
-            layer_init(&lc, &cpu, s.N, s.K, w, bias.p);
+            layer_init(&lc, &mine, s.N, s.K, w, bias.p);
             layer_init(&lr, &ref, s.N, s.K, w, bias.p);
             struct lt_linear_args a = {.lin = &lc.lin, .rows = SAME_BITS, .x = x, .y = together};
-            CHECK_OK(cpu.ops->linear_fwd(&cpu, &a));
+            CHECK_OK(mine.ops->linear_fwd(&mine, &a));
             int kept = test_arrays;
             for (s.rows = 1; s.rows <= MOST; s.rows++) {
                 int way = (int)s.rows % 4;
                 lt_dtype x_dt = dt && way & 1 ? LT_BF16 : LT_F32, y_dt = dt && way & 2 ? LT_BF16 : LT_F32;
-                one_call(&cpu, &lc, &ref, &lr, s, true, x_dt, y_dt, way, s.rows % 3 == 0);
+                one_call(&mine, &lc, &ref, &lr, s, true, x_dt, y_dt, way, s.rows % 3 == 0);
                 a.rows = s.rows;
                 a.y = y;
                 for (int t = 1; t <= 2; t++) {
-                    lt_ctx c = cpu;
+                    lt_ctx c = mine;
                     c.threads = t;
                     CHECK_OK(c.ops->linear_fwd(&c, &a));
                     if (s.rows <= SAME_BITS) CHECK(test_same_bits(y, together, s.rows * s.N));
@@ -234,7 +236,7 @@ static void few_rows(void) {
                 while (test_arrays > kept) test_free_last();
             }
             layer_fini(&lr, &ref);
-            layer_fini(&lc, &cpu);
+            layer_fini(&lc, &mine);
             tests_free();
         }
 }
@@ -254,16 +256,58 @@ static void few_rows_of_levels(void) {
     }
 }
 
-int main(void) {
-    few_rows_of_levels(); /* first: no thread is there yet */
-    few_rows();
-    const shape panels[] = {{0, 16, 16}, {0, 17, 5}, {0, 64, 48}, {0, 130, 70}, {0, 192, 256}, {0, 200, 33}, {0, 71, 320}, {0, 48, 512}};
+/* Ways of a product: those that measuring chose compute the same as ref, travel as bytes, and choose the same elsewhere. */
+static void tuned(void) {
+    shape s = {21, 48, 32};
+    lt_dims dims = {.rows = s.rows, .width = s.N};
+    lt_ctx mine = test_ctx(test_ops(), 1, LT_BF16, &dims), ref = test_ctx(lt_ops_ref(), 1, LT_BF16, &dims);
+    lt_arr w = test_random(s.N * s.K, LT_BF16, 1), bias = test_random(s.N, LT_F32, 1), bytes, again;
+    layer lc, lr;
+    size_t none = 0, n = 0;
+    bool taken = false;
+    if (!mine.ops->tune) return tests_free(); /* one way to compute */
+    layer_init(&lc, &mine, s.N, s.K, w, bias.p);
+    layer_init(&lr, &ref, s.N, s.K, w, bias.p);
+    CHECK_OK(mine.ops->choices(&mine, NULL, 0, &none));
+    struct lt_linear_args call[2] = {{.lin = &lc.lin, .rows = s.rows, .x = {NULL, LT_BF16}, .y = {NULL, LT_F32}},
+                                     {.lin = &lc.lin, .rows = s.rows, .x = {NULL, LT_BF16}, .y = {NULL, LT_F32}}};
+    const bool backward[2] = {false, true};
+    const lt_lin *lin[1] = {&lc.lin};
+    CHECK_OK(mine.ops->tune(&mine, &(struct lt_tune_args){.call = call, .backward = backward, .n_calls = 2, .lin = lin, .n_lins = 1}));
+    CHECK_OK(mine.ops->choices(&mine, NULL, 0, &n));
+    CHECK(n > none && (n - none) % 2 == 0); /* two products */
+    bytes = test_new((int64_t)n, LT_U8);
+    again = test_new((int64_t)n, LT_U8);
+    CHECK_OK(mine.ops->choices(&mine, bytes.p, n, &n));
+    one_call(&mine, &lc, &ref, &lr, s, true, LT_BF16, LT_F32, NO_RESID, 0);
+    one_call(&mine, &lc, &ref, &lr, s, false, LT_F32, LT_BF16, NO_RESID, 0);
+    /* a ctx that knows nothing takes them, and says the same */
+    lt_ctx other = {.ops = mine.ops, .threads = 1, .compute = LT_BF16};
+    CHECK_OK(other.ops->ctx_init(&other));
+    CHECK_OK(other.ops->choose(&other, bytes.p, n, &taken));
+    CHECK(taken);
+    CHECK_OK(other.ops->choices(&other, again.p, n, &n));
+    CHECK(memcmp(bytes.p, again.p, n) == 0);
+    /* those of another library are left, damaged ones refused */
+    ((unsigned char *)bytes.p)[0] ^= 1;
+    CHECK_OK(other.ops->choose(&other, bytes.p, n, &taken));
+    CHECK(!taken);
+    ((unsigned char *)bytes.p)[0] ^= 1;
+    CHECK_FAILS(other.ops->choose(&other, bytes.p, n - 1, &taken), LT_ERR_FORMAT, "choices of products");
+    CHECK_FAILS(other.ops->choose(&other, bytes.p, 3, &taken), LT_ERR_FORMAT, "too few");
+    other.ops->ctx_fini(&other);
+    layer_fini(&lr, &ref);
+    layer_fini(&lc, &mine);
+    tests_free();
+}
+
+static void by_mode(int modes) {
     const char *mode[] = {"auto", "plain", "packed"};
     const shape shapes[] = {{0, 16, 16}, {1, 17, 5}, {5, 7, 3}, {33, 64, 48}, {64, 33, 70}, {601, 24, 16}};
-    for (int m = 0; m < 3; m++) {
+    for (int m = 0; m < modes; m++) {
         setenv("LT_CPU_LINEAR", mode[m], 1);
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-            for (int threads = 1; threads <= 2; threads++) {
+            for (int threads = 1; threads <= (test_on_gpu() ? 1 : 2); threads++) {
                 one_shape(shapes[i], LT_F32, threads);
                 one_shape(shapes[i], LT_BF16, threads);
             }
@@ -271,10 +315,20 @@ int main(void) {
         small_workspace();
     }
     unsetenv("LT_CPU_LINEAR");
+}
+
+int main(void) {
+    if (!test_on_gpu()) few_rows_of_levels(); /* first: no thread is there yet */
+    few_rows();
+    const shape panels[] = {{0, 16, 16}, {0, 17, 5}, {0, 64, 48}, {0, 130, 70}, {0, 192, 256}, {0, 200, 33}, {0, 71, 320}, {0, 48, 512}};
+    by_mode(test_on_gpu() ? 1 : 3);
     for (size_t i = 0; i < sizeof panels / sizeof *panels; i++) by_panels(panels[i]);
-    unpacked_layer();
-    two_contexts();
-    unsetenv("LT_CPU_LINEAR");
+    if (!test_on_gpu()) {
+        unpacked_layer();
+        two_contexts();
+        unsetenv("LT_CPU_LINEAR");
+    }
+    tuned();
     printf("largest share of a limit: %.2g\n", test_worst_share);
     return test_end();
 }

@@ -143,21 +143,24 @@ static void gradient(lt_norm_kind kind) {
 }
 
 int main(void) {
-    const int64_t rows[] = {0, 1, 5, 40}, widths[] = {5, 9, 64, 384, 1030};
+    const int64_t rows[] = {0, 1, 5, 40}, widths[] = {5, 9, 64, 384, 516, 1030};
     for (int kind = 0; kind < 2; kind++) {
         for (int r = 0; r < 4; r++)
-            for (int w = 0; w < 5; w++) {
+            for (int w = 0; w < 6; w++) {
                 one((lt_norm_kind)kind, rows[r], widths[w], LT_F32);
                 one((lt_norm_kind)kind, rows[r], widths[w], LT_BF16);
             }
         for (int r = 0; r < 4; r++)
-            for (int w = 0; w < 5; w++) {
+            for (int w = 0; w < 6; w++) {
                 added_rows((lt_norm_kind)kind, rows[r], widths[w], LT_F32, LT_F32, false);
                 added_rows((lt_norm_kind)kind, rows[r], widths[w], LT_F32, LT_F32, true);
                 added_rows((lt_norm_kind)kind, rows[r], widths[w], LT_BF16, LT_F32, false);
                 added_rows((lt_norm_kind)kind, rows[r], widths[w], LT_F32, LT_BF16, false);
                 added_rows((lt_norm_kind)kind, rows[r], widths[w], LT_BF16, LT_BF16, true);
             }
+        one((lt_norm_kind)kind, 2, 4096, LT_BF16);
+        one((lt_norm_kind)kind, 1, 8204, LT_BF16);
+        added_rows((lt_norm_kind)kind, 1, 8204, LT_BF16, LT_F32, false);
         gradient((lt_norm_kind)kind);
     }
     optional_arguments();

@@ -1,14 +1,14 @@
 // TEST np: 0  rooms: kernels  labels: unit  timeout: 60  omp: 2  ops: cuda-emulated
-/* Small ops of the trainable side: bias rows, column sums, softmax rows, sums of losses, dropout, conversions, strided copies; the ops against ref, gradients by
- * differences. */
+/* Small ops of the trainable side: bias rows, column sums, softmax rows, sums of losses, dropout, conversions, strided copies; the ops against ref, gradients
+ * by differences. */
 #include "kernels_util.h"
 
 #include <math.h>
 
 static lt_ctx ctx_number(int i) { return test_ctx_bare(i < 2 ? test_ops() : lt_ops_ref(), i + 1); }
 
-static void bias_and_sums(int64_t rows, int64_t n, int accumulate) {
-    int64_t ld = n + 3;
+static void bias_and_sums(int64_t rows, int64_t n, int64_t pad, int accumulate) {
+    int64_t ld = n + pad;
     lt_arr v = test_random(n, LT_F32, 1), y0 = test_random(rows * ld, LT_F32, 1), s0 = test_random(n, LT_F32, 1), y[3], s[3];
     for (int i = 0; i < 3; i++) {
         lt_ctx c = ctx_number(i);
@@ -22,7 +22,8 @@ static void bias_and_sums(int64_t rows, int64_t n, int accumulate) {
     test_close("bias_rows", y[0], y[2], rows * ld, "rows");
     test_close("column_sums", s[0], s[2], n, "sums");
     CHECK(test_same_bits(y[0], y[1], rows * ld) && test_same_bits(s[0], s[1], n));
-    for (int64_t r = 0; r < rows; r++) CHECK(test_same_bits(lt_arr_at(y[0], r * ld + n), lt_arr_at(y0, r * ld + n), 3)); /* between rows */
+    for (int64_t r = 0; r < rows; r++)
+        CHECK(test_same_bits(lt_arr_at(y[0], r * ld + n), lt_arr_at(y0, r * ld + n), pad)); /* between rows */
     tests_free();
 }
 
@@ -87,11 +88,9 @@ static void adamw_stops(void) {
                   *g = TEST_PUT((const float[]){1});
             const float *loss = TEST_PUT(((const float[]){bad == 1 ? NAN : 1, bad == 2 ? 1 : 0}));
             const double *sumsq = TEST_PUT((const double[]){bad == 3 ? INFINITY : 1});
+            const lt_adamw_array x = {.n = 1, .p = p, .m = m, .v = v, .g = g};
             CHECK_OK(c.ops->adamw(&c, &(struct lt_adamw_args){.n = 1,
-                                                              .p = p,
-                                                              .m = m,
-                                                              .v = v,
-                                                              .g = g,
+                                                              .x = &x,
                                                               .sumsq = sumsq,
                                                               .loss = loss,
                                                               .clip = 1,
@@ -175,14 +174,14 @@ static void dropout_moves(void) {
 }
 
 /* Every pair of types: the bits of ref, and those of rounding one by one; numbers that are none pass on. */
-static void conversion(int64_t n, lt_dtype from, lt_dtype to) {
+static void conversion(int64_t n, int64_t offset, lt_dtype from, lt_dtype to) {
     const float odd[] = {INFINITY, -INFINITY, -0.0f, 3.4e38f, 1e-40f, 1.00390625f, NAN}; /* 3.4e38 rounds to Inf; 1 + 2^-8 lies half way */
-    lt_arr x = test_random(n, from, 1), y[3], want = test_new(n, to);
+    lt_arr x = lt_arr_at(test_random(n + offset, from, 1), offset), y[3], want = test_new(n, to);
     for (int64_t i = 0; i < 7 && n > 7; i++) test_set(x, n - 1 - i, (double)odd[i]);
     for (int64_t i = 0; i < n; i++) test_set(want, i, (double)test_get(x, i));
     for (int i = 0; i < 3; i++) {
         lt_ctx c = ctx_number(i);
-        y[i] = test_new(n, to);
+        y[i] = lt_arr_at(test_new(n + offset, to), offset);
         CHECK_OK(c.ops->convert(&c, &(struct lt_convert_args){.n = n, .x = x, .y = y[i]}));
     }
     if (n > 7) {
@@ -217,10 +216,10 @@ static void strided_copy(void) {
 }
 
 int main(void) {
-    bias_and_sums(0, 4, 0);
-    bias_and_sums(3, 1, 1);
-    bias_and_sums(7, 1300, 0);
-    bias_and_sums(40, 1300, 1);
+    bias_and_sums(0, 4, 3, 0);
+    bias_and_sums(3, 1, 3, 1);
+    bias_and_sums(7, 1300, 3, 0);
+    bias_and_sums(40, 1300, 4, 1);
     softmax_rows();
     loss_sums();
     adamw_stops();
@@ -228,11 +227,13 @@ int main(void) {
     dropout(1030, 2, LT_F32, 1, true);
     dropout(33, 7, LT_BF16, 1, false);
     dropout(33, 0, LT_BF16, 0, true);
+    dropout(264, 256, LT_BF16, 1, true);
+    dropout(520, 0, LT_BF16, 0, false);
     dropout_moves();
     for (int from = 0; from < 2; from++)
         for (int to = 0; to < 2; to++) {
             const int64_t sizes[] = {0, 1, 511, 1030, 40001};
-            for (int i = 0; i < 5; i++) conversion(sizes[i], from ? LT_BF16 : LT_F32, to ? LT_BF16 : LT_F32);
+            for (int i = 0; i < 10; i++) conversion(sizes[i / 2], i % 2, from ? LT_BF16 : LT_F32, to ? LT_BF16 : LT_F32);
         }
     strided_copy();
     tests_free();

@@ -1,16 +1,168 @@
-/* cuBLASLt behind device/gpu.h. */
+/* cuBLASLt behind device/gpu.h.
+ *
+ * The library's matrices are column-major.  A row-major D = op(A) op(B) is the column-major D^T = op(B)^T op(A)^T on the same bytes: our B is the library's
+ * first operand, our A its second, and M and N change places.  A bias of N numbers is then one number a row of its D, which is its bias epilogue.
+ *
+ *   ours                    the library's
+ *   B [N, K] (tb)           first, K x N, turned       y = x W^T
+ *   B [K, N]                first, N x K               dx = dy W
+ *   A [M, K]                second, K x M
+ *   A [K, M] (ta)           second, M x K, turned
+ *
+ * f32 is CUBLAS_COMPUTE_32F: no TF32.  Partial sums of split products are kept in f32 (mask of reduction schemes), never in the type of D. */
 #include "device/cuda/cuda_impl.h"
 
 #include <cublasLt.h>
 
+#include <string.h>
+
+_Static_assert(sizeof(cublasLtMatmulAlgo_t) == sizeof(lt_gpu_algo), "an algorithm of the library is 64 bytes");
+
+enum { ALIGNED = 16 /* bytes: no kernel of the library asks for more */, MOST_ALGOS = 64 };
+
 int lt_cuda_impl_blas_version(void) { return (int)cublasLtGetVersion(); }
 
+static lt_status blas_status(cublasStatus_t e, const char *what, const lt_gpu_gemm *g) {
+    if (e == CUBLAS_STATUS_SUCCESS) return LT_OK;
+    return LT_FAIL(LT_ERR_CUDA, "cuBLASLt %d: %s in %s, product [%lld, %lld, %lld] of %s to %s%s%s", lt_cuda_impl_blas_version(),
+                   cublasLtGetStatusString(e), what, (long long)g->M, (long long)g->N, (long long)g->K, lt_dtype_name(g->ab_dt),
+                   lt_dtype_name(g->cd_dt), g->bias ? ", bias" : "", g->beta != 0 ? ", added" : "");
+}
+#define BLAS(call) LT_TRY(blas_status((call), #call, g))
+
+/* The library's context on the open device; lives as long as the process. */
+static lt_status handle(const lt_gpu_gemm *g, cublasLtHandle_t *h) {
+    static cublasLtHandle_t made;
+    if (!made) BLAS(cublasLtCreate(&made));
+    *h = made;
+    return LT_OK;
+}
+
+static cudaDataType type_of(lt_dtype dt) { return dt == LT_F32 ? CUDA_R_32F : dt == LT_BF16 ? CUDA_R_16BF : CUDA_R_8F_E4M3; }
+
+/* A product in the library's words, on the caller's stack. */
+typedef struct product {
+    cublasLtMatmulDescOpaque_t op;
+    cublasLtMatrixLayoutOpaque_t first, second, c, d;
+} product;
+
+static lt_status set(product *p, cublasLtMatmulDescAttributes_t what, const void *value, size_t bytes, const lt_gpu_gemm *g) {
+    BLAS(cublasLtMatmulDescSetAttribute(&p->op, what, value, bytes));
+    return LT_OK;
+}
+#define SET(what, value) LT_TRY(set(p, CUBLASLT_MATMUL_DESC_##what, &(value), sizeof(value), g))
+
+/* One factor a row of the library's operand, which OUTER_VEC_32F means; compute capability 9.0 alone has it. */
+static lt_status set_scales(const lt_gpu_gemm *g, product *p) {
+    const int32_t mode = CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F;
+    lt_gpu_info info;
+    if (!g->a_scale && !g->b_scale) return LT_OK;
+    LT_TRY(lt_gpu_cuda()->open(LT_GPU_OPENED, &info));
+    LT_CHECK(info.major == 9, LT_ERR_CUDA, "%s (compute capability %d.%d): the library has factors of rows and columns for 9.0 alone",
+             info.name, info.major, info.minor);
+    LT_ASSERT(g->a_scale && g->b_scale);
+    SET(A_SCALE_MODE, mode);
+    SET(B_SCALE_MODE, mode);
+    SET(A_SCALE_POINTER, g->b_scale);
+    SET(B_SCALE_POINTER, g->a_scale);
+    return LT_OK;
+}
+
+static lt_status set_bias(const lt_gpu_gemm *g, product *p) {
+    const uint32_t epilogue = CUBLASLT_EPILOGUE_BIAS;
+    const int32_t type = (int32_t)type_of(g->cd_dt);
+    if (!g->bias) return LT_OK;
+    SET(EPILOGUE, epilogue);
+    SET(BIAS_POINTER, g->bias);
+    SET(BIAS_DATA_TYPE, type);
+    return LT_OK;
+}
+
+static lt_status describe(const lt_gpu_gemm *g, product *p) {
+    const int32_t turn_first = g->tb ? CUBLAS_OP_T : CUBLAS_OP_N, turn_second = g->ta ? CUBLAS_OP_T : CUBLAS_OP_N;
+    const uint64_t M = (uint64_t)g->M, N = (uint64_t)g->N, K = (uint64_t)g->K;
+    const cudaDataType in = type_of(g->ab_dt), out = type_of(g->cd_dt);
+    LT_ASSERT(g->ab_dt != LT_F32 || g->cd_dt == LT_F32);
+    LT_ASSERT(g->ab_dt != LT_E4M3 || (g->tb && !g->ta));
+    BLAS(cublasLtMatmulDescInit(&p->op, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+    SET(TRANSA, turn_first);
+    SET(TRANSB, turn_second);
+    LT_TRY(set_bias(g, p));
+    LT_TRY(set_scales(g, p));
+    BLAS(cublasLtMatrixLayoutInit(&p->first, in, g->tb ? K : N, g->tb ? N : K, g->ldb));
+    BLAS(cublasLtMatrixLayoutInit(&p->second, in, g->ta ? M : K, g->ta ? K : M, g->lda));
+    BLAS(cublasLtMatrixLayoutInit(&p->c, out, N, M, g->C ? g->ldc : g->ldd));
+    BLAS(cublasLtMatrixLayoutInit(&p->d, out, N, M, g->ldd));
+    return LT_OK;
+}
+
+/* The power of two that an address is a multiple of, at most ALIGNED. */
+static uint32_t alignment(const void *p) {
+    uint32_t a = ALIGNED;
+    while (a > 1 && (uintptr_t)p % a) a /= 2;
+    return a;
+}
+
+static lt_status preferences(const lt_gpu_gemm *g, bool with_ws, cublasLtMatmulPreferenceOpaque_t *pref) {
+    const uint64_t room = with_ws ? LT_GPU_WS_BYTES : 0;
+    const uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE, first = alignment(g->B), second = alignment(g->A),
+                   c = alignment(g->C ? g->C : g->D), d = alignment(g->D);
+    BLAS(cublasLtMatmulPreferenceInit(pref));
+#define PREFER(what, value) BLAS(cublasLtMatmulPreferenceSetAttribute(pref, CUBLASLT_MATMUL_PREF_##what, &(value), sizeof(value)))
+    PREFER(MAX_WORKSPACE_BYTES, room);
+    PREFER(REDUCTION_SCHEME_MASK, reductions);
+    PREFER(MIN_ALIGNMENT_A_BYTES, first);
+    PREFER(MIN_ALIGNMENT_B_BYTES, second);
+    PREFER(MIN_ALIGNMENT_C_BYTES, c);
+    PREFER(MIN_ALIGNMENT_D_BYTES, d);
+#undef PREFER
+    return LT_OK;
+}
+
+static lt_status find(const lt_gpu_gemm *g, product *p, bool with_ws, lt_gpu_algo *algo, int max, int *n) {
+    cublasLtMatmulHeuristicResult_t found[MOST_ALGOS];
+    cublasLtMatmulPreferenceOpaque_t pref;
+    cublasLtHandle_t h = NULL;
+    int returned = 0;
+    *n = 0;
+    LT_TRY(handle(g, &h));
+    LT_TRY(preferences(g, with_ws, &pref));
+    BLAS(cublasLtMatmulAlgoGetHeuristic(h, &p->op, &p->first, &p->second, &p->c, &p->d, &pref, max < MOST_ALGOS ? max : MOST_ALGOS, found,
+                                        &returned));
+    for (int i = 0; i < returned; i++)
+        if (found[i].state == CUBLAS_STATUS_SUCCESS) memcpy(&algo[(*n)++], &found[i].algo, sizeof *algo);
+    return blas_status(*n > 0 ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmulAlgoGetHeuristic", g);
+}
+
 lt_status lt_cuda_impl_gemm_algos(const lt_gpu_gemm *g, bool with_ws, lt_gpu_algo *algo, int max, int *n) {
-    (void)g, (void)with_ws, (void)algo, (void)max, (void)n;
-    return LT_FAIL(LT_ERR_INTERNAL, "products: not in this back end yet");
+    product p;
+    LT_TRY(describe(g, &p));
+    return find(g, &p, with_ws, algo, max, n);
+}
+
+/* Whether algo can compute this product in the room there is: one that was found for another number of rows may not. */
+static bool serves(cublasLtHandle_t h, product *p, const cublasLtMatmulAlgo_t *algo, size_t room) {
+    cublasLtMatmulHeuristicResult_t needs;
+    return cublasLtMatmulAlgoCheck(h, &p->op, &p->first, &p->second, &p->c, &p->d, algo, &needs) == CUBLAS_STATUS_SUCCESS &&
+           needs.workspaceSize <= room;
 }
 
 lt_status lt_cuda_impl_gemm(lt_stream *s, const lt_gpu_gemm *g, const lt_gpu_algo *algo, void *ws) {
-    (void)s, (void)g, (void)algo, (void)ws;
-    return LT_FAIL(LT_ERR_INTERNAL, "products: not in this back end yet");
+    const size_t room = ws ? LT_GPU_WS_BYTES : 0;
+    cublasLtMatmulAlgo_t chosen;
+    cublasLtHandle_t h = NULL;
+    lt_gpu_algo first;
+    product p;
+    int n = 0;
+    LT_TRY(handle(g, &h));
+    LT_TRY(describe(g, &p));
+    if (algo) memcpy(&chosen, algo, sizeof chosen);
+    if (!algo || !serves(h, &p, &chosen, room)) {
+        LT_TRY(find(g, &p, ws != NULL, &first, 1, &n));
+        memcpy(&chosen, &first, sizeof chosen);
+    }
+    lt_cuda_impl_counts.products++;
+    BLAS(cublasLtMatmul(h, &p.op, &g->alpha, g->B, &p.first, g->A, &p.second, &g->beta, g->C ? g->C : g->D, &p.c, g->D, &p.d, &chosen, ws,
+                        room, (cudaStream_t)s));
+    return LT_OK;
 }

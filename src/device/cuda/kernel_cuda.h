@@ -11,6 +11,7 @@
 #define LT_GPU_SUM_PARTS lt_cuda_sum_parts
 #define LT_GPU_OPS       lt_ops_cuda
 #define LT_DEVICE        __device__ __forceinline__
+#define LT_UNROLL        _Pragma("unroll")
 
 namespace LT_GPU_SPACE {
 
@@ -91,7 +92,8 @@ static lt_status lt_launch(const char *name, lt_stream *s, void (*kernel)(P...),
     c.dynamicSmemBytes = smem;
     c.stream = reinterpret_cast<cudaStream_t>(s);
     cudaError_t e = cudaSuccess;
-    if (smem > 48 * 1024) e = cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)smem);
+    if (smem > 32 * 1024) e = /* 48 KB go without, the kernel's own arrays included */
+        cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)smem);
     if (e == cudaSuccess) e = cudaLaunchKernelEx(&c, kernel, static_cast<P>(a)...);
     return lt_cuda_impl_launched(name, (int)e);
 }

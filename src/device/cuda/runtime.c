@@ -1,10 +1,8 @@
 /* The CUDA runtime behind device/gpu.h. */
 #include "device/cuda/cuda_impl.h"
-
-#include "base/mem.h"
+#include "device/words_impl.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct {
@@ -15,39 +13,32 @@ static struct {
 lt_gpu_counts lt_cuda_impl_counts;
 static lt_gpu_counts *const counts = &lt_cuda_impl_counts;
 
-static const char *advice(cudaError_t e) {
+static lt_gpu_failure kind_of(cudaError_t e) {
     switch (e) {
     case cudaErrorMemoryAllocation:
-        return "\n  what to do: lower parallel.tokens or the number of trials, use more ranks (parallel.tp), or a GPU with more memory; "
-               "`ltune plan` shows "
-               "what is needed";
+        return LT_GPU_FAILED_MEMORY;
     case cudaErrorNoDevice:
-        return "\n  what to do: ask for GPUs (sbatch --gpus-per-node), look at CUDA_VISIBLE_DEVICES, or set run.device: cpu";
+        return LT_GPU_FAILED_NO_DEVICE;
     case cudaErrorInsufficientDriver:
-        return "\n  what to do: run on nodes with a newer driver, or build with an older CUDA toolkit";
+        return LT_GPU_FAILED_OLD_DRIVER;
     case cudaErrorNoKernelImageForDevice:
-        return "\n  what to do: build for this GPU (CMAKE_CUDA_ARCHITECTURES); the kernels need compute capability 8.0";
+        return LT_GPU_FAILED_NO_IMAGE;
     case cudaErrorECCUncorrectable:
-        return "\n  what to do: the memory of this GPU is damaged: have the node drained, and run the same command again elsewhere";
+        return LT_GPU_FAILED_ECC;
     case cudaErrorLaunchFailure:
     case cudaErrorIllegalAddress:
     case cudaErrorHardwareStackError:
-        return "\n  what to do: look for an Xid of this GPU in the node's log (dmesg); if there is none this is a bug in ltune: send the "
-               "log and the "
-               "output of `ltune selftest`";
+        return LT_GPU_FAILED_LAUNCH;
     case cudaErrorDevicesUnavailable:
-        return "\n  what to do: the GPU is used by another process in exclusive mode";
+        return LT_GPU_FAILED_BUSY;
     default:
-        return "";
+        return LT_GPU_FAILED;
     }
 }
 
 lt_status lt_cuda_impl_status(cudaError_t e, const char *what) {
-    char where[160] = "";
     if (e == cudaSuccess) return LT_OK;
-    if (here.open) (void)snprintf(where, sizeof where, " on GPU %d (%s, %s)", here.device, here.info.name, here.info.bus_id);
-    return LT_FAIL(e == cudaErrorMemoryAllocation ? LT_ERR_NOMEM : LT_ERR_CUDA, "CUDA%s: %s (%s) in %s%s", where, cudaGetErrorString(e),
-                   cudaGetErrorName(e), what, advice(e));
+    return lt_gpu_impl_failed(kind_of(e), cudaGetErrorString(e), cudaGetErrorName(e), what, here.device, here.open ? &here.info : NULL);
 }
 
 lt_status lt_cuda_impl_launched(const char *kernel, int error);
@@ -59,24 +50,13 @@ lt_status lt_cuda_impl_launched(const char *kernel, int error) {
 static lt_status count(int *n, char *why, size_t bytes) {
     int driver = 0, runtime = 0;
     cudaError_t e = cudaGetDeviceCount(n);
-    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
     if (bytes) *why = 0;
     if (e == cudaSuccess && *n > 0) return LT_OK;
     (void)cudaGetLastError();
     (void)cudaDriverGetVersion(&driver);
     (void)cudaRuntimeGetVersion(&runtime);
     *n = 0;
-    if (driver == 0)
-        (void)snprintf(why, bytes, "no NVIDIA driver is loaded on this machine (built with CUDA %d.%d)", runtime / 1000,
-                       runtime % 1000 / 10);
-    else if (driver < runtime && e == cudaErrorInsufficientDriver)
-        (void)snprintf(why, bytes, "the driver is too old: it serves CUDA %d.%d, this program was built with %d.%d", driver / 1000,
-                       driver % 1000 / 10, runtime / 1000, runtime % 1000 / 10);
-    else if (visible && !*visible)
-        (void)snprintf(why, bytes, "CUDA_VISIBLE_DEVICES is empty: this process may see no GPU");
-    else
-        (void)snprintf(why, bytes, "the driver finds no GPU%s%s (%s)", visible ? " with CUDA_VISIBLE_DEVICES=" : "", visible ? visible : "",
-                       cudaGetErrorString(e));
+    lt_gpu_impl_why_none(why, bytes, driver < runtime && e == cudaErrorInsufficientDriver, driver, runtime, cudaGetErrorString(e));
     return LT_OK;
 }
 
@@ -93,8 +73,7 @@ static lt_status open_device(int device, lt_gpu_info *info) {
     if (!here.open || device != here.device) {
         LT_CUDA(cudaSetDevice(device));
         LT_CUDA(cudaGetDeviceProperties(&p, device));
-        LT_CHECK(p.major >= 8, LT_ERR_CUDA, "GPU %d (%s) has compute capability %d.%d; the kernels need 8.0 (A100) or later", device,
-                 p.name, p.major, p.minor);
+        LT_TRY(lt_gpu_impl_check_arch(device, p.name, p.major, p.minor));
         here.info = (lt_gpu_info){.major = p.major,
                                   .minor = p.minor,
                                   .sms = p.multiProcessorCount,
@@ -124,13 +103,11 @@ static lt_status memory(size_t *free_bytes, size_t *total) {
 static const lt_gpu_counts *get_counts(void) { return counts; }
 
 static lt_status no_room(cudaError_t e, size_t bytes, const char *what, const char *kind) {
-    char want[32], free_text[32];
     size_t left = 0, total = 0;
     if (e != cudaErrorMemoryAllocation) return lt_cuda_impl_status(e, "cudaMalloc");
     (void)cudaGetLastError();
     (void)cudaMemGetInfo(&left, &total);
-    return LT_FAIL(LT_ERR_NOMEM, "GPU %d (%s): cannot allocate %s of %s for %s; %s are free%s", here.device, here.info.name,
-                   lt_bytes_str(want, (double)bytes), kind, what, lt_bytes_str(free_text, (double)left), advice(e));
+    return lt_gpu_impl_no_room(bytes, kind, what, left, here.device, &here.info);
 }
 
 static lt_status alloc(size_t bytes, const char *what, void **p) {

@@ -28,7 +28,7 @@ int barrier(barrier_kind kind, bool value, place at) {
         b->at = at;
         b->value = kind == BARRIER_AND;
     } else if (b->at.line != at.line || b->at.file != at.file || b->kind != kind) {
-        found_in_kernel(at, "threads of a block wait at different barriers: here and at %s:%d", b->at.file, b->at.line);
+        found_in_kernel(at, "threads of a block wait at different barriers: here and at %s:%d", base_name(b->at.file), b->at.line);
     }
     if (kind == BARRIER_COUNT)
         b->value += value;

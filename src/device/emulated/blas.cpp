@@ -2,7 +2,7 @@
  *
  * There are several "algorithms", as the library has: they cut K into more or fewer parts, whose sums are added in order, so that another algorithm shows in the
  * bits; those with parts want a workspace. */
-#include "device/emulated/emulated_impl.h"
+#include "device/emulated/queue.h"
 #include "device/emulated/number.h"
 #include "device/emulated/table.h"
 
@@ -110,8 +110,25 @@ static bool operands_fit(const lt_gpu_gemm *g) {
            (!g->b_scale || fits("a factor of a product", g->b_scale, 0, (size_t)g->N * 4, 1));
 }
 
+/* For the race build: what is read, what is written. */
+static void touch_operands(const lt_gpu_gemm &g, bool write, uint32_t op) {
+    size_t ab = lt_dtype_bytes(g.ab_dt), cd = lt_dtype_bytes(g.cd_dt), width = (size_t)g.N * cd;
+    static const char what[] = "a product";
+    if (write) {
+        shadow_bulk(g.D, (size_t)g.ldd * cd, width, g.M, true, op, what);
+        return;
+    }
+    shadow_bulk(g.A, (size_t)g.lda * ab, (size_t)(g.ta ? g.M : g.K) * ab, g.ta ? g.K : g.M, false, op, what);
+    shadow_bulk(g.B, (size_t)g.ldb * ab, (size_t)(g.tb ? g.K : g.N) * ab, g.tb ? g.N : g.K, false, op, what);
+    if (g.beta != 0) shadow_bulk(g.C, (size_t)g.ldc * cd, width, g.M, false, op, what);
+    if (g.bias) shadow_bulk(g.bias, 0, width, 1, false, op, what);
+    if (g.a_scale) shadow_bulk(g.a_scale, 0, (size_t)g.M * 4, 1, false, op, what);
+    if (g.b_scale) shadow_bulk(g.b_scale, 0, (size_t)g.N * 4, 1, false, op, what);
+}
+
 lt_status gemm_algos(const lt_gpu_gemm *g, bool with_ws, lt_gpu_algo *algo, int max, int *n) {
-    LT_EMU_ALIVE();
+    gate entered;
+    LT_EMU_ENTER("gemm_algos");
     LT_TRY(check(g));
     *n = 0;
     for (int parts : parts_known)
@@ -119,10 +136,12 @@ lt_status gemm_algos(const lt_gpu_gemm *g, bool with_ws, lt_gpu_algo *algo, int 
     return LT_OK;
 }
 
-lt_status gemm(lt_stream *, const lt_gpu_gemm *g, const lt_gpu_algo *algo, void *ws) {
+lt_status gemm(lt_stream *s, const lt_gpu_gemm *g, const lt_gpu_algo *algo, void *ws) {
+    gate entered;
     int parts = 1;
     counts.products++;
-    LT_EMU_ALIVE();
+    LT_EMU_ENTER("gemm");
+    LT_TRY(check_stream(s, "gemm"));
     LT_TRY(check(g));
     if (algo) {
         bool known = algo->word[0] == MAGIC;
@@ -132,7 +151,13 @@ lt_status gemm(lt_stream *, const lt_gpu_gemm *g, const lt_gpu_algo *algo, void 
     }
     (void)(operands_fit(g) && (!ws || fits("the workspace of a product", ws, 0, LT_GPU_WS_BYTES, 1)));
     LT_EMU_ALIVE();
-    multiply(*g, parts);
+    lt_gpu_gemm later = *g;
+    enqueue(s, [later, parts](uint32_t op) {
+        touch_operands(later, false, op);
+        multiply(later, parts);
+        touch_operands(later, true, op);
+        return DONE;
+    });
     return LT_OK;
 }
 

@@ -43,6 +43,13 @@ bool fibre_on_stack(const void *p) {
     return all.base && (size_t)(static_cast<const char *>(p) - all.base) < (STACK_BYTES + PAGE) * FIBRES_MAX;
 }
 
+char *fibre_top(fibre *f) {
+#if defined(__SANITIZE_ADDRESS__)
+    __asan_unpoison_memory_region(f->stack, STACK_BYTES);
+#endif
+    return f->stack + STACK_BYTES - 64;
+}
+
 fibre *fibre_main() { return &all.main; }
 
 #ifdef __x86_64__

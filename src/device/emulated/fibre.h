@@ -21,5 +21,7 @@ fibre *fibre_main();
 void fibre_entered();
 /* Local.  Whether p lies on a stack of a fibre. */
 bool fibre_on_stack(const void *p);
+/* Local.  The highest address of its stack, 16-byte aligned; what lies there is given up. */
+char *fibre_top(fibre *f);
 
 } // namespace lt_emu

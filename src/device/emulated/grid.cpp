@@ -23,6 +23,9 @@ static struct {
     bool fair, abandoned;
 } sched;
 
+static thread_local bool runs_here; /* this thread of the host runs the kernel */
+bool in_kernel() { return runs_here && running; }
+
 const char *kernel_name() { return sched.l ? sched.l->name : ""; }
 
 static void make_ready(thread *t) {
@@ -145,7 +148,7 @@ static void deadlock() {
         }
         if (same > 0)
             at += snprintf(text + at, sizeof text - (size_t)at, "\n  %d threads wait in %s at %s:%d, thread %d the first", same,
-                           t->waits_for, t->at.file, t->at.line, i);
+                           t->waits_for, base_name(t->at.file), t->at.line, i);
     }
     found("kernel %s, block (%u, %u, %u): no thread can go on: a barrier or warp operation that not all of its threads reach%s",
           kernel_name(), block_now.x, block_now.y, block_now.z, text);
@@ -154,9 +157,11 @@ static void deadlock() {
 static void run_block() {
     set_up(block_size);
     shared_begin(sched.l->shared);
+    shadow_block();
     switch_to(pick());
     if (!sched.abandoned && now->alive) deadlock();
     if (!is_lost()) shared_end();
+    shadow_block_end();
     running = nullptr;
     self = nullptr;
 }
@@ -170,11 +175,14 @@ void run_grid(const launch_args &l) {
     grid_size = l.grid;
     for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
     for (size_t i = n; i > 1; i--) std::swap(order[i - 1], order[draw((uint32_t)i)]);
+    signals_of_thread();
+    runs_here = true;
     for (size_t i = 0; i < n && !is_lost(); i++) {
         uint32_t id = order[i];
         block_now = {id % l.grid.x, id / l.grid.x % l.grid.y, id / l.grid.x / l.grid.y};
         run_block();
     }
+    runs_here = false;
     if (!is_lost()) check_guards(l.name);
     sched.l = nullptr;
 }

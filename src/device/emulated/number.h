@@ -1,6 +1,6 @@
 #pragma once
-/* Numbers as kernels use them: bf16, E4M3, CUDA's names for functions and bits.  Roundings are the hardware's, bit for bit; functions are the C library's, which
- * are more exact than a GPU's. */
+/* Numbers as kernels use them: bf16, E4M3, CUDA's names for functions and bits.  Roundings are the hardware's, bit for bit; functions are the C library's,
+ * which are more exact than a GPU's. */
 
 #include <cstdint>
 #include <cstring>

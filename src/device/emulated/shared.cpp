@@ -3,11 +3,11 @@
 #include "device/emulated/grid_impl.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <cstring>
 
 namespace lt_emu {
 
-enum { ARENA_BYTES = 256 << 10, ZONE = 64, ARRAYS_MAX = 64, STATIC_MAX = 48 << 10 };
+enum { ZONE = 64, ARRAYS_MAX = 64, STATIC_MAX = 48 << 10 };
 static const unsigned char POISON = 0xFF, GUARD = 0xA5;
 
 static struct {
@@ -23,8 +23,7 @@ static struct {
 static const char dynamic_tag = 0;
 
 void shared_begin(size_t dynamic_bytes) {
-    if (!arena.base) arena.base = static_cast<char *>(aligned_alloc(4096, ARENA_BYTES));
-    if (!arena.base) abort();
+    arena.base = shared_base();
     arena.used = arena.total = 0;
     arena.n = 0;
     arena.dynamic_bytes = dynamic_bytes;
@@ -35,7 +34,7 @@ static void *cut(const void *tag, size_t bytes, size_t align) {
         if (arena.array[i].tag == tag) return arena.array[i].p;
     align = std::max<size_t>(align, 4);
     size_t at = (arena.used + ZONE + 2 * align - 1) / (2 * align) * (2 * align) + align;
-    if (arena.n == ARRAYS_MAX || at + bytes + ZONE > ARENA_BYTES) found_in_kernel({}, "more shared memory than any GPU has");
+    if (arena.n == ARRAYS_MAX || at + bytes + ZONE > SHARED_BYTES) found_in_kernel({}, "more shared memory than any GPU has");
     if (tag != &dynamic_tag) arena.total += bytes;
     if (arena.total > STATIC_MAX) found_in_kernel({}, "LT_SHARED arrays of %zu bytes; 48 KB are allowed", arena.total);
     char *p = arena.base + at;

@@ -14,7 +14,11 @@ static lt_gpu make_table() {
     t.alloc = alloc;
     t.alloc_managed = alloc_managed;
     t.alloc_host = alloc_host;
-    t.free = t.free_managed = t.free_host = release;
+    t.free = release;
+    t.free_managed = release_managed;
+    t.free_host = release_host;
+    t.pin = pin;
+    t.unpin = unpin;
     t.stream_create = stream_create;
     t.stream_destroy = stream_destroy;
     t.event_create = event_create;
@@ -40,6 +44,7 @@ static lt_gpu make_table() {
     t.broadcast = broadcast;
     t.coll_error = coll_error;
     t.coll_fini = coll_fini;
+    t.sum_parts = lt_emulated_sum_parts;
     return t;
 }
 

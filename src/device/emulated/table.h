@@ -3,6 +3,8 @@
 
 #include "device/gpu.h"
 
+extern "C" lt_status lt_emulated_sum_parts(lt_stream *s, const float *parts, int count, int64_t ld, int64_t n, float *out); /* ../sum.cu */
+
 namespace lt_emu {
 
 lt_status count(int *n, char *why, size_t bytes);

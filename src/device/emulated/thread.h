@@ -20,6 +20,7 @@ struct place {
     const char *file;
     int line;
 };
+const char *base_name(const char *file);
 constexpr place here(const char *file = __builtin_FILE(), int line = __builtin_LINE()) { return {file, line}; }
 
 /* What the kernel reads of itself. */

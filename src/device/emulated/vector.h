@@ -43,3 +43,12 @@ static inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 static inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 
 } // namespace lt_space_emulated
+
+/* CUDA has them everywhere. */
+using lt_space_emulated::dim3;
+using lt_space_emulated::float2;
+using lt_space_emulated::float4;
+using lt_space_emulated::int2;
+using lt_space_emulated::int4;
+using lt_space_emulated::uint2;
+using lt_space_emulated::uint4;

@@ -66,7 +66,7 @@ static meeting *find(warp *w, warp_kind kind, unsigned mask, place at) {
         if (!(m->mask & mask)) continue;
         if (m->mask != mask || m->kind != kind || m->at.line != at.line || m->at.file != at.file)
             found_in_kernel(at, "lanes of a warp disagree: here %s with mask %08x, at %s:%d %s with mask %08x", names[kind], mask,
-                            m->at.file, m->at.line, names[m->kind], m->mask);
+                            base_name(m->at.file), m->at.line, names[m->kind], m->mask);
         return m;
     }
     meeting *m = &w->meetings[w->n_meetings++];

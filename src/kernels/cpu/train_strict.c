@@ -117,21 +117,25 @@ lt_status lt_cpu_loss_sums(const lt_ctx *c, const struct lt_loss_args *a) {
     return LT_OK;
 }
 
-lt_status lt_cpu_adamw(const lt_ctx *c, const struct lt_adamw_args *a) {
-    float scale;
-    if (!lt_adamw_scale(a, &scale)) return LT_OK;
+static void adamw_array(const lt_ctx *c, const struct lt_adamw_args *a, const lt_adamw_array *x, float scale) {
     /* The bias corrections folded into step size and epsilon: m_hat / (sqrt(v_hat) + eps) = (m / c1) / (sqrt(v) / sqrt(c2) + eps). */
     double c1 = 1.0 - pow((double)a->beta1, (double)a->step), c2 = 1.0 - pow((double)a->beta2, (double)a->step);
-    float rate = (float)((double)a->lr / c1), root = (float)(1.0 / sqrt(c2)), keep = (float)(1.0 - (double)a->lr * (double)a->weight_decay);
+    float rate = (float)((double)a->lr / c1), root = (float)(1.0 / sqrt(c2)), keep = (float)(1.0 - (double)a->lr * (double)x->weight_decay);
     float b1 = a->beta1, b2 = a->beta2, d1 = (float)(1.0 - (double)b1), d2 = (float)(1.0 - (double)b2), eps = a->eps;
-    float *p = a->p, *m = a->m, *v = a->v;
-    const float *grad = a->g;
-#pragma omp parallel for simd schedule(static) num_threads(lt_cpu_fork(c, a->n))
-    for (int64_t i = 0; i < a->n; i++) {
+    float *p = x->p, *m = x->m, *v = x->v;
+    const float *grad = x->g;
+#pragma omp parallel for simd schedule(static) num_threads(lt_cpu_fork(c, x->n))
+    for (int64_t i = 0; i < x->n; i++) {
         float g = grad[i] * scale;
         m[i] = b1 * m[i] + d1 * g;
         v[i] = b2 * v[i] + d2 * g * g;
         p[i] = keep * p[i] - rate * m[i] / (sqrtf(v[i]) * root + eps);
     }
+}
+
+lt_status lt_cpu_adamw(const lt_ctx *c, const struct lt_adamw_args *a) {
+    float scale;
+    if (!lt_adamw_scale(a, &scale)) return LT_OK;
+    for (int i = 0; i < a->n; i++) adamw_array(c, a, &a->x[i], scale);
     return LT_OK;
 }

@@ -1,5 +1,5 @@
 /* The table, and memory. */
-#include "kernels/cuda/cuda_impl.h"
+#include "kernels/cuda/products_impl.h"
 
 #include <cstring>
 #include <new>
@@ -115,6 +115,9 @@ static lt_ops make_table() {
     t.lin_rows = lin_rows;
     t.lin_fini = lin_fini;
     t.rel_pack = rel_pack;
+    t.tune = tune;
+    t.choices = choices;
+    t.choose = choose;
 #define SET(name, args) t.name = name;
     LT_OPS_LIST(SET)
 #undef SET

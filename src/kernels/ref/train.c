@@ -103,17 +103,21 @@ lt_status lt_ref_loss_sums(const lt_ctx *c, const struct lt_loss_args *a) {
     return LT_OK;
 }
 
+static void adamw_array(const struct lt_adamw_args *a, const lt_adamw_array *x, float scale) {
+    double b1 = (double)a->beta1, b2 = (double)a->beta2, lr = (double)a->lr;
+    for (int64_t i = 0; i < x->n; i++) {
+        double g = (double)x->g[i] * (double)scale;
+        double m = b1 * (double)x->m[i] + (1 - b1) * g, v = b2 * (double)x->v[i] + (1 - b2) * g * g;
+        double m_hat = m / (1 - pow(b1, (double)a->step)), v_hat = v / (1 - pow(b2, (double)a->step)), p = (double)x->p[i];
+        x->p[i] = (float)(p - lr * (m_hat / (sqrt(v_hat) + (double)a->eps) + (double)x->weight_decay * p));
+        x->m[i] = (float)m;
+        x->v[i] = (float)v;
+    }
+}
+
 lt_status lt_ref_adamw(const lt_ctx *c, const struct lt_adamw_args *a) {
     float scale;
     if (!lt_adamw_scale(a, &scale)) return LT_OK;
-    double b1 = (double)a->beta1, b2 = (double)a->beta2, lr = (double)a->lr;
-    for (int64_t i = 0; i < a->n; i++) {
-        double g = (double)a->g[i] * (double)scale;
-        double m = b1 * (double)a->m[i] + (1 - b1) * g, v = b2 * (double)a->v[i] + (1 - b2) * g * g;
-        double m_hat = m / (1 - pow(b1, (double)a->step)), v_hat = v / (1 - pow(b2, (double)a->step)), p = (double)a->p[i];
-        a->p[i] = (float)(p - lr * (m_hat / (sqrt(v_hat) + (double)a->eps) + (double)a->weight_decay * p));
-        a->m[i] = (float)m;
-        a->v[i] = (float)v;
-    }
+    for (int i = 0; i < a->n; i++) adamw_array(a, &a->x[i], scale);
     return LT_OK;
 }

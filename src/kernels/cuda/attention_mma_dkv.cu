@@ -1,0 +1,190 @@
+/* Attention backward to keys and values on tensor cores (bf16): dk, dv of the text, and the gradient of the bank.
+ *
+ *   p = exp(s - lse)   ds = p (<d_o, v> - delta)   dv = sum p d_o   dk = scale sum ds q,   sums over all rows (query, head of the group) that see the key
+ *
+ * Block: up to 64 keys (D > 128: 32) of one sequence under one kv head, 16 a warp, which walk over the rows of the sequence.  Each key has one owner: no two blocks
+ * add to one number, and sums have one order.
+ *
+ * Bank: the keys are rows of a slot, which rows of many sequences see.  A block walks over a chunk of the slot's rows, gathered from wherever they lie in the
+ * pack; its sum goes to d_bank where the slot is one chunk, else to the workspace, from where attention_bank.cu adds chunks in order. */
+#include "kernels/cuda/attention_mma_impl.h"
+
+namespace LT_GPU_SPACE {
+
+enum { MOVING_STAGES = 3 }; /* block b is read while b + 1 is made, and b - 1 may still be read */
+
+/* A warp's 16 rows of DN sums, times f, as f32 of row stride ld; rows from n on do not exist. */
+template <int DN> static LT_DEVICE void store_f32(const float (&acc)[DN / 8][4], float f, float *to, int64_t ld, int n, int D, bool add) {
+    const int lane = (int)threadIdx.x % WARP, g = lane / 4, t = lane % 4;
+    LT_UNROLL
+    for (int c = 0; c < DN / 8; c++) LT_UNROLL
+    for (int i = 0; i < 2; i++) {
+        if (g + 8 * i >= n || c * 8 >= D) continue;
+        float2 *at = reinterpret_cast<float2 *>(to + (g + 8 * i) * ld + c * 8 + t * 2);
+        float2 x = add ? *at : make_float2(0.0f, 0.0f);
+        *at = make_float2(x.x + acc[c][2 * i] * f, x.y + acc[c][2 * i + 1] * f);
+    }
+}
+
+template <int DP, bool BANK> __global__ void __launch_bounds__(128) attn_dkv_mma(const attn<lt_bf16> a, int block_rows) {
+    constexpr int LD = mma_shape<DP>::LD, N = mma_shape<DP>::N, SPLIT = mma_shape<DP>::SPLIT, DN = DP / SPLIT;
+    LT_SHARED_DYN(lt_bf16, room);
+    LT_SHARED(int, hull, [8]);
+    LT_SHARED(attn_moving, rows, [MOVING_STAGES * 64]);
+    const int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP, g = lane / 4, t = lane % 4, kv = (int)blockIdx.y;
+    const int M = (int)blockDim.x / 2 / SPLIT, own = warp / SPLIT * 16, part = warp % SPLIT * DN;
+    lt_bf16 *k = room, *v = k + M * LD, *stages = v + M * LD;
+    const int stage = 2 * block_rows * LD;
+
+    /* The keys; the rows that see them: [first, end). */
+    attn_span s;
+    attn_chunk chunk;
+    int first = 0, end = 0, key0, keys;
+    if constexpr (BANK) {
+        if (!attn_find_chunk(a, (int)blockIdx.x, kv, &chunk)) return;
+        key0 = (int)blockIdx.z * M;
+        keys = chunk.P;
+        end = chunk.rows * a.group;
+        if (key0 >= keys) return;
+        const float *from = chunk.bank + key0 * a.bank_ld;
+        mma_load_bank<DP>(k, M, a.D, from, a.bank_ld, keys - key0);
+        mma_load_bank<DP>(v, M, a.D, from + a.bank_v, a.bank_ld, keys - key0);
+    } else {
+        if (!attn_find_keys(a, (int)blockIdx.x, kv, &s)) return;
+        key0 = s.row0;
+        keys = s.n_k;
+        const int64_t column = (int64_t)kv * a.D;
+        mma_load<DP>(k, M, a.D, a.k, [&](int r) { return key0 + r < keys ? a.k + (int64_t)(s.k0 + key0 + r) * a.ld_k + column : nullptr; });
+        mma_load<DP>(v, M, a.D, a.v, [&](int r) { return key0 + r < keys ? a.v + (int64_t)(s.k0 + key0 + r) * a.ld_v + column : nullptr; });
+        attn_rows_of_keys(a, s, key0, min(keys, key0 + M), hull, &first, &end);
+        first = first < end ? first / N * N : 0;
+    }
+    lt_cp_async_commit();
+    const int blocks = (end - first + N - 1) / N;
+    const float key_place = (float)(BANK ? key0 + own - keys : key0 + own);
+
+    auto make_rows = [&](int b) {
+        for (int i = (int)threadIdx.x; i < N; i += (int)blockDim.x) {
+            const int r = first + b * N + i;
+            attn_moving m = attn_no_row();
+            if (r < end) {
+                if constexpr (BANK) {
+                    const int q = attn_bank_query(a, chunk, r);
+                    m = attn_moving_row(a, q, kv * a.group + r % a.group, 0, keys, a.slopes ? a.q_index[q] : 0);
+                } else {
+                    const attn_row x = attn_row_of(a, s, r, 0, ATTN_NONE);
+                    m = attn_moving_row(a, s.q0 + r / a.group, kv * a.group + r % a.group, x.low, x.high, x.place);
+                }
+            }
+            rows[b % MOVING_STAGES * 64 + i] = m;
+        }
+    };
+    auto load_rows = [&](int b) {
+        lt_bf16 *to = stages + b % 2 * stage;
+        const attn_moving *m = rows + b % MOVING_STAGES * 64;
+        mma_load<DP>(to, block_rows, a.D, a.q, [&](int r) { return m[r].q >= 0 ? a.q + m[r].q : nullptr; });
+        mma_load<DP>(to + stage / 2, block_rows, a.D, a.d_o, [&](int r) { return m[r].o >= 0 ? a.d_o + m[r].o : nullptr; });
+        lt_cp_async_commit();
+    };
+
+    mma_left<DP, false> left_k, left_v;
+    left_k.set(k + own * LD);
+    left_v.set(v + own * LD);
+    float dk[DN / 8][4], dv[DN / 8][4];
+    mma_zero(dk);
+    mma_zero(dv);
+    if (blocks > 0) {
+        make_rows(0);
+        __syncthreads();
+        load_rows(0);
+    }
+    for (int b = 0; b < blocks; b++) {
+        if (b + 1 < blocks) make_rows(b + 1);
+        __syncthreads(); /* block b - 1 is done with, rows of b + 1 are known */
+        if (b + 1 < blocks) {
+            load_rows(b + 1);
+            lt_cp_async_wait<1>();
+        } else {
+            lt_cp_async_wait<0>();
+        }
+        __syncthreads();
+        const lt_bf16 *q = stages + b % 2 * stage, *d_o = q + stage / 2;
+        const attn_moving *m = rows + b % MOVING_STAGES * 64;
+        unsigned live = 0;
+        LT_UNROLL
+        for (int n = 0; n < N / 32; n++) {
+            const attn_moving &x = m[n * 32 + lane];
+            const unsigned sees = __ballot_sync(0xFFFFFFFFu, x.low < key0 + own + 16 && x.high > key0 + own);
+            live |= ((sees & 0xFFFFu ? 1u : 0u) | (sees >> 16 ? 2u : 0u)) << 2 * n;
+        }
+        if (!live) continue; /* the warp's alone: no barrier below */
+
+        float w[N / 8][4], dw[N / 8][4]; /* scores [keys][rows], then p; <d_o, v>, then ds */
+        mma_scores<DP, false, N>(w, left_k, q, live);
+        mma_scores<DP, false, N>(dw, left_v, d_o, live);
+        LT_UNROLL
+        for (int n = 0; n < N / 8; n++) LT_UNROLL
+        for (int j = 0; j < 2; j++) {
+            const attn_moving &x = m[n * 8 + t * 2 + j];
+            LT_UNROLL
+            for (int i = 0; i < 2; i++) {
+                const int key = key0 + own + g + 8 * i;
+                const bool sees = key >= x.low && key < x.high;
+                float &p = w[n][2 * i + j], &ds = dw[n][2 * i + j];
+                p = sees ? __expf(p * a.scale + (x.slope * (key_place + (float)(g + 8 * i) - x.place) - x.lse)) : 0.0f;
+                ds = sees ? p * (ds - x.delta) : 0.0f;
+            }
+        }
+        mma_weigh<DP, DN, N>(dv, w, d_o + part, live);
+        mma_weigh<DP, DN, N>(dk, dw, q + part, live);
+    }
+    lt_cp_async_wait<0>(); /* of the keys, where no row sees them */
+    __syncthreads();
+
+    if constexpr (BANK) {
+        float *to = chunk.sum + (key0 + own) * a.bank_ld + part;
+        store_f32<DN>(dk, a.scale, to, a.bank_ld, keys - key0 - own, a.D - part, chunk.add);
+        store_f32<DN>(dv, 1.0f, to + a.bank_v, a.bank_ld, keys - key0 - own, a.D - part, chunk.add);
+    } else {
+        const int64_t column = (int64_t)kv * a.D + part;
+        const int key = key0 + own;
+        mma_store<DP, DN>(dk, a.scale, a.scale, k + own * LD + part, a.D - part,
+                          [&](int r) { return key + r < keys ? a.dk + (int64_t)(s.k0 + key + r) * a.ld_dk + column : nullptr; });
+        mma_store<DP, DN>(dv, 1.0f, 1.0f, v + own * LD + part, a.D - part,
+                          [&](int r) { return key + r < keys ? a.dv + (int64_t)(s.k0 + key + r) * a.ld_dv + column : nullptr; });
+    }
+}
+
+int attn_mma_key_tile(int D, int64_t max_k) {
+    int M = 0;
+    ATTN_BY_D(D, { M = 16 * mma_warps(max_k, mma_shape<DP>::WARPS); });
+    return M;
+}
+
+template <int DP, bool BANK> static lt_status launch(const lt_ctx *c, const attn<lt_bf16> &a, dim3 grid, int M, int64_t most_rows) {
+    constexpr int LD = mma_shape<DP>::LD;
+    int rows = mma_rows(mma_shape<DP>::N, most_rows);
+    LT_RUN(c, (attn_dkv_mma<DP, BANK>), grid, dim3((unsigned)(2 * M * mma_shape<DP>::SPLIT)),
+           sizeof(lt_bf16) * (size_t)(LD * (2 * M + 4 * rows)), a, rows);
+    return LT_OK;
+}
+
+/* tiles: of keys at most. */
+lt_status attn_mma_dkv(const lt_ctx *c, const attn<lt_bf16> &a, int64_t tiles, int64_t max_q) {
+    ATTN_BY_D(a.D, {
+        dim3 grid((unsigned)tiles, (unsigned)a.kv_heads);
+        if (tiles > 0) LT_TRY((launch<DP, false>(c, a, grid, a.key_tile, max_q * a.group)));
+    });
+    return LT_OK;
+}
+
+lt_status attn_mma_bank(const lt_ctx *c, const attn<lt_bf16> &a) {
+    ATTN_BY_D(a.D, {
+        int M = 16 * mma_warps(a.P_max, mma_shape<DP>::WARPS);
+        dim3 grid((unsigned)attn_chunks(a), (unsigned)a.kv_heads, (unsigned)div_up(a.P_max, M));
+        LT_TRY((launch<DP, true>(c, a, grid, M, (int64_t)a.chunk * a.group)));
+    });
+    return LT_OK;
+}
+
+} // namespace LT_GPU_SPACE

@@ -1,0 +1,121 @@
+/* Choice of the library's algorithms by measuring: each product that steps will make, up to MOST ways, each six times on random numbers. */
+#include "kernels/cuda/products_impl.h"
+
+#include <algorithm>
+
+namespace LT_GPU_SPACE {
+
+enum { MOST = 16, TIMES = 6, THREADS = 256 };
+
+/* What one product is measured on; freed with the struct. */
+struct bench {
+    state *s;
+    void *a, *c, *d, *bias;
+    lt_gpu_event *from, *to;
+
+    explicit bench(state *st) : s(st), a(nullptr), c(nullptr), d(nullptr), bias(nullptr), from(nullptr), to(nullptr) {}
+    bench(const bench &) = delete;
+    bench &operator=(const bench &) = delete;
+    ~bench() {
+        void *const arrays[] = {a, c, d, bias};
+        for (void *p : arrays) s->gpu->free(p);
+        if (from) s->gpu->event_destroy(from);
+        if (to) s->gpu->event_destroy(to);
+    }
+};
+
+/* Numbers evenly between -1 and 1, from a hash of their place: zeros would draw less power and run faster than real ones. */
+template <typename T> static __global__ void __launch_bounds__(THREADS) random_kernel(T *p, int64_t n) {
+    int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+    if (i >= n) return;
+    uint32_t h = (uint32_t)i * 2654435761u;
+    h = (h ^ h >> 15) * 2246822519u;
+    h = (h ^ h >> 13) * 3266489917u;
+    p[i] = lt_from_f32<T>((float)(h >> 8) * 0x1p-23f - 1.0f);
+}
+
+static lt_status random_array(const lt_ctx *c, lt_dtype dt, int64_t n, void **p) {
+    state *s = state_of(c);
+    LT_TRY(s->gpu->alloc((size_t)n * lt_dtype_bytes(dt), "measuring products", p));
+    LT_BY_TYPE(dt, LT_RUN(c, (random_kernel<T>), blocks_for(n, THREADS), THREADS, 0, static_cast<T *>(*p), n););
+    return LT_OK;
+}
+
+static lt_status bench_init(const lt_ctx *c, const lt_gpu_gemm &g, bench *b) {
+    LT_TRY(random_array(c, g.ab_dt, g.M * g.K, &b->a));
+    LT_TRY(random_array(c, g.cd_dt, g.M * g.N, &b->d));
+    if (g.C && g.C != g.D) LT_TRY(random_array(c, g.cd_dt, g.M * g.N, &b->c));
+    if (g.bias) LT_TRY(random_array(c, LT_F32, g.N, &b->bias));
+    LT_TRY(b->s->gpu->event_create(true, &b->from));
+    return b->s->gpu->event_create(true, &b->to);
+}
+
+/* Layers whose W may stand for the one of g. */
+static int same_shape(const struct lt_tune_args *a, const lt_lin *like, const void *w[TIMES]) {
+    int n = 0;
+    for (int64_t i = 0; i < a->n_lins && n < TIMES; i++) {
+        const lt_lin *l = a->lin[i];
+        if (l->N == like->N && l->K == like->K && l->dt == like->dt) w[n++] = l->w;
+    }
+    if (n == 0) w[n++] = like->w;
+    return n;
+}
+
+/* The median of the times of one algorithm, in ms; after one run that is not counted. */
+static lt_status measure(bench *b, lt_gpu_gemm g, const lt_gpu_algo *algo, const void *const *w, int n_w, float *ms) {
+    float time[TIMES] = {0};
+    for (int i = -1; i < TIMES; i++) {
+        g.B = w[(i + 1) % n_w];
+        LT_TRY(b->s->gpu->record(b->from, b->s->stream));
+        LT_TRY(b->s->gpu->gemm(b->s->stream, &g, algo, b->s->product_ws));
+        LT_TRY(b->s->gpu->record(b->to, b->s->stream));
+        LT_TRY(b->s->gpu->wait_event(b->to));
+        if (i >= 0) LT_TRY(b->s->gpu->elapsed_ms(b->from, b->to, &time[i]));
+    }
+    std::sort(time, time + TIMES);
+    *ms = (time[TIMES / 2 - 1] + time[TIMES / 2]) / 2;
+    return LT_OK;
+}
+
+/* The fastest algorithm of one product, into its place in the cache. */
+static lt_status tune_product(const lt_ctx *c, const lt_gpu_gemm &made, const void *const *w, int n_w) {
+    state *s = state_of(c);
+    product_entry *e;
+    LT_TRY(product_find(s, made, &e));
+    if (!e || e->tuned) return LT_OK;
+    for (uint8_t bytes : e->key.aligned)
+        if (bytes < 16) return LT_OK; /* ways found for the arrays here could not serve */
+    lt_gpu_gemm g = product_class(made);
+    bench b(s);
+    lt_gpu_algo algo[MOST];
+    float least = 0, ms = 0;
+    int n = 0;
+    LT_TRY(bench_init(c, g, &b));
+    g.A = b.a;
+    g.C = !g.C ? nullptr : g.C == g.D ? b.d : b.c;
+    g.D = b.d;
+    g.bias = b.bias;
+    LT_TRY(s->gpu->gemm_algos(&g, true, algo, MOST, &n));
+    for (int i = 0; i < n; i++) {
+        LT_TRY(measure(&b, g, &algo[i], w, n_w, &ms));
+        if (i > 0 && ms >= least) continue;
+        least = ms;
+        e->algo = algo[i];
+    }
+    e->tuned = 1;
+    return LT_OK;
+}
+
+lt_status tune(const lt_ctx *c, const struct lt_tune_args *a) {
+    for (int64_t i = 0; i < a->n_calls; i++) {
+        const void *w[TIMES];
+        linear_run r = linear_plan(c, &a->call[i], !a->backward[i]);
+        int n_w = same_shape(a, a->call[i].lin, w);
+        if (r.rows == 0) continue;
+        LT_TRY(tune_product(c, linear_product(r, 0, r.block), w, n_w));
+        if (r.rows % r.block) LT_TRY(tune_product(c, linear_product(r, 0, r.rows % r.block), w, n_w));
+    }
+    return LT_OK;
+}
+
+} // namespace LT_GPU_SPACE
