@@ -56,15 +56,23 @@ static void print_sums(const lt_bench *b) {
 
 static void print_whole(const lt_bench *b) {
     double tokens_s = 1e6 / per_token(b, b->whole_s), executed = total_of(b, "product").flops, N = b->shape.parameters;
-    printf("\nenqueued as one: %.1f us a layer, %.2f us/token, %.0f tokens/s for %d layers; %.2f TFLOP/s executed in products\n",
+    printf("\nenqueued as one: %.1f us a layer, %.2f us/token, %.0f tokens/s for %d layers; %.3g TFLOP/s executed in products\n",
            1e6 * b->whole_s, per_token(b, b->whole_s), tokens_s, b->shape.layers, 1e-12 * executed / b->whole_s);
-    printf("4N a token: %.2f TFLOP/s with N = %.3g (layers)", 4e-12 * layer_parameters(b) * tokens_s, layer_parameters(b));
-    if (N > 0) printf(", %.2f with N = %.3g (the model)", 4e-12 * N * tokens_s, N);
+    printf("4N a token: %.3g TFLOP/s with N = %.3g (layers)", 4e-12 * layer_parameters(b) * tokens_s, layer_parameters(b));
+    if (N > 0) printf(", %.3g with N = %.3g (the model)", 4e-12 * N * tokens_s, N);
     printf("\n");
     if (b->counts.launches > 0 || b->counts.products > 0)
         printf("a layer: %lld kernels, %lld products of the library, %lld copies, %lld allocations, %lld waits of the host\n",
                (long long)b->counts.launches, (long long)b->counts.products, (long long)b->counts.copies, (long long)b->counts.allocs,
                (long long)b->counts.waits);
+}
+
+static void print_maps(const lt_bench *b) {
+    printf("\nonce a step: the map of an lt_prefix trial (spread over the ranks in a run)\n  %-33s %11s %8s\n", "", "us a layer",
+           "ms in all");
+    for (int i = 0; i < b->n_maps; i++)
+        printf("  %-33s %11.1f %8.2f %7s  %9.3f GB/s\n", b->map[i].name, 1e6 * b->map[i].seconds, 1e3 * b->map[i].seconds * b->shape.layers,
+               "", 1e-9 * b->map[i].bytes / b->map[i].seconds);
 }
 
 static void print_e4m3(const lt_bench *b) {
@@ -83,6 +91,7 @@ static void print_table(const lt_bench *b, const lt_device *d) {
     for (int i = 0; i < b->n; i++) print_line(b, &b->line[i]);
     print_sums(b);
     print_whole(b);
+    print_maps(b);
     print_e4m3(b);
 }
 
@@ -95,12 +104,13 @@ static json_t *lines_json(const lt_bench_line *l, int n) {
 }
 
 static void print_json(const lt_bench *b, const lt_device *d) {
-    json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:o, s:o}", "shape", b->shape.name,
-                          "dtype", lt_dtype_name(b->dtype), "device", lt_device_word(d), "gpu", d->info.name, "tokens",
-                          (json_int_t)b->tokens, "length", (json_int_t)b->length, "layers", b->shape.layers, "parameters_of_layers",
-                          layer_parameters(b), "sum_s", b->sum_s, "layer_s", b->whole_s, "us_per_token", per_token(b, b->whole_s),
-                          "launches", (json_int_t)b->counts.launches, "library_products", (json_int_t)b->counts.products, "waits",
-                          (json_int_t)b->counts.waits, "ops", lines_json(b->line, b->n), "e4m3", lines_json(b->e4m3, b->n_e4m3));
+    json_t *o =
+        json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:o, s:o, s:o}", "shape", b->shape.name, "dtype",
+                  lt_dtype_name(b->dtype), "device", lt_device_word(d), "gpu", d->info.name, "tokens", (json_int_t)b->tokens, "length",
+                  (json_int_t)b->length, "layers", b->shape.layers, "parameters_of_layers", layer_parameters(b), "sum_s", b->sum_s,
+                  "layer_s", b->whole_s, "us_per_token", per_token(b, b->whole_s), "launches", (json_int_t)b->counts.launches,
+                  "library_products", (json_int_t)b->counts.products, "waits", (json_int_t)b->counts.waits, "ops",
+                  lines_json(b->line, b->n), "maps", lines_json(b->map, b->n_maps), "e4m3", lines_json(b->e4m3, b->n_e4m3));
     json_dumpf(o, stdout, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
     putchar('\n');
     json_decref(o);

@@ -1,6 +1,6 @@
 /* Times of the steps of a layer; see bench.h. */
+#include "check/bench_impl.h"
 #include "check/layer_impl.h"
-#include "check/check_impl.h"
 
 #include "base/cli.h"
 #include "base/mem.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_REPEATS = 20, E4M3_UNIT = 16 };
+enum { E4M3_UNIT = 16, FEWEST_HEADS = 4 };
 
 /* N of 4N counts embeddings and output matrix as their papers do. */
 static const lt_bench_shape shapes[] = {{"llama-2-7b", 4096, 11008, 32, 32, 128, 32, 6.74e9},
@@ -37,7 +37,7 @@ lt_status lt_bench_find(const char *name, lt_bench_shape *shape) {
         (void)snprintf(shape->name, sizeof shape->name, "%s", name);
         shape->C /= part;
         shape->F = shape->F / part / E4M3_UNIT * E4M3_UNIT;
-        while (part > 1 && shape->H % 2 == 0 && shape->Hkv % 2 == 0) { /* heads as long as there are some, then their size */
+        while (part > 1 && shape->H > FEWEST_HEADS && shape->Hkv > 1) { /* fewer heads while there are many, then shorter ones */
             part /= 2;
             shape->H /= 2;
             shape->Hkv /= 2;
@@ -56,7 +56,7 @@ lt_status lt_bench_find(const char *name, lt_bench_shape *shape) {
 
 const char *lt_bench_default(const lt_ops *ops, int64_t *tokens) {
     bool emulated = ops->gpu && ops->gpu == lt_gpu_emulated();
-    *tokens = emulated ? 64 : ops->gpu ? 8448 : 1024; /* 8448: whole waves of 132 SMs */
+    *tokens = emulated ? 160 : ops->gpu ? 8448 : 1024; /* 8448: whole waves of 132 SMs */
     return emulated ? "llama-2-7b/32" : ops->gpu ? "llama-2-7b" : "llama-2-7b/4";
 }
 
@@ -73,19 +73,19 @@ double lt_bench_peak(const char *gpu_name) {
 
 /* ---- time ---- */
 
-/* As many repeats as are worth it: up to MAX_REPEATS within a third of a second, at least one. */
-static int repeats_for(const lt_bench *b, double once) {
-    if (b->repeats > 0) return b->repeats < MAX_REPEATS ? b->repeats : MAX_REPEATS;
-    int n = once > 0 ? (int)(0.3 / once) : MAX_REPEATS;
-    return n < 1 ? 1 : n > MAX_REPEATS ? MAX_REPEATS : n;
+/* As many repeats as are worth it: up to LT_BENCH_MAX_REPEATS within a third of a second, at least one. */
+int lt_bench_impl_repeats(const lt_bench *b, double once) {
+    if (b->repeats > 0) return b->repeats < LT_BENCH_MAX_REPEATS ? b->repeats : LT_BENCH_MAX_REPEATS;
+    int n = once > 0 ? (int)(0.3 / once) : LT_BENCH_MAX_REPEATS;
+    return n < 1 ? 1 : n > LT_BENCH_MAX_REPEATS ? LT_BENCH_MAX_REPEATS : n;
 }
 
 static lt_status time_step(lt_bench *b, lt_layer *l, lt_watch *w, const lt_layer_step *s, double *seconds) {
-    double t[MAX_REPEATS], once;
+    double t[LT_BENCH_MAX_REPEATS], once;
     LT_TRY(lt_watch_start(w));
     LT_TRY(s->run(l)); /* warm: the library chooses an algorithm here */
     LT_TRY(lt_watch_stop(w, &once));
-    int n = repeats_for(b, once);
+    int n = lt_bench_impl_repeats(b, once);
     for (int i = 0; i < n; i++) {
         LT_TRY(lt_watch_start(w));
         LT_TRY(s->run(l));
@@ -113,9 +113,9 @@ static lt_gpu_counts between(lt_gpu_counts a, lt_gpu_counts b) {
 
 /* All steps behind each other, as a run enqueues them. */
 static lt_status time_whole(lt_bench *b, lt_layer *l, lt_watch *w) {
-    double t[MAX_REPEATS];
+    double t[LT_BENCH_MAX_REPEATS];
     const lt_gpu *gpu = l->ctx.ops->gpu;
-    int n = repeats_for(b, b->sum_s);
+    int n = lt_bench_impl_repeats(b, b->sum_s);
     for (int i = 0; i < n; i++) {
         LT_TRY(lt_watch_start(w));
         lt_gpu_counts before = gpu ? *gpu->counts() : (lt_gpu_counts){0};
@@ -158,7 +158,7 @@ static lt_status fp8_alloc(const lt_layer *l, fp8 *f) {
 static lt_status fp8_time(lt_bench *b, lt_layer *l, lt_watch *w, const fp8 *f, int which, lt_bench_line *line) {
     const lt_ctx *c = &l->ctx;
     int64_t N, K;
-    double t[MAX_REPEATS], once;
+    double t[LT_BENCH_MAX_REPEATS], once;
     lt_layer_matrix(l->shape, which, &N, &K);
     lt_gpu_gemm g = {.tb = true, .M = l->T / E4M3_UNIT * E4M3_UNIT, .N = N, .K = K, .ab_dt = LT_E4M3, .cd_dt = LT_BF16};
     g.A = f->x;
@@ -171,7 +171,7 @@ static lt_status fp8_time(lt_bench *b, lt_layer *l, lt_watch *w, const fp8 *f, i
     LT_TRY(lt_watch_start(w));
     LT_TRY(c->ops->gpu->gemm(c->stream, &g, NULL, f->ws));
     LT_TRY(lt_watch_stop(w, &once));
-    int n = repeats_for(b, once);
+    int n = lt_bench_impl_repeats(b, once);
     for (int i = 0; i < n; i++) {
         LT_TRY(lt_watch_start(w));
         LT_TRY(c->ops->gpu->gemm(c->stream, &g, NULL, f->ws));
@@ -220,6 +220,7 @@ lt_status lt_bench_run(const lt_ops *ops, int threads, lt_bench *b) {
         b->sum_s += line->seconds;
     }
     if (st == LT_OK) st = time_whole(b, l, &w);
+    if (st == LT_OK) st = lt_bench_impl_maps(b, &l->ctx, &w);
     if (st == LT_OK && ops->gpu && b->dtype == LT_BF16) fp8_all(b, l, &w);
     lt_watch_fini(&w);
     lt_layer_destroy(&l);

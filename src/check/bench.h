@@ -32,6 +32,8 @@ typedef struct lt_bench {
     lt_bench_line line[LT_BENCH_LINES]; /* [n] of the step, in its order */
     double sum_s, whole_s;              /* of the lines; of the layer as it is enqueued in a run */
     lt_gpu_counts counts;               /* of one pass through the layer; zero on a CPU */
+    int n_maps;
+    lt_bench_line map[8]; /* of the map of an lt_prefix trial in one layer: once a step, whatever the tokens */
     int n_e4m3;
     lt_bench_line e4m3[LT_BENCH_LINES]; /* products by the library in FP8 alone, on GPUs that have it */
     char no_e4m3[160];                  /* why not */

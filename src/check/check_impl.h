@@ -7,7 +7,7 @@
 /* Collective(world).  A line.  st: the failure that kept this rank from a number, or LT_OK; measured: this rank's. */
 void lt_check_add(lt_check *k, const char *section, lt_status st, double measured, double limit, const char *what, ...)
     __attribute__((format(printf, 6, 7)));
-/* Collective(world).  A speed, the slowest rank's.  Not there on a failure (st), which is told. */
+/* Collective(world).  A speed, the slowest rank's; or, on a failure (st), a line of a check that failed. */
 void lt_check_add_speed(lt_check *k, lt_status st, double value, const char *unit, const char *note, const char *what, ...)
     __attribute__((format(printf, 6, 7)));
 /* Local.  A heading on its own line. */

@@ -95,8 +95,8 @@ void lt_check_add_speed(lt_check *k, lt_status st, double value, const char *uni
         s.value = isfinite(slowness) && slowness > 0 ? 1 / slowness : 0;
         (void)snprintf(s.note, sizeof s.note, "%s", note);
     } else {
-        (void)snprintf(s.note, sizeof s.note, "not measured: %.100s", lt_err_last()->msg);
-        lt_err_clear();
+        lt_check_add(k, "speeds", st, INFINITY, INFINITY, "%s", s.what); /* a failure is one wherever it shows */
+        return;
     }
     if (k->out) fprintf(k->out, "  %-58s %10.4g %-8s %s\n", s.what, s.value, s.unit, s.note);
     if (k->out) (void)fflush(k->out);

@@ -1,7 +1,6 @@
-/* Speeds: products, copies, sums over ranks, a layer.  Every rank measures at the same time, and the slowest is told. */
+/* Speeds: steps of a layer, copies, sums over ranks.  Every rank measures at the same time, and the slowest is told. */
 #include "check/bench.h"
 #include "check/check_impl.h"
-#include "check/side_impl.h"
 
 #include "base/mem.h"
 
@@ -12,61 +11,32 @@ enum { REPEATS = 10 };
 
 static bool emulated(const lt_ops *ops) { return ops->gpu && ops->gpu == lt_gpu_emulated(); }
 
-/* ---- products ---- */
+/* ---- the steps of a layer ---- */
 
-typedef struct product {
-    int64_t rows, N, K;
-} product;
+static double peak_of(const lt_check *k, lt_dtype dt) { return dt == LT_BF16 ? lt_bench_peak(k->device->info.name) : 0; }
 
-/* The narrowest and the widest product of 7B, smaller where that would take long. */
-static product size_of(const lt_check *k, int which) {
-    static const product full[] = {{8448, 4096, 4096}, {8448, 22016, 4096}}, cpu[] = {{1024, 1024, 1024}, {1024, 5504, 1024}},
-                         tiny[] = {{64, 128, 128}, {64, 352, 128}};
-    return (emulated(k->device->ops) ? tiny : k->device->ops->gpu ? full : cpu)[which];
-}
-
-static lt_status time_product(const lt_ctx *c, product p, bool backward, double *seconds) {
-    lt_side s = {.ctx = c, .dt = c->compute};
-    lt_watch w = {0};
-    double t[REPEATS];
-    struct lt_linear_args a = {.lin = lt_side_layer(&s, p.N, p.K, false), .rows = p.rows};
-    a.x = lt_side_in(&s, p.rows * p.K, c->compute, 1);
-    a.y = lt_side_in(&s, p.rows * p.N, c->compute, 1);
-    lt_status st = s.st;
-    if (st == LT_OK) st = lt_watch_init(&w, c);
-    for (int i = -1; st == LT_OK && i < REPEATS; i++) { /* -1: warm */
-        double once = 0;
-        st = lt_watch_start(&w);
-        if (st == LT_OK) st = backward ? c->ops->linear_bwd_x(c, &a) : c->ops->linear_fwd(c, &a);
-        if (st == LT_OK) st = lt_watch_stop(&w, &once);
-        if (i >= 0) t[i] = once;
-    }
-    if (st == LT_OK) *seconds = lt_check_median(t, REPEATS);
-    lt_watch_fini(&w);
-    lt_side_fini(&s);
-    return st;
-}
-
-static void speed_of_products(lt_check *k, lt_dtype compute) {
-    lt_ctx c = {.ops = k->device->ops, .threads = lt_comm_default_threads(k->world, 0), .compute = compute};
-    product wide = size_of(k, 1);
-    double peak = lt_bench_peak(k->device->info.name);
-    lt_status st = c.ops->ctx_init(&c);
-    c.ws_bytes =
-        st == LT_OK ? c.ops->ws_bytes(&c, &(lt_dims){.rows = wide.rows, .width = wide.N, .heads = 1, .kv_heads = 1, .head_dim = 8}) : 0;
-    if (st == LT_OK) st = c.ops->alloc(&c, c.ws_bytes + 1, "workspace", &c.ws);
-    for (int i = 0; i < (compute == LT_BF16 ? 4 : 1); i++) {
-        product p = size_of(k, i / 2);
-        double seconds = 0, flops = 2.0 * (double)p.rows * (double)p.N * (double)p.K;
-        lt_status did = st == LT_OK ? time_product(&c, p, i % 2 == 1, &seconds) : st;
+/* The narrowest and the widest product, both ways, attention, and the layer as a whole. */
+static void speed_of_layer(lt_check *k, lt_dtype dt) {
+    static const char *const shown[] = {"q", "q, backward", "gate, up", "gate, up, backward", "attention", "attention, backward"};
+    lt_bench b = {.dtype = dt, .length = 80, .repeats = k->quick ? 1 : 0};
+    const lt_ops *ops = k->device->ops;
+    double peak = peak_of(k, dt), flops = 0;
+    lt_status st = lt_bench_find(lt_bench_default(ops, &b.tokens), &b.shape);
+    if (st == LT_OK) st = lt_bench_run(ops, lt_comm_default_threads(k->world, 0), &b);
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+        const lt_bench_line *line = NULL;
         char note[64] = "";
-        if (seconds > 0 && peak > 0 && compute == LT_BF16)
-            (void)snprintf(note, sizeof note, "%.0f %% of peak", 100 * flops / seconds / peak);
-        lt_check_add_speed(k, did, 1e-12 * flops / (seconds + 1e-30), "TFLOP/s", note, "product %s, %s [%lld, %lld, %lld]",
-                           i % 2 ? "backward" : "forward", lt_dtype_name(compute), (long long)p.rows, (long long)p.N, (long long)p.K);
+        for (int n = 0; st == LT_OK && n < b.n; n++)
+            if (strcmp(b.line[n].name, shown[i]) == 0) line = &b.line[n];
+        double speed = line ? line->flops / line->seconds : 0;
+        if (peak > 0) (void)snprintf(note, sizeof note, "%.0f %% of peak", 100 * speed / peak);
+        lt_check_add_speed(k, st, 1e-12 * speed, "TFLOP/s", note, "%s, %s", shown[i], lt_dtype_name(dt));
     }
-    if (c.ws) c.ops->free(&c, c.ws);
-    c.ops->ctx_fini(&c);
+    for (int n = 0; n < b.n; n++) flops += b.line[n].flops;
+    char note[64] = "";
+    if (st == LT_OK && peak > 0) (void)snprintf(note, sizeof note, "MFU %.1f %%", 100 * flops / b.whole_s / peak);
+    lt_check_add_speed(k, st, 1e-12 * flops / (b.whole_s + 1e-30), "TFLOP/s", note, "a layer of %s, %s, %lld tokens", b.shape.name,
+                       lt_dtype_name(dt), (long long)b.tokens);
 }
 
 /* ---- copies ---- */
@@ -150,26 +120,10 @@ static void speed_of_sums(lt_check *k) {
     c.ops->ctx_fini(&c);
 }
 
-/* ---- a layer ---- */
-
-static void speed_of_layer(lt_check *k) {
-    lt_bench b = {.dtype = LT_BF16, .length = 80};
-    const lt_ops *ops = k->device->ops;
-    lt_status st = lt_bench_find(lt_bench_default(ops, &b.tokens), &b.shape);
-    double peak = lt_bench_peak(k->device->info.name), flops = 0;
-    if (st == LT_OK) st = lt_bench_run(ops, lt_comm_default_threads(k->world, 0), &b);
-    for (int i = 0; i < b.n; i++) flops += b.line[i].flops;
-    char note[64] = "";
-    if (st == LT_OK && peak > 0) (void)snprintf(note, sizeof note, "%.1f %% of peak (MFU of a layer)", 100 * flops / b.whole_s / peak);
-    lt_check_add_speed(k, st, 1e-12 * flops / (b.whole_s + 1e-30), "TFLOP/s", note, "layer of %s, bf16, %lld tokens of length %lld",
-                       b.shape.name, (long long)b.tokens, (long long)b.length);
-}
-
 void lt_check_speeds(lt_check *k) {
     lt_check_heading(k, "\nspeeds, of the slowest rank\n");
-    speed_of_products(k, LT_BF16);
-    speed_of_products(k, LT_F32);
+    speed_of_layer(k, LT_BF16);
+    if (!k->quick) speed_of_layer(k, LT_F32);
     speed_of_copies(k);
     speed_of_sums(k);
-    if (!k->quick) speed_of_layer(k);
 }
