@@ -10,6 +10,7 @@
 #include "model/model.h"
 #include "store/h5.h"
 #include "text/tokenizer.h"
+#include "train/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,7 +257,8 @@ static lt_status run(const lt_app_args *args) {
     lt_comm_set_transport(args->world, (lt_transport)j.cfg->parallel.collectives);
     LT_TRY_GOTO(lt_grid_create(args->world, j.cfg->parallel.tp, &j.grid), st, done);
     lt_model_options opt = {.ops = device.ops,
-                            .compute = j.cfg->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32,
+                            .compute = lt_dtype_of_cfg(j.cfg->model.dtype),
+                            .keep_blocks = j.cfg->model.fp8_keep,
                             .threads = lt_comm_default_threads(args->world, j.cfg->parallel.threads)};
     LT_TRY_GOTO(lt_model_create(dir, &j.grid, &opt, &j.model), st, done);
     st = prepare(&j, dir);

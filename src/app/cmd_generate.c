@@ -146,7 +146,7 @@ static void tell_cache(const job *j, const lt_generate_args *a) {
 /* Local, the same on all ranks, which compute at one level.  model.dtype; auto: bf16 on a GPU, and where the CPU multiplies it, because reading the weights is what a step
  * costs. */
 static lt_dtype dtype_of(const lt_config *c, const lt_device *d) {
-    if (c->model.dtype != LT_DTYPE_CFG_AUTO) return c->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32;
+    if (c->model.dtype != LT_DTYPE_CFG_AUTO) return lt_dtype_of_cfg(c->model.dtype);
     if (d->ops->gpu) return LT_BF16;
     return lt_cpu_level_now() >= LT_CPU_V4_BF16 ? LT_BF16 : LT_F32;
 }
@@ -160,6 +160,7 @@ static lt_status open_model(job *j, const lt_generate_args *a) {
     lt_comm_set_transport(world, (lt_transport)j->cfg->parallel.collectives);
     lt_model_options opt = {.ops = device.ops,
                             .compute = dtype_of(j->cfg, &device),
+                            .keep_blocks = j->cfg->model.fp8_keep,
                             .threads = (int)-lt_max_host(world, -lt_comm_default_threads(world, j->cfg->parallel.threads)),
                             .head = true};
     LT_TRY(lt_grid_create(world, j->cfg->parallel.tp, &j->own_grid));

@@ -16,7 +16,7 @@ static void print_plan(const lt_app_args *a, lt_run *r) {
     lt_arch_describe_cut(lt_model_arch(lt_run_model(r)), g->tp_size, cut, sizeof cut);
     if (lt_cli_value(&a->cli, "json")) {
         json_t *o = json_pack("{s:i, s:i, s:i, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:f, s:f, s:f, s:f, s:I}",
-                              "ranks", g->size, "tp", g->tp_size, "dp", g->dp_size, "dtype", lt_dtype_name(lt_run_dtype(r)), "cut", cut,
+                              "ranks", g->size, "tp", g->tp_size, "dp", g->dp_size, "dtype", lt_dtype_word(lt_run_dtype(r)), "cut", cut,
                               "uneven", e->uneven, "process_bytes", (json_int_t)e->process, "weights_bytes", (json_int_t)e->weights,
                               "activations_bytes", (json_int_t)e->activations, "trials_bytes", (json_int_t)e->trials, "comm_bytes",
                               (json_int_t)e->comm, "total_bytes", (json_int_t)e->total, "weights_shared", e->weights_shared, "node_bytes",
@@ -27,7 +27,7 @@ static void print_plan(const lt_app_args *a, lt_run *r) {
         json_decref(o);
         return;
     }
-    printf("layout       %d ranks = tp %d x dp %d, %s\n", g->size, g->tp_size, g->dp_size, lt_dtype_name(lt_run_dtype(r)));
+    printf("layout       %d ranks = tp %d x dp %d, %s\n", g->size, g->tp_size, g->dp_size, lt_dtype_word(lt_run_dtype(r)));
     if (cut[0])
         printf("cut          %s: the rank with most has %.1f %% more than the mean; memory/rank is its\n", cut, 100 * (e->uneven - 1));
     printf("memory/rank  process %s, weights %s, activations %s, trials %s, communication %s: together %s\n",

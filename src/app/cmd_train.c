@@ -16,6 +16,14 @@ static json_t *point_json(const lt_run *r, int trial, bool best, const char *spl
     return o;
 }
 
+/* What a step asked of the GPU. */
+static json_t *gpu_json(const lt_gpu_counts *c, double steps) {
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "launches_per_step", (double)c->launches / steps, "products_per_step",
+                     (double)c->products / steps, "copies_per_step", (double)c->copies / steps, "waits_per_step", (double)c->waits / steps,
+                     "allocs_per_step", (double)c->allocs / steps, "bytes_to_device_per_step", (double)c->bytes_to_device / steps,
+                     "bytes_to_host_per_step", (double)c->bytes_to_host / steps);
+}
+
 static void print_json(const lt_run *r, const lt_config *cfg) {
     const lt_run_rates *rates = lt_run_get_rates(r);
     const lt_grid *g = lt_run_grid(r);
@@ -34,10 +42,11 @@ static void print_json(const lt_run *r, const lt_config *cfg) {
     }
     json_t *root = json_pack(
         "{s:s, s:i, s:i, s:i, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:o}", "run", cfg->run.dir, "ranks", g->size,
-        "tp", g->tp_size, "dp", g->dp_size, "dtype", lt_dtype_name(lt_run_dtype(r)), "steps", (json_int_t)steps, "seconds", rates->seconds,
+        "tp", g->tp_size, "dp", g->dp_size, "dtype", lt_dtype_word(lt_run_dtype(r)), "steps", (json_int_t)steps, "seconds", rates->seconds,
         "tokens_per_s", (double)rates->tokens / s, "sentences_per_s", (double)rates->sentences / s, "t_compute", rates->compute_s, "t_comm",
         rates->comm_s, "t_data", rates->data_s, "t_io", rates->io_s, "t_linear", rates->linear_s, "t_attention", rates->attention_s,
         "memory_peak", (json_int_t)peak, "memory_planned", (json_int_t)lt_run_get_estimate(r)->total, "trials", trials);
+    if (rates->gpu.launches && rates->steps) json_object_set_new(root, "gpu", gpu_json(&rates->gpu, (double)rates->steps));
     json_dumpf(root, stdout, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     putchar('\n');
     json_decref(root);

@@ -18,7 +18,7 @@ extern "C" {
 enum { LT_MAX_LABELS = 1000 }; /* of a data set: K */
 enum { LT_TOKENS_CPU = 4096 }; /* what parallel.tokens: auto is on a CPU */
 enum { LT_RESUME_AUTO, LT_RESUME_NEVER, LT_RESUME_PATH };
-enum { LT_DTYPE_CFG_AUTO, LT_DTYPE_CFG_F32, LT_DTYPE_CFG_BF16 };
+enum { LT_DTYPE_CFG_AUTO, LT_DTYPE_CFG_F32, LT_DTYPE_CFG_BF16, LT_DTYPE_CFG_FP8 };
 enum { LT_POOL_CFG_AUTO, LT_POOL_CFG_FIRST, LT_POOL_CFG_CLS, LT_POOL_CFG_LAST, LT_POOL_CFG_MEAN, LT_POOL_CFG_MAX };
 enum { LT_BIDIRECTIONAL_AUTO, LT_BIDIRECTIONAL_ALL, LT_BIDIRECTIONAL_NONE, LT_BIDIRECTIONAL_LIST };
 enum { LT_SCHED_CONSTANT, LT_SCHED_LINEAR, LT_SCHED_COSINE };
@@ -38,8 +38,8 @@ typedef struct lt_run_cfg {
 } lt_run_cfg;
 
 typedef struct lt_model_cfg {
-    char *path; /* NULL = not given */
-    int dtype, pool, bidirectional;
+    char *path;                               /* NULL = not given */
+    int dtype, fp8_keep, pool, bidirectional; /* fp8_keep: blocks at either end */
     int n_bidirectional_layers, *bidirectional_layers;
 } lt_model_cfg;
 

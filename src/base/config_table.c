@@ -34,8 +34,11 @@ const lt_key lt_config_impl_keys[] = {
     {"run.resume", LT_SEC_RUN, LT_KEY_RESUME, offsetof(lt_run_cfg, resume), 0, 0, "auto|never|PATH", "auto", false,
      "auto: continue from the newest checkpoint in run.dir; never: start anew and remove what is there; PATH: continue from this file"},
     STR("model.path", MODEL(path), NULL, false, "Hugging Face folder: config.json, *.safetensors, tokenizer (required)"),
-    WORD("model.dtype", MODEL(dtype), "auto|f32|bf16", "auto", true,
-         "type of matrix product operands; auto: bf16 unless clearly slower here, kept for the run. Trainables and sums are f32"),
+    WORD("model.dtype", MODEL(dtype), "auto|f32|bf16|fp8", "auto", true,
+         "type of matrix product operands; auto: bf16 unless clearly slower here, kept for the run; fp8: bf16, but the frozen matrices and "
+         "what they "
+         "multiply in E4M3. Trainables and sums are f32"),
+    INT("model.fp8_keep", MODEL(fp8_keep), 0, 4096, "0", true, "with fp8: so many blocks at either end stay in bf16"),
     WORD("model.pool", MODEL(pool), "auto|first|cls|last|mean|max", "auto", true,
          "rows that the head reads; auto: cls for encoders, last for decoders; first: the first row, a prompt row if there is one"),
     {"model.bidirectional", LT_SEC_MODEL, LT_KEY_LAYERS, offsetof(lt_model_cfg, bidirectional), 0, 0, "auto|all|none|[layers]", "auto",

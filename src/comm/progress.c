@@ -139,6 +139,7 @@ const char *lt_comm_impl_behind(const lt_comm *world, char *text, size_t bytes) 
 
 bool lt_comm_impl_yield_until(const lt_comm *c, lt_waiting *w) {
     enum { YIELDS_PER_CLOCK = 256 }; /* the clock is read this seldom: each 0.1 ms alone, each second when crowded */
+    lt_gpu_progress();
     (void)sched_yield();
     if (c->deadline_s == 0 || ++w->yields % YIELDS_PER_CLOCK != 0) return false;
     double now = lt_time_s();

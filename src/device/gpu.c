@@ -20,6 +20,14 @@ void lt_gpu_idle(bool first) {
         (void)sched_yield();
 }
 
+static void (*progress)(void);
+
+void lt_gpu_set_progress(void (*call)(void)) { progress = call; }
+
+void lt_gpu_progress(void) {
+    if (progress) progress();
+}
+
 #ifndef LT_HAVE_CUDA
 const lt_gpu *lt_gpu_cuda(void) { return NULL; }
 #endif

@@ -33,7 +33,8 @@ typedef struct lt_gpu_info {
 
 /* What has been asked for since the process started. */
 typedef struct lt_gpu_counts {
-    int64_t launches, products, copies, waits, allocs; /* products: calls of the library; waits: of the host for the device */
+    int64_t launches, products, copies, waits,
+        allocs; /* products: calls of the library; waits: of the host for what had not happened yet */
     int64_t bytes_to_device, bytes_to_host, bytes_on_device;
 } lt_gpu_counts;
 
@@ -138,6 +139,10 @@ const lt_gpu *lt_gpu_emulated(void);
 /* Local.  What waits call while they wait, NULL = nothing: comm's deadline (it ends the process itself).  first: the wait begins. */
 void lt_gpu_set_idle(void (*idle)(void *arg, bool first), void *arg);
 void lt_gpu_idle(bool first);
+
+/* Local.  What waits of the host for anything else call: a GPU goes on by itself, the emulated one here. */
+void lt_gpu_set_progress(void (*progress)(void));
+void lt_gpu_progress(void);
 
 #ifdef __cplusplus
 }

@@ -37,6 +37,10 @@ static inline bool lt_adamw_scale(const struct lt_adamw_args *a, float *scale) {
 }
 /* p as a bound of 16 random bits. */
 static inline uint32_t lt_dropout_bound(const struct lt_dropout_args *a) { return (uint32_t)lrint((double)a->p * 0x1p16); }
+/* Whether a layer is made in E4M3: GPUs multiply it by sixteens. */
+static inline bool lt_lin_takes_e4m3(const lt_ctx *c, int64_t N, int64_t K) {
+    return c->e4m3 && c->compute == LT_BF16 && N % 16 == 0 && K % 16 == 0;
+}
 /* Row stride of a segment's matrix. */
 static inline int64_t lt_segment_ld(const lt_segment *s) { return s->ld_w ? s->ld_w : s->K; }
 /* alpha of one segment. */

@@ -37,6 +37,7 @@ typedef struct lt_ctx {
     size_t ws_bytes;
     int threads;      /* OpenMP threads of this rank */
     lt_dtype compute; /* LT_F32 or LT_BF16: type of GEMM operands; sums are f32 always */
+    bool e4m3;        /* with LT_BF16, set before lin_alloc: frozen layers in E4M3 where their sizes are multiples of 16 */
     bool sizes_only;  /* only entries that measure are called: no device is needed */
     void *impl;       /* the back end's handles and caches: ctx_init() to ctx_fini() */
 } lt_ctx;
@@ -67,14 +68,21 @@ typedef struct lt_dims {
     bool relative;                 /* attention with lt_attn_rel */
 } lt_dims;
 
-/* ---- frozen linear layer ---- */
+/* ---- frozen linear layer ----
+ * In E4M3 (ctx->e4m3) one quantised W serves both directions, W = diag(factor) W8 with a factor for each output, so the gradient is that of the map that was used.
+ * Rows of the operand get a factor each, never the whole array, so rows do not depend on their neighbours:
+ *   forward    x ~ a x8 (a for each row):                y[t, n]  = a[t] factor[n] <x8[t], W8[n]> + bias[n] + resid[t, n]
+ *   backward   dy[t, n] factor[n] ~ b g8 (b for each row):  dx[t, k] = b[t] sum over n of g8[t, n] W8[n, k] + resid[t, k]
+ * A factor is the row's largest magnitude / 448 (1 for a row of zeros); numbers are divided by it in f32 and rounded to nearest even. */
 typedef struct lt_lin {
     int64_t N, K;
-    lt_dtype dt;       /* of w: LT_F32 or LT_BF16 */
+    lt_dtype dt;       /* of w as it is loaded: LT_F32 or LT_BF16 */
     void *w;           /* [N, K] row-major until packed; afterwards what the back end made of it; arena memory */
     const float *bias; /* [N] f32 or NULL */
     int64_t panel;     /* load time: > 0: rows of W come through lin_rows, so many at a time; 0: the loader writes W to w */
     void *impl;        /* back end's private handles; freed by lin_fini */
+    bool e4m3;         /* products in E4M3: lin_pack makes W8 of the rows of type dt */
+    float *factor;     /* [N] of them, device */
 } lt_lin;
 
 struct lt_linear_args {
@@ -111,6 +119,7 @@ struct lt_norm_args {
     lt_arr dy;          /* bwd in [rows, C] */
     const float *dres;  /* bwd: NULL or [rows, C] added to dx */
     float *dx;          /* bwd out [rows, C] f32; may alias dres */
+    lt_arr dx_low;      /* bwd out: p = NULL, or bf16 [rows, C]: dx rounded, for the products that read it next */
 };
 
 /* RMS norm of every head of rows (q and k of Gemma 3, Qwen 3), in place: x := x rstd w, rstd = 1 / sqrt(mean(x^2) + eps) of its D numbers. */
@@ -140,9 +149,12 @@ struct lt_act_args {
 struct lt_rope_args {
     int64_t rows;
     int heads, head_dim;
-    int rot;  /* R <= head_dim, even; the rest of a head stays */
-    lt_arr x; /* in place: [rows, heads * D] with row stride ld_x */
+    int rot;    /* R <= head_dim, even; the rest of a head stays */
+    int heads2; /* heads of x2, 0 = it is not there */
+    lt_arr x;   /* in place: [rows, heads * D] with row stride ld_x */
     int64_t ld_x;
+    lt_arr x2; /* in place: [rows, heads2 * D], of the same type and positions: keys beside queries */
+    int64_t ld_x2;
     const int32_t *pos;   /* [rows] */
     const float *cos_sin; /* [max_pos][R]: R/2 cosines then R/2 sines */
     int inverse;          /* 1: rotate by -angle (backward) */

@@ -70,6 +70,9 @@ static void carve_gradients(lt_model *m) {
     if (a->norms & LT_NORM_OUT) m->g_out = take_f32(m, T, C);
     if (a->norms & LT_NORM_IN) m->g_sum = take_f32(m, T, C);
     for (int b = 0; b < 2; b++) m->g_x[b] = take_f32(m, T, C);
+    float *const rounded[4] = {m->g_x[0], m->g_x[1], m->g_after, m->g_out};
+    const bool used[4] = {true, true, a->norms & LT_NORM_AFTER, a->norms & LT_NORM_OUT};
+    for (int i = 0; i < 4 && m->ctx.compute == LT_BF16; i++) m->low[i] = (lt_low){rounded[i], used[i] ? take(m, T, C) : (lt_arr){0}, false};
     m->g_small = take_f32(m, B, C);
     m->d_rows = take_f32(m, T, C);
     m->dh = take(m, T, m->Fl);

@@ -13,17 +13,31 @@
  * A block is written as stages that end where a sum over the tp group begins, so that another half of the pack can compute meanwhile (forward.c). */
 #include "model/model_impl.h"
 
-void lt_model_impl_rotate(lt_model *m, int layer, lt_arr x, int64_t ld, int heads, int64_t rows, const int32_t *pos, int inverse) {
-    LT_OP(m, rope,
-          &(struct lt_rope_args){.rows = rows,
-                                 .heads = heads,
-                                 .head_dim = m->arch.D,
-                                 .rot = m->arch.rot,
-                                 .x = x,
-                                 .ld_x = ld,
-                                 .pos = pos,
-                                 .cos_sin = m->cos_sin[m->arch.layer[layer].rope],
-                                 .inverse = inverse});
+void lt_model_impl_rotate(lt_model *m, int layer, bool pick, lt_arr q, lt_arr kv, int inverse) {
+    const lt_pack *pack = m->args->pack;
+    int64_t D = m->arch.D;
+    struct lt_rope_args a = {.rows = pick ? pack->n_seq : pack->n_tok,
+                             .heads = m->Hl,
+                             .head_dim = m->arch.D,
+                             .rot = m->arch.rot,
+                             .x = q,
+                             .ld_x = m->Hl * D,
+                             .pos = pick ? m->dev.pick_pos : m->dev.pos,
+                             .cos_sin = m->cos_sin[m->arch.layer[layer].rope],
+                             .inverse = inverse};
+    if (!pick) { /* the same rows */
+        a.heads2 = m->Hkvl;
+        a.x2 = kv;
+        a.ld_x2 = 2 * m->Hkvl * D;
+    }
+    LT_OP(m, rope, &a);
+    if (!pick) return;
+    a.rows = pack->n_tok;
+    a.pos = m->dev.pos;
+    a.heads = m->Hkvl;
+    a.x = kv;
+    a.ld_x = 2 * m->Hkvl * D;
+    LT_OP(m, rope, &a);
 }
 
 /* Where the f32 stream before a branch of a layer (or behind the last layer) lies. */
@@ -87,10 +101,7 @@ static void attention_body(lt_model *m, const lt_pack *pack, int layer, const lt
     lt_model_impl_adapt(m, layer, LT_TARGET_K, n, s->kv, 2 * kd);
     lt_model_impl_adapt(m, layer, LT_TARGET_V, n, lt_arr_at(s->kv, kd), 2 * kd);
     if (m->arch.qk_norm) norm_heads(m, layer, rows, T);
-    if (m->arch.positions == LT_POS_ROTARY) {
-        lt_model_impl_rotate(m, layer, s->q, hd, m->Hl, rows, pick ? m->dev.pick_pos : m->dev.pos, 0);
-        lt_model_impl_rotate(m, layer, s->kv, 2 * kd, m->Hkvl, T, m->dev.pos, 0);
-    }
+    if (m->arch.positions == LT_POS_ROTARY) lt_model_impl_rotate(m, layer, pick, s->q, s->kv, 0);
     if (m->args->cache) lt_model_impl_cache_rows(m, layer);
     lt_model_impl_attn_fwd(m, layer, bank, pick);
 }

@@ -36,7 +36,7 @@ static void back(lt_model *m, lt_lin *lin, int64_t rows, lt_arr dy, lt_arr dx, l
 static void feed_forward_back(lt_model *m, int layer, int64_t rows, const float *grad) {
     lt_saved *s = &m->saved[layer];
     struct lt_act_args act = {.act = m->arch.act, .rows = rows, .F = m->Fl, .u = s->u, .h = m->h, .dh = m->dh, .du = s->u};
-    back(m, &m->block[layer].down, rows, f32(grad), m->dh, (lt_arr){0});
+    back(m, &m->block[layer].down, rows, lt_model_impl_operand(m, grad), m->dh, (lt_arr){0});
     if (m->targets >> LT_TARGET_DOWN & 1) { /* its input is made again */
         if (m->arch.glu)
             LT_OP(m, glu_fwd, &act);
@@ -91,15 +91,12 @@ static void norm_heads_back(lt_model *m, int layer, int64_t rows, int64_t T) {
 
 /* Attention body, from the gradient of its output to m->dq, m->dkv (before norm and rotation) and the bank's gradient. */
 static void attention_back(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below, const float *grad) {
-    int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T, hd = (int64_t)m->Hl * m->arch.D, kd = (int64_t)m->Hkvl * m->arch.D;
-    back(m, &m->block[layer].o, rows, f32(grad), m->d_o, (lt_arr){0});
+    int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T;
+    back(m, &m->block[layer].o, rows, lt_model_impl_operand(m, grad), m->d_o, (lt_arr){0});
     lt_model_impl_adapt_bwd(m, layer, LT_TARGET_O, m->saved[layer].o, f32(grad), m->arch.C, m->d_o);
     lt_model_impl_attn_bwd(m, layer, bank, pick);
     if (!below && !m->targets) return;
-    if (m->arch.positions == LT_POS_ROTARY) {
-        lt_model_impl_rotate(m, layer, m->dq, hd, m->Hl, rows, pick ? m->dev.pick_pos : m->dev.pos, 1);
-        lt_model_impl_rotate(m, layer, m->dkv, 2 * kd, m->Hkvl, T, m->dev.pos, 1);
-    }
+    if (m->arch.positions == LT_POS_ROTARY) lt_model_impl_rotate(m, layer, pick, m->dq, m->dkv, 1);
     if (m->arch.qk_norm) norm_heads_back(m, layer, rows, T);
 }
 
@@ -122,7 +119,9 @@ float *lt_model_impl_branch_bwd_end(lt_model *m, const lt_pack *pack) {
     if (!lt_model_impl_has_norm(&m->arch, o->branch, LT_IN)) return o->sum;
     lt_model_impl_norm_bwd(m, &m->block[o->layer].norm[o->branch][LT_IN], &m->saved[o->layer].norm[o->branch][LT_IN], o->rows, o->sum,
                            o->pick ? NULL : o->g1, m->g_x[o->branch]);
-    if (o->pick) scatter(m, pack->n_seq, m->g_x[o->branch], o->g1);
+    if (!o->pick) return m->g_x[o->branch];
+    scatter(m, pack->n_seq, m->g_x[o->branch], o->g1);
+    lt_model_impl_changed(m, m->g_x[o->branch]);
     return m->g_x[o->branch];
 }
 

@@ -32,7 +32,10 @@ lt_status lt_model_impl_prepare(lt_model *m) {
 
 static lt_status open_local(const char *dir, const lt_model_options *opt, const lt_arch *arch, const lt_ops *ops, lt_model *m) {
     LT_TRY(LT_FAULT_POINT("model.open"));
-    m->ctx = (lt_ctx){.ops = ops, .threads = opt->threads, .compute = opt->compute, .sizes_only = opt->sizes_only};
+    m->ctx = (lt_ctx){
+        .ops = ops, .threads = opt->threads, .compute = opt->compute == LT_E4M3 ? LT_BF16 : opt->compute, .sizes_only = opt->sizes_only};
+    m->e4m3 = opt->compute == LT_E4M3;
+    m->keep_blocks = opt->keep_blocks;
     LT_TRY(m->ctx.ops->ctx_init(&m->ctx));
     if (arch)
         m->arch = *arch;

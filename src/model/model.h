@@ -61,7 +61,8 @@ typedef struct lt_bank {
 enum { LT_OVERLAP_AUTO, LT_OVERLAP_ON, LT_OVERLAP_OFF };
 
 typedef struct lt_model_options {
-    lt_dtype compute;         /* LT_F32 or LT_BF16 */
+    lt_dtype compute;         /* LT_F32, LT_BF16, or LT_E4M3: bf16 with the frozen matrices of the blocks in E4M3 */
+    int keep_blocks;          /* with LT_E4M3: blocks at either end that stay in bf16 */
     int threads;              /* OpenMP threads of this rank */
     const int *bidirectional; /* NULL = as the architecture; else [m] flags, 1 = layer sees both ways (LS-unLLaMA, BiLLM) */
     bool head;                /* the output matrix too: rows can be made scores (lt_model_logits) */

@@ -102,6 +102,13 @@ typedef struct lt_open {
     bool pick, backward;
 } lt_open;
 
+/* A gradient of norm_bwd in the type that products read. */
+typedef struct lt_low {
+    const float *of;
+    lt_arr rows; /* [T, C] bf16 */
+    bool is;     /* it is what `of` is */
+} lt_low;
+
 struct lt_model {
     lt_arch arch;
     lt_grid *grid;
@@ -116,10 +123,12 @@ struct lt_model {
     lt_shared *shared;                  /* where they lie when the dp ranks of the node have one copy together; else NULL */
     lt_weight *weight;
     int64_t n_weights, max_weights;
-    int64_t places; /* numbers of this rank that the file must give */
-    void *tok;      /* [v1 - v0, C] in ctx.compute */
-    bool with_head; /* rows are made scores: generation */
-    void *head;     /* [v1 - v0, C] in ctx.compute: the output matrix; tok where it is the same */
+    int64_t places;  /* numbers of this rank that the file must give */
+    void *tok;       /* [v1 - v0, C] in ctx.compute */
+    bool with_head;  /* rows are made scores: generation */
+    bool e4m3;       /* matrices of the blocks in E4M3 (model.dtype: fp8) ... */
+    int keep_blocks; /* ... but of so many blocks at either end */
+    void *head;      /* [v1 - v0, C] in ctx.compute: the output matrix; tok where it is the same */
     float *pos_tab, *type_tab;
     lt_norm_weights embed_norm, final_norm;
     float *rel_tab; /* [2 * span, C] */
@@ -155,6 +164,7 @@ struct lt_model {
     lt_arr h;                                          /* [T, Fl] activation */
     lt_arr pick, pick_x;                               /* [B, C] gathered rows of the last layer: of the branch's input, of the stream */
     float *g_after, *g_out, *g_sum, *g_x[2], *g_small; /* [T, C] gradients; g_small [B, C] */
+    lt_low low[4];                                     /* of g_x, g_after and g_out in bf16, where products multiply that */
     lt_arr dh, d_o, dq, dkv;                           /* [T, Fl], [T, Hl*D] x 2, [T, 2*Hkvl*D] */
     float *rows_out, *pooled, *pool_u, *d_rows;        /* [T, C], [B, C] x 2, [T, C] */
     float *logits;                                     /* [limits.scored, v1 - v0] */
@@ -229,8 +239,8 @@ static inline bool lt_model_impl_picks(const lt_model *m, int layer) {
     return layer == m->arch.m - 1 && lt_model_impl_one_row(m->args->readout) && !m->args->hidden;
 }
 
-/* block.c: q or k [rows, heads * D] of a layer turned by their positions; inverse: back. */
-void lt_model_impl_rotate(lt_model *m, int layer, lt_arr x, int64_t ld, int heads, int64_t rows, const int32_t *pos, int inverse);
+/* block.c: q [rows, Hl * D] and the k of kv [T, 2*Hkvl*D] of a layer, or their gradients, turned by their positions; inverse: back. */
+void lt_model_impl_rotate(lt_model *m, int layer, bool pick, lt_arr q, lt_arr kv, int inverse);
 /* block.c, block_bwd.c: one block, in stages; each leaves a sum over the tp group under way (m->open), which the end of the branch waits for.
  * pick: the last block, of which only the read-out rows go on.
  *   attention_begin     x: the stream before the block [T, C]; a parallel block is whole with it
@@ -323,9 +333,27 @@ static inline void lt_model_impl_norm(lt_model *m, const lt_norm_weights *w, con
                                  .mean = s->mean,
                                  .rstd = s->rstd});
 }
+/* The place of dx in bf16, NULL where there is none. */
+static inline lt_low *lt_model_impl_low(lt_model *m, const float *dx) {
+    for (int i = 0; i < 4; i++)
+        if (dx && m->low[i].of == dx) return &m->low[i];
+    return NULL;
+}
+/* dx as products read it: rounded by norm_bwd, or as it is. */
+static inline lt_arr lt_model_impl_operand(lt_model *m, const float *dx) {
+    const lt_low *low = lt_model_impl_low(m, dx);
+    return low && low->is ? low->rows : lt_arr_f32((float *)(uintptr_t)dx);
+}
+/* Something else has been written to dx. */
+static inline void lt_model_impl_changed(lt_model *m, const float *dx) {
+    lt_low *low = lt_model_impl_low(m, dx);
+    if (low) low->is = false;
+}
 /* dx = norm'(dy) + dres. */
 static inline void lt_model_impl_norm_bwd(lt_model *m, const lt_norm_weights *w, const lt_norm_saved *s, int64_t rows, const float *dy,
                                           const float *dres, float *dx) {
+    lt_low *low = lt_model_impl_low(m, dx);
+    if (low) low->is = true;
     LT_OP(m, norm_bwd,
           &(struct lt_norm_args){.kind = m->arch.norm,
                                  .rows = rows,
@@ -336,5 +364,6 @@ static inline void lt_model_impl_norm_bwd(lt_model *m, const lt_norm_weights *w,
                                  .rstd = s->rstd,
                                  .dy = lt_arr_f32((float *)(uintptr_t)dy),
                                  .dres = dres,
-                                 .dx = dx});
+                                 .dx = dx,
+                                 .dx_low = low ? low->rows : (lt_arr){0}});
 }

@@ -64,7 +64,11 @@ static lt_status carve_places(lt_model *m) {
     if (a->positions == LT_POS_TABLE) m->pos_tab = take(m, (a->max_pos + a->pos_offset) * C, sizeof(float));
     if (a->types) m->type_tab = take(m, a->types * C, sizeof(float));
     if (a->embed_norm) make_norm(m, C, &m->embed_norm);
-    for (int l = 0; l < a->m; l++) LT_TRY(make_block(m, &m->block[l]));
+    for (int l = 0; l < a->m; l++) {
+        m->ctx.e4m3 = m->e4m3 && l >= m->keep_blocks && l < a->m - m->keep_blocks;
+        LT_TRY(make_block(m, &m->block[l]));
+    }
+    m->ctx.e4m3 = false;
     if (a->final_norm) make_norm(m, C, &m->final_norm);
     if (m->has_pooler) LT_TRY(make_lin(m, C, C, C, &m->pooler));
     if (lt_arch_is_relative(a)) m->rel_tab = take(m, 2 * a->relative.span * C, sizeof(float));
@@ -73,6 +77,7 @@ static lt_status carve_places(lt_model *m) {
         LT_TRY(make_lin(m, C, C * a->conv_kernel, C, &m->conv));
         make_norm(m, C, &m->conv_norm);
     }
+    m->ctx.e4m3 = m->e4m3; /* the workspace is for either kind */
     return LT_OK;
 }
 

@@ -20,12 +20,16 @@ static lt_status measure(lt_run *r, bool known) {
     LT_TRY(lt_arch_read(r->cfg->model.path, &arch));
     LT_TRY(lt_arch_check_tp(&arch, r->cfg->parallel.tp));
     int64_t N = lt_arch_cut(&arch, r->cfg->parallel.tp, 0).F;
-    if (known) return lt_cpu_probe_speed(r->threads, PROBE_ROWS, N, arch.C, r->dtype, &r->estimate.gflops);
+    if (known) return lt_cpu_probe_speed(r->threads, PROBE_ROWS, N, arch.C, r->dtype == LT_F32 ? LT_F32 : LT_BF16, &r->estimate.gflops);
     LT_TRY(lt_cpu_probe_dtype(r->threads, PROBE_ROWS, N, arch.C, &r->dtype, &f32, &bf16));
     r->estimate.gflops = r->dtype == LT_BF16 ? bf16 : f32;
     lt_info("dtype auto: f32 %.0f, bf16 %.0f GFLOP/s here: %s", f32, bf16, lt_dtype_name(r->dtype));
     return LT_OK;
 }
+
+lt_dtype lt_dtype_of_cfg(int word) { return word == LT_DTYPE_CFG_FP8 ? LT_E4M3 : word == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32; }
+
+const char *lt_dtype_word(lt_dtype dt) { return dt == LT_E4M3 ? "fp8" : lt_dtype_name(dt); }
 
 lt_status lt_run_impl_choose_device(lt_run *r) {
     lt_comm *world = r->grid.world;
@@ -46,8 +50,8 @@ static bool on_gpu(const lt_run *r) { return r->device.ops->gpu != NULL; }
 lt_status lt_run_impl_choose_dtype(lt_run *r) {
     lt_comm *world = r->grid.world;
     bool told = r->cfg->model.dtype != LT_DTYPE_CFG_AUTO, stored = !told && r->folder.resume_path;
-    r->dtype = stored ? r->folder.resume_dtype : r->cfg->model.dtype == LT_DTYPE_CFG_BF16 ? LT_BF16 : LT_F32;
-    if (stored) lt_info("dtype auto: %s, as in %s", lt_dtype_name(r->dtype), r->folder.resume_path);
+    r->dtype = stored ? r->folder.resume_dtype : lt_dtype_of_cfg(r->cfg->model.dtype);
+    if (stored) lt_info("dtype auto: %s, as in %s", lt_dtype_word(r->dtype), r->folder.resume_path);
     if (!told && !stored && on_gpu(r)) {
         r->dtype = LT_BF16;
         lt_info("dtype auto: bf16 on %s", lt_device_word(&r->device));

@@ -91,7 +91,7 @@ static lt_status take_found(lt_run_folder *f, lt_comm *world, found *what) {
     lt_bcast_host(world, what, sizeof *what, 0);
     if (!what->path[0]) return LT_OK;
     LT_TRY(lt_agree(world, lt_strdup(&f->resume_path, what->path)));
-    f->resume_dtype = !strcmp(what->dtype, lt_dtype_name(LT_BF16)) ? LT_BF16 : LT_F32;
+    f->resume_dtype = !strcmp(what->dtype, "fp8") ? LT_E4M3 : !strcmp(what->dtype, lt_dtype_name(LT_BF16)) ? LT_BF16 : LT_F32;
     (void)snprintf(f->resume_device, sizeof f->resume_device, "%s", what->device);
     return LT_OK;
 }

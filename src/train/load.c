@@ -202,9 +202,9 @@ static lt_status open_to_load(lt_run *r, const char *path, const lt_trial *t, lt
         LT_TRY(lt_ckpt_match(*ck, &run));
         if (!lt_ckpt_same_settings(*ck, r->settings, difference, sizeof difference))
             lt_warn("%s was trained under another configuration (%s): numbers may differ", path, difference);
-        if (r->purpose != LT_RUN_EXPORT && strcmp(lt_ckpt_about(*ck)->dtype, lt_dtype_name(r->dtype)) != 0)
+        if (r->purpose != LT_RUN_EXPORT && strcmp(lt_ckpt_about(*ck)->dtype, lt_dtype_word(r->dtype)) != 0)
             lt_warn("%s was trained in %s, but this computes in %s: numbers may differ (model.dtype)", path, lt_ckpt_about(*ck)->dtype,
-                    lt_dtype_name(r->dtype));
+                    lt_dtype_word(r->dtype));
     }
     const char *only = lt_ckpt_best_of(*ck);
     *there = !only || !strcmp(only, t->cfg->name);

@@ -52,7 +52,7 @@ static lt_status put_facts(lt_run *r) {
     } strings[] = {{"version", LT_VERSION},
                    {"git", LT_GIT},
                    {"compiler", numbers},
-                   {"dtype", lt_dtype_name(r->dtype)},
+                   {"dtype", lt_dtype_word(r->dtype)},
                    {"model_sha256", lt_model_fingerprint(r->model)},
                    {"tokenizer_sha256", r->data.tok_sha},
                    {"config_sha256", r->config_sha},

@@ -24,7 +24,8 @@ typedef enum lt_run_purpose { LT_RUN_TRAIN, LT_RUN_EVAL, LT_RUN_PLAN, LT_RUN_GEN
 typedef struct lt_run_rates {
     int64_t steps, tokens, sentences;
     double seconds, compute_s, comm_s, data_s, io_s;
-    double linear_s, attention_s; /* parts of compute_s (lt_model_times) */
+    double linear_s, attention_s; /* parts of compute_s (lt_model_times); on a GPU what asking for them took */
+    lt_gpu_counts gpu;            /* of this rank, of steps alone; zero on CPUs */
 } lt_run_rates;
 
 /* Collective(world).  Opens data, model, tuners; for LT_RUN_TRAIN also the run folder (lock, run log), and continues from its newest checkpoint as
@@ -89,6 +90,9 @@ lt_model *lt_run_model(lt_run *r);
 const lt_judge *lt_run_judge(const lt_run *r);
 bool lt_run_labels_tokens(const lt_run *r);
 lt_dtype lt_run_dtype(const lt_run *r);
+/* Local.  What model.dtype means (auto: f32), and how users and files say it: LT_E4M3 is "fp8". */
+lt_dtype lt_dtype_of_cfg(int word);
+const char *lt_dtype_word(lt_dtype dt);
 const lt_run_rates *lt_run_get_rates(const lt_run *r);
 
 #ifdef __cplusplus

@@ -20,7 +20,7 @@ lt_ckpt_head lt_run_impl_ckpt_head(const lt_run *r, const char *config) {
                           .labels = r->data.label_list,
                           .model_sha256 = lt_model_fingerprint(r->model),
                           .data_sha256 = r->data.sha,
-                          .dtype = lt_dtype_name(r->dtype),
+                          .dtype = lt_dtype_word(r->dtype),
                           .device = lt_device_word(&r->device),
                           .ranks = r->grid.size,
                           .tp = r->grid.tp_size,

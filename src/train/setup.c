@@ -35,6 +35,7 @@ static lt_status open_model(lt_run *r) {
     if (st == LT_OK)
         st = lt_model_create(c->model.path, &r->grid,
                              &(lt_model_options){.compute = r->dtype,
+                                                 .keep_blocks = r->cfg->model.fp8_keep,
                                                  .threads = r->threads,
                                                  .bidirectional = both,
                                                  .head = r->purpose == LT_RUN_GENERATE,

@@ -367,13 +367,27 @@ static int64_t count_step(lt_run *r) {
 typedef struct clocks {
     double now, comm;
     lt_model_times model;
+    lt_gpu_counts gpu;
 } clocks;
 
 static clocks read_clocks(const lt_run *r) {
     lt_comm_stats tp, world;
     lt_comm_get_stats(r->grid.tp, &tp);
     lt_comm_get_stats(r->grid.world, &world);
-    return (clocks){lt_time_s(), tp.seconds + world.seconds, lt_model_get_times(r->model)};
+    clocks c = {lt_time_s(), tp.seconds + world.seconds, lt_model_get_times(r->model), {0}};
+    if (r->device.ops->gpu) c.gpu = *r->device.ops->gpu->counts();
+    return c;
+}
+
+static void count_gpu(lt_gpu_counts *sum, const lt_gpu_counts *from, const lt_gpu_counts *to) {
+    sum->launches += to->launches - from->launches;
+    sum->products += to->products - from->products;
+    sum->copies += to->copies - from->copies;
+    sum->waits += to->waits - from->waits;
+    sum->allocs += to->allocs - from->allocs;
+    sum->bytes_to_device += to->bytes_to_device - from->bytes_to_device;
+    sum->bytes_to_host += to->bytes_to_host - from->bytes_to_host;
+    sum->bytes_on_device += to->bytes_on_device - from->bytes_on_device;
 }
 
 lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save, bool *done) {
@@ -423,5 +437,6 @@ lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save, bool *do
     r->rates.compute_s += c1.now - c0.now - (c1.comm - c0.comm) - data_s;
     r->rates.linear_s += c1.model.linear - c0.model.linear;
     r->rates.attention_s += c1.model.attention - c0.model.attention;
+    count_gpu(&r->rates.gpu, &c0.gpu, &c1.gpu);
     return LT_OK;
 }

@@ -167,13 +167,13 @@ static lt_status run_pinned(int bug) {
     return st;
 }
 
-#define RACE "race"
+#define RACE "race|nobody wrote"
 static const fault faults[] = {
     {"no barrier after writes", 1, run_sum, is_row_sum, "", RACE, 10},
     {"no barrier before the next writes", 2, run_sum, is_row_sum, "", RACE, 10},
     {"no __syncwarp", 1, run_warp, right_warp, "", RACE, 10},
     {"cp.async read before its wait", 1, run_async, right_async, "", RACE, 10},
-    {"cp.async never waited for", 2, run_async, right_async, "has not waited", "", 20},
+    {"cp.async never waited for", 2, run_async, right_async, "has not waited", "nobody wrote", 20},
     {"a tile filled too early", 1, run_tiles, is_column_sum, "", RACE, 5},
     {"a write past shared memory", 1, run_shared, right_copy, "past the end of a shared array of 512 bytes", "shared memory", 20},
     {"a read past shared memory", 2, run_shared, right_copy, "", "shared memory", 20},
@@ -199,13 +199,23 @@ static const fault faults[] = {
     {"a stack that overflows", 1, run_stack, right_stack, "stack", "stack", 20},
 };
 
+/* Whether the message has one of the words, "a|b". */
+static bool says(const char *words) {
+    char copy[200], *rest = copy, *one;
+    (void)snprintf(copy, sizeof copy, "%s", words);
+    while ((one = strsep(&rest, "|")))
+        if (strstr(lt_err_last()->msg, one)) return true;
+    return false;
+}
+
 /* Whether this run betrayed itself, with the expected words where there are some. */
+static int other_words;
 static bool betrayed(const fault *f, int bug, const char *words) {
     memset(got, 0, sizeof got);
     lt_status st = f->run(bug);
     bool lost = st != LT_OK, wrong = !lost && !f->right();
-    if (lost && words && !strstr(lt_err_last()->msg, words)) {
-        TEST_REPORT(false, "%s: \"%s\", expected \"%s\"", f->name, lt_err_last()->msg, words);
+    if (lost && words && !says(words)) {
+        if (other_words++ == 0) fprintf(stderr, "%s: \"%s\", expected \"%s\"\n", f->name, lt_err_last()->msg, words);
         lost = false;
     }
     if (lost && bug == 0) fprintf(stderr, "%s: %s\n", f->name, lt_err_last()->msg);
@@ -213,22 +223,41 @@ static bool betrayed(const fault *f, int bug, const char *words) {
     return lost || wrong;
 }
 
+/* Sanitizers end the process themselves: a child, whose death is a finding as well. */
+static bool betrayed_to_sanitizer(const fault *f) {
+    int status = 0;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        (void)freopen("/dev/null", "w", stderr);
+        _exit(betrayed(f, f->bug, f->plain));
+    }
+    return waitpid(child, &status, 0) == child && status != 0;
+}
+
+#ifdef __SANITIZE_ADDRESS__
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+
 static void test_fault(const fault *f) {
     bool race = lt_emulated_race();
     const char *words = race && f->race ? (*f->race ? f->race : f->plain) : f->plain;
-    int clean = 0, bad = 0, want = race && f->race ? SEEDS : f->seeds_plain;
+    int clean = 0, bad = 0, seeds = sanitized ? 5 : SEEDS, want = race && f->race ? SEEDS : f->seeds_plain * seeds / SEEDS;
     first_sum = 0;
-    for (uint64_t seed = 0; seed < SEEDS; seed++) {
-        lt_emulated_seed(seed);
+    other_words = 0;
+    for (int seed = 0; seed < SEEDS; seed++) {
+        lt_emulated_seed((uint64_t)seed);
         clean += betrayed(f, 0, NULL);
     }
-    for (uint64_t seed = 0; seed < SEEDS && words; seed++) {
-        lt_emulated_seed(seed);
-        bad += betrayed(f, f->bug, words);
+    for (int seed = 0; seed < seeds && words; seed++) {
+        lt_emulated_seed((uint64_t)seed);
+        bad += sanitized ? betrayed_to_sanitizer(f) : betrayed(f, f->bug, words);
     }
     TEST_REPORT(clean == 0, "%s: without the fault %d of %d seeds found something", f->name, clean, SEEDS);
-    TEST_REPORT(bad >= want, "%s: found under %d of %d seeds, expected %d", f->name, bad, SEEDS, want);
-    if (getenv("LT_TEST_VERBOSE")) printf("%-34s %2d of %d\n", f->name, bad, SEEDS);
+    TEST_REPORT(bad >= want, "%s: found under %d of %d seeds, expected %d", f->name, bad, seeds, want);
+    if (getenv("LT_TEST_VERBOSE")) printf("%-34s %2d of %d\n", f->name, bad, seeds);
 }
 
 /* The host follows a device pointer: a process that dies with a word about it. */

@@ -30,6 +30,26 @@ static void rope(int64_t rows, int heads, int D, int R, int64_t pad, lt_dtype dt
     test_close("rope", x[0], x[2], n, "forward");
     CHECK(test_same_bits(x[0], x[1], n));
     if (dt == LT_F32) test_close("rope", back, start, n, "inverse undoes forward");
+    /* two arrays in one call: as each alone */
+    int64_t ld2 = (heads + 1) * D + 3;
+    lt_arr other = test_random(rows * ld2, dt, 1);
+    for (int i = 0; i < 3; i += 2) {
+        lt_ctx c = ctx_number(i);
+        lt_arr both = test_copy(start, n), both2 = test_copy(other, rows * ld2), alone = test_copy(other, rows * ld2);
+        struct lt_rope_args a = {
+            .rows = rows, .heads = heads, .head_dim = D, .rot = R, .x = both, .ld_x = ld, .pos = pos, .cos_sin = table.p};
+        a.heads2 = heads + 1;
+        a.x2 = both2;
+        a.ld_x2 = ld2;
+        CHECK_OK(c.ops->rope(&c, &a));
+        a.heads = heads + 1;
+        a.heads2 = 0;
+        a.x = alone;
+        a.ld_x = ld2;
+        CHECK_OK(c.ops->rope(&c, &a));
+        CHECK(test_same_bits(both, x[i], n) && test_same_bits(both2, alone, rows * ld2));
+        CHECK(rows == 0 || R == 0 || !test_same_bits(both2, other, rows * ld2));
+    }
     for (int64_t t = 0; t < rows; t++) /* what is not rotated of a head stays */
         for (int h = 0; h < heads; h++)
             CHECK(test_same_bits(lt_arr_at(x[0], t * ld + h * D + R), lt_arr_at(start, t * ld + h * D + R), D - R));

@@ -1,7 +1,7 @@
 // TEST np: 0  rooms: kernels  labels: unit  timeout: 180  omp: 2  ops: cuda-emulated
-/* Frozen linear layers: the back end under test against ref over shapes with tails, types, bias, residual in every form, plain and packed; one layer
- * that cannot be packed among packed ones; rows that come by panels; no rows; the same bits twice; backward is the transpose of forward.  Few rows, as a
- * step of generation has them: every number of them, at every level of this CPU, alike on one and two threads. */
+/* Frozen linear layers: the back end under test against ref over shapes with tails, types, bias, residual in every form, plain and packed; one layer that cannot
+ * be packed among packed ones; layers in E4M3; rows that come by panels; no rows; the same bits twice; backward is the transpose of forward.  Few rows, as a
+ * step of generation has them: every number of them, at every level of this CPU, alike on one and two threads.  Choice of the library's ways. */
 #include "kernels/cpu.h"
 #include "kernels_util.h"
 
@@ -256,11 +256,95 @@ static void few_rows_of_levels(void) {
     }
 }
 
+/* ---- E4M3 ---- */
+
+static lt_ctx e4m3_ctx(const lt_ops *ops, int threads, const lt_dims *dims) {
+    lt_ctx c = test_ctx_bare(ops, threads);
+    c.compute = LT_BF16;
+    c.e4m3 = true;
+    c.ws_bytes = ops->ws_bytes(&c, dims);
+    c.ws = test_new((int64_t)c.ws_bytes, LT_U8).p;
+    return c;
+}
+
+/* Every combination of types and residuals against ref; outputs of width zero, rows of zeros and of tiny numbers among them. */
+static void e4m3_shape(shape s, bool taken) {
+    lt_dims dims = {.rows = s.rows, .width = s.N > s.K ? s.N : s.K};
+    for (int variant = 0; variant < 4; variant++)
+        for (int resid = 0; resid < RESID_COUNT; resid++) {
+            lt_ctx mine = e4m3_ctx(test_ops(), 2, &dims), ref = e4m3_ctx(lt_ops_ref(), 1, &dims);
+            lt_arr w = test_random(s.N * s.K, LT_BF16, 0.02), bias = test_random(s.N, LT_F32, 1);
+            lt_dtype in_dt = variant & 1 ? LT_BF16 : LT_F32, out_dt = variant & 2 ? LT_BF16 : LT_F32;
+            for (int64_t k = 0; k < s.K; k++) { /* outputs without weights; with weights that are almost none */
+                test_set(w, k, 0);
+                test_set(w, (s.N - 1) * s.K + k, k % 2 ? 1e-41 : 0);
+            }
+            layer lc, lr;
+            layer_init(&lc, &mine, s.N, s.K, w, variant ? bias.p : NULL);
+            layer_init(&lr, &ref, s.N, s.K, w, variant ? bias.p : NULL);
+            CHECK(lc.lin.e4m3 == taken && lr.lin.e4m3 == taken);
+            for (int64_t n = 0; taken && n < s.N; n++) CHECK(lc.lin.factor[n] == lr.lin.factor[n]);
+            CHECK(!taken || lc.lin.factor[0] == 1);
+            one_call(&mine, &lc, &ref, &lr, s, true, in_dt, out_dt, resid, resid == SAME);
+            one_call(&mine, &lc, &ref, &lr, s, false, in_dt, out_dt, resid, 0);
+            layer_fini(&lr, &ref);
+            layer_fini(&lc, &mine);
+            tests_free();
+        }
+}
+
+/* Both directions use one matrix, which is W to 4 bits: the rows that unit rows fetch, forward and backward. */
+static void e4m3_one_matrix(void) {
+    enum { N = 48, K = 32 };
+    lt_ctx c = e4m3_ctx(test_ops(), 1, &(lt_dims){.rows = N, .width = N});
+    lt_arr w = test_random(N * K, LT_BF16, 1), x = test_new(K * K, LT_F32), dy = test_new(N * N, LT_F32), y = test_new(K * N, LT_F32),
+           dx = test_new(N * K, LT_F32);
+    double worst = 0, off = 0;
+    layer l;
+    layer_init(&l, &c, N, K, w, NULL);
+    for (int64_t i = 0; i < K; i++) test_set(x, i * K + i, 1);
+    for (int64_t i = 0; i < N; i++) test_set(dy, i * N + i, 1);
+    CHECK_OK(c.ops->linear_fwd(&c, &(struct lt_linear_args){.lin = &l.lin, .rows = K, .x = x, .y = y}));
+    CHECK_OK(c.ops->linear_bwd_x(&c, &(struct lt_linear_args){.lin = &l.lin, .rows = N, .x = dx, .y = dy}));
+    for (int64_t n = 0; n < N; n++)
+        for (int64_t k = 0; k < K; k++) {
+            double a = (double)test_get(y, k * N + n), b = (double)test_get(dx, n * K + k), want = (double)test_get(w, n * K + k);
+            worst = fmax(worst, fabs(a - b) / (fabs(want) + 0.01));
+            off = fmax(off, fabs(a - want) / (fabs(want) + 0.01));
+        }
+    CHECK(worst < 1e-5);
+    CHECK(off < 1.0 / 16 + 1e-3 && off > 1.0 / 64); /* rounded, and not kept as it was */
+    layer_fini(&l, &c);
+    tests_free();
+}
+
+/* A row's numbers are its own: beside a row of huge numbers, of zeros, of no numbers. */
+static void e4m3_rows_alone(void) {
+    enum { ROWS = 4, N = 32, K = 64 };
+    lt_ctx c = e4m3_ctx(test_ops(), 1, &(lt_dims){.rows = ROWS, .width = K});
+    lt_arr w = test_random(N * K, LT_BF16, 1), x = test_random(ROWS * K, LT_F32, 1), y = test_new(ROWS * N, LT_F32),
+           alone = test_new(N, LT_F32);
+    layer l;
+    layer_init(&l, &c, N, K, w, NULL);
+    for (int64_t k = 0; k < K; k++) {
+        test_set(x, k, 1e30 * (double)test_get(x, k));
+        test_set(x, 2 * K + k, 0);
+    }
+    test_set(x, 3 * K + 5, NAN);
+    CHECK_OK(c.ops->linear_fwd(&c, &(struct lt_linear_args){.lin = &l.lin, .rows = ROWS, .x = x, .y = y}));
+    CHECK_OK(c.ops->linear_fwd(&c, &(struct lt_linear_args){.lin = &l.lin, .rows = 1, .x = lt_arr_at(x, K), .y = alone}));
+    CHECK(test_same_bits(lt_arr_at(y, N), alone, N));
+    for (int64_t n = 0; n < N; n++) CHECK(test_get(y, 2 * N + n) == 0 && isnan(test_get(y, 3 * N + n)) && isfinite(test_get(y, n)));
+    layer_fini(&l, &c);
+    tests_free();
+}
+
 /* Ways of a product: those that measuring chose compute the same as ref, travel as bytes, and choose the same elsewhere. */
-static void tuned(void) {
+static void tuned(bool e4m3) {
     shape s = {21, 48, 32};
     lt_dims dims = {.rows = s.rows, .width = s.N};
-    lt_ctx mine = test_ctx(test_ops(), 1, LT_BF16, &dims), ref = test_ctx(lt_ops_ref(), 1, LT_BF16, &dims);
+    lt_ctx mine = e4m3 ? e4m3_ctx(test_ops(), 1, &dims) : test_ctx(test_ops(), 1, LT_BF16, &dims),
+           ref = e4m3 ? e4m3_ctx(lt_ops_ref(), 1, &dims) : test_ctx(lt_ops_ref(), 1, LT_BF16, &dims);
     lt_arr w = test_random(s.N * s.K, LT_BF16, 1), bias = test_random(s.N, LT_F32, 1), bytes, again;
     layer lc, lr;
     size_t none = 0, n = 0;
@@ -328,7 +412,13 @@ int main(void) {
         two_contexts();
         unsetenv("LT_CPU_LINEAR");
     }
-    tuned();
+    e4m3_shape((shape){37, 48, 32}, true);
+    e4m3_shape((shape){70, 16, 208}, true);
+    e4m3_shape((shape){5, 40, 32}, false); /* not sixteens: bf16 */
+    e4m3_one_matrix();
+    e4m3_rows_alone();
+    tuned(false);
+    tuned(true);
     printf("largest share of a limit: %.2g\n", test_worst_share);
     return test_end();
 }

@@ -7,7 +7,8 @@ static void one(lt_norm_kind kind, int64_t rows, int64_t C, lt_dtype dt) {
     int64_t n = rows * C;
     lt_ctx ref = test_ctx_bare(lt_ops_ref(), 1);
     lt_arr x = test_random(n, LT_F32, 2), w = test_random(C, LT_F32, 1), b = test_random(C, LT_F32, 1), dy = test_random(n, dt, 1);
-    lt_arr dres = test_random(n, LT_F32, 1), y[3], save[3], mean[3], rstd[3], dx[3];
+    lt_arr dres = test_random(n, LT_F32, 1), y[3], save[3], mean[3], rstd[3], dx[3], low[3];
+    int64_t rounded = 0;
     for (int64_t i = 0; i < n; i++) test_set(x, i, (double)test_get(x, i) + 3); /* a mean to get rid of */
     for (int i = 0; i < 3; i++) {                                               /* on 1 and 2 threads, ref */
         lt_ctx own = test_ctx_bare(test_ops(), i + 1), *c = i < 2 ? &own : &ref;
@@ -29,14 +30,17 @@ static void one(lt_norm_kind kind, int64_t rows, int64_t C, lt_dtype dt) {
                                  .rstd = rstd[i].p,
                                  .dy = dy,
                                  .dres = dx[i].p,
-                                 .dx = dx[i].p};
+                                 .dx = dx[i].p,
+                                 .dx_low = low[i] = test_new(n, LT_BF16)};
         CHECK_OK(c->ops->norm_fwd(c, &a));
         CHECK_OK(c->ops->norm_bwd(c, &a)); /* dx over dres */
+        for (int64_t e = 0; e < n; e++) rounded += ((uint16_t *)low[i].p)[e] == lt_f32_to_bf16(test_get(dx[i], e));
     }
     char what[96];
     snprintf(what, sizeof what, "kind %d [%lld, %lld] %s", (int)kind, (long long)rows, (long long)C, lt_dtype_name(dt));
     test_close("norm", y[0], y[2], n, what);
     test_close("norm", dx[0], dx[2], n, what);
+    CHECK_INT(rounded, 3 * n);
     test_close("norm", rstd[0], rstd[2], rows, what);
     if (kind == LT_NORM_LAYER) test_close("norm", mean[0], mean[2], rows, what);
     CHECK(test_same_bits(save[0], x, n) && test_same_bits(save[2], x, n));

@@ -215,6 +215,78 @@ static void strided_copy(void) {
     tests_free();
 }
 
+/* ---- launches on a GPU: one for an op of a layer, one for all arrays of a trial ---- */
+
+/* Launches of what is called between two calls of this. */
+static int64_t launched(void) {
+    static int64_t before;
+    int64_t now = test_gpu->counts()->launches, n = now - before;
+    before = now;
+    return n;
+}
+#define CHECK_LAUNCHES(entry, args, want)                                                                                                  \
+    do {                                                                                                                                   \
+        (void)launched();                                                                                                                  \
+        CHECK_OK(c.ops->entry(&c, (args)));                                                                                                \
+        CHECK_INT(launched(), want);                                                                                                       \
+    } while (0)
+
+static void launches_of_a_layer(void) {
+    enum { ROWS = 5, HEADS = 3, D = 8, C = HEADS * D };
+    lt_ctx c = ctx_number(0);
+    lt_arr x = test_random(ROWS * C, LT_F32, 1), w = test_random(C, LT_F32, 1), y = test_new(ROWS * C, LT_BF16),
+           dx = test_new(ROWS * C, LT_F32);
+    lt_arr mean = test_new(ROWS * HEADS, LT_F32), rstd = test_new(ROWS * HEADS, LT_F32), u = test_random(2 * ROWS * C, LT_BF16, 1);
+    lt_arr save = test_new(ROWS * C, LT_F32), angle = test_random(D, LT_F32, 1);
+    struct lt_norm_args norm = {
+        .rows = ROWS, .C = C, .x = x.p, .w = w.p, .b = w.p, .eps = 1e-5f, .y = y, .mean = mean.p, .rstd = rstd.p, .dy = y, .dx = dx.p};
+    struct lt_head_norm_args heads = {
+        .rows = ROWS, .ld = C, .heads = HEADS, .head_dim = D, .x = x, .w = w.p, .eps = 1e-5f, .x_save = save, .rstd = rstd.p};
+    struct lt_act_args act = {.act = LT_ACT_SILU, .rows = ROWS, .F = C, .u = u, .h = y, .dh = y, .du = u};
+    struct lt_rope_args rope = {
+        .rows = ROWS, .heads = HEADS, .head_dim = D, .rot = D, .x = y, .ld_x = C, .pos = test_ints(ROWS), .cos_sin = angle.p};
+    struct lt_convert_args convert = {.n = ROWS * C, .x = x, .y = y};
+    CHECK_LAUNCHES(norm_fwd, &norm, 1);
+    CHECK_LAUNCHES(norm_bwd, &norm, 1);
+    CHECK_LAUNCHES(head_norm_fwd, &heads, 1);
+    CHECK_LAUNCHES(head_norm_bwd, &heads, 1);
+    CHECK_LAUNCHES(act_fwd, &act, 1);
+    CHECK_LAUNCHES(act_bwd, &act, 1);
+    CHECK_LAUNCHES(glu_fwd, &act, 1);
+    CHECK_LAUNCHES(glu_bwd, &act, 1);
+    CHECK_LAUNCHES(rope, &rope, 1);
+    CHECK_LAUNCHES(convert, &convert, 1);
+    norm.rows = 0;
+    CHECK_LAUNCHES(norm_fwd, &norm, 0); /* control: the count is of launches, not of calls */
+    tests_free();
+}
+
+static void launches_of_a_trial(void) {
+    enum { ARRAYS = 16, N = 3 };
+    lt_ctx c = ctx_number(0);
+    float *p = test_new(ARRAYS * N, LT_F32).p, *m = test_new(ARRAYS * N, LT_F32).p, *v = test_new(ARRAYS * N, LT_F32).p;
+    const float *g = test_random(ARRAYS * N, LT_F32, 1).p, *gradient[ARRAYS];
+    double *sum = test_new(sizeof(double), LT_U8).p;
+    lt_adamw_array x[ARRAYS];
+    int64_t elems[ARRAYS];
+    lt_segment seg[ARRAYS];
+    int32_t place[ARRAYS];
+    for (int i = 0; i < ARRAYS; i++) {
+        x[i] = (lt_adamw_array){.n = N, .p = p + i * N, .m = m + i * N, .v = v + i * N, .g = g + i * N};
+        gradient[i] = g + i * N;
+        elems[i] = N;
+        seg[i] = (lt_segment){.row0 = i, .row1 = i + 1};
+        place[i] = 2 * i;
+    }
+    struct lt_sumsq_args squares = {.n = ARRAYS, .x = gradient, .elems = elems, .out = sum};
+    struct lt_adamw_args adamw = {.n = ARRAYS, .x = x, .lr = 0.1f, .beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f, .step = 1};
+    struct lt_loss_args losses = {.loss = g, .seg = seg, .place = place, .n_seg = ARRAYS, .out = p};
+    CHECK_LAUNCHES(sumsq, &squares, 2);
+    CHECK_LAUNCHES(adamw, &adamw, 1);
+    CHECK_LAUNCHES(loss_sums, &losses, 1);
+    tests_free();
+}
+
 int main(void) {
     bias_and_sums(0, 4, 3, 0);
     bias_and_sums(3, 1, 3, 1);
@@ -236,6 +308,10 @@ int main(void) {
             for (int i = 0; i < 10; i++) conversion(sizes[i / 2], i % 2, from ? LT_BF16 : LT_F32, to ? LT_BF16 : LT_F32);
         }
     strided_copy();
+    if (test_on_gpu()) {
+        launches_of_a_layer();
+        launches_of_a_trial();
+    }
     tests_free();
     return test_end();
 }

@@ -160,8 +160,10 @@ static lt_status stream_wait(lt_stream *s, lt_gpu_event *e) {
 
 static lt_status wait_event(lt_gpu_event *e) {
     cudaError_t done;
-    counts->waits++;
-    for (bool first = true; (done = cudaEventQuery((cudaEvent_t)e)) == cudaErrorNotReady; first = false) lt_gpu_idle(first);
+    for (bool first = true; (done = cudaEventQuery((cudaEvent_t)e)) == cudaErrorNotReady; first = false) {
+        counts->waits += first;
+        lt_gpu_idle(first);
+    }
     return lt_cuda_impl_status(done, "work that was waited for");
 }
 

@@ -1,5 +1,5 @@
 /* cp.async: 16 bytes that arrive at a moment drawn at random between the call and the wait for their group; until then nobody may read them. */
-#include "device/emulated/grid_impl.h"
+#include "device/emulated/shadow.h"
 
 namespace lt_emu {
 
@@ -19,9 +19,19 @@ void copy_async(void *shared, const void *global, int bytes, place at) {
         found_in_kernel(at, "lt_cp_async16: an address is not 16-byte aligned (to %p, from %p)", shared, global);
     if (bytes < 0 || bytes > 16) found_in_kernel(at, "lt_cp_async16 of %d bytes", bytes);
     if (!is_shared(shared, 16)) found_in_kernel(at, "lt_cp_async16 to %p, which is not in a shared array", shared);
+    const void *pc = __builtin_return_address(0);
+    shadow_access(shared, 16, true, false, pc);
+    shadow_unknown(shared, 16);
     memset(shared, 0xFF, 16);
-    running->flights.push_back({static_cast<char *>(shared), static_cast<const char *>(global), bytes, running->group, false, at});
+    running->flights.push_back({static_cast<char *>(shared), static_cast<const char *>(global), bytes, running->group, false, at, pc});
     if (draw(4) == 0) land(&running->flights.back());
+}
+
+/* For the race build it lands now in any case. */
+static void end(flight *f) {
+    if (!f->landed) land(f);
+    shadow_access(f->src, (size_t)f->bytes, false, false, f->pc);
+    shadow_access(f->dst, 16, true, false, f->pc);
 }
 
 void copy_commit() { running->group++; }
@@ -32,8 +42,8 @@ void copy_wait(int groups) {
     for (flight &f : all) {
         if (f.group >= running->group - groups)
             all[kept++] = f;
-        else if (!f.landed)
-            land(&f);
+        else
+            end(&f);
     }
     all.resize(kept);
 }

@@ -1,5 +1,5 @@
 /* __syncthreads and its kin: all threads that have not left come to one line. */
-#include "device/emulated/grid_impl.h"
+#include "device/emulated/shadow.h"
 
 namespace lt_emu {
 
@@ -9,6 +9,7 @@ static void open_if_complete() {
     block *b = now;
     if (!b->waiting || b->waiting < b->alive) return;
     b->waiting = 0;
+    shadow_barrier();
     shuffle_priorities();
     for (int i = 0; i < b->n_threads; i++) {
         thread *t = &b->threads[i];

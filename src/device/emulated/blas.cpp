@@ -3,6 +3,7 @@
  * There are several "algorithms", as the library has: they cut K into more or fewer parts, whose sums are added in order, so that another algorithm shows in the
  * bits; those with parts want a workspace. */
 #include "device/emulated/queue.h"
+#include "device/emulated/shadow.h"
 #include "device/emulated/number.h"
 #include "device/emulated/table.h"
 

@@ -3,6 +3,7 @@
  * A copy from or to pinned memory reads and writes it when its turn comes, late as a rule.  Pageable memory is read when copy() is called, and a copy to it waits. */
 #include "device/emulated/launch.h"
 #include "device/emulated/queue.h"
+#include "device/emulated/shadow.h"
 #include "device/emulated/table.h"
 
 #include <cstdlib>

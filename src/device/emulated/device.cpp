@@ -2,6 +2,7 @@
 #include "device/emulated/emulated.h"
 #include "device/emulated/emulated_impl.h"
 #include "device/emulated/number.h"
+#include "device/emulated/queue.h"
 #include "device/emulated/table.h"
 
 #include <cstdio>
@@ -94,6 +95,7 @@ lt_status open_device(int device, lt_gpu_info *info) {
         memory_limit(chosen.info.memory);
         chosen.device = device;
         signals_install();
+        lt_gpu_set_progress(go_on_a_little);
     }
     *info = chosen.info;
     return LT_OK;
@@ -112,7 +114,10 @@ const lt_gpu_counts *get_counts() { return &counts; }
 
 } // namespace lt_emu
 
-void lt_emulated_seed(uint64_t seed) { lt_emu::state = (seed + 1) * 0x9E3779B97F4A7C15ULL | 1; }
+void lt_emulated_seed(uint64_t seed) {
+    lt_emu::state = (seed + 1) * 0x9E3779B97F4A7C15ULL | 1;
+    lt_emu::new_mood();
+}
 void lt_emulated_close(void) { lt_emu::chosen.device = -1; }
 bool lt_emulated_race(void) { return lt_emu::RACE; }
 
@@ -120,7 +125,7 @@ namespace lt_space_emulated {
 
 uint32_t lt_round_e4m3x2(float low, float high) {
     const lt_gpu_info &info = lt_emu::chosen.info;
-    if (lt_emu::self && info.major * 10 + info.minor < 89)
+    if (lt_emu::at_hand.self && info.major * 10 + info.minor < 89)
         lt_emu::found_in_kernel({}, "E4M3 on a GPU of compute capability %d.%d", info.major, info.minor);
     return lt_round_e4m3(low) | (uint32_t)lt_round_e4m3(high) << 8;
 }

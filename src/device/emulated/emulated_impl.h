@@ -65,6 +65,7 @@ struct launch_args;
 void run_grid(const launch_args &l);
 const char *kernel_name();
 bool in_kernel(); /* this thread runs one */
+bool kernel_param(const void *p);
 
 /* memory.cpp. */
 enum memory_kind { MEMORY_NONE, MEMORY_DEVICE, MEMORY_MANAGED, MEMORY_PINNED };
@@ -83,6 +84,8 @@ void check_guards(const char *what);
 char *shared_base(); /* [SHARED_BYTES] at the beginning of the reserved range */
 bool in_space(const void *p, size_t *at);
 bool in_device_range(const void *p);
+bool is_live(const void *p, size_t bytes); /* all of it in one allocation */
+size_t space_bytes();
 enum { SHARED_BYTES = 256 << 10 };
 lt_status alloc(size_t bytes, const char *what, void **p);
 lt_status alloc_managed(size_t bytes, void **p);
@@ -103,26 +106,18 @@ bool is_shared(const void *p, size_t bytes);
 void signals_install();
 void signals_of_thread();
 
-/* The race build. */
+/* Whether this is the race build. */
 #ifdef LT_EMULATE_RACE
 constexpr bool RACE = true;
 #else
 constexpr bool RACE = false;
 #endif
-/* shadow.cpp; nothing in other builds.  written: its bytes count as written by somebody. */
-void shadow_new(const void *p, size_t bytes, bool written);
-void shadow_gone(const void *p, size_t bytes);
-void shadow_kernel(uint32_t op), shadow_block(), shadow_block_end();
-void shadow_barrier(), shadow_warp(unsigned mask);
-void shadow_access(const void *p, size_t bytes, bool write, bool atomic, const void *pc);
-/* A copy, fill or library function. */
-void shadow_bulk(const void *p, size_t pitch, size_t row_bytes, int64_t rows, bool write, uint32_t op, const char *what);
-
 /* blas.cpp, coll.cpp. */
 lt_status gemm_algos(const lt_gpu_gemm *g, bool with_ws, lt_gpu_algo *algo, int max, int *n);
 lt_status gemm(lt_stream *s, const lt_gpu_gemm *g, const lt_gpu_algo *algo, void *ws);
 
-/* stream.cpp: runs everything that is enqueued. */
+/* stream.cpp: runs everything that is enqueued; draws anew how late work runs. */
 void drain();
+void new_mood();
 
 } // namespace lt_emu

@@ -59,7 +59,6 @@ lt_status stream_wait(lt_stream *s, lt_gpu_event *e) {
 lt_status wait_event(lt_gpu_event *e) {
     mark m;
     clock known;
-    counts.waits++;
     {
         gate g;
         LT_EMU_ENTER("wait_event");
@@ -67,6 +66,7 @@ lt_status wait_event(lt_gpu_event *e) {
         LT_CHECK(!e->graph, LT_ERR_CUDA, "CUDA (emulated): the host waits for an event that was recorded in a graph");
         m = e->at;
         known = e->known;
+        counts.waits += !reached(m);
     }
     LT_TRY(wait_for(m));
     clock_join(&host_knows, known);

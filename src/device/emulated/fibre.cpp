@@ -43,6 +43,8 @@ bool fibre_on_stack(const void *p) {
     return all.base && (size_t)(static_cast<const char *>(p) - all.base) < (STACK_BYTES + PAGE) * FIBRES_MAX;
 }
 
+bool fibre_owns(const fibre *f, const void *p) { return (size_t)(static_cast<const char *>(p) - f->stack) < STACK_BYTES; }
+
 char *fibre_top(fibre *f) {
 #if defined(__SANITIZE_ADDRESS__)
     __asan_unpoison_memory_region(f->stack, STACK_BYTES);

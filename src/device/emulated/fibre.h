@@ -21,6 +21,8 @@ fibre *fibre_main();
 void fibre_entered();
 /* Local.  Whether p lies on a stack of a fibre. */
 bool fibre_on_stack(const void *p);
+/* Local.  Whether it lies on this one's. */
+bool fibre_owns(const fibre *f, const void *p);
 /* Local.  The highest address of its stack, 16-byte aligned; what lies there is given up. */
 char *fibre_top(fibre *f);
 

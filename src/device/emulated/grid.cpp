@@ -2,16 +2,14 @@
  *
  * A fibre runs until it meets others.  Then a ready thread is drawn.  A block runs either fair (any warp, any lane) or, more often, with priorities of warps that
  * are drawn anew at barriers, so that one warp runs far ahead: a fair order alone hides most missing barriers. */
-#include "device/emulated/grid_impl.h"
+#include "device/emulated/shadow.h"
 
 #include <algorithm>
 #include <cstdio>
 
 namespace lt_emu {
 
-identity *self;
-uint3 block_now;
-dim3 block_size, grid_size;
+launched at_hand;
 static block space;
 block *now = &space;
 thread *running;
@@ -27,6 +25,10 @@ static thread_local bool runs_here; /* this thread of the host runs the kernel *
 bool in_kernel() { return runs_here && running; }
 
 const char *kernel_name() { return sched.l ? sched.l->name : ""; }
+
+bool kernel_param(const void *p) {
+    return (size_t)(static_cast<const char *>(p) - static_cast<const char *>(sched.l->params)) < sched.l->bytes;
+}
 
 static void make_ready(thread *t) {
     warp *w = t->w;
@@ -61,7 +63,7 @@ static void switch_to(thread *t) {
     thread *from = running;
     if (t == from) return;
     running = t;
-    self = t;
+    at_hand.self = t;
     fibre_switch(from ? &from->context : fibre_main(), t ? &t->context : fibre_main(),
                  from && (from->state == THREAD_LEFT || sched.abandoned));
 }
@@ -151,19 +153,18 @@ static void deadlock() {
                            t->waits_for, base_name(t->at.file), t->at.line, i);
     }
     found("kernel %s, block (%u, %u, %u): no thread can go on: a barrier or warp operation that not all of its threads reach%s",
-          kernel_name(), block_now.x, block_now.y, block_now.z, text);
+          kernel_name(), at_hand.block.x, at_hand.block.y, at_hand.block.z, text);
 }
 
 static void run_block() {
-    set_up(block_size);
+    set_up(at_hand.size);
     shared_begin(sched.l->shared);
     shadow_block();
     switch_to(pick());
     if (!sched.abandoned && now->alive) deadlock();
     if (!is_lost()) shared_end();
-    shadow_block_end();
     running = nullptr;
-    self = nullptr;
+    at_hand.self = nullptr;
 }
 
 void run_grid(const launch_args &l) {
@@ -171,15 +172,15 @@ void run_grid(const launch_args &l) {
     std::vector<uint32_t> order(n);
     sched.l = &l;
     sched.abandoned = false;
-    block_size = l.block;
-    grid_size = l.grid;
+    at_hand.size = l.block;
+    at_hand.grid = l.grid;
     for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
     for (size_t i = n; i > 1; i--) std::swap(order[i - 1], order[draw((uint32_t)i)]);
     signals_of_thread();
     runs_here = true;
     for (size_t i = 0; i < n && !is_lost(); i++) {
         uint32_t id = order[i];
-        block_now = {id % l.grid.x, id / l.grid.x % l.grid.y, id / l.grid.x / l.grid.y};
+        at_hand.block = {id % l.grid.x, id / l.grid.x % l.grid.y, id / l.grid.x / l.grid.y};
         run_block();
     }
     runs_here = false;

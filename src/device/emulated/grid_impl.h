@@ -18,6 +18,7 @@ struct flight {
     int bytes, group;
     bool landed;
     place at;
+    const void *pc;
 };
 
 struct warp;
@@ -30,7 +31,8 @@ struct thread : identity {
     place at;
     int result; /* of the last barrier */
     std::vector<flight> flights;
-    int group; /* of cp.async */
+    int group;                 /* of cp.async */
+    uint32_t clock, knows[32]; /* race build: when it met others last, and what it knows of the lanes */
 };
 
 /* Lanes that have come to one warp operation. */
@@ -38,6 +40,7 @@ struct meeting {
     warp_kind kind;
     unsigned mask, here;
     place at;
+    const void *pc;
     void *operands[32];
 };
 

@@ -5,6 +5,7 @@
 #include "device/emulated/matrix.h"
 
 #include "device/emulated/number.h"
+#include "device/emulated/shadow.h"
 
 namespace lt_emu {
 
@@ -41,8 +42,13 @@ void matrix_multiply(const meeting *m) {
     }
 }
 
+/* The lane that receives elements reads them. */
+static void read_by(thread *t, const meeting *m, const char *const *row, int g, int at, bool transposed) {
+    for (int k = 0; k < 2; k++) shadow_access_of(t, transposed ? row[at + k] + 2 * g : row[g] + 2 * (at + k), 2, false, false, m->pc);
+}
+
 /* Matrix i has its rows at the addresses that lanes 8 i to 8 i + 7 gave; register i of lane l is its row l / 4 (transposed: column), elements 2 (l % 4) and next. */
-void matrix_load(const meeting *m) {
+void matrix_load(warp *w, const meeting *m) {
     const char *row[32];
     for (int l = 0; l < 32; l++) {
         row[l] = static_cast<const char *>(static_cast<const load_matrix *>(m->operands[l])->row);
@@ -55,6 +61,7 @@ void matrix_load(const meeting *m) {
         int g = l / 4, t = l % 4 * 2;
         for (int i = 0; i < 4; i++) {
             uint16_t two[2];
+            if (RACE) read_by(w->lane[l], m, row + 8 * i, g, t, o->transposed);
             if (o->transposed) {
                 memcpy(&two[0], row[8 * i + t] + 2 * g, 2);
                 memcpy(&two[1], row[8 * i + t + 1] + 2 * g, 2);

@@ -5,5 +5,5 @@
 
 namespace lt_emu {
 void matrix_multiply(const meeting *m);
-void matrix_load(const meeting *m);
+void matrix_load(warp *w, const meeting *m);
 } // namespace lt_emu

@@ -8,6 +8,7 @@
  *
  * Device memory is readable while work runs (memory_open) and at no other time: host code that follows a device pointer dies at that line. */
 #include "device/emulated/memory.h"
+#include "device/emulated/shadow.h"
 
 #include "base/mem.h"
 
@@ -145,6 +146,23 @@ size_t room(const void *p, memory_kind *kind) {
         if (a) return (size_t)(a->p + a->bytes - static_cast<const char *>(p));
     }
     return 0;
+}
+
+size_t space_bytes() { return space.bytes; }
+
+bool is_live(const void *p, size_t bytes) {
+    static const range *last; /* most accesses are to what was accessed before */
+    static size_t at;
+    const char *q = static_cast<const char *>(p);
+    if (last && at < last->live.size() && q >= last->live[at].p && q + bytes <= last->live[at].p + last->live[at].bytes) return true;
+    for (range *r : {&device, &managed}) {
+        const allocation *a = holder(r->live, p);
+        if (!a || q + bytes > a->p + a->bytes) continue;
+        last = r;
+        at = (size_t)(a - r->live.data());
+        return true;
+    }
+    return false;
 }
 
 bool is_end(const void *p) {

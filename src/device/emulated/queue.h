@@ -70,6 +70,8 @@ bool reached(const mark &m);
 progress step();
 /* Waits of the host; outside the gate.  Returns when `m` is reached or the device is lost. */
 lt_status wait_for(const mark &m);
+void go_on_a_little();
+void coll_forget(); /* coll.cpp: none is under way */
 mark end_of(const lt_stream *s);
 lt_status check_stream(const lt_stream *s, const char *what);
 uint32_t next_lane();

@@ -54,8 +54,8 @@ void found(const char *fmt, ...) {
 /* "kernel k, block (0, 0, 0), thread (1, 0, 0), k.cu:12: what" */
 [[noreturn]] static void found_here(const char *line, const char *what) {
     const uint3 &t = running->index;
-    found("kernel %s, block (%u, %u, %u), thread (%u, %u, %u)%s%s: %s", kernel_name(), block_now.x, block_now.y, block_now.z, t.x, t.y, t.z,
-          *line ? ", " : "", line, what);
+    found("kernel %s, block (%u, %u, %u), thread (%u, %u, %u)%s%s: %s", kernel_name(), at_hand.block.x, at_hand.block.y, at_hand.block.z,
+          t.x, t.y, t.z, *line ? ", " : "", line, what);
     abandon();
 }
 

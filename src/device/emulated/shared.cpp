@@ -61,8 +61,8 @@ void shared_end() {
         if (!untouched(from, to)) {
             bool before = i == 0;
             found("kernel %s, block (%u, %u, %u): a write %s a shared array of %zu bytes (the block's number %d)", kernel_name(),
-                  block_now.x, block_now.y, block_now.z, before ? "before" : "past the end of", arena.array[before ? 0 : i - 1].bytes,
-                  before ? 0 : i - 1);
+                  at_hand.block.x, at_hand.block.y, at_hand.block.z, before ? "before" : "past the end of",
+                  arena.array[before ? 0 : i - 1].bytes, before ? 0 : i - 1);
             return;
         }
         if (i < arena.n) from = to + arena.array[i].bytes;

@@ -20,6 +20,8 @@ static struct {
     enum { LAZY, EAGER, MIXED } is;
 } mood;
 
+void new_mood() { mood.left = 0; }
+
 bool reached(const mark &m) {
     const lt_stream *s = streams[m.stream];
     return !s || s->done >= m.count;
@@ -128,6 +130,11 @@ lt_status wait_for(const mark &m) {
     }
 }
 
+void go_on_a_little() {
+    gate g;
+    if (n_queued) (void)go_on(nullptr);
+}
+
 void drain() {
     for (bool first = true;; first = false) {
         {
@@ -189,6 +196,9 @@ lt_status wait_stream(lt_stream *s) {
 void lt_emulated_impl_drop(void);
 void lt_emulated_impl_drop(void) {
     using namespace lt_emu;
+    coll_forget();
+    for (const lt_stream *s : streams)
+        if (s) clock_join(&host_knows, s->known);
     for (lt_stream *s : streams)
         while (s && !s->queue.empty()) {
             bool last = s->orphan && s->queue.size() == 1;

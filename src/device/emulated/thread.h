@@ -23,13 +23,16 @@ struct place {
 const char *base_name(const char *file);
 constexpr place here(const char *file = __builtin_FILE(), int line = __builtin_LINE()) { return {file, line}; }
 
-/* What the kernel reads of itself. */
+/* What a kernel reads of itself. */
 struct identity {
     uint3 index;
 };
-extern identity *self; /* of the running thread; NULL outside kernels */
-extern uint3 block_now;
-extern dim3 block_size, grid_size;
+struct launched {
+    identity *self; /* of the running thread; NULL outside kernels */
+    uint3 block;
+    dim3 size, grid;
+};
+extern launched at_hand;
 
 enum barrier_kind { BARRIER_PLAIN, BARRIER_COUNT, BARRIER_AND, BARRIER_OR };
 int barrier(barrier_kind kind, bool value, place at);
@@ -54,7 +57,6 @@ struct load_matrix {
     const void *row;
     uint32_t *r;
     bool transposed;
-    const void *pc;
 };
 /* The lanes of mask meet, the last computes all results. */
 void warp_meet(warp_kind kind, unsigned mask, void *operands, place at);
@@ -66,9 +68,8 @@ void copy_async(void *shared, const void *global, int bytes, place at);
 void copy_commit();
 void copy_wait(int groups);
 
-/* Around the read and write of an atomic. */
+/* Before the read and write of an atomic. */
 void atomic_begin(const void *p, size_t bytes, const void *pc);
-void atomic_end();
 [[noreturn]] void trap(const char *what, place at);
 
 template <typename T, typename F> __attribute__((noinline, no_sanitize("thread"))) T atomic(T *p, F change) { /* one fibre runs at a time */
@@ -78,7 +79,6 @@ template <typename T, typename F> __attribute__((noinline, no_sanitize("thread")
     memcpy(&old, static_cast<const void *>(p), sizeof old);
     T now = change(old);
     memcpy(static_cast<void *>(p), &now, sizeof now);
-    atomic_end();
     return old;
 }
 
@@ -99,10 +99,10 @@ inline unsigned ballot(unsigned mask, bool value, place at) {
 
 } // namespace lt_emu
 
-#define threadIdx (lt_emu::self->index)
-#define blockIdx  lt_emu::block_now
-#define blockDim  lt_emu::block_size
-#define gridDim   lt_emu::grid_size
+#define threadIdx (lt_emu::at_hand.self->index)
+#define blockIdx  lt_emu::at_hand.block
+#define blockDim  lt_emu::at_hand.size
+#define gridDim   lt_emu::at_hand.grid
 
 /* A reference to memory of the block; the tag's address is the array's name. */
 #define LT_SHARED(T, name, dims)                                                                                                           \
@@ -153,11 +153,11 @@ static inline void lt_mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint
     lt_emu::warp_meet(lt_emu::WARP_MMA, 0xFFFFFFFFu, &m, at);
 }
 static inline void lt_ldmatrix_x4(uint32_t (&r)[4], const void *row, lt_emu::place at = lt_emu::here()) {
-    lt_emu::load_matrix l = {row, r, false, nullptr};
+    lt_emu::load_matrix l = {row, r, false};
     lt_emu::warp_meet(lt_emu::WARP_LOAD, 0xFFFFFFFFu, &l, at);
 }
 static inline void lt_ldmatrix_x4_trans(uint32_t (&r)[4], const void *row, lt_emu::place at = lt_emu::here()) {
-    lt_emu::load_matrix l = {row, r, true, nullptr};
+    lt_emu::load_matrix l = {row, r, true};
     lt_emu::warp_meet(lt_emu::WARP_LOAD, 0xFFFFFFFFu, &l, at);
 }
 static inline void lt_cp_async16(void *shared, const void *global, int bytes = 16, lt_emu::place at = lt_emu::here()) {

@@ -1,6 +1,7 @@
 /* Warp operations: each lane leaves its operands, the last lane of the mask computes all results, each goes on with its own. */
 #include "device/emulated/grid_impl.h"
 #include "device/emulated/matrix.h"
+#include "device/emulated/shadow.h"
 
 namespace lt_emu {
 
@@ -40,9 +41,10 @@ static void count_votes(const meeting *m) {
         if (m->mask >> i & 1) static_cast<vote *>(m->operands[i])->result = all;
 }
 
-static void compute(const meeting *m) {
+static void compute(warp *w, const meeting *m) {
     switch (m->kind) {
     case WARP_SYNC:
+        shadow_warp(w, m->mask);
         break;
     case WARP_SHUFFLE:
         shuffle_lanes(m);
@@ -54,7 +56,7 @@ static void compute(const meeting *m) {
         matrix_multiply(m);
         break;
     case WARP_LOAD:
-        matrix_load(m);
+        matrix_load(w, m);
         break;
     }
 }
@@ -86,6 +88,7 @@ void warp_meet(warp_kind kind, unsigned mask, void *operands, place at) {
         found_in_kernel(at, "%s: mask %08x names lanes that the block has not", names[kind], mask);
     meeting *m = find(w, kind, all, at);
     m->operands[me->lane] = operands;
+    m->pc = __builtin_return_address(0);
     m->here |= bit;
     me->waits_for = names[kind];
     me->at = at;
@@ -94,7 +97,7 @@ void warp_meet(warp_kind kind, unsigned mask, void *operands, place at) {
         sleep_until_woken();
         return;
     }
-    compute(m);
+    compute(w, m);
     for (unsigned left = all; left; left &= left - 1) wake(w->lane[__builtin_ctz(left)]);
     *m = w->meetings[--w->n_meetings];
     woke_others();

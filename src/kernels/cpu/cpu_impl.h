@@ -120,6 +120,13 @@ bool lt_cpu_impl_few_serves(const struct lt_linear_args *a);
 /* Local.  linear_fwd for such a call.  Errors: INTERNAL. */
 lt_status lt_cpu_impl_few(const lt_ctx *c, const struct lt_linear_args *a);
 
+/* e4m3_strict.c: layers in E4M3, as bf16 products of numbers that E4M3 has.
+ * Local.  Sets lin->e4m3 and takes the memory that goes with it.  Brings W into it, in place.  One direction.  Bytes of the workspace beyond a bf16 layer's. */
+void lt_cpu_impl_e4m3_alloc(const lt_ctx *c, lt_arena *a, lt_lin *lin);
+void lt_cpu_impl_e4m3_pack(const lt_ctx *c, lt_lin *lin);
+lt_status lt_cpu_impl_e4m3(const lt_ctx *c, const struct lt_linear_args *a, bool forward);
+size_t lt_cpu_impl_e4m3_ws_bytes(const lt_ctx *c, const lt_dims *d);
+
 /* linear.c.  Local.  Copies n elements from a to the dense array out of another or the same type; round: through bf16 on the way. */
 void lt_cpu_impl_convert(const lt_ctx *c, int64_t n, lt_arr a, lt_arr out, bool round);
 

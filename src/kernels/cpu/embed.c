@@ -17,22 +17,27 @@ static void turn(int64_t n, const float *cosine, const float *sine, float sign, 
     }
 }
 
-lt_status lt_cpu_rope(const lt_ctx *c, const struct lt_rope_args *a) {
+static void turn_heads(const lt_ctx *c, const struct lt_rope_args *a, lt_arr x, int64_t ld, int heads) {
     int64_t D = a->head_dim, R = a->rot, half = R / 2;
     float sign = a->inverse ? -1.0f : 1.0f;
-#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows * a->heads * R))
+#pragma omp parallel for schedule(static) num_threads(lt_cpu_fork(c, a->rows *heads *R))
     for (int64_t t = 0; t < a->rows; t++)
-        for (int64_t h = 0; h < a->heads; h++)
+        for (int64_t h = 0; h < heads; h++)
             for (int64_t d = 0; d < half; d += LT_CPU_CHUNK) {
                 float buf_lo[LT_CPU_CHUNK], buf_hi[LT_CPU_CHUNK];
-                int64_t n = lt_cpu_min(LT_CPU_CHUNK, half - d), at = t * a->ld_x + h * D + d;
+                int64_t n = lt_cpu_min(LT_CPU_CHUNK, half - d), at = t * ld + h * D + d;
                 const float *angle = a->cos_sin + (int64_t)a->pos[t] * R + d;
-                const float *lo = lt_cpu_load(a->x, at, n, buf_lo), *hi = lt_cpu_load(a->x, at + half, n, buf_hi);
-                float *out_lo = lt_cpu_target(a->x, at, buf_lo), *out_hi = lt_cpu_target(a->x, at + half, buf_hi);
+                const float *lo = lt_cpu_load(x, at, n, buf_lo), *hi = lt_cpu_load(x, at + half, n, buf_hi);
+                float *out_lo = lt_cpu_target(x, at, buf_lo), *out_hi = lt_cpu_target(x, at + half, buf_hi);
                 turn(n, angle, angle + half, sign, lo, hi, out_lo, out_hi);
-                lt_cpu_store(a->x, at, n, out_lo);
-                lt_cpu_store(a->x, at + half, n, out_hi);
+                lt_cpu_store(x, at, n, out_lo);
+                lt_cpu_store(x, at + half, n, out_hi);
             }
+}
+
+lt_status lt_cpu_rope(const lt_ctx *c, const struct lt_rope_args *a) {
+    turn_heads(c, a, a->x, a->ld_x, a->heads);
+    if (a->heads2) turn_heads(c, a, a->x2, a->ld_x2, a->heads2);
     return LT_OK;
 }
 

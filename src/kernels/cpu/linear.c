@@ -38,10 +38,15 @@ lt_status lt_cpu_lin_alloc(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, l
     LT_ASSERT(c->impl); /* ctx_init() was called */
     if (lt_cpu_impl_packs(c, N, K, dt, &bytes, &panel) && bytes < plain) bytes = plain;
     *lin = (lt_lin){.N = N, .K = K, .dt = dt, .w = lt_arena_take(a, (int64_t)bytes, 1), .panel = panel};
+    lt_cpu_impl_e4m3_alloc(c, a, lin);
     return LT_OK;
 }
 
-lt_status lt_cpu_lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder) { return lin->impl ? LT_OK : lt_cpu_impl_pack(c, lin, reorder); }
+lt_status lt_cpu_lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder) {
+    if (lin->impl) return LT_OK;
+    if (lin->e4m3 && reorder) lt_cpu_impl_e4m3_pack(c, lin);
+    return lt_cpu_impl_pack(c, lin, reorder);
+}
 
 void lt_cpu_lin_fini(lt_lin *lin) { lt_cpu_impl_drop(lin); }
 
@@ -50,7 +55,7 @@ size_t lt_cpu_linear_ws_bytes(const lt_ctx *c, const lt_dims *d) {
     /* a panel also where layers are packed: oneDNN may have no layout for one of them, which is known only when it is packed */
     int64_t rows = lt_cpu_min(LT_CPU_ROW_BLOCK, round_up(d->rows, ROW_STEP)),
             panel = c->compute == LT_BF16 ? lt_cpu_min(d->width * d->width, PANEL_ELEMS + d->width) : 0;
-    return (size_t)(2 * rows * d->width + panel) * sizeof(float);
+    return (size_t)(2 * rows * d->width + panel) * sizeof(float) + lt_cpu_impl_e4m3_ws_bytes(c, d);
 }
 
 /* ---- one direction of one layer ---- */
@@ -205,12 +210,14 @@ static lt_status linear(const run *r) {
 
 lt_status lt_cpu_linear_fwd(const lt_ctx *c, const struct lt_linear_args *a) {
     run r = make_run(c, a, true);
+    if (a->lin->e4m3) return lt_cpu_impl_e4m3(c, a, true);
     LT_TRY(a->rows > 0 && lt_cpu_impl_few_serves(a) ? lt_cpu_impl_few(c, a) : linear(&r));
     return LT_OK;
 }
 
 lt_status lt_cpu_linear_bwd_x(const lt_ctx *c, const struct lt_linear_args *a) {
     run r = make_run(c, a, false);
+    if (a->lin->e4m3) return lt_cpu_impl_e4m3(c, a, false);
     LT_TRY(linear(&r));
     return LT_OK;
 }

@@ -88,6 +88,7 @@ static void backward_row(const struct lt_norm_args *a, int64_t t) {
 #pragma omp simd
             for (int64_t i = 0; i < n; i++) dx[i] = rstd * dy[i] * w[i] - shift - slope * (x[i] - mean);
         }
+        if (a->dx_low.p) lt_cpu_store(a->dx_low, t * C + i0, n, dx);
     }
 }
 

@@ -1,6 +1,7 @@
 /* Attention: entries, workspace, and which kernels serve a call.
  *
- * Tensor cores serve bf16 with D a multiple of 8 up to 256 and rows on 16 bytes; everything else (f32, relative positions, odd sizes) goes by FMA.
+ * Tensor cores serve bf16 with D a multiple of 8 up to 256 and rows on 16 bytes; with relative positions D up to 64 and as many kv heads as heads.  Everything
+ * else (f32, odd sizes) goes by FMA.
  *
  *   forward    1 launch; one query a sequence and more than ATTN_PIECE keys: 2, pieces and their sum
  *   backward   dq (with delta and tables), dk and dv, bank, and the bank's sum where a slot may have several chunks
@@ -114,7 +115,8 @@ template <typename T> static attn<T> flatten(const struct lt_attn_args *x) {
 static bool on_16(const void *p, int64_t ld_bytes) { return (uintptr_t)p % 16 == 0 && ld_bytes % 16 == 0; }
 
 static bool mma_serves(const struct lt_attn_args *x, bool backward) {
-    if (x->q.dt != LT_BF16 || x->rel || x->head_dim % 8 || x->head_dim > ATTN_MMA_D) return false;
+    if (x->rel && (x->head_dim > ATTN_REL_D || x->heads != x->kv_heads || !on_16(x->rel->c2p, 0) || !on_16(x->rel->p2c, 0))) return false;
+    if (x->q.dt != LT_BF16 || x->head_dim % 8 || x->head_dim > ATTN_MMA_D) return false;
     if (!on_16(x->q.p, x->ld_q * 2) || !on_16(x->k.p, x->ld_k * 2) || !on_16(x->v.p, x->ld_v * 2) || !on_16(x->o.p, 0)) return false;
     if (x->bank && !on_16(x->bank, x->slot_stride * 4)) return false;
     if (!backward) return true;
@@ -163,16 +165,16 @@ template <typename T> static lt_status backward(const lt_ctx *c, const struct lt
     if constexpr (sizeof(T) == 2) {
         mma = mma_serves(x, true);
         if (mma) {
-            a.key_tile = attn_mma_key_tile(a.D, p->max_k);
+            a.key_tile = attn_mma_key_tile(c, a, p->max_q, p->max_k);
             LT_TRY(attn_mma_dq(c, a, p->max_q, p->max_k));
-            LT_TRY(attn_mma_dkv(c, a, p->n_k / a.key_tile + p->n_seq, p->max_q));
+            if (p->n_k > 0) LT_TRY(attn_mma_dkv(c, a, p->n_k / a.key_tile + p->n_seq, p->max_q));
             if (bank) LT_TRY(attn_mma_bank(c, a));
         }
     }
     if (!mma) {
         a.key_tile = attn_plain_key_tile(a.D);
         LT_TRY(attn_plain_dq(c, a));
-        LT_TRY(attn_plain_dkv(c, a, p->n_k / a.key_tile + p->n_seq));
+        if (p->n_k > 0) LT_TRY(attn_plain_dkv(c, a, p->n_k / a.key_tile + p->n_seq));
         if (bank) LT_TRY(attn_plain_bank(c, a));
     }
     if (bank) LT_TRY(attn_bank_sum(c, a));

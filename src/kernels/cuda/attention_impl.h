@@ -20,6 +20,7 @@ namespace LT_GPU_SPACE {
 enum {
     ATTN_MAX_D = 1024, /* the plain kernels */
     ATTN_MMA_D = 256,  /* the tensor core kernels */
+    ATTN_REL_D = 64,   /* the same with relative positions (every DeBERTa has 64) and one query head a kv head */
     ATTN_PIECE = 256,  /* keys of a piece where sequences have one query: a multiple of every block of keys */
     ATTN_NONE = 1 << 30
 };
@@ -170,6 +171,14 @@ template <typename T> LT_DEVICE int64_t attn_q_at(const attn<T> &a, const attn_s
     return (s.q0 + r / a.group) * ld + (int64_t)(s.kv * a.group + r % a.group) * a.D;
 }
 
+/* The constants for query place i and text key place j. */
+template <typename T> LT_DEVICE const float *attn_c2p(const attn<T> &a, int head, int i, int j) {
+    return a.c2p ? a.c2p + (head * a.rel_rows + a.reach - 1 - (i - j)) * a.rel_width : nullptr;
+}
+template <typename T> LT_DEVICE const float *attn_p2c(const attn<T> &a, int head, int i, int j) {
+    return a.p2c ? a.p2c + (head * a.rel_rows + a.reach - 1 + (i - j)) * a.rel_width : nullptr;
+}
+
 /* Blocks of keys of a tile of query rows: bank rows, then text keys from a multiple of N on. */
 struct attn_walk {
     int bank, blocks; /* blocks of bank rows, blocks in all */
@@ -314,7 +323,7 @@ lt_status attn_mma_fwd(const lt_ctx *c, const attn<lt_bf16> &a, int64_t max_q, i
 lt_status attn_mma_dq(const lt_ctx *c, const attn<lt_bf16> &a, int64_t max_q, int64_t max_k);
 lt_status attn_mma_dkv(const lt_ctx *c, const attn<lt_bf16> &a, int64_t tiles, int64_t max_q);
 lt_status attn_mma_bank(const lt_ctx *c, const attn<lt_bf16> &a);
-int attn_mma_key_tile(int D, int64_t max_k);
+int attn_mma_key_tile(const lt_ctx *c, const attn<lt_bf16> &a, int64_t max_q, int64_t max_k);
 /* FMA: any of the two types, any D, relative positions. */
 lt_status attn_plain_fwd(const lt_ctx *c, const attn<float> &a);
 lt_status attn_plain_fwd(const lt_ctx *c, const attn<lt_bf16> &a);

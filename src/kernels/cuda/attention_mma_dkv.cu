@@ -7,11 +7,13 @@
  *
  * Bank: the keys are rows of a slot, which rows of many sequences see.  A block walks over a chunk of the slot's rows, gathered from wherever they lie in the
  * pack; its sum goes to d_bank where the slot is one chunk, else to the workspace, from where attention_bank.cu adds chunks in order. */
-#include "kernels/cuda/attention_mma_impl.h"
+#include "kernels/cuda/attention_mma_rel_impl.h"
 
 namespace LT_GPU_SPACE {
 
 enum { MOVING_STAGES = 3 }; /* block b is read while b + 1 is made, and b - 1 may still be read */
+
+enum kind { OF_TEXT, OF_TEXT_REL, OF_BANK };
 
 /* A warp's 16 rows of DN sums, times f, as f32 of row stride ld; rows from n on do not exist. */
 template <int DN> static LT_DEVICE void store_f32(const float (&acc)[DN / 8][4], float f, float *to, int64_t ld, int n, int D, bool add) {
@@ -26,8 +28,9 @@ template <int DN> static LT_DEVICE void store_f32(const float (&acc)[DN / 8][4],
     }
 }
 
-template <int DP, bool BANK> __global__ void __launch_bounds__(128) attn_dkv_mma(const attn<lt_bf16> a, int block_rows) {
+template <int DP, kind KIND> __global__ void __launch_bounds__(128) attn_dkv_mma(const attn<lt_bf16> a, int block_rows) {
     constexpr int LD = mma_shape<DP>::LD, N = mma_shape<DP>::N, SPLIT = mma_shape<DP>::SPLIT, DN = DP / SPLIT;
+    constexpr bool BANK = KIND == OF_BANK, REL = KIND == OF_TEXT_REL;
     LT_SHARED_DYN(lt_bf16, room);
     LT_SHARED(int, hull, [8]);
     LT_SHARED(attn_moving, rows, [MOVING_STAGES * 64]);
@@ -47,8 +50,8 @@ template <int DP, bool BANK> __global__ void __launch_bounds__(128) attn_dkv_mma
         end = chunk.rows * a.group;
         if (key0 >= keys) return;
         const float *from = chunk.bank + key0 * a.bank_ld;
-        mma_load_bank<DP>(k, M, a.D, from, a.bank_ld, keys - key0);
-        mma_load_bank<DP>(v, M, a.D, from + a.bank_v, a.bank_ld, keys - key0);
+        mma_load_f32<DP>(k, M, a.D, from, a.bank_ld, 0, keys - key0);
+        mma_load_f32<DP>(v, M, a.D, from + a.bank_v, a.bank_ld, 0, keys - key0);
     } else {
         if (!attn_find_keys(a, (int)blockIdx.x, kv, &s)) return;
         key0 = s.row0;
@@ -87,6 +90,8 @@ template <int DP, bool BANK> __global__ void __launch_bounds__(128) attn_dkv_mma
         lt_cp_async_commit();
     };
 
+    mma_rel<DP> rel;
+    if constexpr (REL) rel.set(stages + 2 * stage, M, warp, a.p2c != nullptr, a.c2p != nullptr);
     mma_left<DP, false> left_k, left_v;
     left_k.set(k + own * LD);
     left_v.set(v + own * LD);
@@ -107,9 +112,14 @@ template <int DP, bool BANK> __global__ void __launch_bounds__(128) attn_dkv_mma
         } else {
             lt_cp_async_wait<0>();
         }
+        const attn_moving *m = rows + b % MOVING_STAGES * 64;
+        if constexpr (REL) {
+            const int64_t head = kv * a.rel_rows * a.rel_width;
+            rel.straight = mma_rel_straight<N>(m);
+            if (rel.straight) rel.load(a.D, a.p2c + head, a.c2p + head, a.rel_width, (int)a.rel_rows, (int)a.reach, key0, (int)m[0].place);
+        }
         __syncthreads();
         const lt_bf16 *q = stages + b % 2 * stage, *d_o = q + stage / 2;
-        const attn_moving *m = rows + b % MOVING_STAGES * 64;
         unsigned live = 0;
         LT_UNROLL
         for (int n = 0; n < N / 32; n++) {
@@ -121,6 +131,17 @@ template <int DP, bool BANK> __global__ void __launch_bounds__(128) attn_dkv_mma
 
         float w[N / 8][4], dw[N / 8][4]; /* scores [keys][rows], then p; <d_o, v>, then ds */
         mma_scores<DP, false, N>(w, left_k, q, live);
+        auto of_key = [&](int i, int c) {
+            return mma_rel_of_key(m[c], key0 + own + g + 8 * i, [&](int x, int y) { return attn_p2c(a, kv, x, y); });
+        };
+        if constexpr (REL) {
+            if (rel.straight)
+                rel.scores(w, left_k, q, live);
+            else
+                rel.scores_one_by_one(w, a.D, k + own * LD, q, of_key, [&](int i, int c) {
+                    return mma_rel_of_key(m[c], key0 + own + g + 8 * i, [&](int x, int y) { return attn_c2p(a, kv, x, y); });
+                });
+        }
         mma_scores<DP, false, N>(dw, left_v, d_o, live);
         LT_UNROLL
         for (int n = 0; n < N / 8; n++) LT_UNROLL
@@ -137,6 +158,12 @@ template <int DP, bool BANK> __global__ void __launch_bounds__(128) attn_dkv_mma
         }
         mma_weigh<DP, DN, N>(dv, w, d_o + part, live);
         mma_weigh<DP, DN, N>(dk, dw, q + part, live);
+        if constexpr (REL) {
+            if (rel.straight)
+                rel.weigh(dk, dw);
+            else
+                rel.weigh_one_by_one(dk, dw, a.D, of_key);
+        }
     }
     lt_cp_async_wait<0>(); /* of the keys, where no row sees them */
     __syncthreads();
@@ -155,34 +182,42 @@ template <int DP, bool BANK> __global__ void __launch_bounds__(128) attn_dkv_mma
     }
 }
 
-int attn_mma_key_tile(int D, int64_t max_k) {
+template <int DP, kind KIND> static size_t bytes_of(int warps, int64_t most_rows) {
+    constexpr int LD = mma_shape<DP>::LD;
+    const int M = 16 * warps, rows = mma_rows(mma_shape<DP>::N, most_rows);
+    return sizeof(lt_bf16) * (size_t)(LD * (2 * M + 4 * rows)) + (KIND == OF_TEXT_REL ? mma_rel<DP>::bytes(M) : 0);
+}
+template <int DP, kind KIND> static int key_tile(const lt_ctx *c, int64_t keys, int64_t most_rows) {
+    return 16 * mma_fit(c, keys, mma_shape<DP>::WARPS, [&](int warps) { return bytes_of<DP, KIND>(warps, most_rows); });
+}
+
+int attn_mma_key_tile(const lt_ctx *c, const attn<lt_bf16> &a, int64_t max_q, int64_t max_k) {
     int M = 0;
-    ATTN_BY_D(D, { M = 16 * mma_warps(max_k, mma_shape<DP>::WARPS); });
+    if (a.c2p || a.p2c) return key_tile<ATTN_REL_D, OF_TEXT_REL>(c, max_k, max_q * a.group);
+    ATTN_BY_D(a.D, { M = key_tile<DP, OF_TEXT>(c, max_k, max_q * a.group); });
     return M;
 }
 
-template <int DP, bool BANK> static lt_status launch(const lt_ctx *c, const attn<lt_bf16> &a, dim3 grid, int M, int64_t most_rows) {
-    constexpr int LD = mma_shape<DP>::LD;
-    int rows = mma_rows(mma_shape<DP>::N, most_rows);
-    LT_RUN(c, (attn_dkv_mma<DP, BANK>), grid, dim3((unsigned)(2 * M * mma_shape<DP>::SPLIT)),
-           sizeof(lt_bf16) * (size_t)(LD * (2 * M + 4 * rows)), a, rows);
+template <int DP, kind KIND> static lt_status launch(const lt_ctx *c, const attn<lt_bf16> &a, dim3 grid, int M, int64_t most_rows) {
+    LT_RUN(c, (attn_dkv_mma<DP, KIND>), grid, dim3((unsigned)(2 * M * mma_shape<DP>::SPLIT)), (bytes_of<DP, KIND>(M / 16, most_rows)), a,
+           mma_rows(mma_shape<DP>::N, most_rows));
     return LT_OK;
 }
 
-/* tiles: of keys at most. */
+/* tiles: of a.key_tile keys, at most. */
 lt_status attn_mma_dkv(const lt_ctx *c, const attn<lt_bf16> &a, int64_t tiles, int64_t max_q) {
-    ATTN_BY_D(a.D, {
-        dim3 grid((unsigned)tiles, (unsigned)a.kv_heads);
-        if (tiles > 0) LT_TRY((launch<DP, false>(c, a, grid, a.key_tile, max_q * a.group)));
-    });
+    const dim3 grid((unsigned)tiles, (unsigned)a.kv_heads);
+    if (a.c2p || a.p2c) return launch<ATTN_REL_D, OF_TEXT_REL>(c, a, grid, a.key_tile, max_q * a.group);
+    ATTN_BY_D(a.D, { LT_TRY((launch<DP, OF_TEXT>(c, a, grid, a.key_tile, max_q * a.group))); });
     return LT_OK;
 }
 
 lt_status attn_mma_bank(const lt_ctx *c, const attn<lt_bf16> &a) {
+    const int64_t rows = (int64_t)a.chunk * a.group;
     ATTN_BY_D(a.D, {
-        int M = 16 * mma_warps(a.P_max, mma_shape<DP>::WARPS);
+        const int M = key_tile<DP, OF_BANK>(c, a.P_max, rows);
         dim3 grid((unsigned)attn_chunks(a), (unsigned)a.kv_heads, (unsigned)div_up(a.P_max, M));
-        LT_TRY((launch<DP, true>(c, a, grid, M, (int64_t)a.chunk * a.group)));
+        LT_TRY((launch<DP, OF_BANK>(c, a, grid, M, rows)));
     });
     return LT_OK;
 }

@@ -4,7 +4,7 @@
  *   p = exp(s - lse)   ds = p (<d_o, v> - delta)   dq = scale sum ds k
  *
  * Blocks and their walk over the keys are the forward's; q and d_o stay in registers up to D = 128. */
-#include "kernels/cuda/attention_mma_impl.h"
+#include "kernels/cuda/attention_mma_rel_impl.h"
 
 namespace LT_GPU_SPACE {
 
@@ -29,9 +29,9 @@ static LT_DEVICE void make_delta(const attn<lt_bf16> &a, const attn_span &s, int
     __syncwarp(0xFFFFFFFFu);
 }
 
-template <int DP> __global__ void __launch_bounds__(128, 2) attn_dq_mma(const attn<lt_bf16> a, int block_rows) {
+template <int DP, bool REL> __global__ void __launch_bounds__(128, 2) attn_dq_mma(const attn<lt_bf16> a, int block_rows) {
     constexpr int LD = mma_shape<DP>::LD, N = mma_shape<DP>::N;
-    constexpr bool KEEP = DP <= 128;
+    constexpr bool KEEP = DP <= 128 && !REL;
     LT_SHARED_DYN(lt_bf16, room);
     LT_SHARED(int, hull, [8]);
     LT_SHARED(float, deltas, [64]);
@@ -63,6 +63,8 @@ template <int DP> __global__ void __launch_bounds__(128, 2) attn_dq_mma(const at
     high = max(row[0].high, row[1].high);
     attn_hull(&low, &high); /* the warp's own */
 
+    mma_rel<DP> rel;
+    if constexpr (REL) mma_rel_set(rel, a, s, row, keys + 2 * stage, M);
     mma_left<DP, KEEP> left_q, left_o;
     float acc[DP / 8][4];
     mma_zero(acc);
@@ -76,9 +78,10 @@ template <int DP> __global__ void __launch_bounds__(128, 2) attn_dq_mma(const at
         } else {
             lt_cp_async_wait<0>();
         }
+        const mma_block x = mma_block_of(N, s, walk, b);
+        if constexpr (REL) mma_rel_load(rel, a, s, x);
         __syncthreads();
         const lt_bf16 *k = keys + b % 2 * stage, *v = k + stage / 2;
-        const mma_block x = mma_block_of(N, s, walk, b, block_rows);
         const unsigned live = mma_live<N>(x.bank ? 0 : low - x.from, min(block_rows, (x.bank ? s.P : high) - x.from));
         if (b == 0) {
             left_q.set(q + warp * 16 * LD);
@@ -86,10 +89,11 @@ template <int DP> __global__ void __launch_bounds__(128, 2) attn_dq_mma(const at
         }
         float w[N / 8][4], dw[N / 8][4];
         mma_scores<DP, KEEP, N>(w, left_q, k, live);
+        if constexpr (REL) mma_rel_scores(rel, w, a, s, x, row, left_q, q + warp * 16 * LD, k, live);
         mma_scores<DP, KEEP, N>(dw, left_o, v, live);
         LT_UNROLL
         for (int i = 0; i < 2; i++) {
-            const mma_sight sight = mma_sight_of(x, row[i], s.P, row0 + g + 8 * i < s.rows);
+            const mma_sight sight = mma_sight_of(x, row[i], s.P);
             const float bias = row[i].slope * (x.place0 - (float)row[i].place) - lse[i];
             LT_UNROLL
             for (int n = 0; n < N / 8; n++) LT_UNROLL
@@ -100,6 +104,7 @@ template <int DP> __global__ void __launch_bounds__(128, 2) attn_dq_mma(const at
             }
         }
         mma_weigh<DP, DP, N>(acc, dw, k, live);
+        if constexpr (REL) mma_rel_weigh(rel, acc, dw, a, s, x, row);
     }
     lt_cp_async_wait<0>(); /* of q, where there is no key */
     __syncthreads();
@@ -107,13 +112,21 @@ template <int DP> __global__ void __launch_bounds__(128, 2) attn_dq_mma(const at
                       [&](int r) { return row0 + r < s.rows ? a.dq + attn_q_at(a, s, row0 + r, a.ld_dq) : nullptr; });
 }
 
+template <int DP, bool REL> static lt_status launch(const lt_ctx *c, const attn<lt_bf16> &a, int64_t max_q, int64_t max_k) {
+    constexpr int N = mma_shape<DP>::N, LD = mma_shape<DP>::LD;
+    const int rows = mma_rows(N, max_k > a.P_max ? max_k : a.P_max);
+    auto bytes = [&](int warps) {
+        return sizeof(lt_bf16) * (size_t)(LD * (32 * warps + 4 * rows)) + (REL ? mma_rel<DP>::bytes(16 * warps) : 0);
+    };
+    const int warps = mma_fit(c, max_q * a.group, 4, bytes);
+    dim3 grid((unsigned)attn_row_tiles(a, 16 * warps) + 1, (unsigned)a.kv_heads);
+    LT_RUN(c, (attn_dq_mma<DP, REL>), grid, dim3((unsigned)(WARP * warps)), bytes(warps), a, rows);
+    return LT_OK;
+}
+
 lt_status attn_mma_dq(const lt_ctx *c, const attn<lt_bf16> &a, int64_t max_q, int64_t max_k) {
-    ATTN_BY_D(a.D, {
-        constexpr int N = mma_shape<DP>::N, LD = mma_shape<DP>::LD;
-        int M = 16 * mma_warps(max_q * a.group, DP <= 128 ? 4 : 2), rows = mma_rows(N, max_k > a.P_max ? max_k : a.P_max);
-        dim3 grid((unsigned)attn_row_tiles(a, M) + 1, (unsigned)a.kv_heads);
-        LT_RUN(c, (attn_dq_mma<DP>), grid, dim3((unsigned)(2 * M)), sizeof(lt_bf16) * (size_t)(LD * (2 * M + 4 * rows)), a, rows);
-    });
+    if (a.c2p || a.p2c) return launch<ATTN_REL_D, true>(c, a, max_q, max_k);
+    ATTN_BY_D(a.D, { LT_TRY((launch<DP, false>(c, a, max_q, max_k))); });
     return LT_OK;
 }
 

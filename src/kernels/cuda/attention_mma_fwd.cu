@@ -3,11 +3,11 @@
  * Block: up to 4 warps, each 16 rows (query, query head of the group) of one sequence under one kv head; grid (tiles of rows, kv heads, pieces of keys).  With few
  * rows a sequence blocks are of one warp, whose barriers cost nothing and of which an SM holds up to 32.  One query a sequence (decoding) gives one tile
  * of the heads of a group, and keys come in pieces, so that a long cache keeps the device busy; attention_bank.cu puts them together. */
-#include "kernels/cuda/attention_mma_impl.h"
+#include "kernels/cuda/attention_mma_rel_impl.h"
 
 namespace LT_GPU_SPACE {
 
-template <int DP> __global__ void __launch_bounds__(128) attn_fwd_mma(const attn<lt_bf16> a, int block_rows) {
+template <int DP, bool REL> __global__ void __launch_bounds__(128) attn_fwd_mma(const attn<lt_bf16> a, int block_rows) {
     constexpr int LD = mma_shape<DP>::LD, N = mma_shape<DP>::N;
     constexpr bool KEEP = DP <= 128; /* with 256, o takes 128 registers */
     LT_SHARED_DYN(lt_bf16, room);
@@ -30,6 +30,8 @@ template <int DP> __global__ void __launch_bounds__(128) attn_fwd_mma(const attn
     high = max(row[0].high, row[1].high);
     attn_hull(&low, &high); /* the warp's own */
 
+    mma_rel<DP> rel;
+    if constexpr (REL) mma_rel_set(rel, a, s, row, keys + 2 * stage, M);
     mma_left<DP, KEEP> left;
     float acc[DP / 8][4], top[2] = {-INFINITY, -INFINITY}, sum[2] = {0.0f, 0.0f};
     mma_zero(acc);
@@ -43,17 +45,19 @@ template <int DP> __global__ void __launch_bounds__(128) attn_fwd_mma(const attn
         } else {
             lt_cp_async_wait<0>();
         }
+        const mma_block x = mma_block_of(N, s, walk, b);
+        if constexpr (REL) mma_rel_load(rel, a, s, x);
         __syncthreads();
         const lt_bf16 *k = keys + b % 2 * stage, *v = k + stage / 2;
-        const mma_block x = mma_block_of(N, s, walk, b, block_rows);
         const unsigned live = mma_live<N>(x.bank ? 0 : low - x.from, min(block_rows, (x.bank ? s.P : high) - x.from));
         if (b == 0) left.set(own);
         float w[N / 8][4];
         mma_scores<DP, KEEP, N>(w, left, k, live);
+        if constexpr (REL) mma_rel_scores(rel, w, a, s, x, row, left, own, k, live);
 
         LT_UNROLL
         for (int i = 0; i < 2; i++) {
-            const mma_sight sight = mma_sight_of(x, row[i], s.P, row0 + g + 8 * i < s.rows);
+            const mma_sight sight = mma_sight_of(x, row[i], s.P);
             const float bias = row[i].slope * (x.place0 - (float)row[i].place);
             float most = top[i];
             LT_UNROLL
@@ -110,13 +114,21 @@ template <int DP> __global__ void __launch_bounds__(128) attn_fwd_mma(const attn
                       [&](int r) { return row0 + r < s.rows ? a.o + attn_place(a, s, row0 + r) * a.D : nullptr; });
 }
 
+template <int DP, bool REL> static lt_status launch(const lt_ctx *c, const attn<lt_bf16> &a, int64_t max_q, int64_t max_k) {
+    constexpr int N = mma_shape<DP>::N, LD = mma_shape<DP>::LD;
+    const int rows = mma_rows(N, max_k > a.P_max ? max_k : a.P_max);
+    auto bytes = [&](int warps) {
+        return sizeof(lt_bf16) * (size_t)(LD * (16 * warps + 4 * rows)) + (REL ? mma_rel<DP>::bytes(16 * warps) : 0);
+    };
+    const int warps = mma_fit(c, max_q * a.group, 4, bytes);
+    dim3 grid((unsigned)attn_row_tiles(a, 16 * warps), (unsigned)a.kv_heads, (unsigned)a.pieces);
+    LT_RUN(c, (attn_fwd_mma<DP, REL>), grid, dim3((unsigned)(WARP * warps)), bytes(warps), a, rows);
+    return LT_OK;
+}
+
 lt_status attn_mma_fwd(const lt_ctx *c, const attn<lt_bf16> &a, int64_t max_q, int64_t max_k) {
-    ATTN_BY_D(a.D, {
-        constexpr int N = mma_shape<DP>::N, LD = mma_shape<DP>::LD;
-        int M = 16 * mma_warps(max_q * a.group, 4), rows = mma_rows(N, max_k > a.P_max ? max_k : a.P_max);
-        dim3 grid((unsigned)attn_row_tiles(a, M), (unsigned)a.kv_heads, (unsigned)a.pieces);
-        LT_RUN(c, (attn_fwd_mma<DP>), grid, dim3((unsigned)(2 * M)), sizeof(lt_bf16) * (size_t)(LD * (M + 4 * rows)), a, rows);
-    });
+    if (a.c2p || a.p2c) return launch<ATTN_REL_D, true>(c, a, max_q, max_k);
+    ATTN_BY_D(a.D, { LT_TRY((launch<DP, false>(c, a, max_q, max_k))); });
     return LT_OK;
 }
 

@@ -117,16 +117,14 @@ template <int DP, typename F> LT_DEVICE void mma_load(lt_bf16 *to, int rows, int
     }
 }
 
-/* The same of f32 rows of the bank, rounded; rows from n on are zeros.  Not asynchronous. */
-template <int DP> LT_DEVICE void mma_load_bank(lt_bf16 *to, int rows, int D, const float *from, int64_t ld, int n) {
+/* The same of f32 rows, rounded, rows from + r * ld; rows outside [low, high) are zeros.  Not asynchronous. */
+template <int DP> LT_DEVICE void mma_load_f32(lt_bf16 *to, int rows, int D, const float *from, int64_t ld, int low, int high) {
     for (int i = (int)threadIdx.x; i < rows * (DP / 8); i += (int)blockDim.x) {
         int r = i / (DP / 8), d = i % (DP / 8) * 8;
         uint4 x = make_uint4(0, 0, 0, 0);
-        if (r < n && d < D) {
-            float4 low = *reinterpret_cast<const float4 *>(from + r * ld + d);
-            float4 high = *reinterpret_cast<const float4 *>(from + r * ld + d + 4);
-            x = make_uint4(lt_round_bf16x2(low.x, low.y), lt_round_bf16x2(low.z, low.w), lt_round_bf16x2(high.x, high.y),
-                           lt_round_bf16x2(high.z, high.w));
+        if (r >= low && r < high && d < D) {
+            float4 a = *reinterpret_cast<const float4 *>(from + r * ld + d), b = *reinterpret_cast<const float4 *>(from + r * ld + d + 4);
+            x = make_uint4(lt_round_bf16x2(a.x, a.y), lt_round_bf16x2(a.z, a.w), lt_round_bf16x2(b.x, b.y), lt_round_bf16x2(b.z, b.w));
         }
         *reinterpret_cast<uint4 *>(to + r * mma_shape<DP>::LD + d) = x;
     }
@@ -158,8 +156,8 @@ LT_DEVICE void mma_load_keys(const attn<lt_bf16> &a, const attn_span &s, const a
     constexpr int N = mma_shape<DP>::N;
     if (b < w.bank) {
         const float *from = s.bank + (int64_t)b * N * a.bank_ld;
-        mma_load_bank<DP>(k, rows, a.D, from, a.bank_ld, s.P - b * N);
-        mma_load_bank<DP>(v, rows, a.D, from + a.bank_v, a.bank_ld, s.P - b * N);
+        mma_load_f32<DP>(k, rows, a.D, from, a.bank_ld, 0, s.P - b * N);
+        mma_load_f32<DP>(v, rows, a.D, from + a.bank_v, a.bank_ld, 0, s.P - b * N);
     } else {
         int j = (w.text + b - w.bank) * N, n = s.n_k - j;
         const int64_t at = s.k0 + j, column = (int64_t)s.kv * a.D;
@@ -169,17 +167,16 @@ LT_DEVICE void mma_load_keys(const attn<lt_bf16> &a, const attn_span &s, const a
     lt_cp_async_commit();
 }
 
-/* What a block of the walk is to the scores of query rows: the columns that exist, and the place of column 0 for ALiBi (bank row p lies at p - P). */
+/* What a block of the walk is to the scores of query rows. */
 struct mma_block {
     bool bank;
-    int from, n;  /* column 0 is bank row or key `from`; columns in memory */
-    float place0; /* of column 0 */
+    int from;     /* column 0 is bank row or key `from` */
+    float place0; /* of column 0, for ALiBi: bank row p lies at p - P */
 };
-LT_DEVICE mma_block mma_block_of(int N, const attn_span &s, const attn_walk &w, int b, int rows) {
+LT_DEVICE mma_block mma_block_of(int N, const attn_span &s, const attn_walk &w, int b) {
     mma_block x;
     x.bank = b < w.bank;
     x.from = (x.bank ? b : w.text + b - w.bank) * N;
-    x.n = rows;
     x.place0 = (float)(x.bank ? x.from - s.P : x.from);
     return x;
 }
@@ -188,10 +185,10 @@ LT_DEVICE mma_block mma_block_of(int N, const attn_span &s, const attn_walk &w, 
 struct mma_sight {
     int low, high;
 };
-LT_DEVICE mma_sight mma_sight_of(const mma_block &x, const attn_row &r, int P, bool exists) {
+LT_DEVICE mma_sight mma_sight_of(const mma_block &x, const attn_row &r, int P) {
     mma_sight m;
     m.low = (x.bank ? 0 : r.low) - x.from;
-    m.high = x.bank ? (exists ? P - x.from : 0) : r.high - x.from;
+    m.high = (x.bank ? P : r.high) - x.from; /* bank: also of rows that do not exist, which nobody reads */
     return m;
 }
 
@@ -224,6 +221,12 @@ static inline int mma_round16(int64_t n) { return (int)((n + 15) / 16 * 16); }
 static inline int mma_warps(int64_t rows, int most) {
     int w = rows <= 16 ? 1 : rows <= 32 ? 2 : 4;
     return w < most ? w : most;
+}
+/* The same, at most as many as bytes(warps) of shared memory allow on this device; kernels have up to 8 KB of their own.  No number depends on it. */
+template <typename F> static inline int mma_fit(const lt_ctx *c, int64_t rows, int most, F bytes) {
+    int w = mma_warps(rows, most);
+    while (w > 1 && bytes(w) + 8192 > state_of(c)->info.smem_block) w /= 2;
+    return w;
 }
 /* Rows of a block of moving rows. */
 static inline int mma_rows(int N, int64_t most) {

@@ -72,7 +72,7 @@ template <typename T, int ND> __global__ void __launch_bounds__(128, 2) attn_dq_
                 for (int r = 0; r < R; r++) {
                     if (!(view.sees[r] >> j & 1u)) continue;
                     const float *c2p =
-                        keys.bank ? nullptr : plain_c2p(a, s.kv * a.group + (row0 + r) % a.group, row[r].place, keys.from + j);
+                        keys.bank ? nullptr : attn_c2p(a, s.kv * a.group + (row0 + r) % a.group, row[r].place, keys.from + j);
                     part[r] += w[j * R + r] * (c2p ? k + c2p[d] : k);
                 }
             }
@@ -163,8 +163,8 @@ template <typename T, int ND, bool BANK> __global__ void __launch_bounds__(128, 
             const bool yes = k >= mine.low && k < mine.high;
             sees[r] = __ballot_sync(0xFFFFFFFFu, yes);
             any |= sees[r];
-            band[r].c2p = yes && !BANK ? plain_c2p(a, head, (int)mine.place, k) : nullptr;
-            band[r].p2c = yes && !BANK ? plain_p2c(a, head, (int)mine.place, k) : nullptr;
+            band[r].c2p = yes && !BANK ? attn_c2p(a, head, (int)mine.place, k) : nullptr;
+            band[r].p2c = yes && !BANK ? attn_p2c(a, head, (int)mine.place, k) : nullptr;
         }
         float e[R], de[R];
         plain_dots<R, false>(room[0], a.D, e, band, key,
@@ -192,7 +192,7 @@ template <typename T, int ND, bool BANK> __global__ void __launch_bounds__(128, 
                 LT_UNROLL
                 for (int r = 0; r < R; r++) {
                     if (!(sees[r] >> j & 1u)) continue;
-                    const float *p2c = BANK ? nullptr : plain_p2c(a, kv * a.group + (row0 + j) % a.group, (int)m.place, own + r);
+                    const float *p2c = BANK ? nullptr : attn_p2c(a, kv * a.group + (row0 + j) % a.group, (int)m.place, own + r);
                     part_v[r] += w[j * R + r] * g;
                     part_k[r] += dw[j * R + r] * (p2c ? q + p2c[d] : q);
                 }
@@ -243,7 +243,7 @@ lt_status attn_plain_dq(const lt_ctx *c, const attn<lt_bf16> &a) { return to_que
 template <typename T> static lt_status to_keys(const lt_ctx *c, const attn<T> &a, int64_t tiles) {
     PLAIN_BY_D(a.D, {
         dim3 grid((unsigned)tiles, (unsigned)a.kv_heads);
-        if (tiles > 0) LT_RUN(c, (attn_dkv_plain<T, ND, false>), grid, dim3(PLAIN_WARPS * WARP), 0, a);
+        LT_RUN(c, (attn_dkv_plain<T, ND, false>), grid, dim3(PLAIN_WARPS * WARP), 0, a);
     });
     return LT_OK;
 }

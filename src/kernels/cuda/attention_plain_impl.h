@@ -49,14 +49,6 @@ LT_DEVICE void plain_dots(plain_room<R> &room, int D, float (&s)[R], const plain
     }
 }
 
-/* The constants for query place i and text key place j. */
-template <typename T> LT_DEVICE const float *plain_c2p(const attn<T> &a, int head, int i, int j) {
-    return a.c2p ? a.c2p + (head * a.rel_rows + a.reach - 1 - (i - j)) * a.rel_width : nullptr;
-}
-template <typename T> LT_DEVICE const float *plain_p2c(const attn<T> &a, int head, int i, int j) {
-    return a.p2c ? a.p2c + (head * a.rel_rows + a.reach - 1 + (i - j)) * a.rel_width : nullptr;
-}
-
 /* Keys and values of the 32 columns of a block of the walk. */
 template <typename T> struct plain_keys {
     bool bank;
@@ -98,8 +90,8 @@ template <int R> struct plain_view {
             const int head = s.kv * a.group + (row0 + r) % a.group;
             sees[r] = __ballot_sync(0xFFFFFFFFu, mine);
             any |= sees[r];
-            band[r].c2p = mine && !b.bank ? plain_c2p(a, head, row[r].place, j) : nullptr;
-            band[r].p2c = mine && !b.bank ? plain_p2c(a, head, row[r].place, j) : nullptr;
+            band[r].c2p = mine && !b.bank ? attn_c2p(a, head, row[r].place, j) : nullptr;
+            band[r].p2c = mine && !b.bank ? attn_p2c(a, head, row[r].place, j) : nullptr;
         }
     }
 };

@@ -1,16 +1,17 @@
 /* Frozen linear layers y = x W^T + bias + resid and dx = dy W + resid, scores of words, and the plain f32 product.
  *
- * W is row-major, one copy for both directions.  The library multiplies; what it cannot do in one rounding is done around it:
+ * W is row-major, one copy for both directions (in E4M3, of which the library takes A B^T alone, there is a turned one beside it).  The library multiplies; what it cannot do in one rounding is done around it:
  *
  *   operand   of another type than W: rounded (or widened) into the workspace first
  *   bias      f32.  Where the output is f32, the library's epilogue
  *   resid     of the output's type: C of the product with beta = 1, summed in f32 before the rounding.  bf16 with an f32 output: widened into the output first
+ *   E4M3      the operand's rows are rounded into the workspace, each with a factor of its own (e4m3.cu); a bias is never the library's there
  *   else      (bf16 output with a bias, or with an f32 residual) the product is made in f32 in the workspace, and `finish` adds all and rounds once
  *
  * Rows that go through the workspace pass in blocks that stay in the device's L2 cache, so `finish` reads them from there, and the size of the workspace does
  * not grow with the number of rows.
  *
- * Workspace of a call: | rows of the operand | rows of f32 sums |, each part optional. */
+ * Workspace of a call: | rows of the operand | their factors | rows of f32 sums |, each part optional. */
 #include "kernels/cuda/products_impl.h"
 #include "kernels/cuda/vec_impl.h"
 
@@ -18,6 +19,7 @@ namespace LT_GPU_SPACE {
 
 enum {
     BLOCK_BYTES = 40 << 20, /* of the workspace: an H100 has 50 MB of L2 */
+    PART = 256,             /* bytes: where a part of it may begin */
     BLOCK_ROWS = 128,       /* a block is a multiple of the library's tiles where it is that large */
 };
 
@@ -25,7 +27,7 @@ static int64_t round_up(int64_t n, int64_t step) { return div_up(n, step) * step
 
 size_t linear_ws_bytes(const lt_ctx *c, const lt_dims *d) {
     int64_t row = 2 * d->width * (int64_t)sizeof(float), most = row > (int64_t)BLOCK_BYTES ? row : (int64_t)BLOCK_BYTES;
-    size_t linear = (size_t)(d->rows * row < most ? d->rows * row : most) + 256, segments = segment_ws_bytes(c, d);
+    size_t linear = (size_t)(d->rows * row < most ? d->rows * row : most) + 2 * PART, segments = segment_ws_bytes(c, d);
     return linear > segments ? linear : segments;
 }
 
@@ -115,48 +117,57 @@ linear_run linear_plan(const lt_ctx *c, const lt_linear_args *a, bool forward) {
     r.n_in = forward ? lin->K : lin->N, r.n_out = forward ? lin->N : lin->K;
     r.in = forward ? a->x : a->y, r.out = forward ? a->y : a->x, r.resid = a->resid;
     r.bias = forward && !a->no_bias ? lin->bias : nullptr;
-    r.converts = r.in.dt != lin->dt;
-    r.sums = r.out.dt != LT_F32 && (r.bias || lin->dt == LT_F32 || (r.resid.p && r.resid.dt == LT_F32));
-    int64_t operand = r.converts ? r.n_in * (int64_t)lt_dtype_bytes(lin->dt) : 0, sums = r.sums ? r.n_out * (int64_t)sizeof(float) : 0,
-            fit = operand + sums ? BLOCK_BYTES / (operand + sums) : r.rows;
+    r.operand_dt = lin->e4m3 ? LT_E4M3 : lin->dt;
+    r.converts = r.in.dt != r.operand_dt;
+    bool epilogue = r.out.dt == LT_F32 && !lin->e4m3; /* of the library, for a bias */
+    r.sums = (r.bias && !epilogue) || (r.out.dt != LT_F32 && (lin->dt == LT_F32 || (r.resid.p && r.resid.dt == LT_F32)));
+    int64_t operand = r.converts ? r.n_in * (int64_t)lt_dtype_bytes(r.operand_dt) : 0, sums = r.sums ? r.n_out * (int64_t)sizeof(float) : 0,
+            factor = lin->e4m3 ? (int64_t)sizeof(float) : 0, row = operand + factor + sums, fit = row ? BLOCK_BYTES / row : r.rows;
     if (fit > BLOCK_ROWS) fit -= fit % BLOCK_ROWS;
     r.block = r.rows < fit ? r.rows : fit < 1 ? 1 : fit;
     r.operand = c->ws;
-    r.sum = reinterpret_cast<float *>(static_cast<unsigned char *>(c->ws) + round_up(r.block * operand, 256));
+    r.factor = reinterpret_cast<float *>(static_cast<unsigned char *>(r.operand) + round_up(r.block * operand, PART));
+    r.sum = reinterpret_cast<float *>(reinterpret_cast<unsigned char *>(r.factor) + round_up(r.block * factor, PART));
+    r.room = (size_t)(reinterpret_cast<unsigned char *>(r.sum) - static_cast<unsigned char *>(c->ws) + r.block * sums);
     return r;
 }
 
-/* Bytes of the workspace that r uses. */
-static size_t room_of(const linear_run &r) {
-    size_t sums = r.sums ? (size_t)(r.block * r.n_out) * sizeof(float) : 0,
-           operand = (size_t)(r.block * r.n_in) * lt_dtype_bytes(r.lin->dt);
-    return (r.converts ? (size_t)round_up((int64_t)operand, 256) : 0) + sums;
+const void *linear_operand(const lt_lin *lin, bool forward) {
+    return lin->e4m3 && !forward ? static_cast<const unsigned char *>(lin->w) + lin->N * lin->K : lin->w;
 }
 
 lt_gpu_gemm linear_product(const linear_run &r, int64_t t, int64_t n) {
     lt_gpu_gemm g = {};
     bool adds = r.resid.p && !r.sums;
-    g.tb = r.forward;
+    g.tb = r.forward || r.lin->e4m3;
     g.M = n, g.N = r.n_out, g.K = r.n_in;
-    g.ab_dt = r.lin->dt, g.cd_dt = r.sums ? LT_F32 : r.out.dt;
+    g.ab_dt = r.operand_dt, g.cd_dt = r.sums ? LT_F32 : r.out.dt;
     g.A = r.converts ? r.operand : lt_arr_at(r.in, t * r.n_in).p;
-    g.B = r.lin->w;
+    g.B = linear_operand(r.lin, r.forward);
     g.D = r.sums ? r.sum : lt_arr_at(r.out, t * r.n_out).p;
     g.C = !adds ? nullptr : r.resid.dt == r.out.dt ? lt_arr_at(r.resid, t * r.n_out).p : g.D;
-    g.lda = r.n_in, g.ldb = r.lin->K, g.ldc = g.ldd = r.n_out;
+    g.lda = r.n_in, g.ldb = g.tb ? r.n_in : r.n_out, g.ldc = g.ldd = r.n_out;
     g.alpha = 1, g.beta = adds ? 1.0f : 0.0f;
     g.bias = r.sums ? nullptr : r.bias;
+    if (r.lin->e4m3) g.a_scale = r.factor, g.b_scale = r.forward ? r.lin->factor : r.lin->factor + r.lin->N /* ones */;
     return g;
+}
+
+/* Rows [t, t + n) of the operand in the type of the product. */
+static lt_status bring(const linear_run &r, int64_t t, int64_t n) {
+    lt_arr in = lt_arr_at(r.in, t * r.n_in);
+    if (!r.converts) return LT_OK;
+    if (!r.lin->e4m3) return convert_rows(r.c, lt_arr{r.operand, r.operand_dt}, in, n * r.n_in);
+    return e4m3_rows(r.c, in, r.forward ? nullptr : r.lin->factor, n, r.n_in, r.operand, r.factor);
 }
 
 static lt_status linear(const lt_ctx *c, const struct lt_linear_args *a, bool forward) {
     if (a->rows == 0) return LT_OK;
     linear_run r = linear_plan(c, a, forward);
-    size_t room = room_of(r);
-    LT_ASSERT(room <= c->ws_bytes);
+    LT_ASSERT(r.room <= c->ws_bytes);
     for (int64_t t = 0, n; t < r.rows; t += n) {
         n = r.rows - t < r.block ? r.rows - t : r.block;
-        if (r.converts) LT_TRY(convert_rows(c, lt_arr{r.operand, r.lin->dt}, lt_arr_at(r.in, t * r.n_in), n * r.n_in));
+        LT_TRY(bring(r, t, n));
         if (r.resid.p && !r.sums && r.resid.dt != r.out.dt)
             LT_TRY(convert_rows(c, lt_arr_at(r.out, t * r.n_out), lt_arr_at(r.resid, t * r.n_out), n * r.n_out));
         LT_TRY(product(c, linear_product(r, t, n)));

@@ -90,14 +90,16 @@ lt_status lin_alloc(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *
     lin->N = N;
     lin->K = K;
     lin->dt = c->compute == LT_BF16 ? LT_BF16 : LT_F32;
+    if (lt_lin_takes_e4m3(c, N, K)) return e4m3_alloc(c, a, lin);
     int64_t row_bytes = K * (int64_t)lt_dtype_bytes(lin->dt), panel = PANEL_BYTES / (row_bytes ? row_bytes : 1);
     lin->panel = panel < 1 ? 1 : panel > N ? N : panel;
     lin->w = lt_arena_take(a, N * row_bytes, 1);
     return LT_OK;
 }
 
-/* W stays row-major, so there is nothing to bring into order. */
+/* A W that is not rounded stays as it lies. */
 lt_status lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder) {
+    if (lin->e4m3 && reorder) return e4m3_pack(c, lin);
     return reorder || lin->panel == 0 ? LT_OK : loading_make(state_of(c), lin);
 }
 

@@ -1,8 +1,8 @@
 /* Layer norm, RMS norm, RMS norm of heads; equations in kernels/ref/norm.c.
  *
  * One read and one write of memory: a row's numbers stay in registers, K times 4 in a thread.  Up to 512 columns a row is a warp's, four rows a block, and no
- * thread waits for another; up to 8192 a block's, of just as many warps as the row needs (4096 columns: 8 warps, four or more rows at once on a
- * multiprocessor).  Wider rows, and widths or addresses that do not allow 16-byte accesses, are read again from the cache. */
+ * thread waits for another; up to 8192 a block's, of just as many warps as the row needs (4096 columns: 8 warps of 64 registers, so four rows at once
+ * on a multiprocessor).  Wider rows, and widths or addresses that do not allow 16-byte accesses, are read again from the cache. */
 #include "kernels/cuda/vec_impl.h"
 
 namespace LT_GPU_SPACE {
@@ -26,13 +26,12 @@ template <bool BLOCK> LT_DEVICE row_place row_of() {
     return {(int64_t)blockIdx.x * ROWS + threadIdx.x / WARP, threadIdx.x % WARP, WARP};
 }
 
-/* y[at...] := xhat w + b + resid, x_save := x, for the V numbers from column i on. */
-template <typename T, typename R, bool RESID, int V>
-LT_DEVICE void norm_put(const lt_norm_args &a, int64_t row0, int64_t i, const float (&x)[V], float mean, float rstd) {
-    float w[V], b[V] = {}, r[V] = {}, y[V];
-    load(a.w + i, w);
+/* y := xhat w + b + r, x_save := x, for the V numbers from column i on. */
+template <typename T, int V>
+LT_DEVICE void norm_put(const lt_norm_args &a, int64_t row0, int64_t i, const float (&x)[V], const float (&w)[V], const float (&r)[V],
+                        float mean, float rstd) {
+    float b[V] = {}, y[V];
     if (a.b) load(a.b + i, b);
-    if constexpr (RESID) load(at<R>(a.resid, row0 + i), r);
     for (int j = 0; j < V; j++) y[j] = (x[j] - mean) * rstd * w[j] + b[j] + r[j];
     store(at<T>(a.y, row0 + i), y);
     if (a.x_save) store(a.x_save + row0 + i, x);
@@ -44,18 +43,21 @@ LT_DEVICE void norm_put_sums(const lt_norm_args &a, const row_place &p, float me
     a.rstd[p.row] = rstd;
 }
 
-/* The row is in x[K][V4]. */
+/* The row is in x[K][V4].  All that is read is on its way before the first sum is waited for. */
 template <typename T, typename R, bool RESID, bool BLOCK>
 static __global__ void __launch_bounds__(BLOCK ? ROW_THREADS : ROWS *WARP) norm_fwd_held(lt_norm_args a) {
     LT_SHARED(float, part, [2][WARP]);
     row_place p = row_of<BLOCK>();
     if (p.row >= a.rows) return;
     int64_t row0 = p.row * a.C, C = a.C;
-    float x[K][V4] = {}, s[1] = {0}, q[1] = {0}, mean = 0;
+    float x[K][V4] = {}, w[K][V4], r[K][V4] = {}, s[1] = {0}, q[1] = {0}, mean = 0;
     LT_UNROLL
     for (int k = 0; k < K; k++) {
         int64_t i = (int64_t)(p.lane + k * p.lanes) * V4;
-        if (i < C) load(a.x + row0 + i, x[k]);
+        if (i >= C) continue;
+        load(a.x + row0 + i, x[k]);
+        load(a.w + i, w[k]);
+        if constexpr (RESID) load(at<R>(a.resid, row0 + i), r[k]);
     }
     if (a.kind == LT_NORM_LAYER) {
         LT_UNROLL
@@ -76,7 +78,7 @@ static __global__ void __launch_bounds__(BLOCK ? ROW_THREADS : ROWS *WARP) norm_
     LT_UNROLL
     for (int k = 0; k < K; k++) {
         int64_t i = (int64_t)(p.lane + k * p.lanes) * V4;
-        if (i < C) norm_put<T, R, RESID>(a, row0, i, x[k], mean, rstd);
+        if (i < C) norm_put<T>(a, row0, i, x[k], w[k], r[k], mean, rstd);
     }
 }
 
@@ -102,8 +104,11 @@ template <typename T, typename R, bool RESID, int V> static __global__ void __la
     float rstd = 1.0f / sqrtf(q[0] / (float)C + a.eps);
     norm_put_sums(a, p, mean, rstd);
     for (int64_t i = p.lane * V; i < C; i += p.lanes * V) {
+        float w[V], r[V] = {};
         load(a.x + row0 + i, x);
-        norm_put<T, R, RESID>(a, row0, i, x, mean, rstd);
+        load(a.w + i, w);
+        if constexpr (RESID) load(at<R>(a.resid, row0 + i), r);
+        norm_put<T>(a, row0, i, x, w, r, mean, rstd);
     }
 }
 
@@ -133,19 +138,16 @@ lt_status norm_fwd(const lt_ctx *c, const lt_norm_args *a) {
     return a->y.dt == LT_F32 ? norm_fwd_run<float, float, false>(c, a) : norm_fwd_run<lt_bf16, float, false>(c, a);
 }
 
-/* V numbers of xhat and of g = dy w, and what they add to the sums of g and of g xhat. */
-template <typename T, int V>
-LT_DEVICE void norm_pull(const lt_norm_args &a, int64_t row0, int64_t i, float mean, float rstd, float (&xhat)[V], float (&g)[V],
-                         float (&sum)[2]) {
-    float w[V];
-    load(a.x + row0 + i, xhat);
-    load(at<T>(a.dy, row0 + i), g);
-    load(a.w + i, w);
+/* x to xhat and dy to g = dy w, V numbers from column i on, and what they add to the sums of g and of g xhat. */
+template <int V>
+LT_DEVICE void norm_pull(const lt_norm_args &a, int64_t i, float mean, float rstd, float (&x)[V], float (&g)[V], float (&sum)[2]) {
+    float w[V] = {};
+    if (i < a.C) load(a.w + i, w);
     for (int j = 0; j < V; j++) {
-        xhat[j] = (xhat[j] - mean) * rstd;
+        x[j] = (x[j] - mean) * rstd;
         g[j] *= w[j];
         sum[0] += g[j];
-        sum[1] += g[j] * xhat[j];
+        sum[1] += g[j] * x[j];
     }
 }
 /* g := dx without dres. */
@@ -170,9 +172,11 @@ template <typename T, bool BLOCK> static __global__ void __launch_bounds__(BLOCK
     LT_UNROLL
     for (int k = 0; k < K; k++) {
         int64_t i = (int64_t)(p.lane + k * p.lanes) * V4;
-        if (i < C) norm_pull<T>(a, row0, i, mean, rstd, xhat[k], g[k], sum);
+        if (i < C) load(a.x + row0 + i, xhat[k]), load(at<T>(a.dy, row0 + i), g[k]);
         if (i < C && a.dres) load(a.dres + row0 + i, r[k]);
     }
+    LT_UNROLL
+    for (int k = 0; k < K; k++) norm_pull(a, (int64_t)(p.lane + k * p.lanes) * V4, mean, rstd, xhat[k], g[k], sum);
     norm_means<BLOCK>(a, sum, part);
     LT_UNROLL
     for (int k = 0; k < K; k++) {
@@ -180,6 +184,7 @@ template <typename T, bool BLOCK> static __global__ void __launch_bounds__(BLOCK
         norm_slope(rstd, sum, xhat[k], g[k]);
         for (int j = 0; j < V4; j++) g[k][j] += r[k][j];
         if (i < C) store(a.dx + row0 + i, g[k]);
+        if (i < C && a.dx_low.p) store(at<lt_bf16>(a.dx_low, row0 + i), g[k]);
     }
 }
 
@@ -189,20 +194,26 @@ template <typename T, int V> static __global__ void __launch_bounds__(ROW_THREAD
     int64_t row0 = p.row * a.C, C = a.C;
     float mean = a.kind == LT_NORM_LAYER ? a.mean[p.row] : 0.0f, rstd = a.rstd[p.row];
     float xhat[V], g[V], sum[2] = {0, 0}, ignored[2] = {0, 0};
-    for (int64_t i = p.lane * V; i < C; i += p.lanes * V) norm_pull<T>(a, row0, i, mean, rstd, xhat, g, sum);
+    for (int64_t i = p.lane * V; i < C; i += p.lanes * V) {
+        load(a.x + row0 + i, xhat), load(at<T>(a.dy, row0 + i), g);
+        norm_pull(a, i, mean, rstd, xhat, g, sum);
+    }
     norm_means<true>(a, sum, part);
     for (int64_t i = p.lane * V; i < C; i += p.lanes * V) {
         float r[V] = {};
-        norm_pull<T>(a, row0, i, mean, rstd, xhat, g, ignored);
+        load(a.x + row0 + i, xhat), load(at<T>(a.dy, row0 + i), g);
+        norm_pull(a, i, mean, rstd, xhat, g, ignored);
         norm_slope(rstd, sum, xhat, g);
         if (a.dres) load(a.dres + row0 + i, r);
         for (int j = 0; j < V; j++) g[j] += r[j];
         store(a.dx + row0 + i, g);
+        if (a.dx_low.p) store(at<lt_bf16>(a.dx_low, row0 + i), g);
     }
 }
 
 template <typename T> static lt_status norm_bwd_run(const lt_ctx *c, const lt_norm_args *a) {
-    bool four = fits(a->x, a->C, V4) && fits(a->w, a->C, V4) && fits(a->dy, a->C, V4) && fits(a->dres, a->C, V4) && fits(a->dx, a->C, V4);
+    bool four = fits(a->x, a->C, V4) && fits(a->w, a->C, V4) && fits(a->dy, a->C, V4) && fits(a->dres, a->C, V4) && fits(a->dx, a->C, V4) &&
+                fits(a->dx_low, a->C, V4);
     if (four && a->C <= IN_WARP)
         LT_RUN(c, (norm_bwd_held<T, false>), blocks_for(a->rows, ROWS), ROWS * WARP, 0, *a);
     else if (four && a->C <= IN_BLOCK)

@@ -42,14 +42,26 @@ struct linear_run {
     int64_t rows, n_in, n_out, block;
     lt_arr in, out, resid;
     const float *bias; /* NULL = none */
-    bool converts;     /* the operand is brought into lin->dt in the workspace */
-    bool sums;         /* the product is made in f32 in the workspace, and rounded where all is added */
-    void *operand;     /* where these are */
+    lt_dtype operand_dt;
+    bool converts; /* the operand is brought into that type in the workspace */
+    bool sums;     /* the product is made in f32 in the workspace, and rounded where all is added */
+    void *operand; /* where these are */
+    float *factor; /* E4M3: of the operand's rows */
     float *sum;
+    size_t room; /* bytes of the workspace that it uses */
 };
 linear_run linear_plan(const lt_ctx *c, const lt_linear_args *a, bool forward);
 /* Its product for rows [t, t + n). */
 lt_gpu_gemm linear_product(const linear_run &r, int64_t t, int64_t n);
+
+/* e4m3.cu.  Memory of a layer in E4M3: | W8 [N, K] | its columns as rows [K, N] |, and lin->factor: | factors [N] | ones [K] |.  Errors of alloc: CUDA where
+ * the device has no such products. */
+lt_status e4m3_alloc(const lt_ctx *c, lt_arena *a, lt_lin *lin);
+lt_status e4m3_pack(const lt_ctx *c, lt_lin *lin);
+/* Rows of x, times scale [n] if given, and their factors. */
+lt_status e4m3_rows(const lt_ctx *c, lt_arr x, const float *scale, int64_t rows, int64_t n, void *out, float *factor);
+/* W as the product of one direction takes it. */
+const void *linear_operand(const lt_lin *lin, bool forward);
 
 /* Plan time, in the table: tune.cu. */
 lt_status tune(const lt_ctx *c, const struct lt_tune_args *a);

@@ -10,34 +10,41 @@ enum { MOST = 16, TIMES = 6, THREADS = 256 };
 /* What one product is measured on; freed with the struct. */
 struct bench {
     state *s;
-    void *a, *c, *d, *bias;
+    void *a, *c, *d, *bias, *factor;
     lt_gpu_event *from, *to;
 
-    explicit bench(state *st) : s(st), a(nullptr), c(nullptr), d(nullptr), bias(nullptr), from(nullptr), to(nullptr) {}
+    explicit bench(state *st) : s(st), a(nullptr), c(nullptr), d(nullptr), bias(nullptr), factor(nullptr), from(nullptr), to(nullptr) {}
     bench(const bench &) = delete;
     bench &operator=(const bench &) = delete;
     ~bench() {
-        void *const arrays[] = {a, c, d, bias};
+        void *const arrays[] = {a, c, d, bias, factor};
         for (void *p : arrays) s->gpu->free(p);
         if (from) s->gpu->event_destroy(from);
         if (to) s->gpu->event_destroy(to);
     }
 };
 
-/* Numbers evenly between -1 and 1, from a hash of their place: zeros would draw less power and run faster than real ones. */
+LT_DEVICE void store_random(float *p, uint32_t h) { *p = (float)(h >> 8) * 0x1p-23f - 1.0f; }
+LT_DEVICE void store_random(lt_bf16 *p, uint32_t h) { *p = lt_round_bf16((float)(h >> 8) * 0x1p-23f - 1.0f); }
+LT_DEVICE void store_random(uint8_t *p, uint32_t h) { *p = (uint8_t)(h & 0xBF); } /* E4M3 below 2 */
+
+/* Numbers between -1 and 1 or so, from a hash of their place: zeros would draw less power and run faster than real ones. */
 template <typename T> static __global__ void __launch_bounds__(THREADS) random_kernel(T *p, int64_t n) {
     int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
     if (i >= n) return;
     uint32_t h = (uint32_t)i * 2654435761u;
     h = (h ^ h >> 15) * 2246822519u;
     h = (h ^ h >> 13) * 3266489917u;
-    p[i] = lt_from_f32<T>((float)(h >> 8) * 0x1p-23f - 1.0f);
+    store_random(p + i, h);
 }
 
 static lt_status random_array(const lt_ctx *c, lt_dtype dt, int64_t n, void **p) {
     state *s = state_of(c);
     LT_TRY(s->gpu->alloc((size_t)n * lt_dtype_bytes(dt), "measuring products", p));
-    LT_BY_TYPE(dt, LT_RUN(c, (random_kernel<T>), blocks_for(n, THREADS), THREADS, 0, static_cast<T *>(*p), n););
+    if (dt == LT_E4M3)
+        LT_RUN(c, (random_kernel<uint8_t>), blocks_for(n, THREADS), THREADS, 0, static_cast<uint8_t *>(*p), n);
+    else
+        LT_BY_TYPE(dt, LT_RUN(c, (random_kernel<T>), blocks_for(n, THREADS), THREADS, 0, static_cast<T *>(*p), n););
     return LT_OK;
 }
 
@@ -46,18 +53,19 @@ static lt_status bench_init(const lt_ctx *c, const lt_gpu_gemm &g, bench *b) {
     LT_TRY(random_array(c, g.cd_dt, g.M * g.N, &b->d));
     if (g.C && g.C != g.D) LT_TRY(random_array(c, g.cd_dt, g.M * g.N, &b->c));
     if (g.bias) LT_TRY(random_array(c, LT_F32, g.N, &b->bias));
+    if (g.a_scale) LT_TRY(random_array(c, LT_F32, g.M, &b->factor));
     LT_TRY(b->s->gpu->event_create(true, &b->from));
     return b->s->gpu->event_create(true, &b->to);
 }
 
 /* Layers whose W may stand for the one of g. */
-static int same_shape(const struct lt_tune_args *a, const lt_lin *like, const void *w[TIMES]) {
+static int same_shape(const struct lt_tune_args *a, const lt_lin *like, bool forward, const void *w[TIMES]) {
     int n = 0;
     for (int64_t i = 0; i < a->n_lins && n < TIMES; i++) {
         const lt_lin *l = a->lin[i];
-        if (l->N == like->N && l->K == like->K && l->dt == like->dt) w[n++] = l->w;
+        if (l->N == like->N && l->K == like->K && l->dt == like->dt && l->e4m3 == like->e4m3) w[n++] = linear_operand(l, forward);
     }
-    if (n == 0) w[n++] = like->w;
+    if (n == 0) w[n++] = linear_operand(like, forward);
     return n;
 }
 
@@ -95,6 +103,7 @@ static lt_status tune_product(const lt_ctx *c, const lt_gpu_gemm &made, const vo
     g.C = !g.C ? nullptr : g.C == g.D ? b.d : b.c;
     g.D = b.d;
     g.bias = b.bias;
+    g.a_scale = static_cast<const float *>(b.factor);
     LT_TRY(s->gpu->gemm_algos(&g, true, algo, MOST, &n));
     for (int i = 0; i < n; i++) {
         LT_TRY(measure(&b, g, &algo[i], w, n_w, &ms));
@@ -110,7 +119,7 @@ lt_status tune(const lt_ctx *c, const struct lt_tune_args *a) {
     for (int64_t i = 0; i < a->n_calls; i++) {
         const void *w[TIMES];
         linear_run r = linear_plan(c, &a->call[i], !a->backward[i]);
-        int n_w = same_shape(a, a->call[i].lin, w);
+        int n_w = same_shape(a, a->call[i].lin, r.forward, w);
         if (r.rows == 0) continue;
         LT_TRY(tune_product(c, linear_product(r, 0, r.block), w, n_w));
         if (r.rows % r.block) LT_TRY(tune_product(c, linear_product(r, 0, r.rows % r.block), w, n_w));

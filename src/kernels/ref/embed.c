@@ -2,18 +2,23 @@
 #include "kernels/ref/ref_impl.h"
 
 /* (lo, hi) -> (lo cos - hi sin, hi cos + lo sin); the inverse turns by the opposite angle. */
-lt_status lt_ref_rope(const lt_ctx *c, const struct lt_rope_args *a) {
+static void turn(const struct lt_rope_args *a, lt_arr x, int64_t ld, int heads) {
     int64_t D = a->head_dim, R = a->rot, half = R / 2;
     for (int64_t t = 0; t < a->rows; t++)
-        for (int64_t h = 0; h < a->heads; h++)
+        for (int64_t h = 0; h < heads; h++)
             for (int64_t d = 0; d < half; d++) {
                 const float *angle = a->cos_sin + (int64_t)a->pos[t] * R + d;
                 double cosine = (double)angle[0], sine = a->inverse ? -(double)angle[half] : (double)angle[half];
-                int64_t at = t * a->ld_x + h * D + d;
-                double lo = lt_ref_get(a->x, at), hi = lt_ref_get(a->x, at + half);
-                lt_ref_put(a->x, at, lo * cosine - hi * sine);
-                lt_ref_put(a->x, at + half, hi * cosine + lo * sine);
+                int64_t at = t * ld + h * D + d;
+                double lo = lt_ref_get(x, at), hi = lt_ref_get(x, at + half);
+                lt_ref_put(x, at, lo * cosine - hi * sine);
+                lt_ref_put(x, at + half, hi * cosine + lo * sine);
             }
+}
+
+lt_status lt_ref_rope(const lt_ctx *c, const struct lt_rope_args *a) {
+    turn(a, a->x, a->ld_x, a->heads);
+    turn(a, a->x2, a->ld_x2, a->heads2);
     return LT_OK;
 }
 

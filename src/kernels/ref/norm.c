@@ -40,7 +40,9 @@ lt_status lt_ref_norm_bwd(const lt_ctx *c, const struct lt_norm_args *a) {
         for (int64_t i = 0; i < a->C; i++) {
             double g = lt_ref_get(a->dy, t * a->C + i) * (double)a->w[i], xhat = ((double)x[i] - mean) * rstd;
             double dx = rstd * (g - g_mean - xhat * gx_mean);
-            a->dx[t * a->C + i] = (float)(dx + (a->dres ? (double)a->dres[t * a->C + i] : 0.0));
+            dx += a->dres ? (double)a->dres[t * a->C + i] : 0.0;
+            a->dx[t * a->C + i] = (float)dx;
+            if (a->dx_low.p) lt_ref_put(a->dx_low, t * a->C + i, dx);
         }
     }
     return LT_OK;

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# TEST labels: e2e timeout: 600
+# Whole runs on the emulated GPU (run.device: cuda-emulated): the losses of 20 steps are those of the CPU, f32 and bf16, encoder and decoder, on 1, 2 and 4 ranks, by
+# collectives of GPUs and by MPI, whole packs and halves; the same bits twice, under another schedule, and over kill -9; eval, predict, features and generate
+# write what the CPU writes.  A step waits once for the device, allocates nothing, and starts at most 22 kernels and products a layer.
+# shellcheck source=tests/e2e/e2e.bash
+. "$(dirname "$0")/e2e.bash"
+"$bin/ltune" version | grep -q 'cuda-emulated: [0-9]' || { echo "skipped: this build has no emulated GPU (LT_EMULATE)"; exit 77; }
+
+prepare
+head -n 60 "$tmp/text.tsv" >"$tmp/few.tsv"
+"$bin/ltune-prep" data --force --format tsv --text 3 --label 2 --label-rule sign --hash-split 70,20,10 -t "$bert" -o "$tmp/data.h5" "$tmp/few.tsv" \
+    >"$tmp/out" 2>&1 || { cat "$tmp/out"; exit 1; }
+config "$tmp/bert.yaml" "$bert" "$tmp/unset"
+config "$tmp/llama.yaml" "$llama" "$tmp/unset"
+more=(train.steps=20 train.batch=4 train.eval_every=20)
+gpu=(run.device=cuda-emulated)
+train() { must_run "$1" train "$tmp/$2.yaml" run.dir="$tmp/$3" "${more[@]}" "${@:4}"; }
+field() { sed -n "s/.*\"$1\": \([0-9.]*\).*/\1/p" "$tmp/out"; }
+of() { losses "$tmp/$1"; }
+
+for m in bert llama; do
+    train 1 $m $m-cpu run.device=cpu
+    train 1 $m $m-seed run.device=cpu run.seed=2
+    train 1 $m $m-bf16-cpu run.device=cpu model.dtype=bf16
+    LT_EMU_SEED=3 train 1 $m $m-gpu "${gpu[@]}"
+    LT_EMU_SEED=4 train 1 $m $m-bf16 "${gpu[@]}" model.dtype=bf16
+    within "$m: f32 on the GPU" "$(of $m-gpu)" "$(of $m-cpu)" 1e-4
+    beyond "$m: another seed" "$(of $m-seed)" "$(of $m-cpu)" 1e-4
+    within "$m: bf16 on the GPU" "$(of $m-bf16)" "$(of $m-bf16-cpu)" 3e-2
+    beyond "$m: bf16 is not f32" "$(of $m-bf16)" "$(of $m-gpu)" 1e-6
+done
+LT_EMU_SEED=5 train 1 bert bert-again "${gpu[@]}"
+same "another schedule, losses" "$(of bert-again)" "$(of bert-gpu)"
+same "another schedule, trained values" "$(state "$tmp/bert-again/ck/last")" "$(state "$tmp/bert-gpu/ck/last")"
+
+# layouts: each rank a GPU of its own, and all one GPU
+LT_EMU_DEVICES=2 LT_EMU_SEED=6 train 2 bert tp2 "${gpu[@]}" parallel.tp=2
+LT_EMU_DEVICES=2 LT_EMU_SEED=7 train 2 llama llama-tp2 "${gpu[@]}" parallel.tp=2 parallel.overlap=on
+LT_EMU_DEVICES=4 LT_EMU_SEED=8 train 4 bert tp2dp2 "${gpu[@]}" parallel.tp=2 train.steps=6
+LT_EMU_SEED=9 train 2 bert dp2 "${gpu[@]}" parallel.collectives=mpi
+within "tp 2" "$(of tp2)" "$(of bert-cpu)" 1e-4
+within "llama: tp 2 in halves" "$(of llama-tp2)" "$(of llama-cpu)" 1e-4
+train 1 bert six run.device=cpu train.steps=6
+within "tp 2 x dp 2" "$(of tp2dp2)" "$(of six)" 1e-4
+within "dp 2 by MPI" "$(of dp2)" "$(of bert-cpu)" 1e-4
+
+# what a step costs
+cat >"$tmp/one.yaml" <<YAML
+run:   {dir: $tmp/one}
+model: {path: $llama, dtype: bf16}
+data:  {path: $tmp/data.h5, max_length: 32}
+train: {steps: 4, batch: 4, eval_every: 4}
+method: {name: prefix, length: 4}
+YAML
+must_run 1 train "$tmp/one.yaml" "${gpu[@]}" --json
+layers=$(sed -n 's/.*"num_hidden_layers": *\([0-9]*\).*/\1/p' "$llama/config.json")
+expect "waits a step" "$(field waits_per_step)" 1.0
+expect "allocations in a step" "$(field allocs_per_step)" 0.0
+calls=$(awk -v a="$(field launches_per_step)" -v b="$(field products_per_step)" 'BEGIN { print a + b }')
+echo "  $calls kernels and products a step, $layers layers"
+# outside the layers: embedding, read-out, head, loss, optimizer, copies of the bank
+count "$(less "$calls" $((22 * layers + 24)))" "kernels and products a step: $calls, limit $((22 * layers + 24))"
+
+# kill -9 in the middle, and on
+LT_FAULT=step.local:0:13:kill run 1 train "$tmp/bert.yaml" run.dir="$tmp/killed" "${more[@]}" "${gpu[@]}" train.checkpoint_every=5
+count "$([ $rc -ne 0 ] && [ -e "$tmp/killed/ck/last" ] && echo ok)" "killed: exit code $rc"
+train 1 bert killed "${gpu[@]}" train.checkpoint_every=5
+same "killed and on: trained values" "$(state "$tmp/killed/ck/last")" "$(state "$tmp/bert-gpu/ck/last")"
+# a run of the GPU goes on on the CPU
+LT_FAULT=step.local:0:13:term run 1 train "$tmp/bert.yaml" run.dir="$tmp/moved" "${more[@]}" "${gpu[@]}"
+expect "stopped: exit code" $rc 75
+train 1 bert moved run.device=cpu
+within "begun on the GPU, ended on the CPU" "$(of moved)" "$(of bert-cpu)" 1e-4
+count "$(grep -q 'computed on cuda-emulated and this goes on on cpu' "$tmp/out" && echo ok)" "the change of device is told"
+
+# the other commands
+cut -f 3 "$tmp/few.tsv" | head -n 8 >"$tmp/lines.txt"
+head -n 3 "$tmp/lines.txt" >"$tmp/prompts.txt"
+for d in cpu cuda-emulated; do
+    must_run 1 eval "$tmp/bert.yaml" run.dir="$tmp/bert-gpu" run.device=$d --split test --json
+    grep -o '"accuracy": *[0-9.]*' "$tmp/out" >"$tmp/eval-$d"
+    must_run 1 predict "$tmp/bert.yaml" run.dir="$tmp/bert-gpu" run.device=$d --trial prefix "$tmp/lines.txt"
+    sed '/^\[/d' "$tmp/out" | cut -f 1,2 | awk '{ printf "%s %.3f\n", $1, $2 }' >"$tmp/predict-$d"
+    must_run 1 features --model "$llama" --text "$tmp/lines.txt" -o "$tmp/features-$d.h5" run.device=$d
+    must_run 1 generate --model "$llama" --text-file "$tmp/prompts.txt" --json run.device=$d generate.max_tokens=6 model.dtype=f32
+    grep '"tokens"' "$tmp/out" >"$tmp/text-$d"
+done
+same "eval" "$(cat "$tmp/eval-cuda-emulated")" "$(cat "$tmp/eval-cpu")"
+same "predict" "$(cat "$tmp/predict-cuda-emulated")" "$(cat "$tmp/predict-cpu")"
+same "generate" "$(cat "$tmp/text-cuda-emulated")" "$(cat "$tmp/text-cpu")"
+within "features" "$(series "$tmp/features-cuda-emulated.h5" /hidden)" "$(series "$tmp/features-cpu.h5" /hidden)" 1e-2
+verdict
