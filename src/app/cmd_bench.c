@@ -31,6 +31,8 @@ static double layer_parameters(const lt_bench *b) {
     return (double)s->layers * (double)s->C * (2.0 * (s->H + s->Hkv) * s->D + 3.0 * (double)s->F);
 }
 
+static const char *dtype_word(const lt_bench *b) { return b->dtype == LT_E4M3 ? "fp8" : lt_dtype_name(b->dtype); }
+
 static void print_line(const lt_bench *b, const lt_bench_line *l) {
     bool product = l->flops > 0 && strcmp(l->kind, "rows") != 0;
     printf("  %-22s %-10s %11.1f %8.2f %7.1f  %9.3f %s\n", l->name, l->kind, 1e6 * l->seconds, per_token(b, l->seconds),
@@ -85,7 +87,7 @@ static void print_e4m3(const lt_bench *b) {
 
 static void print_table(const lt_bench *b, const lt_device *d) {
     printf("layer of %s (C %lld, F %lld, %d heads on %d of %d), %s on %s%s%s: %lld tokens in sequences of %lld behind prefixes of %d\n\n",
-           b->shape.name, (long long)b->shape.C, (long long)b->shape.F, b->shape.H, b->shape.Hkv, b->shape.D, lt_dtype_name(b->dtype),
+           b->shape.name, (long long)b->shape.C, (long long)b->shape.F, b->shape.H, b->shape.Hkv, b->shape.D, dtype_word(b),
            lt_device_word(d), d->info.name[0] ? ", " : "", d->info.name, (long long)b->tokens, (long long)b->length, LT_BENCH_PREFIX);
     printf("  %-22s %-10s %11s %8s %7s  %9s\n", "op", "kind", "us", "us/token", "share %", "speed");
     for (int i = 0; i < b->n; i++) print_line(b, &b->line[i]);
@@ -106,7 +108,7 @@ static json_t *lines_json(const lt_bench_line *l, int n) {
 static void print_json(const lt_bench *b, const lt_device *d) {
     json_t *o =
         json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:o, s:o, s:o}", "shape", b->shape.name, "dtype",
-                  lt_dtype_name(b->dtype), "device", lt_device_word(d), "gpu", d->info.name, "tokens", (json_int_t)b->tokens, "length",
+                  dtype_word(b), "device", lt_device_word(d), "gpu", d->info.name, "tokens", (json_int_t)b->tokens, "length",
                   (json_int_t)b->length, "layers", b->shape.layers, "parameters_of_layers", layer_parameters(b), "sum_s", b->sum_s,
                   "layer_s", b->whole_s, "us_per_token", per_token(b, b->whole_s), "launches", (json_int_t)b->counts.launches,
                   "library_products", (json_int_t)b->counts.products, "waits", (json_int_t)b->counts.waits, "ops",
@@ -120,8 +122,8 @@ static lt_status parse(const lt_app_args *a, const lt_device *d, lt_bench *b) {
     const char *dtype = lt_cli_value(&a->cli, "dtype"), *model = lt_cli_value(&a->cli, "model");
     int64_t tokens, repeats;
     const char *usual = lt_bench_default(d->ops, &tokens);
-    LT_CHECK(!dtype || !strcmp(dtype, "bf16") || !strcmp(dtype, "f32"), LT_ERR_ARG, "--dtype is \"%s\"; known: bf16, f32", dtype);
-    b->dtype = dtype && !strcmp(dtype, "f32") ? LT_F32 : LT_BF16;
+    b->dtype = !dtype || !strcmp(dtype, "bf16") ? LT_BF16 : !strcmp(dtype, "f32") ? LT_F32 : LT_E4M3;
+    LT_CHECK(b->dtype != LT_E4M3 || !strcmp(dtype, "fp8"), LT_ERR_ARG, "--dtype is \"%s\"; known: bf16, f32, fp8", dtype);
     LT_TRY(lt_bench_find(model ? model : usual, &b->shape));
     LT_TRY(lt_cli_int(&a->cli, "tokens", 16, 1 << 20, tokens, &b->tokens));
     LT_TRY(lt_cli_int(&a->cli, "length", 1, 4096, 80, &b->length));
@@ -153,7 +155,7 @@ static const lt_cli_option options[] = {
      0},
     {"tokens", "T", "rows of a pack (default: 8448 on GPUs, 1024 on CPUs)", 0},
     {"length", "N", "tokens of a sequence (default 80): 14, 80 and 512 are of interest", 0},
-    {"dtype", "TYPE", "bf16 (default) or f32", 0},
+    {"dtype", "TYPE", "bf16 (default), f32, or fp8: frozen matrices in E4M3", 0},
     {"repeats", "N", "of each op, the median counts (default: what a third of a second allows, 1 to 20)", 0},
     {"json", NULL, "one JSON object on stdout and nothing else there", 0},
     {0}};

@@ -10,7 +10,7 @@
 typedef struct product {
     int64_t rows, N, K;
 } product;
-static const product products[] = {{1, 72, 40}, {37, 96, 64}, {70, 200, 136}};
+static const product products[] = {{1, 80, 48}, {37, 96, 64}, {70, 208, 144}}; /* sixteens, which E4M3 wants */
 
 bool lt_check_impl_linear_fwd(lt_side *s) {
     if (s->shape == N_OF(products)) return false;
@@ -100,6 +100,7 @@ bool lt_check_impl_norm_bwd(lt_side *s) {
     a.dx = lt_side_out(s, "norm", a.rows * a.C, LT_F32, 1).p;
     if (s->shape == 1) a.dres = a.dx;
     if (s->shape == 2) a.dres = lt_side_in(s, a.rows * a.C, LT_F32, 1).p;
+    if (s->dt == LT_BF16) a.dx_low = lt_side_out(s, "norm", a.rows * a.C, LT_BF16, 1);
     LT_SIDE_CALL(s, norm_bwd, &a);
     return true;
 }
@@ -203,6 +204,11 @@ bool lt_check_impl_rope(lt_side *s) {
     for (int t = 0; t < k[0]; t++) pos[t] = t * 7 % POSITIONS;
     struct lt_rope_args a = {.rows = k[0], .heads = k[1], .head_dim = k[2], .rot = rot, .ld_x = k[1] * k[2] + 8, .inverse = s->shape == 1};
     a.x = lt_side_out(s, "rope", k[0] * a.ld_x, s->dt, 1);
+    if (s->shape == 2) { /* keys of half as many heads beside the queries */
+        a.heads2 = 1;
+        a.ld_x2 = 2 * k[2];
+        a.x2 = lt_side_out(s, "rope", k[0] * a.ld_x2, s->dt, 1);
+    }
     a.pos = lt_side_put(s, pos, (size_t)k[0] * sizeof *pos);
     a.cos_sin = lt_side_put(s, table, (size_t)(POSITIONS * rot) * sizeof *table);
     LT_SIDE_CALL(s, rope, &a);

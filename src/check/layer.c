@@ -24,7 +24,7 @@ static lt_status norm(lt_layer *l, const float *x, float *rstd) {
         &l->ctx, &(struct lt_norm_args){
                      .kind = LT_NORM_RMS, .rows = l->T, .C = l->shape->C, .x = x, .w = l->norm_w, .eps = 1e-5f, .y = l->n, .rstd = rstd});
 }
-static lt_status norm_bwd(lt_layer *l, const float *x, float *rstd, const float *dres, float *dx) {
+static lt_status norm_bwd(lt_layer *l, const float *x, float *rstd, const float *dres, float *dx, lt_arr low) {
     return l->ctx.ops->norm_bwd(&l->ctx, &(struct lt_norm_args){.kind = LT_NORM_RMS,
                                                                 .rows = l->T,
                                                                 .C = l->shape->C,
@@ -34,7 +34,8 @@ static lt_status norm_bwd(lt_layer *l, const float *x, float *rstd, const float 
                                                                 .rstd = rstd,
                                                                 .dy = lt_arr_f32(l->dn),
                                                                 .dres = dres,
-                                                                .dx = dx});
+                                                                .dx = dx,
+                                                                .dx_low = low});
 }
 static lt_status forward(lt_layer *l, int which, lt_arr x, lt_arr y, lt_arr resid) {
     return l->ctx.ops->linear_fwd(&l->ctx, &(struct lt_linear_args){.lin = &l->lin[which], .rows = l->T, .x = x, .y = y, .resid = resid});
@@ -44,15 +45,15 @@ static lt_status back(lt_layer *l, int which, lt_arr dy, lt_arr dx, lt_arr resid
                                     &(struct lt_linear_args){.lin = &l->lin[which], .rows = l->T, .x = dx, .y = dy, .resid = resid});
 }
 static lt_status rotate(lt_layer *l, lt_arr q, lt_arr kv, int inverse) {
+    int64_t D = l->shape->D;
     struct lt_rope_args a = {.rows = l->T, .head_dim = l->shape->D, .rot = l->shape->D, .pos = l->pos, .cos_sin = l->cos_sin};
     a.inverse = inverse;
     a.heads = l->shape->H;
     a.x = q;
-    a.ld_x = (int64_t)l->shape->H * l->shape->D;
-    LT_TRY(l->ctx.ops->rope(&l->ctx, &a));
-    a.heads = l->shape->Hkv;
-    a.x = kv;
-    a.ld_x = 2 * (int64_t)l->shape->Hkv * l->shape->D;
+    a.ld_x = l->shape->H * D;
+    a.heads2 = l->shape->Hkv;
+    a.x2 = kv;
+    a.ld_x2 = 2 * l->shape->Hkv * D;
     return l->ctx.ops->rope(&l->ctx, &a);
 }
 static struct lt_attn_args attention(const lt_layer *l) {
@@ -80,6 +81,8 @@ static struct lt_act_args gated(const lt_layer *l) {
 }
 
 static const lt_arr none = {0};
+/* What a product multiplies: the gradient's rounded rows where there are some. */
+static lt_arr operand(lt_arr low, float *rows) { return low.p ? low : lt_arr_f32(rows); }
 static lt_status f_norm1(lt_layer *l) { return norm(l, l->x, l->rstd[0]); }
 static lt_status f_q(lt_layer *l) { return forward(l, LT_LAYER_Q, l->n, l->q, none); }
 static lt_status f_kv(lt_layer *l) { return forward(l, LT_LAYER_KV, l->n, l->kv, none); }
@@ -96,14 +99,14 @@ static lt_status f_glu(lt_layer *l) {
     return l->ctx.ops->glu_fwd(&l->ctx, &a);
 }
 static lt_status f_down(lt_layer *l) { return forward(l, LT_LAYER_DOWN, l->h, lt_arr_f32(l->y), lt_arr_f32(l->x2)); }
-static lt_status b_down(lt_layer *l) { return back(l, LT_LAYER_DOWN, lt_arr_f32(l->dy), l->dh, none); }
+static lt_status b_down(lt_layer *l) { return back(l, LT_LAYER_DOWN, operand(l->dy_low, l->dy), l->dh, none); }
 static lt_status b_glu(lt_layer *l) {
     struct lt_act_args a = gated(l);
     return l->ctx.ops->glu_bwd(&l->ctx, &a);
 }
 static lt_status b_up(lt_layer *l) { return back(l, LT_LAYER_UP, l->u, lt_arr_f32(l->dn), none); }
-static lt_status b_norm2(lt_layer *l) { return norm_bwd(l, l->x2, l->rstd[1], l->dy, l->dx2); }
-static lt_status b_o(lt_layer *l) { return back(l, LT_LAYER_O, lt_arr_f32(l->dx2), l->d_o, none); }
+static lt_status b_norm2(lt_layer *l) { return norm_bwd(l, l->x2, l->rstd[1], l->dy, l->dx2, l->dx2_low); }
+static lt_status b_o(lt_layer *l) { return back(l, LT_LAYER_O, operand(l->dx2_low, l->dx2), l->d_o, none); }
 static lt_status b_attn(lt_layer *l) {
     struct lt_attn_args a = attention(l);
     return l->ctx.ops->attn_bwd(&l->ctx, &a);
@@ -111,7 +114,7 @@ static lt_status b_attn(lt_layer *l) {
 static lt_status b_rope(lt_layer *l) { return rotate(l, l->dq, l->dkv, 1); }
 static lt_status b_q(lt_layer *l) { return back(l, LT_LAYER_Q, l->dq, lt_arr_f32(l->dn), none); }
 static lt_status b_kv(lt_layer *l) { return back(l, LT_LAYER_KV, l->dkv, lt_arr_f32(l->dn), lt_arr_f32(l->dn)); }
-static lt_status b_norm1(lt_layer *l) { return norm_bwd(l, l->x, l->rstd[0], l->dx2, l->dx); }
+static lt_status b_norm1(lt_layer *l) { return norm_bwd(l, l->x, l->rstd[0], l->dx2, l->dx, l->dx_low); }
 
 static void add(lt_layer *l, const char *name, lt_layer_kind kind, double flops, double bytes, lt_status (*run)(lt_layer *)) {
     l->step[l->n_steps++] = (lt_layer_step){name, kind, flops, bytes, run};
@@ -145,13 +148,13 @@ static void list_steps(lt_layer *l) {
     add_product(l, "down, backward", LT_LAYER_DOWN, b_down);
     add(l, "gated SiLU, backward", LT_LAYER_ROWS, 0, 5 * T * F * b, b_glu);
     add_product(l, "gate, up, backward", LT_LAYER_UP, b_up);
-    add(l, "norm, backward", LT_LAYER_ROWS, 0, 16 * T * C, b_norm2);
+    add(l, "norm, backward", LT_LAYER_ROWS, 0, (b == 2 ? 18 : 16) * T * C, b_norm2);
     add_product(l, "o, backward", LT_LAYER_O, b_o);
     add(l, "attention, backward", LT_LAYER_ATTENTION, 10 * D * pairs, 2 * rows, b_attn);
     add(l, "rotation, backward", LT_LAYER_ROWS, 0, rotated, b_rope);
     add_product(l, "q, backward", LT_LAYER_Q, b_q);
     add_product(l, "k, v, backward", LT_LAYER_KV, b_kv);
-    add(l, "norm, backward", LT_LAYER_ROWS, 0, 16 * T * C, b_norm1);
+    add(l, "norm, backward", LT_LAYER_ROWS, 0, (b == 2 ? 18 : 16) * T * C, b_norm1);
 }
 
 /* ---- memory ---- */
@@ -181,6 +184,8 @@ static void carve(lt_layer *l) {
     l->u = (lt_arr){lt_arena_take(a, 2 * T * s->F, b), dt};
     l->h = (lt_arr){lt_arena_take(a, T * s->F, b), dt};
     l->dh = (lt_arr){lt_arena_take(a, T * s->F, b), dt};
+    lt_arr *const low[] = {&l->dy_low, &l->dx2_low, &l->dx_low};
+    for (size_t i = 0; dt == LT_BF16 && i < sizeof low / sizeof *low; i++) *low[i] = (lt_arr){lt_arena_take(a, T * s->C, b), dt};
     l->pos = lt_arena_take(a, T, 4);
     l->plan.cu_q = lt_arena_take(a, seqs + 1, 4);
     l->plan.k_row0 = l->plan.cu_q; /* all rows are queries and keys */
@@ -237,6 +242,7 @@ static lt_status fill_rows(lt_layer *l, void *host) {
     int64_t bank = SLOTS * LT_BENCH_PREFIX * 2 * (int64_t)s->Hkv * s->D;
     LT_TRY(scatter(c, l->x, l->T * s->C, LT_F32, 0, 1, host));
     LT_TRY(scatter(c, l->dy, l->T * s->C, LT_F32, 0, 0.01, host));
+    if (l->dy_low.p) LT_TRY(scatter(c, l->dy_low.p, l->T * s->C, LT_BF16, 0, 0.01, host));
     LT_TRY(scatter(c, l->norm_w, s->C, LT_F32, 1, 0.1, host));
     LT_TRY(scatter(c, l->bank, bank, LT_F32, 0, 1, host));
     LT_TRY(c->ops->fill(c, l->d_bank, 0, (size_t)bank * sizeof *l->d_bank));
@@ -345,6 +351,8 @@ lt_status lt_layer_create(const lt_ops *ops, const lt_bench_shape *shape, lt_dty
     LT_CHECK(length <= POSITIONS && shape->D <= 256, LT_ERR_ARG, "lengths to %d and heads to 256 are measured", POSITIONS);
     LT_TRY(lt_calloc(&l, 1, sizeof *l, "a layer"));
     *l = (lt_layer){.shape = shape, .T = tokens, .length = length, .ctx = {.ops = ops, .threads = threads, .compute = compute}};
+    l->ctx.e4m3 = compute == LT_E4M3;
+    if (l->ctx.e4m3) l->ctx.compute = LT_BF16;
     list_steps(l);
     lt_status st = build(l);
     if (st != LT_OK) lt_layer_destroy(&l);

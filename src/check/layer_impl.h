@@ -31,11 +31,12 @@ struct lt_layer {
     float *cos_sin, *norm_w;
     float *x, *x2, *y, *dy, *dx, *dx2, *dn, *rstd[2], *lse, *bank, *d_bank; /* [T, C] ...; rows between branches */
     lt_arr n, q, kv, o, u, h, dh, d_o, dq, dkv;
+    lt_arr dy_low, dx2_low, dx_low; /* gradients rounded, for products; p = NULL in f32 */
     int n_steps;
     lt_layer_step step[LT_LAYER_MAX_STEPS];
 };
 
-/* Local.  threads of a CPU.  Errors: NOMEM, CUDA. */
+/* Local.  compute: LT_E4M3 for frozen matrices in FP8.  threads of a CPU.  Errors: NOMEM, CUDA. */
 lt_status lt_layer_create(const lt_ops *ops, const lt_bench_shape *shape, lt_dtype compute, int64_t tokens, int64_t length, int threads,
                           lt_layer **layer);
 /* Local.  Accepts NULL inside; sets NULL. */

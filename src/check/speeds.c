@@ -123,6 +123,7 @@ static void speed_of_sums(lt_check *k) {
 void lt_check_speeds(lt_check *k) {
     lt_check_heading(k, "\nspeeds, of the slowest rank\n");
     speed_of_layer(k, LT_BF16);
+    if (!k->quick) speed_of_layer(k, LT_E4M3);
     if (!k->quick) speed_of_layer(k, LT_F32);
     speed_of_copies(k);
     speed_of_sums(k);

@@ -5,7 +5,7 @@
  *
  * Limits, as differences of losses (which are about 0.7): f32 1e-4, METHODS's rule for back ends; rounding, which grows along the steps, made 2e-6 between the CPU's
  * levels.  bf16: half a step in 2^-8 of every operand makes noise that depends on the order of sums; a run in bf16 may be as far from one in f32 on the CPU
- * as twice what bf16 on the CPU is, and 0.01. */
+ * as twice what bf16 on the CPU is, and 0.01; fp8 likewise, and 0.05. */
 #include "check/check_impl.h"
 #include "check/toy_impl.h"
 
@@ -18,7 +18,7 @@
 #include <string.h>
 
 enum { TRIALS = 5, STEPS = 20, QUICK_STEPS = 5 };
-static const double f32_limit = 1e-4, bf16_limit = 0.01;
+static const double f32_limit = 1e-4, bf16_least = 0.01, fp8_least = 0.05;
 
 typedef struct losses {
     int steps;
@@ -125,16 +125,16 @@ static void check_f32(lt_check *k, const lt_toy *toy, int tp, const losses *cpu)
                  dp);
 }
 
-/* bf16 as it is laid out best: tp 1. */
-static void check_bf16(lt_check *k, const lt_toy *toy, const losses *cpu) {
+/* A coarser type, one layout: as far from f32 on the CPU as the same type is there, twice, or a floor. */
+static void check_coarse(lt_check *k, const lt_toy *toy, const char *dtype, double least, const losses *cpu) {
     losses here, there, again;
-    lt_status st = run_on_cpu(k, toy, "bf16", &there);
-    if (st == LT_OK) st = one_run(k, toy, k->device->ops->name, "bf16", 1, &here);
+    lt_status st = run_on_cpu(k, toy, dtype, &there);
+    if (st == LT_OK) st = one_run(k, toy, k->device->ops->name, dtype, 1, &here);
     double noise = st == LT_OK ? apart(&there, cpu) : 0;
-    lt_check_add(k, "training", st, st == LT_OK ? apart(&here, cpu) : INFINITY, fmax(bf16_limit, 2 * noise),
-                 "bf16: losses against f32 on the CPU");
-    if (st == LT_OK) st = one_run(k, toy, k->device->ops->name, "bf16", 1, &again);
-    lt_check_add(k, "training", st, st == LT_OK ? apart(&here, &again) : INFINITY, 0, "bf16: a second run, the same bits");
+    lt_check_add(k, "training", st, st == LT_OK ? apart(&here, cpu) : INFINITY, fmax(least, 2 * noise), "%s: losses against f32 on the CPU",
+                 dtype);
+    if (st == LT_OK) st = one_run(k, toy, k->device->ops->name, dtype, 1, &again);
+    lt_check_add(k, "training", st, st == LT_OK ? apart(&here, &again) : INFINITY, 0, "%s: a second run, the same bits", dtype);
 }
 
 void lt_check_training(lt_check *k) {
@@ -148,7 +148,8 @@ void lt_check_training(lt_check *k) {
     if (st == LT_OK) {
         check_f32(k, &toy, 1, &cpu);
         if (tp > 1) check_f32(k, &toy, tp, &cpu);
-        if (!k->quick) check_bf16(k, &toy, &cpu);
+        if (!k->quick) check_coarse(k, &toy, "bf16", bf16_least, &cpu);
+        if (!k->quick) check_coarse(k, &toy, "fp8", fp8_least, &cpu);
     } else {
         lt_check_add(k, "training", st, INFINITY, f32_limit, "f32 on the CPU");
     }
