@@ -207,7 +207,7 @@ struct lt_rel_pack_args {
 
 /* Bank of prefix keys and values, f32, [S][m][2 (k, v)][P_max][Hkvl][D], keys as used (after any rotation); row p >= slot_len is unused.
  * A query that sees no key at all gives o = 0, lse = -inf and no gradient.  cpu: forward of one query row a sequence (plan->max_q = 1, no rel) reads
- * the keys that are seen once, under all heads. */
+ * the keys that are seen once, under all heads.  cuda: where arrays are bf16, tensor cores take bank rows, constants of rel, p and ds rounded to bf16. */
 struct lt_attn_args {
     const lt_attn_plan *plan;
     int heads, kv_heads, head_dim; /* of this rank; query head h reads kv head h / (heads / kv_heads) */

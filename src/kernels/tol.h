@@ -29,13 +29,13 @@ static const lt_tol lt_tolerances[] = {
     /* Fitted exponential and tail: relative error 3e-7 near 0, NMSE 1e-13. */
     {"act", LT_F32, 1e-12},
     {"act", LT_BF16, 3e-6},
-    /* Sums over keys and over queries, fitted exponential.  Seen: 2e-13; bf16: 9e-9.  Where arrays are bf16, one o in thousands is rounded the other way, and
-     * with it delta and all gradients, those in f32 included. */
+    /* Sums over keys and over queries, fitted exponential.  Seen: 2e-13; bf16: 9e-9, of a hundred rows 1e-7.  Where arrays are bf16, one o in thousands is
+     * rounded the other way, and with it delta and all gradients, those in f32 included. */
     {"attn", LT_F32, 2e-12},
-    {"attn", LT_BF16, 1e-7},
+    {"attn", LT_BF16, 4e-7},
     {"attn of bf16", LT_F32, 1e-7},
-    /* Tensor cores: p and ds are rounded to bf16 before their products, up to 2^-9 of each term (NMSE 1.3e-6 of terms that do not cancel), o once more, and with it
-     * delta.  Seen: 1e-5. */
+    /* Tensor cores: p and ds are rounded to bf16 before their products, up to 2^-9 of each term (NMSE 1.3e-6 of terms that do not cancel), o once more,
+     * and with it delta.  Seen: 1e-5. */
     {"attn, products of bf16", LT_F32, 2e-5},
     {"attn, products of bf16", LT_BF16, 2e-5},
     /* Two products and a sum. */

@@ -1,7 +1,7 @@
 /* The checkpoint file, written and read; see checkpoint.h.  The folder around it is in checkpoint_dir.c.
  *
  *     /                              kind, format_version, step, config, config_sha256, settings, labels, model_sha256, data_sha256,
- *                                    dtype, device, ranks, tp, dp
+ *                                    dtype, device, products, ranks, tp, dp
  *     /trials/<trial>                method, state, step, best_step ... whatever values the trainer puts
  *     /trials/<trial>/params         one f32 dataset a tensor, whole
  *     /trials/<trial>/adam_m, adam_v the same names and shapes
@@ -25,8 +25,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEVICE  "device"  /* attribute that files of earlier versions lack */
-#define BEST_OF "best_of" /* attribute: the one trial that the file is of, parameters only */
+#define DEVICE   "device"   /* attribute that files of earlier versions lack */
+#define PRODUCTS "products" /* the same */
+#define BEST_OF  "best_of"  /* attribute: the one trial that the file is of, parameters only */
 
 /* --- writing -------------------------------------------------------------------------------------------------------------------------- */
 
@@ -45,6 +46,7 @@ static lt_status put_head(hid_t file, const lt_ckpt_head *h) {
     LT_TRY(lt_h5_put_str(file, "data_sha256", h->data_sha256));
     LT_TRY(lt_h5_put_str(file, "dtype", h->dtype));
     LT_TRY(lt_h5_put_str(file, DEVICE, h->device ? h->device : ""));
+    LT_TRY(lt_h5_put_str(file, PRODUCTS, h->products ? h->products : ""));
     LT_TRY(lt_h5_put_i64(file, "ranks", h->ranks));
     LT_TRY(lt_h5_put_i64(file, "tp", h->tp));
     return lt_h5_put_i64(file, "dp", h->dp);
@@ -180,7 +182,7 @@ void lt_ckpt_cancel(lt_ckpt_writer **w) {
 
 /* --- reading -------------------------------------------------------------------------------------------------------------------------- */
 
-enum { N_TEXTS = 9 };
+enum { N_TEXTS = 10 };
 
 struct lt_ckpt {
     char *path;
@@ -195,16 +197,18 @@ struct lt_ckpt {
 static lt_status get_head(lt_ckpt *ck) {
     lt_ckpt_head *h = &ck->head;
     static const char *const key[N_TEXTS] = {"config",      "config_sha256", "settings", "labels", "model_sha256",
-                                             "data_sha256", "dtype",         BEST_OF,    DEVICE};
+                                             "data_sha256", "dtype",         BEST_OF,    DEVICE,   PRODUCTS};
     const char **field[N_TEXTS] = {&h->config,      &h->config_sha256, &h->settings, &h->labels, &h->model_sha256,
-                                   &h->data_sha256, &h->dtype,         &ck->best_of, &h->device};
+                                   &h->data_sha256, &h->dtype,         &ck->best_of, &h->device, &h->products};
     for (int i = 0; i < N_TEXTS; i++) {
-        bool may_lack = !strcmp(key[i], BEST_OF) || !strcmp(key[i], DEVICE); /* a checkpoint of all trials; one of an earlier version */
+        bool may_lack = !strcmp(key[i], BEST_OF) || !strcmp(key[i], DEVICE) ||
+                        !strcmp(key[i], PRODUCTS); /* a checkpoint of all trials; one of an earlier version */
         if (may_lack && H5Aexists(ck->file, key[i]) <= 0) continue;
         LT_TRY(lt_h5_get_str(ck->file, key[i], &ck->text[i]));
         *field[i] = ck->text[i];
     }
     if (!h->device) h->device = "";
+    if (!h->products) h->products = "";
     LT_TRY(lt_h5_get_i64(ck->file, "step", &h->step));
     LT_CHECK(h->step >= 0, LT_ERR_FORMAT, "%s says that it is of step %lld", ck->path, (long long)h->step);
     LT_TRY(lt_h5_get_i64(ck->file, "ranks", &h->ranks));

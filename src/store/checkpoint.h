@@ -26,6 +26,7 @@ typedef struct lt_ckpt_head {
     const char *data_sha256;   /* fingerprint of the samples and label words that the trials learn from and are judged by */
     const char *dtype;         /* compute type: "f32" or "bf16" */
     const char *device;        /* what computed: "cpu", "cuda"; "" in files of versions that had one kind */
+    const char *products;      /* how that computes matrix products, for a start on the same kind; "" or NULL = nothing to say */
     int64_t ranks, tp, dp;     /* layout of the writer, for information */
 } lt_ckpt_head;
 

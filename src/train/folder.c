@@ -17,12 +17,16 @@
 /* A checkpoint that says how a run computes; path "": none. */
 typedef struct found {
     char path[4096], dtype[16], device[16];
+    char *products; /* rank 0 */
 } found;
 
-static void note(found *f, const lt_ckpt *ck) {
+static lt_status note(found *f, const lt_ckpt *ck) {
     (void)snprintf(f->path, sizeof f->path, "%s", lt_ckpt_path(ck));
     (void)snprintf(f->dtype, sizeof f->dtype, "%s", lt_ckpt_about(ck)->dtype);
     (void)snprintf(f->device, sizeof f->device, "%s", lt_ckpt_about(ck)->device);
+    free(f->products);
+    f->products = NULL;
+    return lt_strdup(&f->products, lt_ckpt_about(ck)->products);
 }
 
 /* Is this file, links followed, one of the folder's?  Compared as files: a path can be written in many ways. */
@@ -82,15 +86,22 @@ static lt_status claim_local(lt_run_folder *f, const lt_config *c, found *out) {
         f->resume_own = true;
     }
     if (!ck) return LT_OK;
-    note(out, ck);
+    lt_status st = note(out, ck);
     lt_ckpt_close(&ck);
-    return LT_OK;
+    return st;
 }
 
 static lt_status take_found(lt_run_folder *f, lt_comm *world, found *what) {
+    char *products = what->products;
+    int64_t length = lt_max_host(world, products ? (int64_t)strlen(products) : 0);
     lt_bcast_host(world, what, sizeof *what, 0);
+    lt_status st = lt_calloc(&f->resume_products, length + 1, 1, "ways of products");
+    if (st == LT_OK && products) memcpy(f->resume_products, products, (size_t)length);
+    free(products);
+    if (st == LT_OK && what->path[0]) st = lt_strdup(&f->resume_path, what->path);
+    LT_TRY(lt_agree(world, st));
+    lt_bcast_host(world, f->resume_products, (size_t)length + 1, 0);
     if (!what->path[0]) return LT_OK;
-    LT_TRY(lt_agree(world, lt_strdup(&f->resume_path, what->path)));
     f->resume_dtype = !strcmp(what->dtype, "fp8") ? LT_E4M3 : !strcmp(what->dtype, lt_dtype_name(LT_BF16)) ? LT_BF16 : LT_F32;
     (void)snprintf(f->resume_device, sizeof f->resume_device, "%s", what->device);
     return LT_OK;
@@ -119,7 +130,7 @@ static lt_status peek_local(const lt_config *c, found *out) {
         LT_TRY(place_to_peek(c, i, &path));
         if (!path) break;
         if (access(path, F_OK) == 0 && lt_ckpt_open(path, &ck) == LT_OK) {
-            note(out, ck);
+            LT_TRY(note(out, ck));
             (void)snprintf(out->path, sizeof out->path, "%s", path);
         }
         lt_ckpt_close(&ck);
@@ -140,5 +151,6 @@ void lt_run_impl_folder_fini(lt_run_folder *f) {
     lt_lock_release(&f->lock);
     free(f->ck_dir);
     free(f->resume_path);
+    free(f->resume_products);
     *f = (lt_run_folder){0};
 }

@@ -12,6 +12,7 @@ typedef struct lt_run_folder {
     char *resume_path; /* checkpoint to continue from, or NULL */
     bool resume_own;   /* it is of this folder */
     lt_dtype resume_dtype;
+    char *resume_products;  /* how it computes products; "" = it does not say */
     char resume_device[16]; /* "" = it does not say */
 } lt_run_folder;
 

@@ -42,6 +42,7 @@ struct lt_run {
     lt_device device;
     lt_dtype dtype;
     int threads;
+    char *products;    /* how a library computes them, in hexadecimal digits: what checkpoints keep; NULL = nothing to choose */
     int64_t most_rows; /* parallel.tokens, or what auto came to */
     lt_readout readout;
     lt_run_data data;
@@ -66,6 +67,8 @@ lt_status lt_run_impl_setup(lt_run *r);
 void lt_run_impl_teardown(lt_run *r);
 /* dtype.c: Collective(world).  r->device; opened unless this is a plan.  Errors: those of lt_device_open. */
 lt_status lt_run_impl_choose_device(lt_run *r);
+/* tune.c: Collective(world).  Ways of products: of the checkpoint that was found, or measured; r->products.  Errors: those of lt_model_tune. */
+lt_status lt_run_impl_tune(lt_run *r);
 /* dtype.c: Collective(world).  r->dtype, after the folder was looked at; for LT_RUN_PLAN also the estimate's speed, on rank 0.
  * Errors: IO, FORMAT (agreed). */
 lt_status lt_run_impl_choose_dtype(lt_run *r);

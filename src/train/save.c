@@ -22,6 +22,7 @@ lt_ckpt_head lt_run_impl_ckpt_head(const lt_run *r, const char *config) {
                           .data_sha256 = r->data.sha,
                           .dtype = lt_dtype_word(r->dtype),
                           .device = lt_device_word(&r->device),
+                          .products = r->products,
                           .ranks = r->grid.size,
                           .tp = r->grid.tp_size,
                           .dp = r->grid.dp_size};

@@ -51,7 +51,8 @@ static lt_status open_model(lt_run *r) {
 static lt_status load_model(lt_run *r, const lt_model_limits *limits) {
     LT_TRY(lt_model_plan(r->model, limits));
     LT_TRY(lt_run_impl_step_connect(r));
-    return lt_model_load(r->model);
+    LT_TRY(lt_model_load(r->model));
+    return lt_run_impl_tune(r);
 }
 
 static lt_status check_stop(lt_run *r) {
@@ -100,6 +101,7 @@ void lt_run_impl_teardown(lt_run *r) {
     lt_model_destroy(&r->model);
     lt_run_impl_data_close(&r->data);
     lt_run_impl_folder_fini(&r->folder);
+    free(r->products);
     free(r->layout);
     free(r->settings);
 }

@@ -2,9 +2,9 @@
 /* Attention with a prefix bank: the fast code against the f64 reference over a table of shapes, and the reference against a forward written here in
  * another way (whole score rows, double arrays) and its central differences.
  *
- * Inputs have row strides wider than the rows; outputs, their gaps, the unused parts of the bank's gradient and the end of the workspace hold a
- * sentinel that must survive.  The workspace is NaN before every call.  Limits are 10 to 100 times what was measured.  A sequence alone gives the same bits as in
- * the pack. */
+ * Inputs have row strides wider than the rows; outputs, their gaps, the unused parts of the bank's gradient and the end of the workspace hold a sentinel
+ * that must survive.  The workspace is NaN before every call.  Limits are 10 to 100 times what was measured.  A sequence alone gives the same bits as in the
+ * pack. */
 #include "kernels_util.h"
 
 #include "kernels/attn_impl.h"
@@ -268,17 +268,24 @@ static void run_ref(problem *b, float start) {
     CHECK_OK(lt_ref_attn_fwd(&ctx, &b->args));
     CHECK_OK(lt_ref_attn_bwd(&ctx, &b->args));
 }
+/* Kernels launched so far, where there are any. */
+static int64_t launches(void) { return test_on_gpu() ? test_gpu->counts()->launches : 0; }
+
 static void run_fast(problem *b, const lt_ctx *c, float start) {
     poison(b, start);
     dirty(c);
+    const int64_t before = launches();
     CHECK_OK(test_ops()->attn_fwd(c, &b->args));
+    const int64_t between = launches();
+    CHECK(between - before <= 1 + (b->plan.max_q == 1)); /* one query a sequence: pieces of keys, and their sum */
     dirty(c);
     CHECK_OK(test_ops()->attn_bwd(c, &b->args));
+    CHECK(launches() - between <= 4);
     TEST_REPORT(damage(b) == 0, "%s: %lld elements overwritten", b->s->name, (long long)damage(b));
 }
 
-/* Normalised mean square error per output: f32, and where arrays are bf16 (rounding now and then falls to the other side; o and so delta differ).  Tensor cores
- * take p and ds in bf16: each term of a sum has an error of up to 2^-9. */
+/* Normalised mean square error per output: f32, and where arrays are bf16 (rounding now and then falls to the other side; o and so delta differ).  Tensor
+ * cores take p and ds in bf16: each term of a sum has an error of up to 2^-9. */
 static double limit_of(output k, int bf16) { return !bf16 || k == LSE ? 1e-11 : test_on_gpu() ? 2e-5 : 1e-6; }
 
 /* Negative control: changes one element so that the error becomes nmse. */

@@ -92,8 +92,8 @@ static lt_status lt_launch(const char *name, lt_stream *s, void (*kernel)(P...),
     c.dynamicSmemBytes = smem;
     c.stream = reinterpret_cast<cudaStream_t>(s);
     cudaError_t e = cudaSuccess;
-    if (smem > 32 * 1024) e = /* 48 KB go without, the kernel's own arrays included */
-        cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)smem);
+    /* 48 KB go without asking, with what the kernel declares itself (at most 16 KB). */
+    if (smem > 32 * 1024) e = cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)smem);
     if (e == cudaSuccess) e = cudaLaunchKernelEx(&c, kernel, static_cast<P>(a)...);
     return lt_cuda_impl_launched(name, (int)e);
 }

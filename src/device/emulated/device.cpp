@@ -118,7 +118,10 @@ void lt_emulated_seed(uint64_t seed) {
     lt_emu::state = (seed + 1) * 0x9E3779B97F4A7C15ULL | 1;
     lt_emu::new_mood();
 }
-void lt_emulated_close(void) { lt_emu::chosen.device = -1; }
+void lt_emulated_read_settings(void) {
+    lt_emu::chosen.device = -1;
+    lt_emu::read_plan();
+}
 bool lt_emulated_race(void) { return lt_emu::RACE; }
 
 namespace lt_space_emulated {

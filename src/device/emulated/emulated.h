@@ -22,9 +22,8 @@ extern "C" {
 void lt_emulated_seed(uint64_t seed);
 /* Local.  What was found is forgotten and what is queued dropped: the device works again. */
 void lt_emulated_forget(void);
-/* Local.  LT_EMU_FAIL and the settings of the device are read again, by the next open(). */
-void lt_emulated_read_faults(void);
-void lt_emulated_close(void); /* the same for the rest */
+/* Local.  The settings are read again: no device is open. */
+void lt_emulated_read_settings(void);
 /* Local.  Whether this is the race build. */
 bool lt_emulated_race(void);
 

@@ -41,6 +41,7 @@ lt_status lost(); /* the first of these as a status */
 lt_status injected(const char *call);
 bool injected_hang(); /* what is enqueued next shall never end */
 lt_status fault_check();
+void read_plan();
 /* What entries begin with. */
 #define LT_EMU_ENTER(call)                                                                                                                 \
     do {                                                                                                                                   \

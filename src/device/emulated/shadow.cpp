@@ -34,6 +34,7 @@ struct actor {
 static cell *cells;
 static std::vector<uint32_t> op_of(1);       /* by run: a block of a kernel, or a piece of work */
 static std::vector<const char *> name_of(1); /* by op */
+static std::vector<uint32_t> bulk_run(1);    /* by op; 0: it has none */
 static uint32_t now_clock = 1, block_clock, block_run, kernel_op;
 static bool inside; /* hooks of what the hooks call */
 
@@ -235,11 +236,10 @@ void shadow_unknown(const void *p, size_t n) {
 }
 
 void shadow_bulk(const void *address, size_t pitch, size_t row_bytes, int64_t rows, bool write, uint32_t op, const char *what) {
-    static uint32_t last_op, run;
     char text[600];
-    if (op != last_op) run = new_run(op, what);
-    last_op = op;
-    actor a = {run, op, ++now_clock, now_clock, 0, nullptr};
+    if (bulk_run.size() <= op) bulk_run.resize(op + 1);
+    if (!bulk_run[op]) bulk_run[op] = new_run(op, what);
+    actor a = {bulk_run[op], op, ++now_clock, now_clock, 0, nullptr};
     for (int64_t r = 0; r < rows && !is_lost(); r++) {
         const char *p = static_cast<const char *>(address) + (size_t)r * pitch;
         size_t at;

@@ -2,11 +2,11 @@
  *
  *   p = exp(s - lse)   ds = p (<d_o, v> - delta)   dv = sum p d_o   dk = scale sum ds q,   sums over all rows (query, head of the group) that see the key
  *
- * Block: up to 64 keys (D > 128: 32) of one sequence under one kv head, 16 a warp, which walk over the rows of the sequence.  Each key has one owner: no two blocks
- * add to one number, and sums have one order.
+ * Block: up to 64 keys (D > 128: 32) of one sequence under one kv head, 16 a warp, which walk over the rows of the sequence.  Each key has one owner: no
+ * two blocks add to one number, and sums have one order.
  *
- * Bank: the keys are rows of a slot, which rows of many sequences see.  A block walks over a chunk of the slot's rows, gathered from wherever they lie in the
- * pack; its sum goes to d_bank where the slot is one chunk, else to the workspace, from where attention_bank.cu adds chunks in order. */
+ * Bank: the keys are rows of a slot, which rows of many sequences see.  A block walks over a chunk of the slot's rows, gathered from wherever they lie in
+ * the pack; its sum goes to d_bank where the slot is one chunk, else to the workspace, from where attention_bank.cu adds chunks in order. */
 #include "kernels/cuda/attention_mma_rel_impl.h"
 
 namespace LT_GPU_SPACE {
@@ -28,7 +28,7 @@ template <int DN> static LT_DEVICE void store_f32(const float (&acc)[DN / 8][4],
     }
 }
 
-template <int DP, kind KIND> __global__ void __launch_bounds__(128) attn_dkv_mma(const attn<lt_bf16> a, int block_rows) {
+template <int DP, kind KIND> __global__ void __launch_bounds__(128, 2) attn_dkv_mma(const attn<lt_bf16> a, int block_rows) {
     constexpr int LD = mma_shape<DP>::LD, N = mma_shape<DP>::N, SPLIT = mma_shape<DP>::SPLIT, DN = DP / SPLIT;
     constexpr bool BANK = KIND == OF_BANK, REL = KIND == OF_TEXT_REL;
     LT_SHARED_DYN(lt_bf16, room);

@@ -1,15 +1,16 @@
 /* Attention forward on tensor cores (bf16): one pass over the keys with a softmax that is carried along (Dao 2023), prefix bank included.
  *
- * Block: up to 4 warps, each 16 rows (query, query head of the group) of one sequence under one kv head; grid (tiles of rows, kv heads, pieces of keys).  With few
- * rows a sequence blocks are of one warp, whose barriers cost nothing and of which an SM holds up to 32.  One query a sequence (decoding) gives one tile
- * of the heads of a group, and keys come in pieces, so that a long cache keeps the device busy; attention_bank.cu puts them together. */
+ * Block: up to 4 warps, each 16 rows (query, query head of the group) of one sequence under one kv head; grid (tiles of rows, kv heads, pieces of
+ * keys).  With few rows a sequence blocks are of one warp, whose barriers cost nothing and of which an SM holds up to 32.  One query a sequence (decoding)
+ * gives one tile of the heads of a group, and keys come in pieces, so that a long cache keeps the device busy; attention_bank.cu puts them together. */
 #include "kernels/cuda/attention_mma_rel_impl.h"
 
 namespace LT_GPU_SPACE {
 
-template <int DP, bool REL> __global__ void __launch_bounds__(128) attn_fwd_mma(const attn<lt_bf16> a, int block_rows) {
+template <int DP, bool REL>
+__global__ void __launch_bounds__(128, DP <= 64 && !REL ? 3 : 2) attn_fwd_mma(const attn<lt_bf16> a, int block_rows) {
     constexpr int LD = mma_shape<DP>::LD, N = mma_shape<DP>::N;
-    constexpr bool KEEP = DP <= 128; /* with 256, o takes 128 registers */
+    constexpr bool KEEP = DP <= 128 && (DP != 64 || REL); /* 256: o takes 128 registers; 64: q would cost the third block on an SM */
     LT_SHARED_DYN(lt_bf16, room);
     LT_SHARED(int, hull, [8]);
     const int M = (int)blockDim.x / 2, warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP, g = lane / 4, t = lane % 4;

@@ -1,8 +1,8 @@
 #pragma once
 /* Private to attention_mma*.cu: relative positions (struct lt_attn_rel) on tensor cores.
  *
- * X: the warp's 16 stationary rows, Y: the N moving rows of a block.  One constant belongs to X ("own": c2p where X are queries, p2c where X are keys), the other to
- * Y.  The distance of x_r and y_c depends on c - r alone, so that both terms are products with a band of constants, skewed:
+ * X: the warp's 16 stationary rows, Y: the N moving rows of a block.  One constant belongs to X ("own": c2p where X are queries, p2c where X are keys), the
+ * other to Y.  The distance of x_r and y_c depends on c - r alone, so that both terms are products with a band of constants, skewed:
  *
  *   <x_r, own(c - r)>     T = X own^T [16][N + 16], row u of the band for c - r = u - 15:  score[r][c] += T[r][c - r + 15]
  *   <y_c, other(r - c)>   U = Y other^T of 16 moving rows at a time, [16][32], row v for r - c = v - 15:  score[r][16 m + c] += U[c][r - c + 15]

@@ -1,9 +1,9 @@
 #pragma once
 /* Private to attention_plain*.cu: attention by FMA, for f32, for any head size up to ATTN_MAX_D, and with relative positions.
  *
- * A block of 4 warps owns 4 R stationary rows, R a warp, and walks over blocks of 32 moving rows.  Scores: lane j is moving row j; both sides lie in shared memory,
- * 32 of the D numbers at a time, so that a number of the moving row serves R products and any D takes the same room.  Sums weighted by the scores: lanes
- * are columns, a moving row is read from memory (neighbouring lanes, neighbouring numbers) once for R rows.
+ * A block of 4 warps owns 4 R stationary rows, R a warp, and walks over blocks of 32 moving rows.  Scores: lane j is moving row j; both sides lie in shared
+ * memory, 32 of the D numbers at a time, so that a number of the moving row serves R products and any D takes the same room.  Sums weighted by the scores:
+ * lanes are columns, a moving row is read from memory (neighbouring lanes, neighbouring numbers) once for R rows.
  *
  * R = 4 up to D = 256, else 2, for 1,024 columns are 32 accumulators a row. */
 
@@ -24,8 +24,8 @@ struct plain_bands {
     const float *c2p, *p2c;
 };
 
-/* s[r] := <x(4-row block row), y(lane)> over D for the warp's R rows, with the terms of relative positions: c2p multiplies the query, p2c the key, and x is the
- * query if X_IS_QUERY.  x(r, d), y(j, d): elements, 0 where there is none.  The whole block. */
+/* s[r] := <x(row r of the warp), y(lane)> over D for the warp's R rows, with the terms of relative positions: c2p multiplies the query, p2c the key, and x
+ * is the query if X_IS_QUERY.  x(r, d), y(j, d): elements, 0 where there is none.  The whole block. */
 template <int R, bool X_IS_QUERY, typename X, typename Y>
 LT_DEVICE void plain_dots(plain_room<R> &room, int D, float (&s)[R], const plain_bands (&band)[R], X x, Y y) {
     const int me = (int)threadIdx.x, warp = me / WARP, lane = me % WARP;

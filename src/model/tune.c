@@ -1,0 +1,110 @@
+/* Which of a library's ways computes each product of a step: measured once by rank 0 on random numbers, the same for all ranks and, through checkpoints, for
+ * all starts of a run, because ways round differently. */
+#include "model/model_impl.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIZES = 4 /* packs of this many eighths fewer rows each, from the largest down */, CALLS = 16 };
+
+typedef struct calls {
+    struct lt_linear_args call[SIZES * CALLS];
+    bool backward[SIZES * CALLS];
+    int64_t n;
+} calls;
+
+static void add(calls *k, lt_lin *lin, int64_t rows, bool backward, lt_dtype in, lt_dtype out, bool resid, bool same) {
+    static float somewhere; /* addresses are not read: they say what is there, and what is the output itself */
+    struct lt_linear_args a = {.lin = lin, .rows = rows};
+    lt_arr to = {&somewhere, out};
+    a.x = backward ? to : (lt_arr){&k->n, in};
+    a.y = backward ? (lt_arr){&k->n, in} : to;
+    if (resid) a.resid = same ? to : (lt_arr){(void *)k, LT_F32};
+    k->backward[k->n] = backward;
+    k->call[k->n++] = a;
+}
+
+/* The products of one block at one number of rows, as block.c and block_bwd.c make them. */
+static void add_block(calls *k, lt_model *m, lt_block *b, int64_t rows) {
+    lt_dtype dt = m->ctx.compute;
+    bool once = m->grid->tp_rank == 0, out = m->arch.norms & LT_NORM_OUT, in = m->arch.norms & LT_NORM_IN;
+    add(k, &b->q, rows, false, dt, dt, false, false);
+    add(k, &b->kv, rows, false, dt, dt, false, false);
+    add(k, &b->o, rows, false, dt, LT_F32, once && !out, false);
+    add(k, &b->up, rows, false, dt, dt, false, false);
+    add(k, &b->down, rows, false, dt, LT_F32, m->arch.parallel || (once && !out), m->arch.parallel);
+    if (!m->limits.backward) return;
+    add(k, &b->down, rows, true, dt, dt, false, false);
+    add(k, &b->up, rows, true, dt, LT_F32, !in && once, false);
+    add(k, &b->o, rows, true, dt, dt, false, false);
+    add(k, &b->q, rows, true, dt, LT_F32, !in && once, false);
+    add(k, &b->kv, rows, true, dt, LT_F32, true, true);
+}
+
+static lt_status measure(lt_model *m) {
+    calls *k = NULL;
+    const lt_lin **lin = NULL;
+    int64_t n = 0, most = m->half[0] ? lt_model_impl_half_rows(m) : m->limits.tokens;
+    double t0 = lt_time_s();
+    LT_TRY(lt_calloc(&k, 1, sizeof *k, "products to measure"));
+    lt_status st = lt_calloc(&lin, 5 * (int64_t)m->arch.m, sizeof *lin, "products to measure");
+    for (int l = 0; st == LT_OK && l < m->arch.m; l++) {
+        lt_block *b = &m->block[l];
+        const lt_lin *all[] = {&b->q, &b->kv, &b->o, &b->up, &b->down};
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++) lin[n++] = all[i];
+    }
+    lt_block *first = &m->block[0], *middle = &m->block[m->arch.m / 2];
+    for (int s = 0; st == LT_OK && s < SIZES; s++) {
+        add_block(k, m, middle, most * (8 - s) / 8);
+        if (first->q.e4m3 != middle->q.e4m3 && s == 0) add_block(k, m, first, most);
+    }
+    if (st == LT_OK) st = m->ctx.ops->tune(&m->ctx, &(struct lt_tune_args){k->call, k->backward, k->n, lin, n});
+    if (st == LT_OK) lt_info("products: the fastest ways of %lld found in %.1f s", (long long)k->n, lt_time_s() - t0);
+    free(lin);
+    free(k);
+    return st;
+}
+
+/* What rank 0 has found, to all. */
+static lt_status share(lt_model *m, void **bytes, size_t *n) {
+    lt_comm *world = m->grid->world;
+    bool first = m->grid->rank == 0;
+    int64_t size = 0;
+    lt_status st = first ? m->ctx.ops->choices(&m->ctx, NULL, 0, n) : LT_OK;
+    if (st == LT_OK && first) size = (int64_t)*n;
+    LT_TRY(lt_agree(world, st));
+    *n = (size_t)lt_max_host(world, size);
+    st = lt_calloc(bytes, (int64_t)*n, 1, "ways of products");
+    if (st == LT_OK && first) st = m->ctx.ops->choices(&m->ctx, *bytes, *n, n);
+    LT_TRY(lt_agree(world, st));
+    lt_bcast_host(world, *bytes, *n, 0);
+    bool taken = true;
+    if (!first) st = m->ctx.ops->choose(&m->ctx, *bytes, *n, &taken);
+    if (st == LT_OK && !taken) lt_warn("rank %d has another GPU than rank 0: it chooses its products by itself", m->grid->rank);
+    return lt_agree(world, st);
+}
+
+lt_status lt_model_tune(lt_model *m, const void *stored, size_t n_stored, void **bytes, size_t *n) {
+    lt_comm *world = m->grid->world;
+    bool taken = false;
+    *bytes = NULL;
+    *n = 0;
+    if (!m->ctx.ops->tune) return LT_OK;
+    lt_status st = n_stored ? m->ctx.ops->choose(&m->ctx, stored, n_stored, &taken) : LT_OK;
+    LT_TRY(lt_agree(world, st));
+    if (lt_max_host(world, !taken) == 0) {
+        st = lt_calloc(bytes, (int64_t)n_stored, 1, "ways of products");
+        if (st == LT_OK) memcpy(*bytes, stored, *n = n_stored);
+        return lt_agree(world, st);
+    }
+    if (n_stored && m->grid->rank == 0) lt_info("products: the checkpoint's ways are of another GPU or library");
+    LT_TRY(lt_agree(world, m->grid->rank == 0 ? measure(m) : LT_OK));
+    st = share(m, bytes, n);
+    if (st != LT_OK) {
+        free(*bytes);
+        *bytes = NULL;
+    }
+    return st;
+}
