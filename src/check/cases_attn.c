@@ -1,11 +1,9 @@
 /* Cases of attention over packed sequences: bank, masks as intervals, groups of query heads, few rows that are read out, scores that know distances. */
 #include "check/side_impl.h"
 
-#include "base/rng.h"
-
 #include <math.h>
 
-enum { SEQS = 4, SLOTS = 2, P_MAX = 6, MAX_ROWS = 128, MAX_HEADS = 8, MAX_REL_WIDTH = 32 };
+enum { SEQS = 4, SLOTS = 2, P_MAX = 6, MAX_ROWS = 128, MAX_HEADS = 8 };
 
 static const struct {
     int heads, kv_heads, D, len[SEQS];
@@ -76,22 +74,19 @@ static void make_plan(lt_side *s, problem *b) {
                              .P_max = P_MAX};
 }
 
-/* Constants of distances.  Tensor cores multiply them in bf16: here they are numbers that it has. */
+/* Constants of distances.  Tensor cores multiply them in bf16: here they are numbers that bf16 has. */
 static const float *constants(lt_side *s, const problem *b, bool p2c) {
     enum { TABLE = 16 };
     int64_t width = (int64_t)b->args.heads * b->args.head_dim, reach = b->plan.max_k;
     int32_t row[2 * MAX_ROWS];
-    float from[TABLE * MAX_REL_WIDTH];
     for (int32_t d = 0; d < 2 * reach - 1; d++) row[d] = d % TABLE;
-    lt_rng r = {.seed = 11, .purpose = LT_RNG_TEST, .a = p2c};
-    for (int64_t i = 0; i < TABLE * width; i++) from[i] = lt_bf16_to_f32(lt_f32_to_bf16((float)lt_rng_normal(&r, (uint64_t)i, 0)));
     struct lt_rel_pack_args a = {.heads = b->args.heads,
                                  .head_dim = b->args.head_dim,
                                  .reach = reach,
                                  .scale = b->args.scale,
                                  .p2c = p2c,
                                  .row = row,
-                                 .from = lt_side_put(s, from, (size_t)(TABLE * width) * sizeof *from),
+                                 .from = lt_side_in_rounded(s, TABLE * width).p,
                                  .ld = width};
     a.to = lt_side_in(s, lt_rel_elems(a.heads, a.head_dim, reach, p2c), LT_F32, 0).p;
     LT_SIDE_CALL(s, rel_pack, &a);
@@ -116,7 +111,7 @@ static void make(lt_side *s, problem *b) {
     a->k = lt_side_in(s, b->n_k * 2 * b->kv, s->dt, 1);
     if (a->k.p) a->v = lt_arr_at(a->k, b->kv);
     a->slot_stride = 2 * P_MAX * b->kv;
-    if (shapes[s->shape].bank) a->bank = lt_side_in(s, b->bank, LT_F32, 1).p;
+    if (shapes[s->shape].bank) a->bank = lt_side_in_rounded(s, b->bank).p; /* so does the bank */
     if (!shapes[s->shape].relative) return;
     b->rel = (lt_attn_rel){.reach = b->plan.max_k, .c2p = constants(s, b, false), .p2c = constants(s, b, true)};
     a->rel = &b->rel;

@@ -68,6 +68,17 @@ static void *add(lt_side *s, const char *tol, const void *host, int64_t n, lt_dt
 }
 
 lt_arr lt_side_in(lt_side *s, int64_t n, lt_dtype dt, double scale) { return (lt_arr){add(s, NULL, NULL, n, dt, scale), dt}; }
+lt_arr lt_side_in_rounded(lt_side *s, int64_t n) {
+    float *host = NULL;
+    lt_arr a = lt_arr_f32(NULL);
+    if (s->st == LT_OK) s->st = lt_calloc(&host, n, sizeof *host, "an array of a check");
+    if (s->st != LT_OK) return a;
+    fill(host, n, LT_F32, 1, s->n);
+    for (int64_t i = 0; i < n; i++) host[i] = lt_bf16_to_f32(lt_f32_to_bf16(host[i]));
+    a.p = lt_side_put(s, host, (size_t)n * sizeof *host);
+    free(host);
+    return a;
+}
 lt_arr lt_side_out(lt_side *s, const char *tol, int64_t n, lt_dtype dt, double scale) {
     return (lt_arr){add(s, tol, NULL, n, dt, scale), dt};
 }

@@ -33,7 +33,9 @@ typedef struct lt_side {
 
 /* Local.  Input of n normal numbers times scale. */
 lt_arr lt_side_in(lt_side *s, int64_t n, lt_dtype dt, double scale);
-/* Local.  The same, compared when the op has run; what an op leaves alone must stay. */
+/* Local.  Input of n normal numbers in f32 that bf16 has too. */
+lt_arr lt_side_in_rounded(lt_side *s, int64_t n);
+/* Local.  As lt_side_in, compared when the op has run; what an op leaves alone must stay. */
 lt_arr lt_side_out(lt_side *s, const char *tol, int64_t n, lt_dtype dt, double scale);
 /* Local.  Input or output with given content. */
 void *lt_side_put(lt_side *s, const void *host, size_t bytes);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# TEST labels: e2e timeout: 240
+# TEST labels: e2e timeout: 600
 # ltune selftest and ltune bench on the CPU and, where it is built, on emulated GPUs, one and two ranks: nothing fails, nothing stays behind, the same in
 # JSON; an op, a sum and a training run that go wrong are found.
 # shellcheck source=tests/e2e/e2e.bash
