@@ -15,8 +15,8 @@
 extern "C" {
 #endif
 
-enum { LT_MAX_LABELS = 1000 }; /* of a data set: K */
-enum { LT_TOKENS_CPU = 4096 }; /* what parallel.tokens: auto is on a CPU */
+enum { LT_MAX_LABELS = 1000 };                       /* of a data set: K */
+enum { LT_TOKENS_CPU = 4096, LT_TOKENS_GPU = 8448 }; /* parallel.tokens: auto on a CPU, and in plans for a GPU that is not there */
 enum { LT_RESUME_AUTO, LT_RESUME_NEVER, LT_RESUME_PATH };
 enum { LT_DTYPE_CFG_AUTO, LT_DTYPE_CFG_F32, LT_DTYPE_CFG_BF16, LT_DTYPE_CFG_FP8 };
 enum { LT_POOL_CFG_AUTO, LT_POOL_CFG_FIRST, LT_POOL_CFG_CLS, LT_POOL_CFG_LAST, LT_POOL_CFG_MEAN, LT_POOL_CFG_MAX };

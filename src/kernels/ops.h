@@ -37,7 +37,7 @@ typedef struct lt_ctx {
     size_t ws_bytes;
     int threads;      /* OpenMP threads of this rank */
     lt_dtype compute; /* LT_F32 or LT_BF16: type of GEMM operands; sums are f32 always */
-    bool e4m3;        /* with LT_BF16, set before lin_alloc: frozen layers in E4M3 where their sizes are multiples of 16 */
+    bool e4m3;        /* with LT_BF16, set before lin_alloc and ws_bytes: frozen layers in E4M3 where their sizes are multiples of 16 */
     bool sizes_only;  /* only entries that measure are called: no device is needed */
     void *impl;       /* the back end's handles and caches: ctx_init() to ctx_fini() */
 } lt_ctx;
@@ -95,7 +95,8 @@ struct lt_linear_args {
 };
 
 /* Calls of linear_fwd and linear_bwd_x that steps will make.  Shapes, types, and whether there is a residual and whether it is the output itself count; x, y and
- * resid are not read.  Where one library has several ways of a product, all that is worth trying is tried on random numbers and the layers' own W. */
+ * resid are not read (of their addresses the alignment counts, NULL is aligned; a residual's is not NULL).  Where one library has several ways of a
+ * product, all that is worth trying is tried on random numbers and the layers' own W. */
 struct lt_tune_args {
     const struct lt_linear_args *call; /* [n_calls] host */
     const bool *backward;              /* [n_calls] */

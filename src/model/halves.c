@@ -45,9 +45,20 @@ lt_status lt_model_impl_halves_create(lt_model *m) {
         h->half[0] = h->half[1] = NULL;
         h->saved = NULL;
         LT_TRY(lt_calloc(&h->saved, m->arch.m, sizeof *h->saved, "the blocks"));
-        h->limits.tokens = lt_model_impl_half_rows(m);
-        LT_TRY(lt_pack_create(h->limits.tokens, m->limits.seqs, &m->half_pack[i]));
     }
+    return LT_OK;
+}
+
+void lt_model_impl_halves_limit(lt_model *m) {
+    for (int i = 0; i < 2 && m->half[i]; i++) {
+        m->half[i]->limits = m->limits;
+        m->half[i]->limits.tokens = lt_model_impl_half_rows(m);
+        m->half[i]->comm_bytes = 2 * (size_t)(m->half[i]->limits.tokens * m->arch.C) * sizeof(float);
+    }
+}
+
+lt_status lt_model_impl_halves_plan(lt_model *m) {
+    for (int i = 0; i < 2 && m->half[i]; i++) LT_TRY(lt_pack_create(m->half[i]->limits.tokens, m->limits.seqs, &m->half_pack[i]));
     return LT_OK;
 }
 

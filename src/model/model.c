@@ -81,16 +81,16 @@ lt_status lt_model_measure(lt_model *m, const lt_model_limits *limits) {
     LT_CHECK(positions <= m->arch.max_pos && limits->max_len <= m->arch.max_pos, LT_ERR_SHAPE,
              "sequences of %lld tokens with a prefix of %lld pass the %lld positions of this model: lower data.max_length or method.length",
              (long long)limits->max_len, (long long)limits->P_max, (long long)m->arch.max_pos);
-    if (lt_model_impl_wants_halves(m) && !m->half[0]) LT_TRY(lt_model_impl_halves_create(m));
+    bool halves = lt_model_impl_wants_halves(m);
+    if (!halves) lt_model_impl_halves_destroy(m); /* measured before for larger packs */
+    if (halves && !m->half[0]) LT_TRY(lt_model_impl_halves_create(m));
+    lt_model_impl_halves_limit(m);
     lt_arena_measure(&m->acts, "activations");
     lt_model_impl_carve(m);
     LT_TRY(lt_arena_ok(&m->acts));
     m->acts_bytes = m->acts.used;
     m->comm_bytes = m->grid->tp_size > 1 ? 2 * (size_t)(limits->tokens * m->arch.C) * sizeof(float) : 0;
-    for (int i = 0; i < 2 && m->half[i]; i++) {
-        m->half[i]->comm_bytes = 2 * (size_t)(m->half[i]->limits.tokens * m->arch.C) * sizeof(float);
-        m->comm_bytes = i == 0 ? m->half[i]->comm_bytes : m->comm_bytes + m->half[i]->comm_bytes;
-    }
+    if (m->half[0]) m->comm_bytes = m->half[0]->comm_bytes + m->half[1]->comm_bytes;
     m->acts = (lt_arena){0};
     return LT_OK;
 }
@@ -113,6 +113,7 @@ static lt_status plan_local(lt_model *m, const lt_model_limits *limits) {
     LT_TRY(lt_arena_ok(&m->acts));
     LT_TRY(staging(m));
     for (int i = 0; i < 2 && m->half[i]; i++) LT_TRY(staging(m->half[i]));
+    LT_TRY(lt_model_impl_halves_plan(m));
     LT_TRY(lt_calloc(&m->segment, limits->seqs, sizeof *m->segment, "segments of adapters"));
     return lt_model_impl_fill_positions(m);
 }

@@ -259,6 +259,9 @@ float *lt_model_impl_branch_bwd_end(lt_model *m, const lt_pack *pack);
 bool lt_model_impl_wants_halves(const lt_model *m);
 int64_t lt_model_impl_half_rows(const lt_model *m);
 lt_status lt_model_impl_halves_create(lt_model *m);
+/* halves.c: their sizes, from m->limits; what they hold on the host.  Errors: NOMEM. */
+void lt_model_impl_halves_limit(lt_model *m);
+lt_status lt_model_impl_halves_plan(lt_model *m);
 void lt_model_impl_halves_destroy(lt_model *m);
 /* halves.c: the models that a pass goes through, with its arguments (part->args): m itself, or one or two halves; how many.  again: of the pass before. */
 int lt_model_impl_parts(lt_model *m, const lt_forward_args *args, lt_model *part[2]);

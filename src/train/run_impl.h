@@ -80,6 +80,8 @@ void lt_run_impl_trials_destroy(lt_run *r);
 lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *limits);
 void lt_run_impl_estimate(lt_run *r);
 void lt_run_impl_print_memory(const lt_run *r);
+/* sizes.c: Local.  NOMEM if the GPU has no room for what the estimate says, before anything large is taken. */
+lt_status lt_run_impl_check_memory(const lt_run *r);
 /* Local.  SHAPE if samples hold a sequence longer than what the run was planned for, or pairs where the model has one token type. */
 lt_status lt_run_impl_check_samples(const lt_run *r, const lt_samples *s);
 /* step.c: what a step works with (Local; the message is Collective(world)). */

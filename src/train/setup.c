@@ -75,7 +75,6 @@ lt_status lt_run_impl_setup(lt_run *r) {
     LT_TRY(lt_agree(world, lt_run_impl_trials_create(r)));
     if (r->purpose == LT_RUN_EXPORT) return LT_OK;
     LT_TRY(check_stop(r));
-    r->most_rows = r->cfg->parallel.tokens ? r->cfg->parallel.tokens : LT_TOKENS_CPU;
     LT_TRY(lt_agree(world, lt_run_impl_sizes(r, &limits)));
     lt_arch_describe(lt_model_arch(r->model), text, sizeof text);
     lt_info("model %s: %s", r->cfg->model.path, text);
@@ -90,6 +89,7 @@ lt_status lt_run_impl_setup(lt_run *r) {
             r->device.ops->gpu ? lt_device_word(&r->device) : lt_cpu_level_name(lt_cpu_level_now()), r->layout, gpus);
     free(gpus);
     lt_run_impl_print_memory(r);
+    LT_TRY(lt_agree(world, lt_run_impl_check_memory(r)));
     LT_TRY(load_model(r, &limits));
     return check_stop(r);
 }

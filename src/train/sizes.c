@@ -63,8 +63,8 @@ static lt_status keep_features(lt_run *r) {
     return lt_run_impl_features_init(&r->work.eval, ctx, C, r->data.eval.n, eval);
 }
 
-/* Largest pack and everything sized by it. */
-lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
+/* Largest pack. */
+static lt_status find_limits(lt_run *r, lt_model_limits *lim) {
     int64_t prompt = 0, ahead = 0, other = 0, max_pos = lt_model_arch(r->model)->max_pos, tokens = r->most_rows;
     int64_t text = r->data.train.max_len > r->data.eval.max_len ? r->data.train.max_len : r->data.eval.max_len;
     int64_t shortest = r->data.train.min_len < r->data.eval.min_len ? r->data.train.min_len : r->data.eval.min_len;
@@ -112,8 +112,63 @@ lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
         a.front = (lt_front){.prefix_len = (int32_t)r->bank.model.P_max, .prompt_rows = prompt};
         lt_generate_limits(lt_model_arch(r->model), &a, r->longest_prompt, lim);
     }
+    return LT_OK;
+}
+
+/* Rows with which the widest products of a layer fill all multiprocessors of a GPU, with tiles of 128 x 256 numbers. */
+static int64_t wave(const lt_run *r) {
+    int64_t C = lt_model_arch(r->model)->C, rows = (int64_t)r->device.info.sms * 128 * 256 / C;
+    return rows < 256 ? 256 : (rows + 63) / 64 * 64;
+}
+
+/* parallel.tokens: auto on a GPU: the most whole waves of which activations and messages fit beside weights and trials. */
+static lt_status fill_memory(lt_run *r) {
+    enum { MOST_WAVES = 16, SPARE_PERCENT = 6 };
+    size_t free_bytes = 0, total = 0, weights, acts, comm;
+    lt_model_limits lim;
+    char have[32];
+    if (r->device.index < 0) { /* a plan without the device */
+        r->most_rows = LT_TOKENS_GPU;
+        return LT_OK;
+    }
+    LT_TRY(r->device.ops->gpu->memory(&free_bytes, &total));
+    for (int waves = MOST_WAVES; waves > 0; waves--) {
+        r->most_rows = waves * wave(r);
+        lt_status st = find_limits(r, &lim);
+        if (st != LT_OK && waves < MOST_WAVES) break; /* not even the longest sequence fits such a pack: the last size that did */
+        LT_TRY(st);
+        LT_TRY(lt_model_measure(r->model, &lim));
+        lt_model_memory(r->model, &weights, &acts, &comm);
+        if (weights + acts + comm <= free_bytes / 100 * (100 - SPARE_PERCENT)) return LT_OK;
+    }
+    return LT_FAIL(LT_ERR_NOMEM, "parallel.tokens auto: the GPU has %s free, too little for weights and the smallest packs",
+                   lt_bytes_str(have, (double)free_bytes));
+}
+
+/* Everything sized by the largest pack. */
+lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
+    r->most_rows = r->cfg->parallel.tokens ? r->cfg->parallel.tokens : LT_TOKENS_CPU;
+    if (!r->cfg->parallel.tokens && r->device.ops->gpu) LT_TRY(fill_memory(r));
+    LT_TRY(find_limits(r, lim));
     LT_TRY(keep_features(r));
     return lt_run_impl_step_init(r, lim->tokens, lim->seqs);
+}
+
+lt_status lt_run_impl_check_memory(const lt_run *r) {
+    const lt_run_estimate *e = &r->estimate;
+    size_t need = e->weights + e->activations + e->trials + e->comm, free_bytes = 0, total = 0;
+    char want[32], have[32], w[32], a[32], t[32], c[32];
+    if (r->device.index < 0) return LT_OK;
+    LT_TRY(r->device.ops->gpu->memory(&free_bytes, &total));
+    free_bytes += r->bank.arena.used + r->work.heads.arena.used; /* taken already */
+    for (int i = 0; i < r->n_trials; i++) free_bytes += lt_tuner_bytes(r->tuner[i]);
+    LT_CHECK(need <= free_bytes, LT_ERR_NOMEM,
+             "rank %d on %s needs %s on its GPU (weights %s, activations %s, trials %s, messages %s), %s of %s are free\n"
+             "  what to do: lower parallel.tokens (now %lld) or the number of trials, raise parallel.tp, or use a GPU with more memory",
+             r->grid.rank, lt_comm_host(r->grid.world), lt_bytes_str(want, (double)need), lt_bytes_str(w, (double)e->weights),
+             lt_bytes_str(a, (double)e->activations), lt_bytes_str(t, (double)e->trials), lt_bytes_str(c, (double)e->comm),
+             lt_bytes_str(have, (double)free_bytes), r->device.info.name, (long long)r->most_rows);
+    return LT_OK;
 }
 
 void lt_run_impl_estimate(lt_run *r) {

@@ -1,7 +1,7 @@
 // TEST np: 0  rooms: kernels  labels: unit  timeout: 180  omp: 2  ops: cuda-emulated
-/* Frozen linear layers: the back end under test against ref over shapes with tails, types, bias, residual in every form, plain and packed; one layer that cannot
- * be packed among packed ones; layers in E4M3; rows that come by panels; no rows; the same bits twice; backward is the transpose of forward.  Few rows, as a
- * step of generation has them: every number of them, at every level of this CPU, alike on one and two threads.  Choice of the library's ways. */
+/* Frozen linear layers: the back end under test against ref over shapes with tails, types, bias, residual in every form, plain and packed; one layer that
+ * cannot be packed among packed ones; layers in E4M3; rows that come by panels; no rows; the same bits twice; backward is the transpose of forward.  Few rows,
+ * as a step of generation has them: every number of them, at every level of this CPU, alike on one and two threads.  Choice of the library's ways. */
 #include "kernels/cpu.h"
 #include "kernels_util.h"
 

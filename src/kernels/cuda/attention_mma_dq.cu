@@ -118,7 +118,7 @@ template <int DP, bool REL> static lt_status launch(const lt_ctx *c, const attn<
     auto bytes = [&](int warps) {
         return sizeof(lt_bf16) * (size_t)(LD * (32 * warps + 4 * rows)) + (REL ? mma_rel<DP>::bytes(16 * warps) : 0);
     };
-    const int warps = mma_fit(c, max_q * a.group, 4, bytes);
+    const int warps = mma_fit(c, max_q * a.group, DP <= 128 ? 4 : 2, bytes); /* 256: two blocks on an SM instead of one */
     dim3 grid((unsigned)attn_row_tiles(a, 16 * warps) + 1, (unsigned)a.kv_heads);
     LT_RUN(c, (attn_dq_mma<DP, REL>), grid, dim3((unsigned)(WARP * warps)), bytes(warps), a, rows);
     return LT_OK;

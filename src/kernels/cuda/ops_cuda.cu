@@ -1,6 +1,7 @@
 /* The table, and memory. */
 #include "kernels/cuda/products_impl.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -30,32 +31,45 @@ static void ctx_fini(lt_ctx *c) {
     c->stream = nullptr;
 }
 
+/* Where only sizes are wanted there may be no device: small state that is taken on the way lies on the host, and nobody computes with it. */
+static lt_status stand_in(size_t bytes, const char *what, void **p) { return lt_calloc(p, (int64_t)bytes, 1, what); }
+
 static lt_status host_alloc(const lt_ctx *c, size_t bytes, const char *what, void **p) {
+    if (c->sizes_only) return stand_in(bytes, what, p);
     LT_TRY(state_of(c)->gpu->alloc_host(bytes ? bytes : 1, what, p));
     memset(*p, 0, bytes ? bytes : 1);
     return LT_OK;
 }
 static void host_free(const lt_ctx *c, void *p) {
-    if (p) state_of(c)->gpu->free_host(p);
+    if (c->sizes_only)
+        free(p);
+    else if (p)
+        state_of(c)->gpu->free_host(p);
 }
 
 static lt_status alloc(const lt_ctx *c, size_t bytes, const char *what, void **p) {
     state *s = state_of(c);
+    if (c->sizes_only) return stand_in(bytes, what, p);
     LT_TRY(s->gpu->alloc(bytes ? bytes : 1, what, p));
     return s->gpu->fill(s->stream, *p, 0, bytes ? bytes : 1);
 }
 
-static void release(const lt_ctx *c, void *p) { state_of(c)->gpu->free(p); }
+static void release(const lt_ctx *c, void *p) {
+    if (c->sizes_only)
+        free(p);
+    else
+        state_of(c)->gpu->free(p);
+}
 
 static lt_status copy(const lt_ctx *c, const struct lt_copy_args *a) {
     state *s = state_of(c);
     static const lt_gpu_dir dir[] = {LT_GPU_TO_DEVICE, LT_GPU_TO_HOST, LT_GPU_ON_DEVICE}; /* by lt_copy_kind */
-    if (a->rows <= 0 || a->row_bytes == 0) return LT_OK;
+    if (a->rows <= 0 || a->row_bytes == 0 || c->sizes_only) return LT_OK;
     return s->gpu->copy(s->stream, dir[a->kind], a->dst, a->dst_pitch, a->src, a->src_pitch, a->row_bytes, a->rows);
 }
 
 static lt_status fill(const lt_ctx *c, void *p, int byte, size_t bytes) {
-    return bytes ? state_of(c)->gpu->fill(state_of(c)->stream, p, byte, bytes) : LT_OK;
+    return bytes && !c->sizes_only ? state_of(c)->gpu->fill(state_of(c)->stream, p, byte, bytes) : LT_OK;
 }
 
 static lt_status record(const lt_ctx *c, lt_event *e) {
@@ -70,6 +84,7 @@ static lt_status record(const lt_ctx *c, lt_event *e) {
 
 static lt_status wait(const lt_ctx *c, lt_event *e) {
     state *s = state_of(c);
+    if (c->sizes_only) return LT_OK;
     return e ? s->gpu->wait_event(static_cast<lt_gpu_event *>(e->impl)) : s->gpu->wait(s->stream);
 }
 
