@@ -37,12 +37,18 @@ static lt_status norm_bwd(lt_layer *l, const float *x, float *rstd, const float 
                                                                 .dx = dx,
                                                                 .dx_low = low});
 }
+/* A product of the step, or, while they are listed for tuning, a line of the list. */
+static lt_status product(lt_layer *l, const struct lt_linear_args *a, bool backward) {
+    if (!l->listing) return backward ? l->ctx.ops->linear_bwd_x(&l->ctx, a) : l->ctx.ops->linear_fwd(&l->ctx, a);
+    l->call[l->n_calls] = *a;
+    l->backward[l->n_calls++] = backward;
+    return LT_OK;
+}
 static lt_status forward(lt_layer *l, int which, lt_arr x, lt_arr y, lt_arr resid) {
-    return l->ctx.ops->linear_fwd(&l->ctx, &(struct lt_linear_args){.lin = &l->lin[which], .rows = l->T, .x = x, .y = y, .resid = resid});
+    return product(l, &(struct lt_linear_args){.lin = &l->lin[which], .rows = l->T, .x = x, .y = y, .resid = resid}, false);
 }
 static lt_status back(lt_layer *l, int which, lt_arr dy, lt_arr dx, lt_arr resid) {
-    return l->ctx.ops->linear_bwd_x(&l->ctx,
-                                    &(struct lt_linear_args){.lin = &l->lin[which], .rows = l->T, .x = dx, .y = dy, .resid = resid});
+    return product(l, &(struct lt_linear_args){.lin = &l->lin[which], .rows = l->T, .x = dx, .y = dy, .resid = resid}, true);
 }
 static lt_status rotate(lt_layer *l, lt_arr q, lt_arr kv, int inverse) {
     int64_t D = l->shape->D;
@@ -317,6 +323,18 @@ static lt_status load_lin(const lt_ctx *c, lt_lin *lin, void *host) {
     return st;
 }
 
+/* The fastest way of each product, where the back end has several: as the model has it done before its first step. */
+static lt_status tune(lt_layer *l) {
+    const lt_lin *lin[LT_LAYER_LINS];
+    if (!l->ctx.ops->tune) return LT_OK;
+    for (int i = 0; i < LT_LAYER_LINS; i++) lin[i] = &l->lin[i];
+    l->listing = true;
+    for (int i = 0; i < l->n_steps; i++)
+        if (l->step[i].kind == LT_LAYER_PRODUCT) LT_TRY(l->step[i].run(l));
+    l->listing = false;
+    return l->ctx.ops->tune(&l->ctx, &(struct lt_tune_args){l->call, l->backward, l->n_calls, lin, LT_LAYER_LINS});
+}
+
 static lt_status build(lt_layer *l) {
     const lt_bench_shape *s = l->shape;
     lt_dims dims = {.rows = l->T, .max_len = l->length, .max_prefix = LT_BENCH_PREFIX, .slots = SLOTS, .head_dim = s->D};
@@ -342,6 +360,7 @@ static lt_status build(lt_layer *l) {
     free(host);
     LT_TRY(st);
     LT_TRY(fill_plan(l));
+    LT_TRY(tune(l));
     return l->ctx.ops->wait(&l->ctx, NULL);
 }
 

@@ -32,6 +32,10 @@ struct lt_layer {
     float *x, *x2, *y, *dy, *dx, *dx2, *dn, *rstd[2], *lse, *bank, *d_bank; /* [T, C] ...; rows between branches */
     lt_arr n, q, kv, o, u, h, dh, d_o, dq, dkv;
     lt_arr dy_low, dx2_low, dx_low; /* gradients rounded, for products; p = NULL in f32 */
+    bool listing;                   /* products are listed in call, not made */
+    struct lt_linear_args call[LT_LAYER_MAX_STEPS];
+    bool backward[LT_LAYER_MAX_STEPS];
+    int n_calls;
     int n_steps;
     lt_layer_step step[LT_LAYER_MAX_STEPS];
 };
