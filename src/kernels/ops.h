@@ -453,6 +453,7 @@ struct lt_softmax_args { /* rows of n numbers.  fwd: y = softmax(x), may alias; 
 struct lt_ops {
     const char *name;
     const lt_gpu *gpu; /* whose memory its arrays are; NULL: the host's */
+    bool plain_rows;   /* W stays row-major where it is loaded, but for E4M3: an lt_lin that points to some of its rows (w, bias) is a layer */
     /* Life of a ctx.  ctx_init: makes handles and caches in ctx->impl; the caller has set ops, threads, compute.  ctx_fini accepts a ctx that was never
      * initialised.  Errors: NOMEM, INTERNAL. */
     lt_status (*ctx_init)(lt_ctx *c);

@@ -69,6 +69,7 @@ typedef struct lt_model_options {
     const lt_ops *ops;        /* NULL = what the environment's LT_OPS names, else cpu */
     int overlap;              /* tensor parallel: packs in two halves, the sums of one behind the work of the other */
     bool sizes_only;          /* for plans: no device is touched, no weight read */
+    bool apart;               /* tests: never one product for q, k and v */
 } lt_model_options;
 
 /* Largest sizes of any step. */

@@ -26,12 +26,12 @@ static void add(calls *k, lt_lin *lin, int64_t rows, bool backward, lt_dtype in,
     k->call[k->n++] = a;
 }
 
-/* The products of one block at one number of rows, as block.c and block_bwd.c make them. */
+/* The products of one block at one number of rows, as block.c and block_bwd.c make them; those of a last block with few rows of queries are left to guess. */
 static void add_block(calls *k, lt_model *m, lt_block *b, int64_t rows) {
     lt_dtype dt = m->ctx.compute;
     bool once = m->grid->tp_rank == 0, out = m->arch.norms & LT_NORM_OUT, in = m->arch.norms & LT_NORM_IN;
-    add(k, &b->q, rows, false, dt, dt, false, false);
-    add(k, &b->kv, rows, false, dt, dt, false, false);
+    add(k, b->qkv.N ? &b->qkv : &b->q, rows, false, dt, dt, false, false);
+    if (!b->qkv.N) add(k, &b->kv, rows, false, dt, dt, false, false);
     add(k, &b->o, rows, false, dt, LT_F32, once && !out, false);
     add(k, &b->up, rows, false, dt, dt, false, false);
     add(k, &b->down, rows, false, dt, LT_F32, m->arch.parallel || (once && !out), m->arch.parallel);
@@ -39,8 +39,8 @@ static void add_block(calls *k, lt_model *m, lt_block *b, int64_t rows) {
     add(k, &b->down, rows, true, dt, dt, false, false);
     add(k, &b->up, rows, true, dt, LT_F32, !in && once, false);
     add(k, &b->o, rows, true, dt, dt, false, false);
-    add(k, &b->q, rows, true, dt, LT_F32, !in && once, false);
-    add(k, &b->kv, rows, true, dt, LT_F32, true, true);
+    add(k, b->qkv.N ? &b->qkv : &b->q, rows, true, dt, LT_F32, !in && once, false);
+    if (!b->qkv.N) add(k, &b->kv, rows, true, dt, LT_F32, true, true);
 }
 
 static lt_status measure(lt_model *m) {
@@ -52,8 +52,8 @@ static lt_status measure(lt_model *m) {
     lt_status st = lt_calloc(&lin, 5 * (int64_t)m->arch.m, sizeof *lin, "products to measure");
     for (int l = 0; st == LT_OK && l < m->arch.m; l++) {
         lt_block *b = &m->block[l];
-        const lt_lin *all[] = {&b->q, &b->kv, &b->o, &b->up, &b->down};
-        for (size_t i = 0; i < sizeof all / sizeof *all; i++) lin[n++] = all[i];
+        const lt_lin *all[] = {b->qkv.N ? &b->qkv : &b->q, &b->o, &b->up, &b->down, b->qkv.N ? NULL : &b->kv};
+        for (size_t i = 0; i < sizeof all / sizeof *all && all[i]; i++) lin[n++] = all[i];
     }
     lt_block *first = &m->block[0], *middle = &m->block[m->arch.m / 2];
     for (int s = 0; st == LT_OK && s < SIZES; s++) {

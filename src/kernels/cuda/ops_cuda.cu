@@ -108,6 +108,7 @@ static lt_ops make_table() {
     lt_ops t = {};
     t.name = LT_GPU_NAME;
     t.gpu = LT_GPU_TABLE();
+    t.plain_rows = true;
     t.ctx_init = ctx_init;
     t.ctx_fini = ctx_fini;
     t.host_alloc = host_alloc;
