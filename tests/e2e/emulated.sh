@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # TEST labels: e2e timeout: 600
-# Whole runs on the emulated GPU (run.device: cuda-emulated): the losses of 20 steps are those of the CPU, f32 and bf16, encoder and decoder, on 1, 2 and 4 ranks, by
-# collectives of GPUs and by MPI, whole packs and halves; the same bits twice, under another schedule, and over kill -9; eval, predict, features and generate
-# write what the CPU writes.  A step waits once for the device, allocates nothing, and starts at most 22 kernels and products a layer.
+# Whole runs on the emulated GPU (run.device: cuda-emulated): the losses of 20 steps are those of the CPU, f32 and bf16, encoder and decoder, on 1, 2
+# and 4 ranks, by collectives of GPUs and by MPI, whole packs and halves; the same bits twice, under another schedule, and over kill -9; eval,
+# predict, features and generate write what the CPU writes.  A step waits once for the device, allocates nothing, and starts at most 22 kernels and
+# products a layer.
 # shellcheck source=tests/e2e/e2e.bash
 . "$(dirname "$0")/e2e.bash"
 "$bin/ltune" version | grep -q 'cuda-emulated: [0-9]' || { echo "skipped: this build has no emulated GPU (LT_EMULATE)"; exit 77; }

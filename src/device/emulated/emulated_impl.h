@@ -54,8 +54,18 @@ void read_plan();
         if (lt_emu::is_lost()) return lt_emu::lost();                                                                                      \
     } while (0)
 
-/* device.cpp: numbers below `below`, from LT_EMU_SEED. */
-uint32_t draw(uint32_t below);
+/* device.cpp: dice, from LT_EMU_SEED: xorshift64*, good enough for orders, a few cycles. */
+extern uint64_t dice_state, seed; /* state 0: not begun */
+void dice_begin();
+inline uint32_t draw_bits() {
+    if (!dice_state) dice_begin();
+    dice_state ^= dice_state >> 12;
+    dice_state ^= dice_state << 25;
+    dice_state ^= dice_state >> 27;
+    return (uint32_t)(dice_state * 0x2545F4914F6CDD1DULL >> 32);
+}
+/* A number below `below`. */
+inline uint32_t draw(uint32_t below) { return (uint32_t)((uint64_t)draw_bits() * below >> 32); }
 extern lt_gpu_counts counts;
 int64_t setting(const char *name, int64_t otherwise);
 int device_open(const lt_gpu_info **info); /* its number; *info NULL: none */
@@ -70,6 +80,7 @@ bool kernel_param(const void *p);
 
 /* memory.cpp. */
 enum memory_kind { MEMORY_NONE, MEMORY_DEVICE, MEMORY_MANAGED, MEMORY_PINNED };
+lt_status memory_begin(); /* what the rest needs; NOMEM */
 void memory_limit(size_t bytes);
 void memory_open(), memory_close();
 bool memory_is_open();
@@ -102,6 +113,9 @@ lt_status memory_free(size_t *free_bytes, size_t *total);
 void shared_begin(size_t dynamic_bytes);
 void shared_end();
 bool is_shared(const void *p, size_t bytes);
+
+/* fibre.cpp: stacks; NOMEM. */
+lt_status fibres_begin();
 
 /* signal.cpp. */
 void signals_install();
