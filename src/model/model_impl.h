@@ -239,6 +239,10 @@ static inline bool lt_model_impl_picks(const lt_model *m, int layer) {
     return layer == m->arch.m - 1 && lt_model_impl_one_row(m->args->readout) && !m->args->hidden;
 }
 
+/* forward.c: a forward in two: what changes from pack to pack of one shape (the packs are cut and uploaded; how many parts), and the device's work (m->args). */
+int lt_model_impl_forward_begin(lt_model *m, const lt_forward_args *a, lt_model *part[2]);
+void lt_model_impl_forward_compute(lt_model *m, lt_model *const part[2], int parts, lt_readout_rows *out);
+
 /* block.c: q [rows, Hl * D] and the k of kv [T, 2*Hkvl*D] of a layer, or their gradients, turned by their positions; inverse: back. */
 void lt_model_impl_rotate(lt_model *m, int layer, bool pick, lt_arr q, lt_arr kv, int inverse);
 /* block.c, block_bwd.c: one block, in stages; each leaves a sum over the tp group under way (m->open), which the end of the branch waits for.
