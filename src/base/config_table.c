@@ -64,6 +64,8 @@ const lt_key lt_config_impl_keys[] = {
     NUM("generate.top_p", GENERATE(top_p), 0, 1, "1", false, "draw among the best tokens that together have this probability; 1 = all"),
     I64("generate.seed", GENERATE(seed), 0, 9e15, "1", false, "of the draws; a text's are its own, whatever it is written beside"),
     INT("generate.batch", GENERATE(batch), 1, 1 << 16, "16", false, "texts written at once; each takes room for its keys and values"),
+    WORD("generate.graphs", GENERATE(graphs), "auto|on|off", "auto", false,
+         "GPUs: a step that adds a token to each text is recorded once and started as one; the texts are the same; auto: where it can be"),
     INT("train.epochs", TRAIN(epochs), 1, 1e6, "3", true, "passes over the training split"),
     I64("train.steps", TRAIN(steps), 0, 9e15, "0", true, "optimizer steps; 0 = by epochs"),
     INT("train.batch", TRAIN(batch), 1, 1 << 20, "32", true,
