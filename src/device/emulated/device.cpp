@@ -12,7 +12,8 @@
 namespace lt_emu {
 
 lt_gpu_counts counts;
-static uint64_t state;
+uint64_t dice_state;
+uint64_t seed;
 static struct {
     int device; /* -1: none */
     lt_gpu_info info;
@@ -23,14 +24,7 @@ int64_t setting(const char *name, int64_t otherwise) {
     return text && *text ? strtoll(text, nullptr, 10) : otherwise;
 }
 
-/* xorshift64*: good enough for orders, a few cycles. */
-uint32_t draw(uint32_t below) {
-    if (!state) lt_emulated_seed((uint64_t)setting("LT_EMU_SEED", 1));
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return (uint32_t)(((state * 0x2545F4914F6CDD1DULL >> 32) * below) >> 32);
-}
+void dice_begin() { lt_emulated_seed((uint64_t)setting("LT_EMU_SEED", 1)); }
 
 enum { RUNTIME = 13000 };
 
@@ -94,6 +88,7 @@ lt_status open_device(int device, lt_gpu_info *info) {
         LT_TRY(fill_info(device, to[device]));
         memory_limit(chosen.info.memory);
         chosen.device = device;
+        if (!dice_state) dice_begin();
         signals_install();
         lt_gpu_set_progress(go_on_a_little);
     }
@@ -115,7 +110,8 @@ const lt_gpu_counts *get_counts() { return &counts; }
 } // namespace lt_emu
 
 void lt_emulated_seed(uint64_t seed) {
-    lt_emu::state = (seed + 1) * 0x9E3779B97F4A7C15ULL | 1;
+    lt_emu::seed = seed;
+    lt_emu::dice_state = (seed + 1) * 0x9E3779B97F4A7C15ULL | 1;
     lt_emu::new_mood();
 }
 void lt_emulated_read_settings(void) {

@@ -54,8 +54,18 @@ void read_plan();
         if (lt_emu::is_lost()) return lt_emu::lost();                                                                                      \
     } while (0)
 
-/* device.cpp: numbers below `below`, from LT_EMU_SEED. */
-uint32_t draw(uint32_t below);
+/* device.cpp: dice, from LT_EMU_SEED: xorshift64*, good enough for orders, a few cycles. */
+extern uint64_t dice_state, seed; /* state 0: not begun */
+void dice_begin();
+inline uint32_t draw_bits() {
+    if (!dice_state) dice_begin();
+    dice_state ^= dice_state >> 12;
+    dice_state ^= dice_state << 25;
+    dice_state ^= dice_state >> 27;
+    return (uint32_t)(dice_state * 0x2545F4914F6CDD1DULL >> 32);
+}
+/* A number below `below`. */
+inline uint32_t draw(uint32_t below) { return (uint32_t)((uint64_t)draw_bits() * below >> 32); }
 extern lt_gpu_counts counts;
 int64_t setting(const char *name, int64_t otherwise);
 int device_open(const lt_gpu_info **info); /* its number; *info NULL: none */

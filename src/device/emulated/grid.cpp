@@ -36,8 +36,9 @@ static void make_ready(thread *t) {
     w->ready |= 1u << t->lane;
 }
 
-static unsigned draw_lane(unsigned ready) {
-    unsigned by = draw(32), turned = by ? ready >> by | ready << (32 - by) : ready;
+/* One number of the dice is enough for a choice: low bits are the lane, the next whether and which warp. */
+static unsigned draw_lane(unsigned ready, unsigned by) {
+    unsigned turned = by ? ready >> by | ready << (32 - by) : ready;
     return ((unsigned)__builtin_ctz(turned) + by) % 32;
 }
 
@@ -45,15 +46,16 @@ static unsigned draw_lane(unsigned ready) {
 static thread *pick() {
     int at = 0;
     if (!sched.n_ready) return nullptr;
+    uint32_t dice = draw_bits();
     if (sched.n_ready > 1) {
-        if (sched.fair || draw(32) == 0)
-            at = (int)draw((uint32_t)sched.n_ready);
+        if (sched.fair || (dice >> 5 & 31) == 0)
+            at = (int)((dice >> 10) % (uint32_t)sched.n_ready);
         else
             for (int i = 1; i < sched.n_ready; i++)
                 if (sched.ready[i]->priority > sched.ready[at]->priority) at = i;
     }
     warp *w = sched.ready[at];
-    unsigned lane = draw_lane(w->ready);
+    unsigned lane = draw_lane(w->ready, dice & 31);
     w->ready &= ~(1u << lane);
     if (!w->ready) sched.ready[at] = sched.ready[--sched.n_ready];
     return w->lane[lane];
@@ -73,6 +75,12 @@ void sleep_until_woken() { switch_to(pick()); }
 void wake(thread *t) {
     t->state = THREAD_READY;
     if (t != running) make_ready(t);
+}
+
+void wake_lanes(warp *w, unsigned lanes) {
+    if (!lanes) return;
+    if (!w->ready) sched.ready[sched.n_ready++] = w;
+    w->ready |= lanes;
 }
 
 void woke_others() {

@@ -67,6 +67,7 @@ extern thread *running;
 /* grid.cpp.  The running thread goes to sleep (its state says why) or has just woken others. */
 void sleep_until_woken();
 void wake(thread *t);
+void wake_lanes(warp *w, unsigned lanes); /* of one warp; each sets its own state when it goes on */
 void woke_others();
 /* Ends the kernel. */
 [[noreturn]] void abandon();

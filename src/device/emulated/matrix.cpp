@@ -14,8 +14,24 @@ using lt_space_emulated::lt_bits_f32;
 static float low(uint32_t two) { return lt_bits_f32(two << 16); }
 static float high(uint32_t two) { return lt_bits_f32(two & 0xFFFF0000u); }
 
+typedef float row8 __attribute__((vector_size(32)));
+
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+#define WIDE __attribute__((target_clones("avx2", "default"))) /* no fused products: the same bits on every machine */
+#else
+#define WIDE
+#endif
+WIDE static void multiply(const float (*a)[16], const row8 *b, row8 *d) {
+    for (int i = 0; i < 16; i++) {
+        row8 sum = {};
+        for (int k = 0; k < 16; k++) sum += a[i][k] * b[k];
+        d[i] = sum;
+    }
+}
+
 void matrix_multiply(const meeting *m) {
-    float a[16][16], b[16][8], d[16][8] = {};
+    float a[16][16];
+    row8 b[16], d[16];
     for (int l = 0; l < 32; l++) {
         const mma *o = static_cast<const mma *>(m->operands[l]);
         int g = l / 4, t = l % 4 * 2;
@@ -29,9 +45,7 @@ void matrix_multiply(const meeting *m) {
             b[t + 8 * r + 1][g] = high(o->b[r]);
         }
     }
-    for (int i = 0; i < 16; i++)
-        for (int k = 0; k < 16; k++)
-            for (int j = 0; j < 8; j++) d[i][j] += a[i][k] * b[k][j];
+    multiply(a, b, d);
     for (int l = 0; l < 32; l++) {
         float *to = static_cast<mma *>(m->operands[l])->d;
         int g = l / 4, t = l % 4 * 2;

@@ -15,6 +15,7 @@ namespace lt_emu {
 static struct {
     bool lost;
     lt_gpu_failure kind;
+    uint64_t seed;
     char text[1200], name[64], what[160];
 } first;
 
@@ -29,7 +30,7 @@ lt_status lost() {
     const lt_gpu_info *info;
     int device = device_open(&info);
     if (*first.name) return lt_gpu_impl_failed(first.kind, first.text, first.name, first.what, device, info);
-    return LT_FAIL(LT_ERR_CUDA, "CUDA (emulated): %s", first.text);
+    return LT_FAIL(LT_ERR_CUDA, "CUDA (emulated, LT_EMU_SEED=%llu): %s", (unsigned long long)first.seed, first.text);
 }
 
 void broke(lt_gpu_failure kind, const char *text, const char *name, const char *what) {
@@ -45,6 +46,7 @@ void found(const char *fmt, ...) {
     va_list ap;
     if (first.lost) return;
     first.lost = true;
+    first.seed = seed;
     *first.name = 0;
     va_start(ap, fmt);
     (void)vsnprintf(first.text, sizeof first.text, fmt, ap);

@@ -75,7 +75,7 @@ static void run_some() {
         mood.left = 1 + (int)draw(100);
         mood.is = draw(4) ? mood.MIXED : draw(2) ? mood.LAZY : mood.EAGER;
     }
-    uint32_t steps = mood.is == mood.EAGER ? 1000 : mood.is == mood.MIXED && draw(8) == 0 ? draw(16) : 0;
+    uint32_t steps = mood.is == mood.EAGER && draw(4) == 0 ? 1000 : mood.is == mood.MIXED && draw(8) == 0 ? draw(16) : 0;
     if (n_queued > QUEUED_MAX) steps = QUEUED_MAX;
     if (!steps) return;
     memory_open();

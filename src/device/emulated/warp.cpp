@@ -95,10 +95,11 @@ void warp_meet(warp_kind kind, unsigned mask, void *operands, place at) {
     me->state = THREAD_WAITS;
     if (m->here != all) {
         sleep_until_woken();
+        me->state = THREAD_READY;
         return;
     }
     compute(w, m);
-    for (unsigned left = all; left; left &= left - 1) wake(w->lane[__builtin_ctz(left)]);
+    wake_lanes(w, all & ~bit);
     *m = w->meetings[--w->n_meetings];
     woke_others();
 }

@@ -285,7 +285,7 @@ template <typename F> LT_DEVICE void attn_scan(int32_t *room, int n, int32_t *ou
         out[i] = at;
         at += x;
     }
-    if (to == n) out[n] = at; /* every thread behind the last item says the same */
+    if (to == n && (from < to || me == 0)) out[n] = at; /* who has the last item; of none the first thread */
     __syncthreads();
 }
 
