@@ -42,7 +42,7 @@ run 1 train "$tmp/run.yaml" run.dir="$tmp/auto" "${short[@]}" run.device=auto
 expect "auto: exit code" $rc 0
 
 # a device that dies in a step, on one rank of two: the other ends too, and the checkpoint of step 3 is there
-LT_EMU_FAIL= must_run 2 train "$tmp/run.yaml" run.dir="$tmp/whole" "${short[@]}"
+LT_EMU_FAIL='' must_run 2 train "$tmp/run.yaml" run.dir="$tmp/whole" "${short[@]}"
 for what in ecc xid lost; do
     rm -rf "$tmp/failed"
     LT_EMU_FAIL=launch:1:700:$what fails "$what in a step" $CUDA 2 "CUDA|GPU"
