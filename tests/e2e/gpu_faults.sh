@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # TEST labels: e2e timeout: 300
-# What goes wrong with GPUs, on the emulator, which fails when it is told to: no device, a driver that is too old, an architecture without kernels, too little memory, a device
-# that dies in a step (ECC, Xid, lost, on one rank of two), collectives that do not start or never end.  Each time: one message that says what to do, the exit
-# code, no hang, and the run goes on afterwards from its checkpoint to the same numbers.
+# What goes wrong with GPUs, on the emulator, which fails when it is told to: no device, a driver that is too old, an architecture without kernels, too little
+# memory, a device that dies in a step (ECC, Xid, lost, on one rank of two), collectives that do not start or never end. Each time: one message that says what
+# to do, the exit code, no hang, and the run goes on afterwards from its checkpoint to the same numbers.
 # shellcheck source=tests/e2e/e2e.bash
 . "$(dirname "$0")/e2e.bash"
 "$bin/ltune" version | grep -q 'cuda-emulated: [0-9]' || { echo "skipped: this build has no emulated GPU (LT_EMULATE)"; exit 77; }
