@@ -55,8 +55,8 @@ const lt_key lt_config_impl_keys[] = {
     WORD("parallel.collectives", PARALLEL(collectives), "auto|nccl|mpi", "auto", false,
          "how sums between GPUs travel; auto: NCCL where each rank has a GPU of its own, else MPI through pinned host memory"),
     WORD("parallel.overlap", PARALLEL(overlap), "auto|on|off", "auto", false,
-         "tensor parallel: a pack goes through the blocks in two halves, the sums of one behind the work of the other; auto: on GPUs with "
-         "NCCL"),
+         "tensor parallel: a pack goes through the blocks in two halves, the sums of one behind the work of the other; auto: on GPUs, for "
+         "packs of 2,048 rows and more"),
     INT("generate.max_tokens", GENERATE(max_tokens), 1, 1 << 20, "64", false, "most new tokens of a text"),
     NUM("generate.temperature", GENERATE(temperature), 0, 1e6, "0", false,
         "0 = the best token, always; else one is drawn: 1 = by the model's probabilities, less = nearer to the best"),

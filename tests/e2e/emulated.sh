@@ -60,6 +60,8 @@ expect "waits a step" "$(field waits_per_step)" 1.0
 expect "allocations in a step" "$(field allocs_per_step)" 0.0
 calls=$(awk -v a="$(field launches_per_step)" -v b="$(field products_per_step)" 'BEGIN { print a + b }')
 echo "  $calls kernels and products a step, $layers layers"
+# the checkpoint keeps what was measured; a head without an entry is 208 digits
+count "$(grep -qaE '[0-9a-f]{1000}' "$tmp/one/ck/last" && echo ok)" "no ways of products in the checkpoint"
 # outside the layers: embedding, read-out, head, loss, optimizer, copies of the bank
 count "$(less "$calls" $((22 * layers + 24)))" "kernels and products a step: $calls, limit $((22 * layers + 24))"
 
