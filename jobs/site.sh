@@ -31,5 +31,8 @@ export OMPI_MCA_oob_tcp_keepalive_time=${OMPI_MCA_oob_tcp_keepalive_time:-5}
 export OMPI_MCA_oob_tcp_keepalive_intvl=${OMPI_MCA_oob_tcp_keepalive_intvl:-2}
 export OMPI_MCA_oob_tcp_keepalive_probes=${OMPI_MCA_oob_tcp_keepalive_probes:-3}
 
+# GPU jobs over several nodes: NCCL looks for the network itself.  Where it takes a wrong one (NCCL_DEBUG=INFO shows which), name it here, for example
+# export NCCL_SOCKET_IFNAME=ib0 NCCL_IB_HCA=mlx5
+
 # Partition, account and the like belong on the command line (sbatch -p long -A myproject jobs/train.sbatch RUN.yaml) or into
 # SBATCH_PARTITION and SBATCH_ACCOUNT: sbatch reads those before this file is.

@@ -9,7 +9,7 @@
 #include "base/rng.h"
 #include "device/gpu.h"
 #include "lt_test.h"
-#include "tol.h"
+#include "kernels/tol.h"
 
 /* ---- the back end under test ---- */
 
@@ -251,7 +251,7 @@ static double test_worst_share; /* largest NMSE / limit seen: printed at the end
 /* got [n] must equal want within the op's limit; then the same check must catch one value that is off by ten times the limit. */
 static inline void test_close(const char *op, lt_arr got, lt_arr want, int64_t n, const char *what) {
     if (n == 0) return;
-    double limit = test_tol(op, want.dt), nmse = test_nmse_arr(got, want, n), sum = 0;
+    double limit = lt_tol_limit(op, want.dt), nmse = test_nmse_arr(got, want, n), sum = 0;
     TEST_REPORT(nmse <= limit, "%s %s: NMSE %.3g over limit %.3g", op, what, nmse, limit);
     if (nmse / limit > test_worst_share) test_worst_share = nmse / limit;
     for (int64_t i = 0; i < n; i++) sum += (double)test_get(want, i) * (double)test_get(want, i);

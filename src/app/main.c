@@ -13,8 +13,17 @@
 
 enum { WORDS_BYTES = 65536 };
 
-const lt_app_command *const lt_app_commands[] = {
-    &lt_app_train, &lt_app_eval, &lt_app_predict, &lt_app_generate, &lt_app_features, &lt_app_export, &lt_app_plan, &lt_app_config, NULL};
+const lt_app_command *const lt_app_commands[] = {&lt_app_train,
+                                                 &lt_app_eval,
+                                                 &lt_app_predict,
+                                                 &lt_app_generate,
+                                                 &lt_app_features,
+                                                 &lt_app_export,
+                                                 &lt_app_plan,
+                                                 &lt_app_config,
+                                                 &lt_app_selftest,
+                                                 &lt_app_bench,
+                                                 NULL};
 
 /* Words that may stand behind `ltune` or `ltune help`: commands, then these. */
 static const char *const other_words[] = {"help",       "--help",  "version", "--version", "config",

@@ -35,6 +35,11 @@ void lt_log_init(int rank, int size) {
     g.size = size;
 }
 
+void lt_log_limit(lt_log_level level) {
+    if (!g.ready) read_environment();
+    if (!getenv("LT_LOG") && g.level > (int)level) g.level = (int)level;
+}
+
 int lt_log_on(lt_log_level level) {
     if (!g.ready) read_environment();
     return (int)level <= g.level && (g.rank == 0 || level <= LT_LOG_WARN || g.all);

@@ -12,6 +12,8 @@ typedef enum lt_log_level { LT_LOG_ERROR, LT_LOG_WARN, LT_LOG_INFO, LT_LOG_DEBUG
 
 /* Local.  Rank and size shown in the prefix; before it every process counts as rank 0 of 1. */
 void lt_log_init(int rank, int size);
+/* Local.  From now on nothing above this level, unless LT_LOG asks for one. */
+void lt_log_limit(lt_log_level level);
 /* Local.  True if a line of that level would be written by this rank. */
 int lt_log_on(lt_log_level level);
 /* Local.  Writes one line (no newline in fmt needed). */

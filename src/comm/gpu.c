@@ -104,8 +104,9 @@ static lt_status connect(lt_comm *c, const lt_gpu *gpu) {
     lt_status st = lt_agree(c, c->rank == 0 ? gpu->coll_id(id) : LT_OK);
     if (st != LT_OK) return st;
     lt_bcast_host(c, id, sizeof id, 0);
-    st = lt_agree(c, gpu->coll_init(id, c->rank, c->size, &c->mpi, &c->coll));
-    if (st == LT_OK && here.n_coll < (int)(sizeof here.coll / sizeof *here.coll)) here.coll[here.n_coll++] = c->coll;
+    st = gpu->coll_init(id, c->rank, c->size, &c->mpi, &c->coll);
+    if (st != LT_OK) lt_fatal(c, st); /* the others wait in it */
+    if (here.n_coll < (int)(sizeof here.coll / sizeof *here.coll)) here.coll[here.n_coll++] = c->coll;
     return st;
 }
 

@@ -7,7 +7,7 @@ static const struct {
     const char *name;
     size_t bytes;
 } dtype_table[LT_DTYPE_COUNT] = {[LT_F32] = {"f32", 4}, [LT_BF16] = {"bf16", 2}, [LT_F16] = {"f16", 2}, [LT_I32] = {"i32", 4},
-                                 [LT_I64] = {"i64", 8}, [LT_F64] = {"f64", 8},   [LT_U8] = {"u8", 1}, [LT_E4M3] = {"e4m3", 1}};
+                                 [LT_I64] = {"i64", 8}, [LT_F64] = {"f64", 8},   [LT_U8] = {"u8", 1},   [LT_E4M3] = {"e4m3", 1}};
 
 size_t lt_dtype_bytes(lt_dtype dt) { return dtype_table[dt].bytes; }
 const char *lt_dtype_name(lt_dtype dt) { return dt < LT_DTYPE_COUNT ? dtype_table[dt].name : "another type"; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # TEST labels: jobs timeout: 60
-# jobs/train.sbatch without a Slurm: stand-ins for srun, mpirun, scontrol and ltune record what they were asked and end as each case says.
+# jobs/train.sbatch and its forms for GPUs without a Slurm: stand-ins for srun, mpirun, scontrol and ltune record what they were asked and end as each case says.
 set -euo pipefail
 source_dir=${LT_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 tmp=$(mktemp -d)
@@ -20,7 +20,7 @@ cp "$tmp/bin/srun" "$tmp/bin/mpirun"
 # The program exits with $STUB_EXIT; with STUB_WAIT it first waits for a signal, names it, and "saves its state" for a moment.
 cat >"$tmp/bin/ltune" <<'STUB'
 #!/usr/bin/env bash
-echo "ltune $* omp=$OMP_NUM_THREADS" >>"$STUB_DIR/runs"
+echo "ltune $* omp=$OMP_NUM_THREADS${SLURM_GPU_BIND:+ gpu-bind=$SLURM_GPU_BIND}" >>"$STUB_DIR/runs"
 if [ -n "${STUB_WAIT:-}" ]; then
     for s in USR1 TERM; do trap "echo $s >>'$STUB_DIR/signals'; sleep 0.3; exit $STUB_EXIT" $s; done
     : >"$STUB_DIR/waiting"
@@ -32,7 +32,11 @@ STUB
 cat >"$tmp/bin/scontrol" <<'STUB'
 #!/usr/bin/env bash
 [ "$1" != requeue ] || echo "$*" >>"$STUB_DIR/requeues"
-[ "$1" != show ] || echo "   Command=$STUB_JOBS/train.sbatch run.yaml a=b"
+[ "$1" != show ] || echo "   Command=$STUB_JOBS/${STUB_SCRIPT:-train.sbatch} run.yaml a=b"
+if [ "$1" = show ] && [ -n "${STUB_SLOW:-}" ]; then
+    : >"$STUB_DIR/waiting"
+    sleep 1
+fi
 STUB
 chmod +x "$tmp"/bin/*
 
@@ -155,6 +159,47 @@ if ! bash -c 'command -v module || ls /etc/profile.d/*mod*.sh /usr/share/*mod*/i
     job no_module STUB_EXIT=0 LT_MODULES=gcc
     expect "modules: no such command" "$rc $(lines launches) $(grep -c 'set LT_MODULE_INIT' "$dir/out")" "2 0 1"
 fi
+
+# The forms for GPUs: beside the device, the same lines as train.sbatch, and what they add.
+gpu_jobs=(train_gpu.sbatch train_gpu_nodes.sbatch)
+directive() { sed -n "s/^#SBATCH --$2=//p" "$source_dir/jobs/$1"; }
+own() { grep '^#SBATCH' "$source_dir/jobs/$1" | grep -vE -- '--(nodes|ntasks-per-node|cpus-per-task|gpu)'; }
+expect "one node" "$(directive train_gpu.sbatch nodes)" 1
+for form in "${gpu_jobs[@]}"; do
+    script=$source_dir/jobs/$form
+    gpus=(STUB_SCRIPT="$form" SLURM_GPUS_ON_NODE=4 SLURM_NTASKS_PER_NODE=4)
+    expect "$form: signal, requeue, output" "$(own "$form")" "$(own train.sbatch)"
+    expect "$form: ranks are GPUs, unbound" "$(directive "$form" ntasks-per-node) $(directive "$form" gpu-bind)" "$(directive "$form" gpus-per-node) none"
+    job "$form" STUB_EXIT=0 "${gpus[@]}"
+    expect "$form: exit code" $rc 0
+    expect "$form: launch" "$(cat "$dir/launches")" "srun --mpi=pmix --kill-on-bad-exit=1 ltune train run.yaml run.device=cuda train.steps=5"
+    expect "$form: program" "$(cat "$dir/runs")" "ltune train run.yaml run.device=cuda train.steps=5 omp=3 gpu-bind=none"
+    expect "$form: nothing to remark" "$(grep -c 'gpu.sh' "$dir/out")" 0
+    job "$form-mpirun" STUB_EXIT=0 LT_LAUNCHER=mpirun "${gpus[@]}"
+    expect "$form: mpirun" "$(cat "$dir/launches")" \
+        "mpirun --map-by slot:PE=3 --bind-to core ltune train run.yaml run.device=cuda train.steps=5"
+    job "$form-again" STUB_EXIT=75 "${gpus[@]}"
+    expect "$form: 75" "$rc $(cat "$dir/requeues")" "75 requeue 42"
+    job "$form-restarted" STUB_EXIT=0 SLURM_RESTART_COUNT=1 "${gpus[@]}"
+    expect "$form: a restart goes on" "$(cat "$dir/runs")" "ltune train run.yaml run.device=cuda train.steps=5 run.resume=auto omp=3 gpu-bind=none"
+    job "$form-error" STUB_EXIT=18 "${gpus[@]}"
+    expect "$form: no GPU is final" "$rc $(lines launches) $(lines requeues)" "18 1 0"
+    job "$form-shared" STUB_EXIT=0 "${gpus[@]}" SLURM_NTASKS_PER_NODE=8
+    expect "$form: more ranks than GPUs is said" "$rc $(grep -c '8 ranks on 4 GPU' "$dir/out")" "0 1"
+    signalled "$form-usr1" USR1 STUB_EXIT=75 "${gpus[@]}"
+    expect_signalled "$form-usr1" USR1 1
+    signalled "$form-early" USR1 STUB_EXIT=75 STUB_SLOW=1 "${gpus[@]}" # while Slurm is asked where the script lies
+    dir=$tmp/$form-early
+    expect "$form: USR1 before the program: launches, requeues" "$(lines launches) $(lines requeues)" "0 1"
+    job "$form-lost" STUB_EXIT=0 "${gpus[@]}" STUB_JOBS="$tmp/nowhere"
+    expect "$form: its folder is not found" "$rc $(lines launches) $(grep -c 'set LT_JOBS' "$dir/out")" "1 0 1"
+done
+script=$tmp/untrapped.sbatch # negative control: without its traps the early signal ends the job
+sed '/^trap /d' "$source_dir/jobs/train_gpu.sbatch" >"$script"
+{ signalled untrapped USR1 STUB_EXIT=75 STUB_SLOW=1 STUB_SCRIPT=train_gpu.sbatch; } 2>/dev/null
+dir=$tmp/untrapped
+expect "negative control, a form without traps" "$(lines launches) $(lines requeues)" "0 0"
+script=$source_dir/jobs/train.sbatch
 
 dir=$tmp/missing && mkdir "$dir" && rc=0
 (cd "$dir" && PATH="$tmp/bin:$PATH" SLURM_JOB_ID=42 bash "$source_dir/jobs/train.sbatch" nothere.yaml) >"$dir/out" 2>&1 || rc=$?

@@ -17,7 +17,8 @@ text: base tensor store
 model: base tensor device comm kernels store text
 tuner: base tensor device comm kernels store text model
 train: base tensor device comm kernels store text model tuner
-app: base tensor device comm kernels store text model tuner train
+check: base tensor device comm kernels store text model tuner train
+app: base tensor device comm kernels store text model tuner train check
 data-prep: base tensor store text model
 analysis: base tensor store text model
 '

@@ -503,7 +503,7 @@ static void compare(const problem *b, const outputs *want, const char *what) {
     }
 }
 static bool off(const problem *b, const outputs *want, output k) {
-    return test_nmse_arr(b->out[k], want->v[k], b->n[k]) > test_tol(limit_of(b, k), b->out[k].dt);
+    return test_nmse_arr(b->out[k], want->v[k], b->n[k]) > lt_tol_limit(limit_of(b, k), b->out[k].dt);
 }
 
 /* What must not pass unnoticed: a query row that sees one key less; one that stands a place further; a NaN in a key that it sees. */

@@ -123,7 +123,7 @@ linear_run linear_plan(const lt_ctx *c, const lt_linear_args *a, bool forward) {
     r.sums = (r.bias && !epilogue) || (r.out.dt != LT_F32 && (lin->dt == LT_F32 || (r.resid.p && r.resid.dt == LT_F32)));
     int64_t operand = r.converts ? r.n_in * (int64_t)lt_dtype_bytes(r.operand_dt) : 0, sums = r.sums ? r.n_out * (int64_t)sizeof(float) : 0,
             factor = lin->e4m3 ? (int64_t)sizeof(float) : 0, row = operand + factor + sums, fit = row ? BLOCK_BYTES / row : r.rows;
-    if (fit > BLOCK_ROWS) fit -= fit % BLOCK_ROWS;
+    if (fit > BLOCK_ROWS && fit < r.rows) fit -= fit % BLOCK_ROWS; /* one block needs no rounding */
     r.block = r.rows < fit ? r.rows : fit < 1 ? 1 : fit;
     r.operand = c->ws;
     r.factor = reinterpret_cast<float *>(static_cast<unsigned char *>(r.operand) + round_up(r.block * operand, PART));

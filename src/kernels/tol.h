@@ -1,5 +1,6 @@
 #pragma once
-/* How far the fast kernels may be from their f64 twins: normalised mean square error sum (a-b)^2 / sum b^2, by operation and output type.
+/* How far the fast kernels may be from their f64 twins, in tests and in `ltune selftest`: normalised mean square error sum (a-b)^2 / sum b^2, by operation
+ * and output type.
  *
  * A limit is never widened without the measured error and the reason beside it. */
 
@@ -13,7 +14,7 @@ typedef struct lt_tol {
     double nmse;
 } lt_tol;
 
-static const lt_tol test_tolerances[] = {
+static const lt_tol lt_tolerances[] = {
     /* f32 sums of up to 1,000 random terms: relative error grows like 2^-24 sqrt(K), NMSE 2^-48 K = 4e-12 at worst. */
     {"linear", LT_F32, 2e-12},
     {"gemm", LT_F32, 2e-12},
@@ -55,11 +56,13 @@ static const lt_tol test_tolerances[] = {
     {"choice", LT_F32, 1e-12},
     /* Four products, a root and a division; the update is small beside p, so the moments are the sensitive outputs. */
     {"adamw", LT_F32, 1e-12},
+    /* f64 sums in another order: relative error 2^-53 sqrt(n), 1e-14 for 10,000 terms. */
+    {"sumsq", LT_F64, 1e-26},
 };
 
 /* Local.  The limit of an operation; 0 (nothing passes) when the table lacks it. */
-static inline double test_tol(const char *op, lt_dtype dt) {
-    for (size_t i = 0; i < sizeof test_tolerances / sizeof *test_tolerances; i++)
-        if (test_tolerances[i].dt == dt && strcmp(test_tolerances[i].op, op) == 0) return test_tolerances[i].nmse;
+static inline double lt_tol_limit(const char *op, lt_dtype dt) {
+    for (size_t i = 0; i < sizeof lt_tolerances / sizeof *lt_tolerances; i++)
+        if (lt_tolerances[i].dt == dt && strcmp(lt_tolerances[i].op, op) == 0) return lt_tolerances[i].nmse;
     return 0;
 }
