@@ -136,7 +136,8 @@ typedef struct lt_gpu {
 /* Local.  The tables; NULL where the build has none. */
 const lt_gpu *lt_gpu_cuda(void);
 const lt_gpu *lt_gpu_emulated(void);
-/* Local.  What waits call while they wait, NULL = nothing: comm's deadline (it ends the process itself).  first: the wait begins. */
+/* Local.  What waits call while they wait, NULL = nothing: comm's deadline (it ends the process itself).  first: the wait begins.  Waits of other threads than
+ * the one that set it (which MPI knows) give their core away instead. */
 void lt_gpu_set_idle(void (*idle)(void *arg, bool first), void *arg);
 void lt_gpu_idle(bool first);
 

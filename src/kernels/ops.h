@@ -108,6 +108,7 @@ struct lt_tune_args {
     int64_t n_calls;
     const lt_lin *const *lin; /* [n_lins] packed; those of a call's shape take turns, so that no W stays in a cache */
     int64_t n_lins;
+    int64_t *measured; /* out, NULL: not wanted: + products that were measured; calls that are the same product to the library count once */
 };
 
 /* ---- normalisation ---- */

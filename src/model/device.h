@@ -24,6 +24,8 @@ typedef struct lt_device {
 lt_status lt_device_open(lt_comm *world, lt_device_kind want, bool open, lt_device *d);
 /* Local.  "cpu", "cuda" ...: as run.device and files say it. */
 const char *lt_device_word(const lt_device *d);
+/* Collective(world).  Ranks that have the GPU of this one, it among them; d is open.  Errors: NOMEM (agreed). */
+lt_status lt_device_ranks(lt_comm *world, const lt_device *d, int *ranks);
 /* Collective(world).  The GPU of every rank, a line each ("" on CPUs), into a malloc'ed string.  Errors: NOMEM (agreed). */
 lt_status lt_device_describe(lt_comm *world, const lt_device *d, char **text);
 
