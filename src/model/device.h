@@ -18,7 +18,8 @@ typedef struct lt_device {
 } lt_device;
 
 /* Collective(world).  Chooses the back end, the same on all ranks, and opens this rank's device: the only GPU it sees (batch systems that bind tasks), or else
- * that of its number among the ranks of its node.  auto: GPUs if the build has CUDA and every rank sees one, else the CPU, and why is told.  The environment's LT_OPS wins
+ * that of its number among the ranks of its node.  auto: GPUs if the build has CUDA and every rank sees one, else the CPU, and why is told.  The
+ * environment's LT_OPS wins
  * (tests).  open: false only chooses, for plans on machines without the device.
  * Errors: CONFIG (not in this build), CUDA (no device here, with the reason; some ranks see GPUs and others none). */
 lt_status lt_device_open(lt_comm *world, lt_device_kind want, bool open, lt_device *d);

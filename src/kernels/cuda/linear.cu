@@ -1,6 +1,7 @@
 /* Frozen linear layers y = x W^T + bias + resid and dx = dy W + resid, scores of words, and the plain f32 product.
  *
- * W is row-major, one copy for both directions (in E4M3, of which the library takes A B^T alone, there is a turned one beside it).  The library multiplies; what it cannot do in one rounding is done around it:
+ * W is row-major, one copy for both directions (in E4M3, of which the library takes A B^T alone, there is a turned one beside it).  The library
+ * multiplies; what it cannot do in one rounding is done around it:
  *
  *   operand   of another type than W: rounded (or widened) into the workspace first
  *   bias      f32.  Where the output is f32, the library's epilogue
