@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds everything and runs every test: installs packages, builds release with warnings as errors and runs all ctest entries, then
-# builds with Address- and UndefinedBehaviorSanitizer and runs the unit, mpi and io entries again, then fuzzes every reader of files for
-# a while.  Ends with one line 'N passed, N failed' over all entries, and exit code 0 only if none failed.
+# Builds everything and runs every test: installs packages, builds release with warnings as errors and the emulated GPU and runs all ctest entries,
+# then builds the emulator that watches every access and runs what is planted for it and some kernels, then builds with Address- and
+# UndefinedBehaviorSanitizer and runs the unit, mpi and io entries again, then fuzzes every reader of files for a while.  Ends with one line 'N
+# passed, N failed' over all entries, and exit code 0 only if none failed.
 # usage: tests/run.sh [--quick] [--no-install] [--fuzz-seconds N]
 #        --quick: the release part only; --fuzz-seconds: for each harness (default 20)
 set -euo pipefail
@@ -85,12 +86,20 @@ fi
 
 ! command -v ninja >/dev/null || export CMAKE_GENERATOR=${CMAKE_GENERATOR-Ninja} # a folder configured before keeps its generator
 say "release: building"
-step release-configure cmake --preset release -DLT_WERROR=ON
+# One kind of GPU is enough to see that the kernels compile, where there is a toolkit; the emulator executes them.
+step release-configure cmake --preset release -DLT_WERROR=ON -DLT_EMULATE=ON -DCMAKE_CUDA_ARCHITECTURES=90a-real
 step release-build cmake --build --preset release -j "$jobs"
 say "release: testing"
 run_ctest release
 
 if [ $quick -eq 0 ]; then
+    say "emulate-race: building"
+    step race-configure cmake --preset emulate-race -DLT_WERROR=ON
+    race=(test_emulator_planted test_emulator_work test_kernels_norm test_kernels_embed test_kernels_small test_kernels_attn)
+    step race-build cmake --build --preset emulate-race -j "$jobs" --target "${race[@]}"
+    say "emulate-race: testing"
+    run_ctest emulate-race -R '^test_(emulator_(planted|work)|kernels_(norm|embed|small|attn)\.cuda-emulated)$'
+
     say "asan: building"
     step asan-configure cmake --preset asan
     step asan-build cmake --build --preset asan -j "$jobs"

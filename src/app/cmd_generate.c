@@ -316,8 +316,10 @@ static void tell_speed(const job *j, const lt_generate_counts *c) {
     double sum[] = {(double)c->read, (double)c->written};
     lt_sum_host(j->grid->dp, sum, 2);
     double seconds = 1e-6 * (double)lt_max_host(j->args->world, (int64_t)(1e6 * c->seconds) + 1);
-    lt_info("%.0f tokens read and %.0f written in %.2f s: %.1f tokens/s, %.1f ms a step", sum[0], sum[1], seconds, sum[1] / seconds,
-            1e3 * c->seconds / (double)(c->steps ? c->steps : 1));
+    char replayed[64] = "";
+    if (c->replayed) (void)snprintf(replayed, sizeof replayed, ", %lld of %lld replayed", (long long)c->replayed, (long long)c->steps);
+    lt_info("%.0f tokens read and %.0f written in %.2f s: %.1f tokens/s, %.1f ms a step%s", sum[0], sum[1], seconds, sum[1] / seconds,
+            1e3 * c->seconds / (double)(c->steps ? c->steps : 1), replayed);
 }
 
 /* ---- all of it ---- */

@@ -1,8 +1,9 @@
 #pragma once
 /* `ltune bench`: where the time of a training step goes, op by op, in one layer of a large model with random weights.
  *
- * Every step of the layer is timed alone, median of repeats, between events of the device; then the whole layer as a run enqueues it, so that what stands between
- * the ops shows too.  Microseconds a token are for all layers of the model.  Weights and rows are random numbers: zeros make GPUs faster than they are. */
+ * Every step of the layer is timed alone, median of repeats, between events of the device; then the whole layer as a run enqueues it, so that what stands
+ * between the ops shows too.  Microseconds a token are for all layers of the model.  Weights and rows are random numbers: zeros make GPUs faster than they
+ * are. */
 
 #include "comm/comm.h"
 #include "model/device.h"

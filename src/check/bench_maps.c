@@ -1,5 +1,5 @@
-/* What a trial of lt_prefix costs a step whatever its tokens: the map [2 Hkv D, C] of one layer, from label states to rows of the bank, its gradient, the norm of
- * it and AdamW.  These are bound by memory, so what numbers they hold does not matter: patterns of bytes. */
+/* What a trial of lt_prefix costs a step whatever its tokens: the map [2 Hkv D, C] of one layer, from label states to rows of the bank, its gradient, the
+ * norm of it and AdamW.  These are bound by memory, so what numbers they hold does not matter: patterns of bytes. */
 #include "check/bench_impl.h"
 
 enum { LABEL_ROWS = 32 }; /* labels times their tokens */

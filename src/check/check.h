@@ -2,8 +2,8 @@
 /* Checks of an installation where nobody can run the tests: `ltune selftest` and `ltune bench`.
  *
  * A check is a line: what, the number that was measured, the limit, ok or FAILED.  All ranks make the same checks in the same order; a line holds the worst
- * number of all ranks, and a failure says which rank it is of.  Speeds are lines without a verdict.  Nothing is read from the system but the devices, and what is
- * written lies in a temporary folder that goes again. */
+ * number of all ranks, and a failure says which rank it is of.  Speeds are lines without a verdict.  Nothing is read from the system but the devices, and
+ * what is written lies in a temporary folder that goes again. */
 
 #include "comm/comm.h"
 #include "model/device.h"

@@ -3,8 +3,8 @@
  * The runs are whole ones (train/run.h): files are read and written, packs made, methods' parameters learned.  Compared are the losses of every step and trial
  * in the run log: between device and CPU, between layouts, and bit for bit between two runs of the same.
  *
- * Limits, as differences of losses (which are about 0.7): f32 1e-4, METHODS's rule for back ends; rounding, which grows along the steps, made 2e-6 between the CPU's
- * levels.  bf16: half a step in 2^-8 of every operand makes noise that depends on the order of sums; a run in bf16 may be as far from one in f32 on the CPU
+ * Limits, as differences of losses (which are about 0.7): f32 1e-4; rounding, which grows along the steps, made 4e-7 between the CPU and an emulated
+ * GPU.  bf16: half a step in 2^-8 of every operand makes noise that depends on the order of sums; a run in bf16 may be as far from one in f32 on the CPU
  * as twice what bf16 on the CPU is, and 0.01; fp8 likewise, and 0.05. */
 #include "check/check_impl.h"
 #include "check/toy_impl.h"

@@ -136,6 +136,8 @@ const char *lt_comm_transport(const lt_comm *c) {
     return !c->gpu ? "shared memory and MPI" : c->coll ? "NCCL" : "MPI through pinned host memory";
 }
 
+bool lt_comm_records(const lt_comm *c) { return c->size == 1 || c->coll; }
+
 lt_status lt_buffer_impl_device(lt_buffer *b) {
     lt_comm *c = b->c;
     const lt_gpu *gpu = b->gpu;

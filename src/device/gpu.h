@@ -120,7 +120,7 @@ typedef struct lt_gpu {
 
     /* Collectives.  coll_id: by one rank, which hands it to the others.  coll_init, Collective(its ranks): mpi: the MPI_Comm * of the same ranks in the same
      * order (the emulation runs on a copy of it).  Enqueued on s; all ranks call in one order, over all their communicators.  all_reduce: f32 or bf16, out = in
-     * allowed.  all_gather: n elements a rank, in rank order.  coll_error: of work in flight. */
+     * allowed.  all_gather: n elements a rank, in rank order.  They can be recorded, by all ranks alike.  coll_error: of work in flight. */
     bool (*coll_built)(void);
     lt_status (*coll_id)(unsigned char id[LT_GPU_COLL_ID_BYTES]);
     lt_status (*coll_init)(const unsigned char id[LT_GPU_COLL_ID_BYTES], int rank, int size, const void *mpi, lt_gpu_coll **c);

@@ -56,6 +56,11 @@ typedef struct lt_event {
     void *impl;
 } lt_event;
 
+/* Work that was recorded; owned by the caller, impl by the back end (work_fini). */
+typedef struct lt_work {
+    void *impl;
+} lt_work;
+
 /* Upper bounds over all calls, known before the first step: sizes the workspace. */
 typedef struct lt_dims {
     int64_t rows;                  /* most rows (tokens) in a call; keys of a cache do not count */
@@ -454,6 +459,7 @@ struct lt_softmax_args { /* rows of n numbers.  fwd: y = softmax(x), may alias; 
 struct lt_ops {
     const char *name;
     const lt_gpu *gpu; /* whose memory its arrays are; NULL: the host's */
+    bool plain_rows;   /* W stays row-major where it is loaded, but for E4M3: an lt_lin that points to some of its rows (w, bias) is a layer */
     /* Life of a ctx.  ctx_init: makes handles and caches in ctx->impl; the caller has set ops, threads, compute.  ctx_fini accepts a ctx that was never
      * initialised.  Errors: NOMEM, INTERNAL. */
     lt_status (*ctx_init)(lt_ctx *c);
@@ -472,6 +478,13 @@ struct lt_ops {
     lt_status (*record)(const lt_ctx *c, lt_event *e);
     lt_status (*wait)(const lt_ctx *c, lt_event *e);
     void (*event_fini)(const lt_ctx *c, lt_event *e);
+    /* Work that is enqueued again and again with the same arguments: NULL in a table that gains nothing.  What is enqueued between begin and end is recorded and
+     * does not run; replay enqueues it as one piece, which finds in memory what lies there then.  In between no wait, no allocation, and no copy from or to
+     * host memory that host_alloc did not give.  work_fini accepts what was never recorded.  Errors: those of the device. */
+    lt_status (*work_begin)(const lt_ctx *c);
+    lt_status (*work_end)(const lt_ctx *c, lt_work *w);
+    lt_status (*work_replay)(const lt_ctx *c, const lt_work *w);
+    void (*work_fini)(const lt_ctx *c, lt_work *w);
     /* Memory that a collective library owns and the host reads inside its calls: attach makes it device memory for ops and copies; the owner brackets
      * its own access by host_begin (waits for the stream) and host_end.  Page-aligned, whole pages. */
     lt_status (*attach)(const lt_ctx *c, void *p, size_t bytes);

@@ -10,6 +10,14 @@ static lt_arr take(lt_model *m, int64_t rows, int64_t cols) {
 
 static float *take_f32(lt_model *m, int64_t rows, int64_t cols) { return lt_arena_take(&m->acts, rows * cols, sizeof(float)); }
 
+/* q [T, Hl*D] and kv [T, 2*Hkvl*D] one behind the other: together there is room for both side by side. */
+static void take_qkv(lt_model *m, lt_arr *q, lt_arr *kv) {
+    int64_t T = m->limits.tokens, hd = (int64_t)m->Hl * m->arch.D, kd2 = 2 * (int64_t)m->Hkvl * m->arch.D;
+    int64_t step = LT_ALIGN / (int64_t)lt_dtype_bytes(m->ctx.compute), behind = (T * hd + step - 1) / step * step;
+    *kv = *q = take(m, 1, behind + T * kd2);
+    if (q->p) *kv = lt_arr_at(*q, behind);
+}
+
 /* The rows that a norm reads (stream: also without a norm) and its statistics. */
 static void carve_norm(lt_model *m, lt_norm_saved *s, bool norm, bool stream) {
     int64_t T = m->limits.tokens;
@@ -23,8 +31,7 @@ static void carve_norm(lt_model *m, lt_norm_saved *s, bool norm, bool stream) {
 static void carve_saved(lt_model *m, lt_saved *s) {
     const lt_arch *a = &m->arch;
     int64_t T = m->limits.tokens, hd = (int64_t)m->Hl * a->D, kd = (int64_t)m->Hkvl * a->D;
-    s->q = take(m, T, hd);
-    s->kv = take(m, T, 2 * kd);
+    take_qkv(m, &s->q, &s->kv);
     s->o = take(m, T, hd);
     s->lse = take_f32(m, T, m->Hl);
     s->u = take(m, T, a->glu ? 2 * m->Fl : m->Fl);
@@ -48,7 +55,7 @@ static void carve_saved(lt_model *m, lt_saved *s) {
 static int64_t widest(const lt_model *m) {
     const lt_arch *a = &m->arch;
     const int64_t width[] = {a->C * (a->conv_kernel ? a->conv_kernel : 1), (a->glu ? 2 : 1) * m->Fl, (int64_t)m->Hl * a->D,
-                             2 * (int64_t)m->Hkvl * a->D};
+                             (m->one_qkv ? (int64_t)m->Hl * a->D : 0) + 2 * (int64_t)m->Hkvl * a->D};
     int64_t most = 0;
     for (size_t i = 0; i < sizeof width / sizeof *width; i++) most = width[i] > most ? width[i] : most;
     return most;
@@ -77,8 +84,7 @@ static void carve_gradients(lt_model *m) {
     m->d_rows = take_f32(m, T, C);
     m->dh = take(m, T, m->Fl);
     m->d_o = take(m, T, hd);
-    m->dq = take(m, T, hd);
-    m->dkv = take(m, T, 2 * (int64_t)m->Hkvl * a->D);
+    take_qkv(m, &m->dq, &m->dkv);
 }
 
 /* What a pass writes: of a whole pack, or of a half. */

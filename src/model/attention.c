@@ -6,8 +6,9 @@ static struct lt_attn_args arguments(lt_model *m, int layer, const lt_bank *bank
     const lt_saved *s = lt_model_impl_saved(m, layer);
     const lt_arch *a = &m->arch;
     const lt_mask *mask = &m->mask[m->block[layer].plan];
-    int64_t kd = (int64_t)m->Hkvl * a->D, hd = (int64_t)m->Hl * a->D;
-    lt_arr kv = m->args->cache ? lt_model_impl_cached(m, layer) : s->kv;
+    int64_t kd = (int64_t)m->Hkvl * a->D;
+    lt_qkv at = lt_model_impl_qkv(m, layer, pick, s->q, s->kv);
+    if (m->args->cache) at.kv = lt_model_impl_cached(m, layer);
     struct lt_attn_args args = {.plan = pick ? &mask->picked : &mask->all,
                                 .heads = m->Hl,
                                 .kv_heads = m->Hkvl,
@@ -15,12 +16,12 @@ static struct lt_attn_args arguments(lt_model *m, int layer, const lt_bank *bank
                                 .scale = a->attn_scale,
                                 .slopes = m->slopes,
                                 .rel = lt_arch_is_relative(a) ? &m->block[layer].rel : NULL,
-                                .q = s->q,
-                                .ld_q = hd,
-                                .k = kv,
-                                .ld_k = 2 * kd,
-                                .v = lt_arr_at(kv, kd),
-                                .ld_v = 2 * kd,
+                                .q = at.q,
+                                .ld_q = at.ld_q,
+                                .k = at.kv,
+                                .ld_k = at.ld_kv,
+                                .v = lt_arr_at(at.kv, kd),
+                                .ld_v = at.ld_kv,
                                 .o = s->o,
                                 .lse = s->lse};
     if (bank && bank->S > 0) {
@@ -39,12 +40,12 @@ void lt_model_impl_attn_fwd(lt_model *m, int layer, const lt_bank *bank, bool pi
 
 void lt_model_impl_attn_bwd(lt_model *m, int layer, const lt_bank *bank, bool pick) {
     struct lt_attn_args args = arguments(m, layer, bank, pick);
-    int64_t kd = (int64_t)m->Hkvl * m->arch.D;
+    const lt_qkv g = lt_model_impl_qkv(m, layer, pick, m->dq, m->dkv);
     args.d_o = m->d_o;
-    args.dq = m->dq;
-    args.ld_dq = (int64_t)m->Hl * m->arch.D;
-    args.dk = m->dkv;
-    args.dv = lt_arr_at(m->dkv, kd);
-    args.ld_dk = args.ld_dv = 2 * kd;
+    args.dq = g.q;
+    args.ld_dq = g.ld_q;
+    args.dk = g.kv;
+    args.dv = lt_arr_at(g.kv, (int64_t)m->Hkvl * m->arch.D);
+    args.ld_dk = args.ld_dv = g.ld_kv;
     LT_OP_TIMED(m, attention, attn_bwd, &args);
 }

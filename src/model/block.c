@@ -13,30 +13,29 @@
  * A block is written as stages that end where a sum over the tp group begins, so that another half of the pack can compute meanwhile (forward.c). */
 #include "model/model_impl.h"
 
-void lt_model_impl_rotate(lt_model *m, int layer, bool pick, lt_arr q, lt_arr kv, int inverse) {
+void lt_model_impl_rotate(lt_model *m, int layer, bool pick, const lt_qkv *x, int inverse) {
     const lt_pack *pack = m->args->pack;
-    int64_t D = m->arch.D;
     struct lt_rope_args a = {.rows = pick ? pack->n_seq : pack->n_tok,
                              .heads = m->Hl,
                              .head_dim = m->arch.D,
                              .rot = m->arch.rot,
-                             .x = q,
-                             .ld_x = m->Hl * D,
+                             .x = x->q,
+                             .ld_x = x->ld_q,
                              .pos = pick ? m->dev.pick_pos : m->dev.pos,
                              .cos_sin = m->cos_sin[m->arch.layer[layer].rope],
                              .inverse = inverse};
     if (!pick) { /* the same rows */
         a.heads2 = m->Hkvl;
-        a.x2 = kv;
-        a.ld_x2 = 2 * m->Hkvl * D;
+        a.x2 = x->kv;
+        a.ld_x2 = x->ld_kv;
     }
     LT_OP(m, rope, &a);
     if (!pick) return;
     a.rows = pack->n_tok;
     a.pos = m->dev.pos;
     a.heads = m->Hkvl;
-    a.x = kv;
-    a.ld_x = 2 * m->Hkvl * D;
+    a.x = x->kv;
+    a.ld_x = x->ld_kv;
     LT_OP(m, rope, &a);
 }
 
@@ -68,20 +67,20 @@ static lt_arr pick_rows(lt_model *m, int64_t n, lt_arr from, lt_arr to) {
 }
 
 /* Norms of the heads of q [rows] and k [T]. */
-static void norm_heads(lt_model *m, int layer, int64_t rows, int64_t T) {
+static void norm_heads(lt_model *m, int layer, int64_t rows, int64_t T, const lt_qkv *x) {
     lt_saved *s = lt_model_impl_saved(m, layer);
     int D = m->arch.D;
     struct lt_head_norm_args a = {
-        .rows = rows, .ld = (int64_t)m->Hl * D, .heads = m->Hl, .head_dim = D, .x = s->q, .w = m->block[layer].q_norm, .eps = m->arch.eps};
+        .rows = rows, .ld = x->ld_q, .heads = m->Hl, .head_dim = D, .x = x->q, .w = m->block[layer].q_norm, .eps = m->arch.eps};
     if (m->keep) {
         a.x_save = s->q_raw;
         a.rstd = s->q_rstd;
     }
     LT_OP(m, head_norm_fwd, &a);
     a.rows = T;
-    a.ld = 2 * (int64_t)m->Hkvl * D;
+    a.ld = x->ld_kv;
     a.heads = m->Hkvl;
-    a.x = s->kv;
+    a.x = x->kv;
     a.w = m->block[layer].k_norm;
     if (m->keep) {
         a.x_save = s->k_raw;
@@ -94,14 +93,19 @@ static void norm_heads(lt_model *m, int layer, int64_t rows, int64_t T) {
 static void attention_body(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, lt_arr n, lt_arr nq) {
     lt_block *w = &m->block[layer];
     lt_saved *s = lt_model_impl_saved(m, layer);
-    int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T, hd = (int64_t)m->Hl * m->arch.D, kd = (int64_t)m->Hkvl * m->arch.D;
-    LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->q, .rows = rows, .x = nq, .y = s->q});
-    LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = n, .y = s->kv});
-    lt_model_impl_adapt(m, layer, LT_TARGET_Q, nq, s->q, hd);
-    lt_model_impl_adapt(m, layer, LT_TARGET_K, n, s->kv, 2 * kd);
-    lt_model_impl_adapt(m, layer, LT_TARGET_V, n, lt_arr_at(s->kv, kd), 2 * kd);
-    if (m->arch.qk_norm) norm_heads(m, layer, rows, T);
-    if (m->arch.positions == LT_POS_ROTARY) lt_model_impl_rotate(m, layer, pick, s->q, s->kv, 0);
+    int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T, kd = (int64_t)m->Hkvl * m->arch.D;
+    const lt_qkv to = lt_model_impl_qkv(m, layer, pick, s->q, s->kv);
+    if (lt_model_impl_one_qkv(m, layer, pick)) {
+        LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->qkv, .rows = T, .x = n, .y = to.q});
+    } else {
+        LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->q, .rows = rows, .x = nq, .y = to.q});
+        LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = n, .y = to.kv});
+    }
+    lt_model_impl_adapt(m, layer, LT_TARGET_Q, nq, to.q, to.ld_q);
+    lt_model_impl_adapt(m, layer, LT_TARGET_K, n, to.kv, to.ld_kv);
+    lt_model_impl_adapt(m, layer, LT_TARGET_V, n, lt_arr_at(to.kv, kd), to.ld_kv);
+    if (m->arch.qk_norm) norm_heads(m, layer, rows, T, &to);
+    if (m->arch.positions == LT_POS_ROTARY) lt_model_impl_rotate(m, layer, pick, &to, 0);
     if (m->args->cache) lt_model_impl_cache_rows(m, layer);
     lt_model_impl_attn_fwd(m, layer, bank, pick);
 }

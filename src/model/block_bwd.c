@@ -66,24 +66,24 @@ static void up_back(lt_model *m, int layer, int64_t rows, float *dn, lt_arr resi
     if (m->arch.glu) lt_model_impl_adapt_bwd(m, layer, LT_TARGET_GATE, x, du, ld, f32(dn));
 }
 
-static void norm_heads_back(lt_model *m, int layer, int64_t rows, int64_t T) {
+static void norm_heads_back(lt_model *m, int layer, int64_t rows, int64_t T, const lt_qkv *g) {
     lt_saved *s = &m->saved[layer];
     int D = m->arch.D;
     LT_OP(m, head_norm_bwd,
           &(struct lt_head_norm_args){.rows = rows,
-                                      .ld = (int64_t)m->Hl * D,
+                                      .ld = g->ld_q,
                                       .heads = m->Hl,
                                       .head_dim = D,
-                                      .x = m->dq,
+                                      .x = g->q,
                                       .w = m->block[layer].q_norm,
                                       .x_save = s->q_raw,
                                       .rstd = s->q_rstd});
     LT_OP(m, head_norm_bwd,
           &(struct lt_head_norm_args){.rows = T,
-                                      .ld = 2 * (int64_t)m->Hkvl * D,
+                                      .ld = g->ld_kv,
                                       .heads = m->Hkvl,
                                       .head_dim = D,
-                                      .x = m->dkv,
+                                      .x = g->kv,
                                       .w = m->block[layer].k_norm,
                                       .x_save = s->k_raw,
                                       .rstd = s->k_rstd});
@@ -92,12 +92,13 @@ static void norm_heads_back(lt_model *m, int layer, int64_t rows, int64_t T) {
 /* Attention body, from the gradient of its output to m->dq, m->dkv (before norm and rotation) and the bank's gradient. */
 static void attention_back(lt_model *m, const lt_pack *pack, int layer, const lt_bank *bank, bool pick, bool below, const float *grad) {
     int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T;
+    const lt_qkv g = lt_model_impl_qkv(m, layer, pick, m->dq, m->dkv);
     back(m, &m->block[layer].o, rows, lt_model_impl_operand(m, grad), m->d_o, (lt_arr){0});
     lt_model_impl_adapt_bwd(m, layer, LT_TARGET_O, m->saved[layer].o, f32(grad), m->arch.C, m->d_o);
     lt_model_impl_attn_bwd(m, layer, bank, pick);
     if (!below && !m->targets) return;
-    if (m->arch.positions == LT_POS_ROTARY) lt_model_impl_rotate(m, layer, pick, m->dq, m->dkv, 1);
-    if (m->arch.qk_norm) norm_heads_back(m, layer, rows, T);
+    if (m->arch.positions == LT_POS_ROTARY) lt_model_impl_rotate(m, layer, pick, &g, 1);
+    if (m->arch.qk_norm) norm_heads_back(m, layer, rows, T, &g);
 }
 
 static void scatter(lt_model *m, int64_t rows, float *big, const float *small) {
@@ -137,11 +138,12 @@ static void feed_forward_branch(lt_model *m, int layer, int64_t rows, const floa
 
 /* Adapters of q, k and v.  dx of q's rows and of all rows; NULL: not wanted. */
 static void adapters_back(lt_model *m, int layer, bool pick, float *dq_x, float *dx) {
-    int64_t hd = (int64_t)m->Hl * m->arch.D, kd = (int64_t)m->Hkvl * m->arch.D;
+    const lt_qkv g = lt_model_impl_qkv(m, layer, pick, m->dq, m->dkv);
+    int64_t kd = (int64_t)m->Hkvl * m->arch.D;
     lt_arr x = input_of(m, layer, LT_ATTN, false);
-    lt_model_impl_adapt_bwd(m, layer, LT_TARGET_Q, input_of(m, layer, LT_ATTN, pick), m->dq, hd, f32(dq_x));
-    lt_model_impl_adapt_bwd(m, layer, LT_TARGET_K, x, m->dkv, 2 * kd, f32(dx));
-    lt_model_impl_adapt_bwd(m, layer, LT_TARGET_V, x, lt_arr_at(m->dkv, kd), 2 * kd, f32(dx));
+    lt_model_impl_adapt_bwd(m, layer, LT_TARGET_Q, input_of(m, layer, LT_ATTN, pick), g.q, g.ld_q, f32(dq_x));
+    lt_model_impl_adapt_bwd(m, layer, LT_TARGET_K, x, g.kv, g.ld_kv, f32(dx));
+    lt_model_impl_adapt_bwd(m, layer, LT_TARGET_V, x, lt_arr_at(g.kv, kd), g.ld_kv, f32(dx));
 }
 
 /* The attention branch's way to x from dq, dkv, and G1 (rows) that goes to x directly.  also: the feed-forward of a parallel block with a shared input norm
@@ -151,9 +153,10 @@ static void to_input(lt_model *m, const lt_pack *pack, int layer, bool pick, con
     bool in = lt_model_impl_has_norm(&m->arch, LT_ATTN, LT_IN);
     int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T;
     float *dn = lt_model_impl_sum(m, in ? m->g_sum : m->g_x[LT_ATTN]), *first = pick ? m->g_small : dn;
-    back(m, &w->q, rows, m->dq, f32(first), in ? (lt_arr){0} : lt_model_impl_once(m, f32(g1)));
+    bool one = lt_model_impl_one_qkv(m, layer, pick);
+    back(m, one ? &w->qkv : &w->q, rows, m->dq, f32(first), in ? (lt_arr){0} : lt_model_impl_once(m, f32(g1)));
     if (also) up_back(m, layer, rows, first, f32(first));
-    back(m, &w->kv, T, m->dkv, f32(dn), pick ? (lt_arr){0} : f32(dn));
+    if (!one) back(m, &w->kv, T, m->dkv, f32(dn), pick ? (lt_arr){0} : f32(dn));
     adapters_back(m, layer, pick, first, dn);
     if (pick) scatter(m, rows, dn, m->g_small);
     begin_sum(m, layer, LT_ATTN, T, dn, g1, pick);

@@ -15,6 +15,7 @@ size_t lt_cache_bytes(const lt_model *m, int64_t seqs, int64_t room) {
 static lt_status create_local(lt_model *m, int64_t seqs, int64_t room, lt_cache **cache) {
     LT_TRY(LT_FAULT_POINT("model.cache"));
     LT_TRY(lt_arch_check_writes(&m->arch));
+    LT_CHECK(!m->one_qkv, LT_ERR_INTERNAL, "a cache for a model that was opened without its output matrix"); /* its rows are dense */
     LT_CHECK(seqs * room < INT32_MAX, LT_ERR_NOMEM,
              "a cache of %lld sequences of %lld rows passes what rows can be counted: lower generate.batch", (long long)seqs,
              (long long)room);

@@ -77,8 +77,12 @@ static lt_status clear_bias(lt_model *m, const lt_lin *lin) {
 
 /* Matrix i of a block, NULL behind the last. */
 static lt_lin *lin_of(lt_block *b, int i) {
-    lt_lin *lin[] = {&b->q, &b->kv, &b->o, &b->up, &b->down, NULL, NULL, NULL};
-    int n = 5;
+    lt_lin *lin[8] = {b->qkv.N ? &b->qkv : &b->q};
+    int n = 1;
+    if (!b->qkv.N) lin[n++] = &b->kv;
+    lin[n++] = &b->o;
+    lin[n++] = &b->up;
+    lin[n++] = &b->down;
     if (b->pos_k.N) lin[n++] = &b->pos_k;
     if (b->pos_q.N) lin[n++] = &b->pos_q;
     return lin[i];

@@ -45,6 +45,7 @@ static lt_status open_local(const char *dir, const lt_model_options *opt, const 
     LT_TRY(lt_st_open(dir, &m->st));
     LT_TRY(lt_st_fingerprint(m->st, m->fingerprint));
     m->with_head = opt->head;
+    m->one_qkv = ops->plain_rows && !opt->head && !opt->apart; /* a cache takes dense rows of keys and values */
     m->overlap = opt->overlap;
     LT_TRY(lt_model_impl_prepare(m));
     for (int l = 0; opt->bidirectional && l < m->arch.m; l++) m->arch.layer[l].causal = !opt->bidirectional[l];
@@ -164,8 +165,8 @@ void lt_model_destroy(lt_model **model) {
     lt_model_impl_halves_destroy(m);
     lt_model_impl_passes_fini(m);
     for (int l = 0; m->block && l < m->arch.m; l++) {
-        lt_lin *lin[] = {&m->block[l].q,    &m->block[l].kv,    &m->block[l].o,    &m->block[l].up,
-                         &m->block[l].down, &m->block[l].pos_k, &m->block[l].pos_q};
+        lt_lin *lin[] = {&m->block[l].qkv, &m->block[l].q,    &m->block[l].kv,    &m->block[l].o,
+                         &m->block[l].up,  &m->block[l].down, &m->block[l].pos_k, &m->block[l].pos_q};
         for (size_t i = 0; i < sizeof lin / sizeof *lin; i++) m->ctx.ops->lin_fini(lin[i]);
     }
     if (m->has_pooler) m->ctx.ops->lin_fini(&m->pooler);

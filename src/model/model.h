@@ -69,6 +69,7 @@ typedef struct lt_model_options {
     const lt_ops *ops;        /* NULL = what the environment's LT_OPS names, else cpu */
     int overlap;              /* tensor parallel: packs in two halves, the sums of one behind the work of the other */
     bool sizes_only;          /* for plans: no device is touched, no weight read */
+    bool apart;               /* tests: never one product for q, k and v */
 } lt_model_options;
 
 /* Largest sizes of any step. */
@@ -104,6 +105,7 @@ typedef struct lt_forward_args {
     const lt_pack *pack;
     const lt_bank *bank; /* NULL = no prefix, no prompt rows, no adapters */
     lt_cache *cache;     /* NULL, or what holds the sequences' earlier rows; theirs of this pack are added (pack.h: start, home) */
+    bool repeats;        /* with a cache: what is enqueued is a function of the pack's shape, not of what the cache holds (replay.c) */
     lt_readout readout;
     bool backward; /* keep what lt_model_backward reads (needs a plan with backward) */
     float *hidden; /* host; NULL, or out [m + 1, T, C]: embedding output, every block, the last after the final norm (needs TOKENS) */

@@ -16,8 +16,9 @@ typedef struct lt_norm_weights {
 
 /* One transformer block on this rank. */
 typedef struct lt_block {
-    lt_lin q;                   /* [Hl*D, C] */
-    lt_lin kv;                  /* [2*Hkvl*D, C]: keys, then values */
+    lt_lin qkv;                 /* [Hl*D + 2*Hkvl*D, C]: queries, keys, values; N = 0: the back end keeps q and kv apart */
+    lt_lin q;                   /* [Hl*D, C]; with qkv: its first rows */
+    lt_lin kv;                  /* [2*Hkvl*D, C]: keys, then values; with qkv: its last rows */
     lt_lin o;                   /* [C, Hl*D] */
     lt_lin up;                  /* [Fl, C], or [2*Fl, C] as gate then up */
     lt_lin down;                /* [C, Fl] */
@@ -38,7 +39,7 @@ typedef struct lt_norm_saved {
 typedef struct lt_saved {
     lt_norm_saved norm[2][3];
     lt_arr in[2]; /* [T, C] what the branch's body reads, where that is not the f32 stream; of this block alone if adapters want it */
-    lt_arr q;     /* [n_q, Hl*D] after rotation */
+    lt_arr q;     /* [n_q, Hl*D] after rotation; lt_model_impl_qkv() says how it lies */
     lt_arr kv;    /* [T, 2*Hkvl*D] after rotation */
     lt_arr o;     /* [n_q, Hl*D] attention output */
     float *lse;   /* [n_q, Hl] */
@@ -46,6 +47,12 @@ typedef struct lt_saved {
     lt_arr q_raw, k_raw;    /* with qk_norm: [n_q, Hl*D], [T, Hkvl*D] before it */
     float *q_rstd, *k_rstd; /* [n_q, Hl], [T, Hkvl] */
 } lt_saved;
+
+/* q [n_q, Hl*D] and kv [T, 2*Hkvl*D] of a layer, or their gradients, with row strides. */
+typedef struct lt_qkv {
+    lt_arr q, kv;
+    int64_t ld_q, ld_kv;
+} lt_qkv;
 
 /* Where one whole tensor of the file goes on this rank. */
 typedef struct lt_weight {
@@ -126,6 +133,7 @@ struct lt_model {
     int64_t places;  /* numbers of this rank that the file must give */
     void *tok;       /* [v1 - v0, C] in ctx.compute */
     bool with_head;  /* rows are made scores: generation */
+    bool one_qkv;    /* blocks have qkv where their matrices are not E4M3 */
     bool e4m3;       /* matrices of the blocks in E4M3 (model.dtype: fp8) ... */
     int keep_blocks; /* ... but of so many blocks at either end */
     void *head;      /* [v1 - v0, C] in ctx.compute: the output matrix; tok where it is the same */
@@ -165,7 +173,7 @@ struct lt_model {
     lt_arr pick, pick_x;                               /* [B, C] gathered rows of the last layer: of the branch's input, of the stream */
     float *g_after, *g_out, *g_sum, *g_x[2], *g_small; /* [T, C] gradients; g_small [B, C] */
     lt_low low[4];                                     /* of g_x, g_after and g_out in bf16, where products multiply that */
-    lt_arr dh, d_o, dq, dkv;                           /* [T, Fl], [T, Hl*D] x 2, [T, 2*Hkvl*D] */
+    lt_arr dh, d_o, dq, dkv;                           /* [T, Fl], [T, Hl*D] x 2, [T, 2*Hkvl*D]; the last two lie as q and kv */
     float *rows_out, *pooled, *pool_u, *d_rows;        /* [T, C], [B, C] x 2, [T, C] */
     float *logits;                                     /* [limits.scored, v1 - v0] */
     int32_t *argmax;                                   /* [B, C] */
@@ -239,8 +247,21 @@ static inline bool lt_model_impl_picks(const lt_model *m, int layer) {
     return layer == m->arch.m - 1 && lt_model_impl_one_row(m->args->readout) && !m->args->hidden;
 }
 
-/* block.c: q [rows, Hl * D] and the k of kv [T, 2*Hkvl*D] of a layer, or their gradients, turned by their positions; inverse: back. */
-void lt_model_impl_rotate(lt_model *m, int layer, bool pick, lt_arr q, lt_arr kv, int inverse);
+/* Does one product make, or take, q and kv?  Not where queries are of few rows. */
+static inline bool lt_model_impl_one_qkv(const lt_model *m, int layer, bool pick) { return m->block[layer].qkv.N > 0 && !pick; }
+
+/* How q and kv, or their gradients, lie: each dense at its place, or, of one product, side by side from q's place on, where there is room for both. */
+static inline lt_qkv lt_model_impl_qkv(const lt_model *m, int layer, bool pick, lt_arr q, lt_arr kv) {
+    int64_t hd = (int64_t)m->Hl * m->arch.D, kd2 = 2 * (int64_t)m->Hkvl * m->arch.D;
+    if (!lt_model_impl_one_qkv(m, layer, pick)) return (lt_qkv){q, kv, hd, kd2};
+    return (lt_qkv){q, lt_arr_at(q, hd), hd + kd2, hd + kd2};
+}
+
+/* block.c: q and the k of kv of a layer, or their gradients, turned by their positions; inverse: back. */
+void lt_model_impl_rotate(lt_model *m, int layer, bool pick, const lt_qkv *x, int inverse);
+/* forward.c: a forward in two: what changes from pack to pack of one shape (the packs are cut and uploaded; how many parts), and the device's work (m->args). */
+int lt_model_impl_forward_begin(lt_model *m, const lt_forward_args *a, lt_model *part[2]);
+void lt_model_impl_forward_compute(lt_model *m, lt_model *const part[2], int parts, lt_readout_rows *out);
 /* block.c, block_bwd.c: one block, in stages; each leaves a sum over the tp group under way (m->open), which the end of the branch waits for.
  * pick: the last block, of which only the read-out rows go on.
  *   attention_begin     x: the stream before the block [T, C]; a parallel block is whole with it

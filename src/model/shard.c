@@ -35,11 +35,33 @@ static void make_norm(lt_model *m, int64_t C, lt_norm_weights *n) {
 /* n if the matrix has a bias, else 0. */
 static int64_t biased(const lt_arch *a, int bit, int64_t n) { return a->biases & bit ? n : 0; }
 
+/* Rows [row0, row0 + N) of a layer whose rows lie plain (ops.h). */
+static lt_lin rows_of(const lt_lin *lin, int64_t row0, int64_t N) {
+    lt_lin part = {.N = N, .K = lin->K, .dt = lin->dt};
+    if (lin->w) part.w = (unsigned char *)lin->w + (size_t)(row0 * lin->K) * lt_dtype_bytes(lin->dt);
+    if (lin->bias) part.bias = lin->bias + row0;
+    return part;
+}
+
+/* Matrices of q, k and v: one, of whose rows the others are views, or two. */
+static lt_status make_qkv(lt_model *m, lt_block *b) {
+    const lt_arch *a = &m->arch;
+    int64_t hd = (int64_t)m->Hl * a->D, kd = (int64_t)m->Hkvl * a->D;
+    int64_t of_q = biased(a, LT_BIAS_Q, hd), of_kv = biased(a, LT_BIAS_K, kd) + biased(a, LT_BIAS_V, kd);
+    if (!m->one_qkv || m->ctx.e4m3) {
+        LT_TRY(make_lin(m, hd, a->C, of_q, &b->q));
+        return make_lin(m, 2 * kd, a->C, of_kv, &b->kv);
+    }
+    LT_TRY(make_lin(m, hd + 2 * kd, a->C, of_q + of_kv, &b->qkv));
+    b->q = rows_of(&b->qkv, 0, hd);
+    b->kv = rows_of(&b->qkv, hd, 2 * kd);
+    return LT_OK;
+}
+
 static lt_status make_block(lt_model *m, lt_block *b) {
     const lt_arch *a = &m->arch;
-    int64_t hd = (int64_t)m->Hl * a->D, kd = (int64_t)m->Hkvl * a->D, ups = a->glu ? 2 * m->Fl : m->Fl;
-    LT_TRY(make_lin(m, hd, a->C, biased(a, LT_BIAS_Q, hd), &b->q));
-    LT_TRY(make_lin(m, 2 * kd, a->C, biased(a, LT_BIAS_K, kd) + biased(a, LT_BIAS_V, kd), &b->kv));
+    int64_t hd = (int64_t)m->Hl * a->D, ups = a->glu ? 2 * m->Fl : m->Fl;
+    LT_TRY(make_qkv(m, b));
     LT_TRY(make_lin(m, a->C, hd, biased(a, LT_BIAS_O, a->C), &b->o));
     LT_TRY(make_lin(m, ups, a->C, biased(a, LT_BIAS_UP, m->Fl) + (a->glu ? biased(a, LT_BIAS_GATE, m->Fl) : 0), &b->up));
     LT_TRY(make_lin(m, a->C, m->Fl, biased(a, LT_BIAS_DOWN, a->C), &b->down));
@@ -181,6 +203,9 @@ static lt_status add_layer_row(lt_model *m, const lt_row *row, int l) {
     lt_block *b = &m->block[l];
     int64_t C = a->C, D = a->D, hd = m->Hl * D, kd = m->Hkvl * D, whole_q = a->H * D, whole_kv = a->Hkv * D;
     int64_t q0 = m->h_first * D, k0 = m->kv_first * D, f0 = m->f_first, up_at = a->glu ? m->Fl : 0;
+    bool one = b->qkv.N > 0;
+    lt_lin *q = one ? &b->qkv : &b->q, *kv = one ? &b->qkv : &b->kv;
+    int64_t k_at = one ? hd : 0, v_at = k_at + kd;
     if (row->part >= LT_PART_NORM && (int)row->part < LT_NORM_PARTS) {
         int which = (int)row->part - LT_PART_NORM, branch = which / 3, place = which % 3;
         if (!lt_model_impl_has_norm(a, branch, place)) return LT_OK;
@@ -188,19 +213,19 @@ static lt_status add_layer_row(lt_model *m, const lt_row *row, int l) {
     }
     switch (row->part) {
     case LT_PART_Q:
-        return add_matrix(m, row, l, whole_q, C, q0, hd, 0, C, &b->q, 0, a->biases & LT_BIAS_Q);
+        return add_matrix(m, row, l, whole_q, C, q0, hd, 0, C, q, 0, a->biases & LT_BIAS_Q);
     case LT_PART_K:
-        return add_matrix(m, row, l, whole_kv, C, k0, kd, 0, C, &b->kv, 0, a->biases & LT_BIAS_K);
+        return add_matrix(m, row, l, whole_kv, C, k0, kd, 0, C, kv, k_at, a->biases & LT_BIAS_K);
     case LT_PART_V:
-        return add_matrix(m, row, l, whole_kv, C, k0, kd, 0, C, &b->kv, kd, a->biases & LT_BIAS_V);
+        return add_matrix(m, row, l, whole_kv, C, k0, kd, 0, C, kv, v_at, a->biases & LT_BIAS_V);
     case LT_PART_QKV:
-        LT_TRY(add_fused(m, row, l, LT_PART_Q, m->h_first, m->Hl, &b->q, 0));
-        LT_TRY(add_fused(m, row, l, LT_PART_K, m->kv_first, m->Hkvl, &b->kv, 0));
-        return add_fused(m, row, l, LT_PART_V, m->kv_first, m->Hkvl, &b->kv, kd);
+        LT_TRY(add_fused(m, row, l, LT_PART_Q, m->h_first, m->Hl, q, 0));
+        LT_TRY(add_fused(m, row, l, LT_PART_K, m->kv_first, m->Hkvl, kv, k_at));
+        return add_fused(m, row, l, LT_PART_V, m->kv_first, m->Hkvl, kv, v_at);
     case LT_PART_Q_BIAS:
-        return add_bias(m, row, l, whole_q, q0, hd, &b->q, 0);
+        return add_bias(m, row, l, whole_q, q0, hd, q, 0);
     case LT_PART_V_BIAS:
-        return add_bias(m, row, l, whole_kv, k0, kd, &b->kv, kd);
+        return add_bias(m, row, l, whole_kv, k0, kd, kv, v_at);
     case LT_PART_POS_K:
         return b->pos_k.N ? add_matrix(m, row, l, whole_q, C, q0, hd, 0, C, &b->pos_k, 0, a->biases & LT_BIAS_POS_K) : LT_OK;
     case LT_PART_POS_Q:

@@ -41,12 +41,20 @@ void lt_model_states(lt_model *m, int64_t n, const int32_t *tokens, const int64_
 
 /* Keys and values of layer l as f32 into local [n][2][Hkvl][D] (host). */
 static void download_kv(lt_model *m, int64_t l, int64_t n, float *raw) {
-    lt_arr kv = m->saved[l].kv;
-    int64_t elems = n * 2 * (int64_t)m->Hkvl * m->arch.D;
+    const lt_qkv at = lt_model_impl_qkv(m, (int)l, false, m->saved[l].q, m->saved[l].kv);
+    int64_t row = 2 * (int64_t)m->Hkvl * m->arch.D;
+    size_t elem = lt_dtype_bytes(at.kv.dt), row_bytes = (size_t)row * elem;
     void *host = NULL;
-    fatal_unless_ok(m, lt_calloc(&host, elems, lt_dtype_bytes(kv.dt), "keys and values of a text"));
-    fatal_unless_ok(m, lt_ctx_download(&m->ctx, host, kv.p, (size_t)elems * lt_dtype_bytes(kv.dt)));
-    fatal_unless_ok(m, lt_convert(raw, LT_F32, host, kv.dt, elems));
+    fatal_unless_ok(m, lt_calloc(&host, n * row, elem, "keys and values of a text"));
+    fatal_unless_ok(m, m->ctx.ops->copy(&m->ctx, &(struct lt_copy_args){.kind = LT_COPY_TO_HOST,
+                                                                        .dst = host,
+                                                                        .src = at.kv.p,
+                                                                        .rows = n,
+                                                                        .row_bytes = row_bytes,
+                                                                        .dst_pitch = row_bytes,
+                                                                        .src_pitch = (size_t)at.ld_kv * elem}));
+    fatal_unless_ok(m, m->ctx.ops->wait(&m->ctx, NULL));
+    fatal_unless_ok(m, lt_convert(raw, LT_F32, host, at.kv.dt, n * row));
     free(host);
 }
 

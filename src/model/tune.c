@@ -36,12 +36,13 @@ static void add_once(calls *k, const lt_model *m, lt_lin *lin, int64_t rows, boo
     if (m->grid->tp_size > 1 && (r != NONE || (lin->bias && !backward))) add(k, lin, rows, backward, m->ctx.compute, LT_F32, NONE, true);
 }
 
-/* The products of one block at one number of rows, as block.c and block_bwd.c make them. */
+/* The products of one block at one number of rows, as block.c and block_bwd.c make them; those of a last block with few rows of queries are left to guess. */
 static void add_block(calls *k, lt_model *m, lt_block *b, int64_t rows) {
     lt_dtype dt = m->ctx.compute;
     resid stream = m->arch.norms & LT_NORM_OUT ? NONE : m->stream_dt == LT_F32 ? F32 : LOW, g1 = m->arch.norms & LT_NORM_IN ? NONE : F32;
-    add(k, &b->q, rows, false, dt, dt, NONE, false);
-    add(k, &b->kv, rows, false, dt, dt, NONE, false);
+    bool one = b->qkv.N > 0;
+    add(k, one ? &b->qkv : &b->q, rows, false, dt, dt, NONE, false);
+    if (!one) add(k, &b->kv, rows, false, dt, dt, NONE, false);
     add_once(k, m, &b->o, rows, false, stream);
     add(k, &b->up, rows, false, dt, dt, NONE, false);
     if (m->arch.parallel) {
@@ -57,8 +58,8 @@ static void add_block(calls *k, lt_model *m, lt_block *b, int64_t rows) {
     else
         add_once(k, m, &b->up, rows, true, g1);
     add(k, &b->o, rows, true, dt, dt, NONE, false);
-    add_once(k, m, &b->q, rows, true, g1);
-    add(k, &b->kv, rows, true, dt, LT_F32, SAME, false);
+    add_once(k, m, one ? &b->qkv : &b->q, rows, true, g1);
+    if (!one) add(k, &b->kv, rows, true, dt, LT_F32, SAME, false);
 }
 
 static lt_status measure(lt_model *m) {
@@ -70,8 +71,8 @@ static lt_status measure(lt_model *m) {
     lt_status st = lt_calloc(&lin, 5 * (int64_t)m->arch.m, sizeof *lin, "products to measure");
     for (int l = 0; st == LT_OK && l < m->arch.m; l++) {
         lt_block *b = &m->block[l];
-        const lt_lin *all[] = {&b->q, &b->kv, &b->o, &b->up, &b->down};
-        for (size_t i = 0; i < sizeof all / sizeof *all; i++) lin[n++] = all[i];
+        const lt_lin *all[] = {b->qkv.N ? &b->qkv : &b->q, &b->o, &b->up, &b->down, b->qkv.N ? NULL : &b->kv};
+        for (size_t i = 0; i < sizeof all / sizeof *all && all[i]; i++) lin[n++] = all[i];
     }
     lt_block *first = &m->block[0], *middle = &m->block[m->arch.m / 2];
     for (int s = 0; st == LT_OK && s < SIZES; s++) {

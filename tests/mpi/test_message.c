@@ -1,4 +1,4 @@
-// TEST np: 1 2 4  rooms: train  labels: mpi  timeout: 60  ops: guard
+// TEST np: 1 2 4  rooms: train  labels: mpi  timeout: 60  ops: guard cuda-emulated
 /* The message of a step over tensor- and data-parallel ranks: the bank's gradients and partial ones are summed over all ranks, what a tensor-parallel group
  * holds in common (prompt rows, direct gradients, losses) over data-parallel ranks only.  Control: without clearing the common part, it counts tp times. */
 #define LT_TEST_MPI

@@ -1,4 +1,4 @@
-// TEST np: 1 2 3 4  rooms: model  labels: mpi  timeout: 120  ops: guard
+// TEST np: 1 2 3 4  rooms: model  labels: mpi  timeout: 120  ops: guard cuda-emulated
 /* Read-out rows and gradients of prefixes and prompt rows of models whose scores know distances, against tests/golden/make_deberta.py, tensor parallel over all
  * ranks of the test: sequences with a prefix of one length or another or none, with prompt rows or without, in one pack and in packs of one.
  *

@@ -86,6 +86,8 @@ lt_status open_device(int device, lt_gpu_info *info) {
                                       n ? "invalid device ordinal" : "no CUDA-capable device is detected",
                                       n ? "cudaErrorInvalidDevice" : "cudaErrorNoDevice", "open", device, nullptr);
         LT_TRY(fill_info(device, to[device]));
+        LT_TRY(memory_begin());
+        LT_TRY(fibres_begin());
         memory_limit(chosen.info.memory);
         chosen.device = device;
         if (!dice_state) dice_begin();

@@ -80,6 +80,7 @@ bool kernel_param(const void *p);
 
 /* memory.cpp. */
 enum memory_kind { MEMORY_NONE, MEMORY_DEVICE, MEMORY_MANAGED, MEMORY_PINNED };
+lt_status memory_begin(); /* what the rest needs; NOMEM */
 void memory_limit(size_t bytes);
 void memory_open(), memory_close();
 bool memory_is_open();
@@ -112,6 +113,9 @@ lt_status memory_free(size_t *free_bytes, size_t *total);
 void shared_begin(size_t dynamic_bytes);
 void shared_end();
 bool is_shared(const void *p, size_t bytes);
+
+/* fibre.cpp: stacks; NOMEM. */
+lt_status fibres_begin();
 
 /* signal.cpp. */
 void signals_install();

@@ -89,6 +89,9 @@ lt_status injected(const char *call) {
     }
     const lt_gpu_info *info;
     int device = device_open(&info);
+    bool collective = strncmp(call, "coll_", 5) == 0 || strncmp(call, "all_", 4) == 0 || strcmp(call, "broadcast") == 0;
+    if (!f->stays && collective)
+        return LT_FAIL(LT_ERR_NCCL, "NCCL (emulated): %s in %s\n  what to do: parallel.collectives: mpi does without NCCL", f->text, call);
     if (!f->stays) return lt_gpu_impl_failed(f->kind, f->text, f->name, call, device, info);
     broke(f->kind, f->text, f->name, strcmp(call, "launch") == 0 ? "work that was waited for" : call);
     return strcmp(call, "launch") == 0 ? LT_OK : lost(); /* a kernel's failure is seen later */

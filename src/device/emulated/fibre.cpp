@@ -1,10 +1,11 @@
 /* Contexts of threads.  On x86-64 a switch saves the six registers that a call keeps (some 10 ns); elsewhere it is swapcontext's. */
 #include "device/emulated/fibre.h"
+#include "device/emulated/emulated_impl.h"
 
 #include <cstdint>
-#include <cstdlib>
 #include <sys/mman.h>
-#ifndef __x86_64__
+#if !defined(__x86_64__) || defined(LT_EMULATE_UCONTEXT)
+#define BY_UCONTEXT
 #include <ucontext.h>
 #endif
 #if defined(__SANITIZE_ADDRESS__)
@@ -28,15 +29,14 @@ static struct {
     size_t main_bytes;
 } all;
 
-static char *stack_of(size_t i) {
+lt_status fibres_begin() {
     const size_t each = STACK_BYTES + PAGE;
-    if (!all.base) {
-        void *p = mmap(nullptr, each * FIBRES_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (p == MAP_FAILED) abort();
-        all.base = static_cast<char *>(p);
-        for (size_t k = 0; k < FIBRES_MAX; k++) (void)mprotect(all.base + k * each, PAGE, PROT_NONE);
-    }
-    return all.base + i * each + PAGE;
+    if (all.base) return LT_OK;
+    void *p = mmap(nullptr, each * FIBRES_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    LT_CHECK(p != MAP_FAILED, LT_ERR_NOMEM, "an emulated GPU finds no memory for the stacks of threads");
+    all.base = static_cast<char *>(p);
+    for (size_t k = 0; k < FIBRES_MAX; k++) (void)mprotect(all.base + k * each, PAGE, PROT_NONE);
+    return LT_OK;
 }
 
 bool fibre_on_stack(const void *p) {
@@ -54,7 +54,7 @@ char *fibre_top(fibre *f) {
 
 fibre *fibre_main() { return &all.main; }
 
-#ifdef __x86_64__
+#ifndef BY_UCONTEXT
 
 extern "C" void lt_emu_switch(void **save, void *to);
 asm(".text\n"
@@ -81,9 +81,10 @@ static void swap(fibre *from, fibre *to) { lt_emu_switch(&from->sp, to->sp); }
 
 #else
 
-static void prepare(fibre *f, size_t, void (*entry)()) {
-    ucontext_t *c = static_cast<ucontext_t *>(f->sp ? f->sp : malloc(sizeof(ucontext_t)));
-    if (!c || getcontext(c) != 0) abort();
+static void prepare(fibre *f, size_t i, void (*entry)()) {
+    static ucontext_t contexts[FIBRES_MAX];
+    ucontext_t *c = &contexts[i];
+    (void)getcontext(c);
     c->uc_stack.ss_sp = f->stack;
     c->uc_stack.ss_size = STACK_BYTES;
     c->uc_link = nullptr;
@@ -99,7 +100,7 @@ static void swap(fibre *from, fibre *to) {
 #endif
 
 void fibre_reset(fibre *f, size_t i, void (*entry)()) {
-    if (!f->stack) f->stack = stack_of(i);
+    if (!f->stack) f->stack = all.base + i * (STACK_BYTES + PAGE) + PAGE;
 #if defined(__SANITIZE_ADDRESS__)
     __asan_unpoison_memory_region(f->stack, STACK_BYTES); /* of a kernel that was ended */
 #endif

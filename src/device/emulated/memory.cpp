@@ -40,49 +40,45 @@ static struct {
 
 void memory_limit(size_t bytes) { space.limit = bytes; }
 
-static bool die(const char *what) {
-    (void)!write(2, what, strlen(what));
-    abort();
-}
-
 static int file_of(size_t bytes) {
     int fd = memfd_create("ltune-emulated", MFD_CLOEXEC);
-    if (fd < 0 || ftruncate(fd, (off_t)bytes) != 0) die("an emulated GPU needs memfd_create\n");
-    if (!bytes) return fd;
-    void *p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (p == MAP_FAILED) die("an emulated GPU finds no memory\n");
-    memset(p, POISON, bytes);
-    (void)munmap(p, bytes);
-    return fd;
+    if (fd < 0) return -1;
+    void *p = ftruncate(fd, (off_t)bytes) != 0 || !bytes ? MAP_FAILED : mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p != MAP_FAILED) {
+        memset(p, POISON, bytes);
+        (void)munmap(p, bytes);
+    }
+    if (p != MAP_FAILED || !bytes) return fd;
+    (void)close(fd);
+    return -1;
 }
 
-static void reserve() {
-    if (space.base) return;
+lt_status memory_begin() {
+    if (space.base) return LT_OK;
     space.bytes = SHARED_BYTES + managed.bytes + device.bytes;
+    space.empty = file_of(0);
+    space.poison = file_of(LARGE);
+    LT_CHECK(space.empty >= 0 && space.poison >= 0, LT_ERR_NOMEM, "an emulated GPU needs memory files (memfd_create)");
     void *p = mmap(nullptr, space.bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) die("an emulated GPU cannot reserve addresses (ulimit -v?)\n");
+    LT_CHECK(p != MAP_FAILED, LT_ERR_NOMEM, "an emulated GPU cannot reserve %zu GiB of addresses (ulimit -v?)", space.bytes >> 30);
+    LT_CHECK(mprotect(p, SHARED_BYTES, PROT_READ | PROT_WRITE) == 0, LT_ERR_NOMEM, "an emulated GPU finds no memory");
     space.base = static_cast<char *>(p);
-    if (mprotect(space.base, SHARED_BYTES, PROT_READ | PROT_WRITE) != 0) die("an emulated GPU finds no memory\n");
     managed.base = space.base + SHARED_BYTES;
     device.base = managed.base + managed.bytes;
     managed.used = device.used = PAGE;
-    space.empty = file_of(0);
-    space.poison = file_of(LARGE);
+    return LT_OK;
 }
 
-char *shared_base() {
-    reserve();
-    return space.base;
-}
+char *shared_base() { return space.base; }
 bool in_space(const void *p, size_t *at) {
     *at = (size_t)(static_cast<const char *>(p) - space.base);
     return space.base && *at < space.bytes;
 }
 bool in_device_range(const void *p) { return space.base && (size_t)(static_cast<const char *>(p) - device.base) < device.bytes; }
 
-static void map(char *at, size_t bytes, int prot, int fd) {
+static bool map(char *at, size_t bytes, int prot, int fd) {
     int flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE | (fd < 0 ? MAP_ANONYMOUS : 0);
-    if (mmap(at, bytes, prot, flags, fd, fd == space.empty ? at - space.base : 0) == MAP_FAILED) die("an emulated GPU cannot map memory\n");
+    return mmap(at, bytes, prot, flags, fd, fd == space.empty ? at - space.base : 0) != MAP_FAILED;
 }
 
 void memory_open() {
@@ -94,15 +90,17 @@ void memory_close() {
 bool memory_is_open() { return space.open > 0; }
 
 static lt_status take(range *r, size_t bytes, const char *what, void **p) {
-    reserve();
+    LT_CHECK(space.base, LT_ERR_CUDA, "CUDA (emulated): memory is asked for and no device is open");
     size_t inner = (std::max<size_t>(bytes, 1) + ALIGN - 1) / ALIGN * ALIGN, n = (inner + PAGE - 1) / PAGE * PAGE;
     LT_CHECK(r->used + n + PAGE <= r->bytes, LT_ERR_NOMEM, "an emulated GPU is out of addresses");
     char *pages = r->base + r->used, *q = pages + n - inner;
     size_t at = 0;
     memory_open();
-    for (; at + LARGE <= n; at += LARGE) map(pages + at, LARGE, PROT_READ | PROT_WRITE, space.poison);
-    if (at < n) map(pages + at, n - at, PROT_READ | PROT_WRITE, -1);
-    map(pages + n, PAGE, PROT_READ | PROT_WRITE, space.empty);
+    bool ok = map(pages + n, PAGE, PROT_READ | PROT_WRITE, space.empty);
+    for (; ok && at + LARGE <= n; at += LARGE) ok = map(pages + at, LARGE, PROT_READ | PROT_WRITE, space.poison);
+    ok = ok && (at == n || map(pages + at, n - at, PROT_READ | PROT_WRITE, -1));
+    if (!ok) memory_close();
+    LT_CHECK(ok, LT_ERR_NOMEM, "cannot map %zu bytes of an emulated GPU for %s", bytes, what);
     memset(pages, GUARD, (size_t)(q - pages));
     memset(std::max(q, pages + at), POISON, (size_t)(pages + n - std::max(q, pages + at)));
     memset(q + bytes, GUARD, (size_t)(pages + n - q) - bytes);
@@ -132,7 +130,7 @@ static bool give(range *r, void *p) {
     if (r == &device) space.on_device -= a->bytes;
     shadow_gone(a->p, a->bytes);
     zone_clear(a->pages, a->n_pages);
-    map(a->pages, a->n_pages, PROT_READ | PROT_WRITE, space.empty);
+    (void)map(a->pages, a->n_pages, PROT_READ | PROT_WRITE, space.empty);
     r->live.erase(r->live.begin() + (a - r->live.data()));
     return true;
 }

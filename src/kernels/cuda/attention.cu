@@ -4,7 +4,7 @@
  * else (f32, odd sizes) goes by FMA.
  *
  *   forward    1 launch; one query a sequence and more than ATTN_PIECE keys: 2, pieces and their sum
- *   backward   dq (with delta and tables), dk and dv, bank, and the bank's sum where a slot may have several chunks
+ *   backward   dq (with delta and tables), dk and dv with the bank's gradient, and the sum of its chunks where a slot may have several
  *
  * The plan lies on the device and stays there: blocks find their work in it (attention_impl.h).
  *
@@ -161,23 +161,21 @@ template <typename T> static lt_status backward(const lt_ctx *c, const struct lt
     carve_backward(&w, &a);
     LT_TRY(lt_arena_ok(&w));
     bool mma = false;
-    const bool bank = a.d_bank && a.P_max > 0 && a.n_q > 0;
+    auto tiles = [&] { return p->n_k > 0 ? p->n_k / a.key_tile + p->n_seq : 0; };
     if constexpr (sizeof(T) == 2) {
         mma = mma_serves(x, true);
         if (mma) {
             a.key_tile = attn_mma_key_tile(c, a, p->max_q, p->max_k);
             LT_TRY(attn_mma_dq(c, a, p->max_q, p->max_k));
-            if (p->n_k > 0) LT_TRY(attn_mma_dkv(c, a, p->n_k / a.key_tile + p->n_seq, p->max_q));
-            if (bank) LT_TRY(attn_mma_bank(c, a));
+            LT_TRY(attn_mma_dkv(c, a, tiles(), p->max_q));
         }
     }
     if (!mma) {
         a.key_tile = attn_plain_key_tile(a.D);
         LT_TRY(attn_plain_dq(c, a));
-        if (p->n_k > 0) LT_TRY(attn_plain_dkv(c, a, p->n_k / a.key_tile + p->n_seq));
-        if (bank) LT_TRY(attn_plain_bank(c, a));
+        LT_TRY(attn_plain_dkv(c, a, tiles()));
     }
-    if (bank) LT_TRY(attn_bank_sum(c, a));
+    if (attn_has_bank(a)) LT_TRY(attn_bank_sum(c, a));
     return LT_OK;
 }
 

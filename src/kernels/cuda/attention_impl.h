@@ -257,6 +257,8 @@ template <typename T> LT_DEVICE bool attn_find_chunk(const attn<T> &a, int index
     c->bank = a.bank + c->slot * a.slot_stride + (int64_t)kv * a.D;
     return true;
 }
+/* Is a gradient of the bank wanted? */
+template <typename T> static inline bool attn_has_bank(const attn<T> &a) { return a.d_bank && a.P_max > 0 && a.n_q > 0; }
 /* Chunks of all slots at most; partial sums at most. */
 template <typename T> static inline int64_t attn_chunks(const attn<T> &a) { return a.n_q / a.chunk + a.n_slots; }
 static inline int64_t attn_parts(int64_t n_q, int chunk) { return n_q > chunk ? 2 * n_q / chunk : 0; }
@@ -322,7 +324,6 @@ static inline int64_t attn_table_rows(int64_t n_q, int64_t n_slots) { return n_q
 lt_status attn_mma_fwd(const lt_ctx *c, const attn<lt_bf16> &a, int64_t max_q, int64_t max_k);
 lt_status attn_mma_dq(const lt_ctx *c, const attn<lt_bf16> &a, int64_t max_q, int64_t max_k);
 lt_status attn_mma_dkv(const lt_ctx *c, const attn<lt_bf16> &a, int64_t tiles, int64_t max_q);
-lt_status attn_mma_bank(const lt_ctx *c, const attn<lt_bf16> &a);
 int attn_mma_key_tile(const lt_ctx *c, const attn<lt_bf16> &a, int64_t max_q, int64_t max_k);
 /* FMA: any of the two types, any D, relative positions. */
 lt_status attn_plain_fwd(const lt_ctx *c, const attn<float> &a);
@@ -331,8 +332,6 @@ lt_status attn_plain_dq(const lt_ctx *c, const attn<float> &a);
 lt_status attn_plain_dq(const lt_ctx *c, const attn<lt_bf16> &a);
 lt_status attn_plain_dkv(const lt_ctx *c, const attn<float> &a, int64_t tiles);
 lt_status attn_plain_dkv(const lt_ctx *c, const attn<lt_bf16> &a, int64_t tiles);
-lt_status attn_plain_bank(const lt_ctx *c, const attn<float> &a);
-lt_status attn_plain_bank(const lt_ctx *c, const attn<lt_bf16> &a);
 int attn_plain_key_tile(int D);
 /* attention_bank.cu: partial sums of chunks onto d_bank. */
 lt_status attn_bank_sum(const lt_ctx *c, const attn<float> &a);

@@ -1,4 +1,4 @@
-/* Attention backward to keys and values on tensor cores (bf16): dk, dv of the text, and the gradient of the bank.
+/* Attention backward to keys and values on tensor cores (bf16): dk, dv of the text, and the gradient of the bank, in one launch.
  *
  *   p = exp(s - lse)   ds = p (<d_o, v> - delta)   dv = sum p d_o   dk = scale sum ds q,   sums over all rows (query, head of the group) that see the key
  *
@@ -6,7 +6,8 @@
  * two blocks add to one number, and sums have one order.
  *
  * Bank: the keys are rows of a slot, which rows of many sequences see.  A block walks over a chunk of the slot's rows, gathered from wherever they lie in
- * the pack; its sum goes to d_bank where the slot is one chunk, else to the workspace, from where attention_bank.cu adds chunks in order. */
+ * the pack; its sum goes to d_bank where the slot is one chunk, else to the workspace, from where attention_bank.cu adds chunks in order.  These blocks stand
+ * first in the grid, for their walks are the longest; blocks of text fill the SMs beside and behind them. */
 #include "kernels/cuda/attention_mma_rel_impl.h"
 
 namespace LT_GPU_SPACE {
@@ -28,15 +29,22 @@ template <int DN> static LT_DEVICE void store_f32(const float (&acc)[DN / 8][4],
     }
 }
 
-template <int DP, kind KIND> __global__ void __launch_bounds__(128, 2) attn_dkv_mma(const attn<lt_bf16> a, int block_rows) {
+/* Shared memory of a block, whichever its kind. */
+struct dkv_room {
+    lt_bf16 *dynamic; /* | k | v | two stages of rows | what rel needs | */
+    int *hull;        /* [8] */
+    attn_moving *rows;
+};
+
+/* One block: tile `tile` of keys of the text, or, of the bank, of chunk `index`.  Stages have block_rows rows. */
+template <int DP, kind KIND>
+static LT_DEVICE void keys_block(const attn<lt_bf16> &a, const dkv_room &room, int index, int tile, int block_rows) {
     constexpr int LD = mma_shape<DP>::LD, N = mma_shape<DP>::N, SPLIT = mma_shape<DP>::SPLIT, DN = DP / SPLIT;
     constexpr bool BANK = KIND == OF_BANK, REL = KIND == OF_TEXT_REL;
-    LT_SHARED_DYN(lt_bf16, room);
-    LT_SHARED(int, hull, [8]);
-    LT_SHARED(attn_moving, rows, [MOVING_STAGES * 64]);
+    attn_moving *rows = room.rows;
     const int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP, g = lane / 4, t = lane % 4, kv = (int)blockIdx.y;
     const int M = (int)blockDim.x / 2 / SPLIT, own = warp / SPLIT * 16, part = warp % SPLIT * DN;
-    lt_bf16 *k = room, *v = k + M * LD, *stages = v + M * LD;
+    lt_bf16 *k = room.dynamic, *v = k + M * LD, *stages = v + M * LD;
     const int stage = 2 * block_rows * LD;
 
     /* The keys; the rows that see them: [first, end). */
@@ -44,8 +52,8 @@ template <int DP, kind KIND> __global__ void __launch_bounds__(128, 2) attn_dkv_
     attn_chunk chunk;
     int first = 0, end = 0, key0, keys;
     if constexpr (BANK) {
-        if (!attn_find_chunk(a, (int)blockIdx.x, kv, &chunk)) return;
-        key0 = (int)blockIdx.z * M;
+        if (!attn_find_chunk(a, index, kv, &chunk)) return;
+        key0 = tile * M;
         keys = chunk.P;
         end = chunk.rows * a.group;
         if (key0 >= keys) return;
@@ -53,13 +61,13 @@ template <int DP, kind KIND> __global__ void __launch_bounds__(128, 2) attn_dkv_
         mma_load_f32<DP>(k, M, a.D, from, a.bank_ld, 0, keys - key0);
         mma_load_f32<DP>(v, M, a.D, from + a.bank_v, a.bank_ld, 0, keys - key0);
     } else {
-        if (!attn_find_keys(a, (int)blockIdx.x, kv, &s)) return;
+        if (!attn_find_keys(a, tile, kv, &s)) return;
         key0 = s.row0;
         keys = s.n_k;
         const int64_t column = (int64_t)kv * a.D;
         mma_load<DP>(k, M, a.D, a.k, [&](int r) { return key0 + r < keys ? a.k + (int64_t)(s.k0 + key0 + r) * a.ld_k + column : nullptr; });
         mma_load<DP>(v, M, a.D, a.v, [&](int r) { return key0 + r < keys ? a.v + (int64_t)(s.k0 + key0 + r) * a.ld_v + column : nullptr; });
-        attn_rows_of_keys(a, s, key0, min(keys, key0 + M), hull, &first, &end);
+        attn_rows_of_keys(a, s, key0, min(keys, key0 + M), room.hull, &first, &end);
         first = first < end ? first / N * N : 0;
     }
     lt_cp_async_commit();
@@ -182,43 +190,59 @@ template <int DP, kind KIND> __global__ void __launch_bounds__(128, 2) attn_dkv_
     }
 }
 
-template <int DP, kind KIND> static size_t bytes_of(int warps, int64_t most_rows) {
-    constexpr int LD = mma_shape<DP>::LD;
-    const int M = 16 * warps, rows = mma_rows(mma_shape<DP>::N, most_rows);
-    return sizeof(lt_bf16) * (size_t)(LD * (2 * M + 4 * rows)) + (KIND == OF_TEXT_REL ? mma_rel<DP>::bytes(M) : 0);
+/* Grid (bank_blocks, then tiles of the text; kv heads); bank_tiles of them are one chunk. */
+template <int DP, kind TEXT>
+__global__ void __launch_bounds__(128, 2)
+    attn_dkv_mma(const attn<lt_bf16> a, int bank_blocks, int bank_tiles, int bank_rows, int text_rows) {
+    LT_SHARED_DYN(lt_bf16, dynamic);
+    LT_SHARED(int, hull, [8]);
+    LT_SHARED(attn_moving, rows, [MOVING_STAGES * 64]);
+    const dkv_room room = {dynamic, hull, rows};
+    const int index = (int)blockIdx.x;
+    if (index < bank_blocks)
+        keys_block<DP, OF_BANK>(a, room, index / bank_tiles, index % bank_tiles, bank_rows);
+    else
+        keys_block<DP, TEXT>(a, room, 0, index - bank_blocks, text_rows);
 }
-template <int DP, kind KIND> static int key_tile(const lt_ctx *c, int64_t keys, int64_t most_rows) {
-    return 16 * mma_fit(c, keys, mma_shape<DP>::WARPS, [&](int warps) { return bytes_of<DP, KIND>(warps, most_rows); });
+
+/* Rows of a stage of either kind. */
+template <int DP> static int text_rows(const attn<lt_bf16> &a, int64_t max_q) { return mma_rows(mma_shape<DP>::N, max_q * a.group); }
+template <int DP> static int bank_rows(const attn<lt_bf16> &a) {
+    return attn_has_bank(a) ? mma_rows(mma_shape<DP>::N, (int64_t)a.chunk * a.group) : 0;
+}
+
+template <int DP, kind TEXT> static size_t bytes_of(const attn<lt_bf16> &a, int M, int64_t max_q) {
+    const int text = text_rows<DP>(a, max_q), bank = bank_rows<DP>(a), rows = text > bank ? text : bank;
+    return sizeof(lt_bf16) * (size_t)(mma_shape<DP>::LD * (2 * M + 4 * rows)) + (TEXT == OF_TEXT_REL ? mma_rel<DP>::bytes(M) : 0);
+}
+
+/* Keys of a tile, of text and bank alike. */
+template <int DP, kind TEXT> static int key_tile(const lt_ctx *c, const attn<lt_bf16> &a, int64_t max_q, int64_t max_k) {
+    const int64_t keys = attn_has_bank(a) && a.P_max > max_k ? a.P_max : max_k;
+    return 16 * mma_fit(c, keys, mma_shape<DP>::WARPS, [&](int warps) { return bytes_of<DP, TEXT>(a, 16 * warps, max_q); });
 }
 
 int attn_mma_key_tile(const lt_ctx *c, const attn<lt_bf16> &a, int64_t max_q, int64_t max_k) {
     int M = 0;
-    if (a.c2p || a.p2c) return key_tile<ATTN_REL_D, OF_TEXT_REL>(c, max_k, max_q * a.group);
-    ATTN_BY_D(a.D, { M = key_tile<DP, OF_TEXT>(c, max_k, max_q * a.group); });
+    if (a.c2p || a.p2c) return key_tile<ATTN_REL_D, OF_TEXT_REL>(c, a, max_q, max_k);
+    ATTN_BY_D(a.D, { M = key_tile<DP, OF_TEXT>(c, a, max_q, max_k); });
     return M;
 }
 
-template <int DP, kind KIND> static lt_status launch(const lt_ctx *c, const attn<lt_bf16> &a, dim3 grid, int M, int64_t most_rows) {
-    LT_RUN(c, (attn_dkv_mma<DP, KIND>), grid, dim3((unsigned)(2 * M * mma_shape<DP>::SPLIT)), (bytes_of<DP, KIND>(M / 16, most_rows)), a,
-           mma_rows(mma_shape<DP>::N, most_rows));
+template <int DP, kind TEXT> static lt_status launch(const lt_ctx *c, const attn<lt_bf16> &a, int64_t tiles, int64_t max_q) {
+    const int M = a.key_tile, of_chunk = attn_has_bank(a) ? (int)div_up(a.P_max, M) : 1;
+    const int64_t bank = attn_has_bank(a) ? attn_chunks(a) * of_chunk : 0;
+    if (bank + tiles == 0) return LT_OK;
+    const dim3 grid((unsigned)(bank + tiles), (unsigned)a.kv_heads);
+    LT_RUN(c, (attn_dkv_mma<DP, TEXT>), grid, dim3((unsigned)(2 * M * mma_shape<DP>::SPLIT)), (bytes_of<DP, TEXT>(a, M, max_q)), a,
+           (int)bank, of_chunk, bank_rows<DP>(a), text_rows<DP>(a, max_q));
     return LT_OK;
 }
 
-/* tiles: of a.key_tile keys, at most. */
+/* tiles: of a.key_tile keys of the text, at most. */
 lt_status attn_mma_dkv(const lt_ctx *c, const attn<lt_bf16> &a, int64_t tiles, int64_t max_q) {
-    const dim3 grid((unsigned)tiles, (unsigned)a.kv_heads);
-    if (a.c2p || a.p2c) return launch<ATTN_REL_D, OF_TEXT_REL>(c, a, grid, a.key_tile, max_q * a.group);
-    ATTN_BY_D(a.D, { LT_TRY((launch<DP, OF_TEXT>(c, a, grid, a.key_tile, max_q * a.group))); });
-    return LT_OK;
-}
-
-lt_status attn_mma_bank(const lt_ctx *c, const attn<lt_bf16> &a) {
-    const int64_t rows = (int64_t)a.chunk * a.group;
-    ATTN_BY_D(a.D, {
-        const int M = key_tile<DP, OF_BANK>(c, a.P_max, rows);
-        dim3 grid((unsigned)attn_chunks(a), (unsigned)a.kv_heads, (unsigned)div_up(a.P_max, M));
-        LT_TRY((launch<DP, OF_BANK>(c, a, grid, M, rows)));
-    });
+    if (a.c2p || a.p2c) return launch<ATTN_REL_D, OF_TEXT_REL>(c, a, tiles, max_q);
+    ATTN_BY_D(a.D, { LT_TRY((launch<DP, OF_TEXT>(c, a, tiles, max_q))); });
     return LT_OK;
 }
 

@@ -92,25 +92,34 @@ template <typename T, int ND> __global__ void __launch_bounds__(128, 2) attn_dq_
 }
 
 /* dk and dv of a sequence's keys, or (BANK) of a slot's rows from a chunk.  Grid (tiles of keys, kv heads) or (chunks, kv heads, tiles of bank rows). */
-template <typename T, int ND, bool BANK> __global__ void __launch_bounds__(128, 2) attn_dkv_plain(const attn<T> a) {
+/* Shared memory of a block, whichever its kind. */
+template <int R> struct dkv_room {
+    plain_room<R> dots;
+    int hull[8];
+    attn_moving moving[PLAIN_N];
+    float weights[2 * PLAIN_WARPS * R * PLAIN_N];
+};
+
+/* One block: tile `tile` of keys of the text, or, of the bank, of chunk `index`. */
+template <typename T, int ND, bool BANK>
+static LT_DEVICE void keys_block(const attn<T> &a, dkv_room<plain_shape<ND>::R> *room, int index, int tile) {
     constexpr int R = plain_shape<ND>::R, M = plain_shape<ND>::M;
-    LT_SHARED(plain_room<R>, room, [1]);
-    LT_SHARED(int, hull, [8]);
-    LT_SHARED(attn_moving, moving, [PLAIN_N]);
-    LT_SHARED(float, weights, [2 * PLAIN_WARPS * R * PLAIN_N]);
+    int *hull = room->hull;
+    attn_moving *moving = room->moving;
+    float *weights = room->weights;
     const int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP, kv = (int)blockIdx.y;
     float *w = weights + warp * R * PLAIN_N, *dw = w + PLAIN_WARPS * R * PLAIN_N;
     attn_span s;
     attn_chunk chunk;
     int first = 0, end = 0, key0, keys;
     if constexpr (BANK) {
-        if (!attn_find_chunk(a, (int)blockIdx.x, kv, &chunk)) return;
-        key0 = (int)blockIdx.z * M;
+        if (!attn_find_chunk(a, index, kv, &chunk)) return;
+        key0 = tile * M;
         keys = chunk.P;
         end = chunk.rows * a.group;
         if (key0 >= keys) return;
     } else {
-        if (!attn_find_keys(a, (int)blockIdx.x, kv, &s)) return;
+        if (!attn_find_keys(a, tile, kv, &s)) return;
         key0 = s.row0;
         keys = s.n_k;
         attn_rows_of_keys(a, s, key0, min(keys, key0 + M), hull, &first, &end);
@@ -167,9 +176,9 @@ template <typename T, int ND, bool BANK> __global__ void __launch_bounds__(128, 
             band[r].p2c = yes && !BANK ? attn_p2c(a, head, (int)mine.place, k) : nullptr;
         }
         float e[R], de[R];
-        plain_dots<R, false>(room[0], a.D, e, band, key,
+        plain_dots<R, false>(room->dots, a.D, e, band, key,
                              [&](int j, int d) { return moving[j].q >= 0 ? lt_to_f32(a.q[moving[j].q + d]) : 0.0f; });
-        plain_dots<R, false>(room[0], a.D, de, none, value,
+        plain_dots<R, false>(room->dots, a.D, de, none, value,
                              [&](int j, int d) { return moving[j].o >= 0 ? lt_to_f32(a.d_o[moving[j].o + d]) : 0.0f; });
         if (!any) continue; /* the warp's alone */
         LT_UNROLL
@@ -224,6 +233,16 @@ template <typename T, int ND, bool BANK> __global__ void __launch_bounds__(128, 
     }
 }
 
+/* Grid (bank_blocks, then tiles of the text; kv heads); bank_tiles of them are one chunk. */
+template <typename T, int ND> __global__ void __launch_bounds__(128, 2) attn_dkv_plain(const attn<T> a, int bank_blocks, int bank_tiles) {
+    LT_SHARED(dkv_room<plain_shape<ND>::R>, room, [1]);
+    const int index = (int)blockIdx.x;
+    if (index < bank_blocks)
+        keys_block<T, ND, true>(a, room, index / bank_tiles, index % bank_tiles);
+    else
+        keys_block<T, ND, false>(a, room, 0, index - bank_blocks);
+}
+
 int attn_plain_key_tile(int D) {
     int M = 0;
     PLAIN_BY_D(D, { M = plain_shape<ND>::M; });
@@ -242,22 +261,14 @@ lt_status attn_plain_dq(const lt_ctx *c, const attn<lt_bf16> &a) { return to_que
 
 template <typename T> static lt_status to_keys(const lt_ctx *c, const attn<T> &a, int64_t tiles) {
     PLAIN_BY_D(a.D, {
-        dim3 grid((unsigned)tiles, (unsigned)a.kv_heads);
-        LT_RUN(c, (attn_dkv_plain<T, ND, false>), grid, dim3(PLAIN_WARPS * WARP), 0, a);
+        const int of_chunk = attn_has_bank(a) ? (int)div_up(a.P_max, plain_shape<ND>::M) : 1;
+        const int64_t bank = attn_has_bank(a) ? attn_chunks(a) * of_chunk : 0;
+        dim3 grid((unsigned)(bank + tiles), (unsigned)a.kv_heads);
+        if (bank + tiles > 0) LT_RUN(c, (attn_dkv_plain<T, ND>), grid, dim3(PLAIN_WARPS * WARP), 0, a, (int)bank, of_chunk);
     });
     return LT_OK;
 }
 lt_status attn_plain_dkv(const lt_ctx *c, const attn<float> &a, int64_t tiles) { return to_keys(c, a, tiles); }
 lt_status attn_plain_dkv(const lt_ctx *c, const attn<lt_bf16> &a, int64_t tiles) { return to_keys(c, a, tiles); }
-
-template <typename T> static lt_status to_bank(const lt_ctx *c, const attn<T> &a) {
-    PLAIN_BY_D(a.D, {
-        dim3 grid((unsigned)attn_chunks(a), (unsigned)a.kv_heads, (unsigned)div_up(a.P_max, plain_shape<ND>::M));
-        LT_RUN(c, (attn_dkv_plain<T, ND, true>), grid, dim3(PLAIN_WARPS * WARP), 0, a);
-    });
-    return LT_OK;
-}
-lt_status attn_plain_bank(const lt_ctx *c, const attn<float> &a) { return to_bank(c, a); }
-lt_status attn_plain_bank(const lt_ctx *c, const attn<lt_bf16> &a) { return to_bank(c, a); }
 
 } // namespace LT_GPU_SPACE
