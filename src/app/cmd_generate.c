@@ -143,7 +143,8 @@ static void tell_cache(const job *j, const lt_generate_args *a) {
             (long long)room, lt_bytes_str(size, (double)lt_cache_bytes(j->model, a->batch, room)));
 }
 
-/* Local, the same on all ranks, which compute at one level.  model.dtype; auto: bf16 on a GPU, and where the CPU multiplies it, because reading the weights is what a step
+/* Local, the same on all ranks, which compute at one level.  model.dtype; auto: bf16 on a GPU, and where the CPU multiplies it, because reading the
+ * weights is what a step
  * costs. */
 static lt_dtype dtype_of(const lt_config *c, const lt_device *d) {
     if (c->model.dtype != LT_DTYPE_CFG_AUTO) return lt_dtype_of_cfg(c->model.dtype);

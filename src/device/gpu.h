@@ -69,7 +69,8 @@ typedef struct lt_gpu {
     /* Devices that this process sees; 0 with LT_OK where there is none.  why [bytes]: in words why there is none or why they cannot be used (driver missing,
      * driver too old with both versions, CUDA_VISIBLE_DEVICES empty), "" otherwise. */
     lt_status (*count)(int *n, char *why, size_t bytes);
-    /* Takes a device for this process (LT_GPU_OPENED: keeps the one it has); info is filled.  Errors: CUDA (no such device, capability below 8.0, no kernel image for it, busy). */
+    /* Takes a device for this process (LT_GPU_OPENED: keeps the one it has); info is filled.  Errors: CUDA (no such device, capability below 8.0, no
+     * kernel image for it, busy). */
     lt_status (*open)(int device, lt_gpu_info *info);
     /* Free and total bytes on the open device now. */
     lt_status (*memory)(size_t *free_bytes, size_t *total);
@@ -136,7 +137,8 @@ typedef struct lt_gpu {
 /* Local.  The tables; NULL where the build has none. */
 const lt_gpu *lt_gpu_cuda(void);
 const lt_gpu *lt_gpu_emulated(void);
-/* Local.  What waits call while they wait, NULL = nothing: comm's deadline (it ends the process itself).  first: the wait begins. */
+/* Local.  What waits call while they wait, NULL = nothing: comm's deadline (it ends the process itself).  first: the wait begins.  Waits of other threads than
+ * the one that set it (which MPI knows) give their core away instead. */
 void lt_gpu_set_idle(void (*idle)(void *arg, bool first), void *arg);
 void lt_gpu_idle(bool first);
 

@@ -79,7 +79,8 @@ void lt_generate_limits(const lt_arch *arch, const lt_generate_args *a, int64_t 
 /* Local.  Rows that the longest sequence takes in a cache. */
 int64_t lt_generate_room(const lt_arch *arch, const lt_generate_args *a, int64_t longest);
 /* Collective(world); one data-parallel group.  Continues the prompts; the model was planned with lt_generate_limits and loaded with its head.
- * Errors: NOMEM, SHAPE (a prompt that leaves no position to write), CONFIG (graphs on where nothing can be recorded), those of take, STOPPED (a signal came; what take was told stands) (agreed). */
+ * Errors: NOMEM, SHAPE (a prompt that leaves no position to write), CONFIG (graphs on where nothing can be recorded), those of take, STOPPED (a
+ * signal came; what take was told stands) (agreed). */
 lt_status lt_generate(lt_model *m, const lt_generate_args *a, lt_generate_counts *counts);
 
 #ifdef __cplusplus

@@ -95,7 +95,8 @@ bool lt_model_may_share(const lt_model *m);
  * they share (read-only afterwards); without room for it, or if their threads differ, they keep a copy each and rank 0 warns.
  * Errors: IO, FORMAT, NOMEM, STOPPED (a signal came; agreed). */
 lt_status lt_model_load(lt_model *m);
-/* Collective(world), after loading.  Where a back end has several ways of a product: takes those of an earlier start (stored, n_stored bytes, 0 = none), or measures.
+/* Collective(world), after loading.  Where a back end has several ways of a product: takes those of an earlier start (stored, n_stored bytes, 0 =
+ * none), or measures.
  * bytes [n] out: what a checkpoint keeps, released by free(); NULL where there is nothing to choose.  Errors: NOMEM, CUDA, FORMAT (agreed). */
 lt_status lt_model_tune(lt_model *m, const void *stored, size_t n_stored, void **bytes, size_t *n);
 /* Collective(world).  Frees everything; accepts NULL; sets NULL. */

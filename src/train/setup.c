@@ -76,6 +76,7 @@ lt_status lt_run_impl_setup(lt_run *r) {
     LT_TRY(lt_agree(world, lt_run_impl_trials_create(r)));
     if (r->purpose == LT_RUN_EXPORT) return LT_OK;
     LT_TRY(check_stop(r));
+    LT_TRY(lt_run_impl_find_tokens(r));
     LT_TRY(lt_agree(world, lt_run_impl_sizes(r, &limits)));
     lt_arch_describe(lt_model_arch(r->model), text, sizeof text);
     lt_info("model %s: %s", r->cfg->model.path, text);

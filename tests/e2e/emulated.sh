@@ -55,6 +55,8 @@ train: {steps: 4, batch: 4, eval_every: 4}
 method: {name: prefix, length: 4}
 YAML
 must_run 1 train "$tmp/one.yaml" "${gpu[@]}" --json
+# q, kv, o, up, down, forward and backward, at several sizes of packs: as the step will ask for them
+expect "ways of products are measured" "$(grep -c 'fastest ways of [1-9][0-9]* found' "$tmp/out")" 1
 layers=$(sed -n 's/.*"num_hidden_layers": *\([0-9]*\).*/\1/p' "$llama/config.json")
 expect "waits a step" "$(field waits_per_step)" 1.0
 expect "allocations in a step" "$(field allocs_per_step)" 0.0
