@@ -86,13 +86,14 @@ for d in cpu cuda-emulated; do
     must_run 1 eval "$tmp/bert.yaml" run.dir="$tmp/bert-gpu" run.device=$d --split test --json
     grep -o '"accuracy": *[0-9.]*' "$tmp/out" >"$tmp/eval-$d"
     must_run 1 predict "$tmp/bert.yaml" run.dir="$tmp/bert-gpu" run.device=$d --trial prefix "$tmp/lines.txt"
-    sed '/^\[/d' "$tmp/out" | cut -f 1,2 | awk '{ printf "%s %.3f\n", $1, $2 }' >"$tmp/predict-$d"
+    grep -E '^(positive|negative)' "$tmp/out" >"$tmp/predict-$d"
     must_run 1 features --model "$llama" --text "$tmp/lines.txt" -o "$tmp/features-$d.h5" run.device=$d
     must_run 1 generate --model "$llama" --text-file "$tmp/prompts.txt" --json run.device=$d generate.max_tokens=6 model.dtype=f32
     grep '"tokens"' "$tmp/out" >"$tmp/text-$d"
 done
 same "eval" "$(cat "$tmp/eval-cuda-emulated")" "$(cat "$tmp/eval-cpu")"
-same "predict" "$(cat "$tmp/predict-cuda-emulated")" "$(cat "$tmp/predict-cpu")"
+same "predict, labels" "$(cut -f 1 "$tmp/predict-cuda-emulated")" "$(cut -f 1 "$tmp/predict-cpu")"
+within "predict, probabilities" "$(cut -f 2 "$tmp/predict-cuda-emulated")" "$(cut -f 2 "$tmp/predict-cpu")" 1e-4
 same "generate" "$(cat "$tmp/text-cuda-emulated")" "$(cat "$tmp/text-cpu")"
 # drawn tokens: with recorded steps and without
 for g in on off; do
