@@ -14,7 +14,7 @@ head -n 60 "$tmp/text.tsv" >"$tmp/few.tsv"
     >"$tmp/out" 2>&1 || { cat "$tmp/out"; exit 1; }
 config "$tmp/bert.yaml" "$bert" "$tmp/unset"
 config "$tmp/llama.yaml" "$llama" "$tmp/unset"
-more=(train.steps=20 train.batch=4 train.eval_every=20)
+more=(train.steps=20 train.batch=4 train.eval_every=20 parallel.tokens=256) # products are measured at this size
 gpu=(run.device=cuda-emulated)
 train() { must_run "$1" train "$tmp/$2.yaml" run.dir="$tmp/$3" "${more[@]}" "${@:4}"; }
 field() { sed -n "s/.*\"$1\": \([0-9.]*\).*/\1/p" "$tmp/out"; }
@@ -54,7 +54,7 @@ data:  {path: $tmp/data.h5, max_length: 32}
 train: {steps: 4, batch: 4, eval_every: 4}
 method: {name: prefix, length: 4}
 YAML
-must_run 1 train "$tmp/one.yaml" "${gpu[@]}" --json
+must_run 1 train "$tmp/one.yaml" "${gpu[@]}" parallel.tokens=256 --json
 # q, kv, o, up, down, forward and backward, at several sizes of packs: as the step will ask for them
 expect "ways of products are measured" "$(grep -c 'fastest ways of [1-9][0-9]* found' "$tmp/out")" 1
 layers=$(sed -n 's/.*"num_hidden_layers": *\([0-9]*\).*/\1/p' "$llama/config.json")
@@ -86,7 +86,7 @@ for d in cpu cuda-emulated; do
     must_run 1 eval "$tmp/bert.yaml" run.dir="$tmp/bert-gpu" run.device=$d --split test --json
     grep -o '"accuracy": *[0-9.]*' "$tmp/out" >"$tmp/eval-$d"
     must_run 1 predict "$tmp/bert.yaml" run.dir="$tmp/bert-gpu" run.device=$d --trial prefix "$tmp/lines.txt"
-    sed '/^\[/d' "$tmp/out" | cut -f 1,2 | awk '{ printf "%s %.3f\n", $1, $2 }' >"$tmp/predict-$d"
+    sed '/^[[ ]/d; /^$/d' "$tmp/out" | cut -f 1,2 | awk '{ printf "%s %.3f\n", $1, $2 }' >"$tmp/predict-$d"
     must_run 1 features --model "$llama" --text "$tmp/lines.txt" -o "$tmp/features-$d.h5" run.device=$d
     must_run 1 generate --model "$llama" --text-file "$tmp/prompts.txt" --json run.device=$d generate.max_tokens=6 model.dtype=f32
     grep '"tokens"' "$tmp/out" >"$tmp/text-$d"
