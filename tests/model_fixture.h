@@ -1,5 +1,6 @@
 #pragma once
 /* A model of tests/golden on a grid of this test's ranks. */
+#include "base/rng.h"
 #include "lt_test.h"
 #include "model/model.h"
 
@@ -33,4 +34,16 @@ static inline bool fixture_open(fixture *f, const char *dir, int tp, const int *
 static inline void fixture_close(fixture *f) {
     lt_model_destroy(&f->model);
     lt_grid_destroy(&f->grid);
+}
+
+/* Device array of n normal numbers. */
+static inline float *fixture_random(const lt_ctx *c, int64_t n, double std, uint32_t a) {
+    float *host = malloc((size_t)n * sizeof *host);
+    void *device = NULL;
+    lt_rng r = {.seed = 5, .purpose = LT_RNG_TEST, .a = a};
+    for (int64_t i = 0; i < n; i++) host[i] = (float)(std * lt_rng_normal(&r, (uint64_t)i, 0));
+    CHECK_OK(c->ops->alloc(c, (size_t)n * sizeof *host, "a bank", &device));
+    CHECK_OK(lt_ctx_upload(c, device, host, (size_t)n * sizeof *host));
+    free(host);
+    return device;
 }

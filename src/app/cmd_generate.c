@@ -143,7 +143,8 @@ static void tell_cache(const job *j, const lt_generate_args *a) {
             (long long)room, lt_bytes_str(size, (double)lt_cache_bytes(j->model, a->batch, room)));
 }
 
-/* Local, the same on all ranks, which compute at one level.  model.dtype; auto: bf16 on a GPU, and where the CPU multiplies it, because reading the weights is what a step
+/* Local, the same on all ranks, which compute at one level.  model.dtype; auto: bf16 on a GPU, and where the CPU multiplies it, because reading the
+ * weights is what a step
  * costs. */
 static lt_dtype dtype_of(const lt_config *c, const lt_device *d) {
     if (c->model.dtype != LT_DTYPE_CFG_AUTO) return lt_dtype_of_cfg(c->model.dtype);
@@ -316,8 +317,10 @@ static void tell_speed(const job *j, const lt_generate_counts *c) {
     double sum[] = {(double)c->read, (double)c->written};
     lt_sum_host(j->grid->dp, sum, 2);
     double seconds = 1e-6 * (double)lt_max_host(j->args->world, (int64_t)(1e6 * c->seconds) + 1);
-    lt_info("%.0f tokens read and %.0f written in %.2f s: %.1f tokens/s, %.1f ms a step", sum[0], sum[1], seconds, sum[1] / seconds,
-            1e3 * c->seconds / (double)(c->steps ? c->steps : 1));
+    char replayed[64] = "";
+    if (c->replayed) (void)snprintf(replayed, sizeof replayed, ", %lld of %lld replayed", (long long)c->replayed, (long long)c->steps);
+    lt_info("%.0f tokens read and %.0f written in %.2f s: %.1f tokens/s, %.1f ms a step%s", sum[0], sum[1], seconds, sum[1] / seconds,
+            1e3 * c->seconds / (double)(c->steps ? c->steps : 1), replayed);
 }
 
 /* ---- all of it ---- */

@@ -41,6 +41,10 @@ static void print_plan(const lt_app_args *a, lt_run *r) {
     printf("trials       %d, %.0f sentences and about %.0f tokens a step, %lld steps\n", lt_run_n_trials(r), e->sentences_per_step,
            e->tokens_per_step, (long long)e->steps);
     printf("work         %.1f MFLOP a token (4N), %.1f GFLOP a step\n", 1e-6 * e->flops_per_token, gflop);
+    if (e->gflops <= 0) {
+        printf("time         not foretold for GPUs\n");
+        return;
+    }
     printf("time         %.3f s a step if every rank reaches the %.0f GFLOP/s in matrix products measured here, %.1f min in all\n", step_s,
            e->gflops, step_s * (double)e->steps / 60);
 }

@@ -57,6 +57,7 @@ typedef struct lt_parallel_cfg {
 
 typedef struct lt_generate_cfg {
     int max_tokens, batch, top_k; /* new tokens a text; texts at once; 0 = all */
+    int graphs;                   /* lt_graphs of generate.h; 0 = auto, on, off */
     double temperature, top_p;
     uint64_t seed;
 } lt_generate_cfg;

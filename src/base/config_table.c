@@ -55,8 +55,8 @@ const lt_key lt_config_impl_keys[] = {
     WORD("parallel.collectives", PARALLEL(collectives), "auto|nccl|mpi", "auto", false,
          "how sums between GPUs travel; auto: NCCL where each rank has a GPU of its own, else MPI through pinned host memory"),
     WORD("parallel.overlap", PARALLEL(overlap), "auto|on|off", "auto", false,
-         "tensor parallel: a pack goes through the blocks in two halves, the sums of one behind the work of the other; auto: on GPUs with "
-         "NCCL"),
+         "tensor parallel: a pack goes through the blocks in two halves, the sums of one behind the work of the other; auto: on GPUs, for "
+         "packs of 2,048 rows and more"),
     INT("generate.max_tokens", GENERATE(max_tokens), 1, 1 << 20, "64", false, "most new tokens of a text"),
     NUM("generate.temperature", GENERATE(temperature), 0, 1e6, "0", false,
         "0 = the best token, always; else one is drawn: 1 = by the model's probabilities, less = nearer to the best"),
@@ -64,6 +64,8 @@ const lt_key lt_config_impl_keys[] = {
     NUM("generate.top_p", GENERATE(top_p), 0, 1, "1", false, "draw among the best tokens that together have this probability; 1 = all"),
     I64("generate.seed", GENERATE(seed), 0, 9e15, "1", false, "of the draws; a text's are its own, whatever it is written beside"),
     INT("generate.batch", GENERATE(batch), 1, 1 << 16, "16", false, "texts written at once; each takes room for its keys and values"),
+    WORD("generate.graphs", GENERATE(graphs), "auto|on|off", "auto", false,
+         "GPUs: a step that adds a token to each text is recorded once and started as one; the texts are the same; auto: where it can be"),
     INT("train.epochs", TRAIN(epochs), 1, 1e6, "3", true, "passes over the training split"),
     I64("train.steps", TRAIN(steps), 0, 9e15, "0", true, "optimizer steps; 0 = by epochs"),
     INT("train.batch", TRAIN(batch), 1, 1 << 20, "32", true,

@@ -332,7 +332,7 @@ static lt_status tune(lt_layer *l) {
     for (int i = 0; i < l->n_steps; i++)
         if (l->step[i].kind == LT_LAYER_PRODUCT) LT_TRY(l->step[i].run(l));
     l->listing = false;
-    return l->ctx.ops->tune(&l->ctx, &(struct lt_tune_args){l->call, l->backward, l->n_calls, lin, LT_LAYER_LINS});
+    return l->ctx.ops->tune(&l->ctx, &(struct lt_tune_args){l->call, l->backward, l->n_calls, lin, LT_LAYER_LINS, NULL});
 }
 
 static lt_status build(lt_layer *l) {

@@ -90,6 +90,10 @@ void lt_comm_set_transport(lt_comm *world, lt_transport t);
 /* Local.  In words, after the first buffer of this group: "NCCL". */
 const char *lt_comm_transport(const lt_comm *c);
 
+/* Local, the same on all ranks of c, after its first buffer.  True where a sum over a buffer on a GPU is work of the device alone: it can be recorded and run
+ * again (ops.h: work_begin).  Sums that run so are in no counter. */
+bool lt_comm_records(const lt_comm *c);
+
 /* Collective(c).  Memory for collectives: a window in shared memory where all ranks of c share a host, plain memory otherwise.  Every rank
  * has its own slot of `bytes`; lt_buffer_data is this rank's slot, and after lt_allreduce also where the result lies.
  * gpu: NULL, or whose device memory the slot is to be (the device is open); its sums go by NCCL or through the host (gpu.c).

@@ -7,14 +7,16 @@ static struct {
     void (*call)(void *arg, bool first);
     void *arg;
 } idle;
+static _Thread_local bool idles; /* this thread set it */
 
 void lt_gpu_set_idle(void (*call)(void *arg, bool first), void *arg) {
     idle.call = call;
     idle.arg = arg;
+    idles = call != NULL;
 }
 
 void lt_gpu_idle(bool first) {
-    if (idle.call)
+    if (idles && idle.call)
         idle.call(idle.arg, first);
     else
         (void)sched_yield();

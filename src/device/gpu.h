@@ -69,7 +69,8 @@ typedef struct lt_gpu {
     /* Devices that this process sees; 0 with LT_OK where there is none.  why [bytes]: in words why there is none or why they cannot be used (driver missing,
      * driver too old with both versions, CUDA_VISIBLE_DEVICES empty), "" otherwise. */
     lt_status (*count)(int *n, char *why, size_t bytes);
-    /* Takes a device for this process (LT_GPU_OPENED: keeps the one it has); info is filled.  Errors: CUDA (no such device, capability below 8.0, no kernel image for it, busy). */
+    /* Takes a device for this process (LT_GPU_OPENED: keeps the one it has); info is filled.  Errors: CUDA (no such device, capability below 8.0, no
+     * kernel image for it, busy). */
     lt_status (*open)(int device, lt_gpu_info *info);
     /* Free and total bytes on the open device now. */
     lt_status (*memory)(size_t *free_bytes, size_t *total);
@@ -120,7 +121,7 @@ typedef struct lt_gpu {
 
     /* Collectives.  coll_id: by one rank, which hands it to the others.  coll_init, Collective(its ranks): mpi: the MPI_Comm * of the same ranks in the same
      * order (the emulation runs on a copy of it).  Enqueued on s; all ranks call in one order, over all their communicators.  all_reduce: f32 or bf16, out = in
-     * allowed.  all_gather: n elements a rank, in rank order.  coll_error: of work in flight. */
+     * allowed.  all_gather: n elements a rank, in rank order.  They can be recorded, by all ranks alike.  coll_error: of work in flight. */
     bool (*coll_built)(void);
     lt_status (*coll_id)(unsigned char id[LT_GPU_COLL_ID_BYTES]);
     lt_status (*coll_init)(const unsigned char id[LT_GPU_COLL_ID_BYTES], int rank, int size, const void *mpi, lt_gpu_coll **c);
@@ -136,7 +137,8 @@ typedef struct lt_gpu {
 /* Local.  The tables; NULL where the build has none. */
 const lt_gpu *lt_gpu_cuda(void);
 const lt_gpu *lt_gpu_emulated(void);
-/* Local.  What waits call while they wait, NULL = nothing: comm's deadline (it ends the process itself).  first: the wait begins. */
+/* Local.  What waits call while they wait, NULL = nothing: comm's deadline (it ends the process itself).  first: the wait begins.  Waits of other threads than
+ * the one that set it (which MPI knows) give their core away instead. */
 void lt_gpu_set_idle(void (*idle)(void *arg, bool first), void *arg);
 void lt_gpu_idle(bool first);
 

@@ -8,7 +8,8 @@
  *   LT_SHARED_DYN(T, name)          the block's dynamic shared memory, 16-byte aligned; one a kernel, cut by hand
  *   __syncthreads, __syncthreads_or/_and/_count, __syncwarp(mask), __shfl_sync, __shfl_up/_down/_xor_sync, __ballot_sync, __any_sync, __all_sync
  *   atomicAdd, atomicMax, atomicMin of integers   (sums of floats in an order that varies are not allowed)
- *   expf logf tanhf erff rsqrtf sqrtf fabsf fmaxf fminf fmaf __expf __logf __fdividef, log sqrt of doubles, std::isfinite; min max of integers, __popc __clz __ffs
+ *   expf logf tanhf erff rsqrtf sqrtf fabsf fmaxf fminf fmaf __expf __logf __fdividef, log sqrt of doubles, std::isfinite; min max of integers,
+ * __popc __clz __ffs
  *   lt_bf16, lt_bf16x2 and conversions, FP8 conversions (below)
  *   lt_mma_bf16(d, a, b)            m16n8k16: float d[4] += bf16 a (uint32_t[4]) * b (uint32_t[2]); all lanes
  *   lt_ldmatrix_x4(r, row), lt_ldmatrix_x4_trans(r, row)   uint32_t r[4] from four 8 x 8 matrices; lane l gives the address of row l % 8 of matrix l / 8

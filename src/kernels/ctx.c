@@ -22,7 +22,9 @@ lt_status lt_ctx_upload(const lt_ctx *c, void *device, const void *host, size_t 
     return c->ops->copy(c, &(struct lt_copy_args){.kind = LT_COPY_TO_DEVICE, .dst = device, .src = host, .rows = 1, .row_bytes = bytes});
 }
 
+/* A GPU's copy into memory that is not pinned waits inside the driver, where nobody looks at deadlines: what it waits for is waited for before. */
 lt_status lt_ctx_download(const lt_ctx *c, void *host, const void *device, size_t bytes) {
+    if (c->ops->gpu) LT_TRY(c->ops->wait(c, NULL));
     LT_TRY(c->ops->copy(c, &(struct lt_copy_args){.kind = LT_COPY_TO_HOST, .dst = host, .src = device, .rows = 1, .row_bytes = bytes}));
     return c->ops->wait(c, NULL);
 }

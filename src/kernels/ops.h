@@ -56,6 +56,11 @@ typedef struct lt_event {
     void *impl;
 } lt_event;
 
+/* Work that was recorded; owned by the caller, impl by the back end (work_fini). */
+typedef struct lt_work {
+    void *impl;
+} lt_work;
+
 /* Upper bounds over all calls, known before the first step: sizes the workspace. */
 typedef struct lt_dims {
     int64_t rows;                  /* most rows (tokens) in a call; keys of a cache do not count */
@@ -69,7 +74,8 @@ typedef struct lt_dims {
 } lt_dims;
 
 /* ---- frozen linear layer ----
- * In E4M3 (ctx->e4m3) one quantised W serves both directions, W = diag(factor) W8 with a factor for each output, so the gradient is that of the map that was used.
+ * In E4M3 (ctx->e4m3) one quantised W serves both directions, W = diag(factor) W8 with a factor for each output, so the gradient is that of the map
+ * that was used.
  * Rows of the operand get a factor each, never the whole array, so rows do not depend on their neighbours:
  *   forward    x ~ a x8 (a for each row):                y[t, n]  = a[t] factor[n] <x8[t], W8[n]> + bias[n] + resid[t, n]
  *   backward   dy[t, n] factor[n] ~ b g8 (b for each row):  dx[t, k] = b[t] sum over n of g8[t, n] W8[n, k] + resid[t, k]
@@ -94,7 +100,8 @@ struct lt_linear_args {
     int no_bias;  /* fwd: leave the bias out (row-parallel layers on tp ranks other than 0) */
 };
 
-/* Calls of linear_fwd and linear_bwd_x that steps will make.  Shapes, types, and whether there is a residual and whether it is the output itself count; x, y and
+/* Calls of linear_fwd and linear_bwd_x that steps will make.  Shapes, types, and whether there is a residual and whether it is the output itself
+ * count; x, y and
  * resid are not read (of their addresses the alignment counts, NULL is aligned; a residual's is not NULL).  Where one library has several ways of a
  * product, all that is worth trying is tried on random numbers and the layers' own W. */
 struct lt_tune_args {
@@ -103,6 +110,7 @@ struct lt_tune_args {
     int64_t n_calls;
     const lt_lin *const *lin; /* [n_lins] packed; those of a call's shape take turns, so that no W stays in a cache */
     int64_t n_lins;
+    int64_t *measured; /* out, NULL: not wanted: + products that were measured; calls that are the same product to the library count once */
 };
 
 /* ---- normalisation ---- */
@@ -453,7 +461,7 @@ struct lt_softmax_args { /* rows of n numbers.  fwd: y = softmax(x), may alias; 
 struct lt_ops {
     const char *name;
     const lt_gpu *gpu; /* whose memory its arrays are; NULL: the host's */
-    bool plain_rows;   /* W stays row-major where it is loaded, but for E4M3: an lt_lin that points to some of its rows (w, bias) is a layer */
+    bool plain_rows;   /* W stays row-major as loaded, but for E4M3: an lt_lin that points to some of its rows is a layer */
     /* Life of a ctx.  ctx_init: makes handles and caches in ctx->impl; the caller has set ops, threads, compute.  ctx_fini accepts a ctx that was never
      * initialised.  Errors: NOMEM, INTERNAL. */
     lt_status (*ctx_init)(lt_ctx *c);
@@ -472,6 +480,14 @@ struct lt_ops {
     lt_status (*record)(const lt_ctx *c, lt_event *e);
     lt_status (*wait)(const lt_ctx *c, lt_event *e);
     void (*event_fini)(const lt_ctx *c, lt_event *e);
+    /* Work that is enqueued again and again with the same arguments: NULL in a table that gains nothing.  What is enqueued between begin and end is
+     * recorded and
+     * does not run; replay enqueues it as one piece, which finds in memory what lies there then.  In between no wait, no allocation, and no copy from or to
+     * host memory that host_alloc did not give.  work_fini accepts what was never recorded.  Errors: those of the device. */
+    lt_status (*work_begin)(const lt_ctx *c);
+    lt_status (*work_end)(const lt_ctx *c, lt_work *w);
+    lt_status (*work_replay)(const lt_ctx *c, const lt_work *w);
+    void (*work_fini)(const lt_ctx *c, lt_work *w);
     /* Memory that a collective library owns and the host reads inside its calls: attach makes it device memory for ops and copies; the owner brackets
      * its own access by host_begin (waits for the stream) and host_end.  Page-aligned, whole pages. */
     lt_status (*attach)(const lt_ctx *c, void *p, size_t bytes);

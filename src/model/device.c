@@ -84,6 +84,20 @@ lt_status lt_device_open(lt_comm *world, lt_device_kind want, bool open, lt_devi
     return lt_agree(world, d->ops->gpu->open(d->index, &d->info));
 }
 
+lt_status lt_device_ranks(lt_comm *world, const lt_device *d, int *ranks) {
+    struct place {
+        char host[96], uuid[sizeof d->info.uuid];
+    } mine = {0}, *all = NULL;
+    LT_TRY(lt_agree(world, lt_calloc(&all, lt_comm_size(world), sizeof *all, "devices of ranks")));
+    (void)snprintf(mine.host, sizeof mine.host, "%s", lt_comm_host(world));
+    memcpy(mine.uuid, d->info.uuid, sizeof mine.uuid);
+    lt_allgather_host(world, &mine, sizeof mine, all);
+    *ranks = 0;
+    for (int r = 0; r < lt_comm_size(world); r++) *ranks += strcmp(all[r].host, mine.host) == 0 && strcmp(all[r].uuid, mine.uuid) == 0;
+    free(all);
+    return LT_OK;
+}
+
 lt_status lt_device_describe(lt_comm *world, const lt_device *d, char **text) {
     enum { LINE = 224 };
     char line[LINE] = "", *all = NULL;

@@ -129,18 +129,23 @@ static const float *join(lt_model *m, const float *const rows[2]) {
     return m->rows_all;
 }
 
-void lt_model_forward(lt_model *m, const lt_forward_args *a, lt_readout_rows *out) {
-    const lt_arch *arch = &m->arch;
-    lt_model *part[2], *told = m;
-    const float *rows[2] = {NULL, NULL};
+int lt_model_impl_forward_begin(lt_model *m, const lt_forward_args *a, lt_model *part[2]) {
     int parts = lt_model_impl_parts(m, a, part);
-    int64_t T = a->pack->n_tok, C = arch->C;
     for (int p = 0; p < parts; p++) {
         part[p]->keep = a->backward;
         part[p]->targets = lt_model_impl_targets(a);
         lt_model_impl_upload(part[p], part[p]->args);
-        embed_begin(part[p]);
     }
+    return parts;
+}
+
+void lt_model_impl_forward_compute(lt_model *m, lt_model *const part[2], int parts, lt_readout_rows *out) {
+    const lt_forward_args *a = m->args;
+    const lt_arch *arch = &m->arch;
+    lt_model *told = m;
+    const float *rows[2] = {NULL, NULL};
+    int64_t T = a->pack->n_tok, C = arch->C;
+    for (int p = 0; p < parts; p++) embed_begin(part[p]);
     for (int l = 0; l < arch->m; l++) {
         bool pick = picks(a) && l == arch->m - 1;
         for (int p = 0; p < parts; p++) {
@@ -170,6 +175,12 @@ void lt_model_forward(lt_model *m, const lt_forward_args *a, lt_readout_rows *ou
                              .weight = told->dev.weight,
                              .cu = told->dev.read_cu,
                              .key = told->dev.key};
+}
+
+void lt_model_forward(lt_model *m, const lt_forward_args *a, lt_readout_rows *out) {
+    lt_model *part[2];
+    int parts = lt_model_impl_forward_begin(m, a, part);
+    lt_model_impl_forward_compute(m, part, parts, out);
 }
 
 const float *lt_model_logits(lt_model *m, const lt_readout_rows *rows) {

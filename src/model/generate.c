@@ -9,11 +9,10 @@
  *         every rank decides, tells take(), frees seats
  *
  * Data-parallel groups take every dp_size-th prompt and meet again at the end. */
-#include "model/model_impl.h"
+#include "model/replay_impl.h"
 
 #include "base/fault.h"
 #include "base/signal.h"
-#include "model/generate.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -39,6 +38,7 @@ typedef struct loop {
     lt_model *m;
     const lt_generate_args *a;
     lt_cache *cache;
+    lt_replay replay;
     lt_pack pack;
     int64_t seats, room, next; /* rows that a sequence may take; first prompt that waits */
     seat *seat;                /* [seats] */
@@ -117,6 +117,7 @@ static lt_status prepare(loop *k) {
     k->room = least(lt_generate_room(&m->arch, a, longest), m->limits.max_len); /* planned with another front there may be less */
     k->next = m->grid->dp_rank;
     k->row_bytes = draws ? (size_t)k->widest * sizeof(float) : sizeof(best_word);
+    LT_TRY(lt_replay_init(m, a->graphs, &k->replay));
     LT_TRY(lt_pack_create(pack_rows(a, longest), k->seats, &k->pack));
     LT_TRY(lt_calloc(&k->seat, k->seats, sizeof *k->seat, "sequences"));
     LT_TRY(lt_calloc(&k->speaker, k->seats, sizeof *k->speaker, "sequences"));
@@ -133,6 +134,8 @@ static lt_status prepare(loop *k) {
 static void finish(loop *k) {
     void *const owned[] = {k->seat, k->speaker, k->row, k->token, k->score, k->mine, k->all, k->whole};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
+    k->counts->replayed = k->replay.replayed;
+    lt_replay_fini(&k->replay);
     lt_pack_destroy(&k->pack);
     lt_cache_destroy(&k->cache);
 }
@@ -188,11 +191,11 @@ static lt_status fill(loop *k) {
 }
 
 /* Scores of the rows that were read out, this rank's words, into its message. */
-static lt_status write_message(loop *k, const lt_readout_rows *rows) {
+static lt_status write_message(loop *k, const float *scores, int64_t rows) {
     lt_model *m = k->m;
     int64_t V = m->v1 - m->v0;
     if (k->n_speakers == 0) return LT_OK;
-    LT_TRY(lt_ctx_download(&m->ctx, k->score, lt_model_logits(m, rows), (size_t)(rows->n * V) * sizeof *k->score));
+    LT_TRY(lt_ctx_download(&m->ctx, k->score, scores, (size_t)(rows * V) * sizeof *k->score));
 #pragma omp parallel for schedule(static) num_threads(m->ctx.threads)
     for (int64_t i = 0; i < k->n_speakers; i++) {
         const float *score = k->score + k->row[i] * V;
@@ -295,8 +298,9 @@ static lt_status step(loop *k, bool *more) {
     if (st != LT_OK) lt_fatal(m->grid->world, st);
     *more = k->pack.n_seq > 0;
     if (!*more) return lt_agree(m->grid->tp, k->status);
-    lt_model_forward(m, &(lt_forward_args){.pack = &k->pack, .bank = k->a->front.bank, .cache = k->cache, .readout = LT_READ_LAST}, &rows);
-    LT_KEEP(k->status, write_message(k, &rows));
+    const lt_forward_args args = {.pack = &k->pack, .bank = k->a->front.bank, .cache = k->cache, .readout = LT_READ_LAST};
+    const float *scores = lt_replay_step(&k->replay, &args, k->n_speakers > 0, &rows);
+    LT_KEEP(k->status, write_message(k, scores, rows.n));
     LT_KEEP(k->status, check_stop(k));
     LT_TRY(exchange(k));
     k->counts->steps++;

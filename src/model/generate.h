@@ -42,6 +42,9 @@ typedef struct lt_front {
 } lt_front;
 static const lt_front lt_front_none = {.slot = -1};
 
+/* Are steps in which every sequence brings one row recorded and replayed?  auto: where device and collectives can. */
+typedef enum lt_graphs { LT_GRAPHS_AUTO, LT_GRAPHS_ON, LT_GRAPHS_OFF } lt_graphs;
+
 typedef struct lt_generate_args {
     int64_t n; /* prompts */
     const int32_t *tokens;
@@ -53,6 +56,7 @@ typedef struct lt_generate_args {
     int n_eos;
     int64_t batch; /* sequences at once */
     int64_t rows;  /* of a pack that prompts may fill; more where a step needs more */
+    lt_graphs graphs;
     /* Called on every rank as a token of a prompt is known, prompts mixed, tokens of one in order; a failure ends all.  end: as the last one sees it. */
     lt_status (*take)(void *arg, int64_t prompt, int32_t token, lt_end end);
     void *arg;
@@ -65,6 +69,7 @@ lt_status lt_generate_eos(const char *dir, int32_t eos[LT_MAX_EOS], int *n);
 
 typedef struct lt_generate_counts {
     int64_t read, written, finished, steps; /* tokens of prompts and prompt rows; new tokens; texts; forwards */
+    int64_t replayed;                       /* of the forwards: recorded work */
     double seconds;                         /* of the whole */
 } lt_generate_counts;
 
@@ -74,7 +79,8 @@ void lt_generate_limits(const lt_arch *arch, const lt_generate_args *a, int64_t 
 /* Local.  Rows that the longest sequence takes in a cache. */
 int64_t lt_generate_room(const lt_arch *arch, const lt_generate_args *a, int64_t longest);
 /* Collective(world); one data-parallel group.  Continues the prompts; the model was planned with lt_generate_limits and loaded with its head.
- * Errors: NOMEM, SHAPE (a prompt that leaves no position to write), those of take, STOPPED (a signal came; what take was told stands) (agreed). */
+ * Errors: NOMEM, SHAPE (a prompt that leaves no position to write), CONFIG (graphs on where nothing can be recorded), those of take, STOPPED (a
+ * signal came; what take was told stands) (agreed). */
 lt_status lt_generate(lt_model *m, const lt_generate_args *a, lt_generate_counts *counts);
 
 #ifdef __cplusplus

@@ -153,6 +153,7 @@ lt_status lt_model_plan(lt_model *m, const lt_model_limits *limits) {
     }
     for (int i = 0; i < 2; i++)
         if (st == LT_OK) st = lt_model_impl_passes_init(m->half[i]);
+    if (m->saved != m->half[0]->saved) free(m->saved);
     m->saved = m->half[0]->saved; /* texts whose states are wanted are short: they go through the first half */
     return lt_agree(m->grid->world, st);
 }

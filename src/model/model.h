@@ -95,7 +95,8 @@ bool lt_model_may_share(const lt_model *m);
  * they share (read-only afterwards); without room for it, or if their threads differ, they keep a copy each and rank 0 warns.
  * Errors: IO, FORMAT, NOMEM, STOPPED (a signal came; agreed). */
 lt_status lt_model_load(lt_model *m);
-/* Collective(world), after loading.  Where a back end has several ways of a product: takes those of an earlier start (stored, n_stored bytes, 0 = none), or measures.
+/* Collective(world), after loading.  Where a back end has several ways of a product: takes those of an earlier start (stored, n_stored bytes, 0 =
+ * none), or measures.
  * bytes [n] out: what a checkpoint keeps, released by free(); NULL where there is nothing to choose.  Errors: NOMEM, CUDA, FORMAT (agreed). */
 lt_status lt_model_tune(lt_model *m, const void *stored, size_t n_stored, void **bytes, size_t *n);
 /* Collective(world).  Frees everything; accepts NULL; sets NULL. */
@@ -105,6 +106,7 @@ typedef struct lt_forward_args {
     const lt_pack *pack;
     const lt_bank *bank; /* NULL = no prefix, no prompt rows, no adapters */
     lt_cache *cache;     /* NULL, or what holds the sequences' earlier rows; theirs of this pack are added (pack.h: start, home) */
+    bool repeats;        /* with a cache: what is enqueued is a function of the pack's shape, not of what the cache holds (replay.c) */
     lt_readout readout;
     bool backward; /* keep what lt_model_backward reads (needs a plan with backward) */
     float *hidden; /* host; NULL, or out [m + 1, T, C]: embedding output, every block, the last after the final norm (needs TOKENS) */

@@ -259,6 +259,10 @@ static inline lt_qkv lt_model_impl_qkv(const lt_model *m, int layer, bool pick, 
 
 /* block.c: q and the k of kv of a layer, or their gradients, turned by their positions; inverse: back. */
 void lt_model_impl_rotate(lt_model *m, int layer, bool pick, const lt_qkv *x, int inverse);
+/* forward.c: a forward in two: what changes from pack to pack of one shape (the packs are cut and uploaded; how many parts), and the device's work
+ * (m->args). */
+int lt_model_impl_forward_begin(lt_model *m, const lt_forward_args *a, lt_model *part[2]);
+void lt_model_impl_forward_compute(lt_model *m, lt_model *const part[2], int parts, lt_readout_rows *out);
 /* block.c, block_bwd.c: one block, in stages; each leaves a sum over the tp group under way (m->open), which the end of the branch waits for.
  * pick: the last block, of which only the read-out rows go on.
  *   attention_begin     x: the stream before the block [T, C]; a parallel block is whole with it

@@ -110,6 +110,7 @@ static void fill_keys(cursor *c, lt_model *m, const lt_forward_args *a, lt_attn_
             if (cached) cached[row] = row0[i] + index[row];
         }
     }
+    if (a->repeats) plan->max_k = a->cache->room;
 }
 
 void lt_model_impl_upload(lt_model *m, const lt_forward_args *a) {

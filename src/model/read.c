@@ -208,8 +208,8 @@ lt_status lt_model_impl_read(lt_model *m) {
     char message[LT_ERR_MSG_BYTES] = "";
     lt_status st = list(m, &k);
     if (st != LT_OK) goto done;
-    /* copies go through one queue */
-    int threads = m->ctx.ops->host_view(&m->ctx, m->tok, 1) ? m->ctx.threads : 1;
+    /* into memory that the host sees, and to GPUs (device/gpu.h), threads copy by themselves; else one does */
+    int threads = m->ctx.ops->host_view(&m->ctx, m->tok, 1) || m->ctx.ops->gpu ? m->ctx.threads : 1;
     for (int64_t i = 0; i < AHEAD && i < k.n; i++) ask(m, &k.piece[i]);
 #pragma omp parallel num_threads(threads)
     {

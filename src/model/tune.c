@@ -10,43 +10,62 @@
 enum { SIZES = 4 /* packs of this many eighths fewer rows each, from the largest down */, CALLS = 16 };
 
 typedef struct calls {
-    struct lt_linear_args call[SIZES * CALLS];
-    bool backward[SIZES * CALLS];
+    struct lt_linear_args call[(SIZES + 1) * CALLS];
+    bool backward[(SIZES + 1) * CALLS];
     int64_t n;
 } calls;
 
-static void add(calls *k, lt_lin *lin, int64_t rows, bool backward, lt_dtype in, lt_dtype out, bool resid, bool same) {
-    static float somewhere; /* addresses are not read: they say what is there, and what is the output itself */
-    struct lt_linear_args a = {.lin = lin, .rows = rows};
-    lt_arr to = {&somewhere, out};
-    a.x = backward ? to : (lt_arr){&k->n, in};
-    a.y = backward ? (lt_arr){&k->n, in} : to;
-    if (resid) a.resid = same ? to : (lt_arr){(void *)k, LT_F32};
+/* What is added to a product: nothing, an array of a type, or the output itself. */
+typedef enum resid { NONE, F32, LOW, SAME } resid;
+
+static void add(calls *k, lt_lin *lin, int64_t rows, bool backward, lt_dtype in, lt_dtype out, resid r, bool no_bias) {
+    /* addresses are not read: they say what is there, what is the output itself, and that arrays are aligned as those of steps are */
+    static _Alignas(64) unsigned char place[3][64];
+    struct lt_linear_args a = {.lin = lin, .rows = rows, .no_bias = no_bias};
+    lt_arr from = {place[0], in}, to = {place[1], out};
+    a.x = backward ? to : from;
+    a.y = backward ? from : to;
+    if (r != NONE) a.resid = r == SAME ? to : (lt_arr){place[2], r == F32 ? LT_F32 : LT_BF16};
     k->backward[k->n] = backward;
     k->call[k->n++] = a;
+}
+
+/* A partial sum of the tp group, whose first rank alone adds what the sum has once. */
+static void add_once(calls *k, const lt_model *m, lt_lin *lin, int64_t rows, bool backward, resid r) {
+    add(k, lin, rows, backward, m->ctx.compute, LT_F32, r, false);
+    if (m->grid->tp_size > 1 && (r != NONE || (lin->bias && !backward))) add(k, lin, rows, backward, m->ctx.compute, LT_F32, NONE, true);
 }
 
 /* The products of one block at one number of rows, as block.c and block_bwd.c make them; those of a last block with few rows of queries are left to guess. */
 static void add_block(calls *k, lt_model *m, lt_block *b, int64_t rows) {
     lt_dtype dt = m->ctx.compute;
-    bool once = m->grid->tp_rank == 0, out = m->arch.norms & LT_NORM_OUT, in = m->arch.norms & LT_NORM_IN;
-    add(k, b->qkv.N ? &b->qkv : &b->q, rows, false, dt, dt, false, false);
-    if (!b->qkv.N) add(k, &b->kv, rows, false, dt, dt, false, false);
-    add(k, &b->o, rows, false, dt, LT_F32, once && !out, false);
-    add(k, &b->up, rows, false, dt, dt, false, false);
-    add(k, &b->down, rows, false, dt, LT_F32, m->arch.parallel || (once && !out), m->arch.parallel);
+    resid stream = m->arch.norms & LT_NORM_OUT ? NONE : m->stream_dt == LT_F32 ? F32 : LOW, g1 = m->arch.norms & LT_NORM_IN ? NONE : F32;
+    bool one = b->qkv.N > 0;
+    add(k, one ? &b->qkv : &b->q, rows, false, dt, dt, NONE, false);
+    if (!one) add(k, &b->kv, rows, false, dt, dt, NONE, false);
+    add_once(k, m, &b->o, rows, false, stream);
+    add(k, &b->up, rows, false, dt, dt, NONE, false);
+    if (m->arch.parallel) {
+        add(k, &b->down, rows, false, dt, LT_F32, SAME, false);
+        if (m->grid->tp_size > 1 && b->down.bias) add(k, &b->down, rows, false, dt, LT_F32, SAME, true);
+    } else {
+        add_once(k, m, &b->down, rows, false, stream);
+    }
     if (!m->limits.backward) return;
-    add(k, &b->down, rows, true, dt, dt, false, false);
-    add(k, &b->up, rows, true, dt, LT_F32, !in && once, false);
-    add(k, &b->o, rows, true, dt, dt, false, false);
-    add(k, b->qkv.N ? &b->qkv : &b->q, rows, true, dt, LT_F32, !in && once, false);
-    if (!b->qkv.N) add(k, &b->kv, rows, true, dt, LT_F32, true, true);
+    add(k, &b->down, rows, true, dt, dt, NONE, false);
+    if (m->arch.parallel && m->arch.shared_in)
+        add(k, &b->up, rows, true, dt, LT_F32, SAME, false);
+    else
+        add_once(k, m, &b->up, rows, true, g1);
+    add(k, &b->o, rows, true, dt, dt, NONE, false);
+    add_once(k, m, one ? &b->qkv : &b->q, rows, true, g1);
+    if (!one) add(k, &b->kv, rows, true, dt, LT_F32, SAME, false);
 }
 
 static lt_status measure(lt_model *m) {
     calls *k = NULL;
     const lt_lin **lin = NULL;
-    int64_t n = 0, most = m->half[0] ? lt_model_impl_half_rows(m) : m->limits.tokens;
+    int64_t n = 0, measured = 0, most = m->half[0] ? m->limits.tokens / 2 : m->limits.tokens;
     double t0 = lt_time_s();
     LT_TRY(lt_calloc(&k, 1, sizeof *k, "products to measure"));
     lt_status st = lt_calloc(&lin, 5 * (int64_t)m->arch.m, sizeof *lin, "products to measure");
@@ -60,8 +79,8 @@ static lt_status measure(lt_model *m) {
         add_block(k, m, middle, most * (8 - s) / 8);
         if (first->q.e4m3 != middle->q.e4m3 && s == 0) add_block(k, m, first, most);
     }
-    if (st == LT_OK) st = m->ctx.ops->tune(&m->ctx, &(struct lt_tune_args){k->call, k->backward, k->n, lin, n});
-    if (st == LT_OK) lt_info("products: the fastest ways of %lld found in %.1f s", (long long)k->n, lt_time_s() - t0);
+    if (st == LT_OK) st = m->ctx.ops->tune(&m->ctx, &(struct lt_tune_args){k->call, k->backward, k->n, lin, n, &measured});
+    if (st == LT_OK) lt_info("products: the fastest ways of %lld found in %.1f s", (long long)measured, lt_time_s() - t0);
     free(lin);
     free(k);
     return st;

@@ -12,6 +12,7 @@ lt_generate_args lt_run_generate_args(const lt_config *cfg) {
                               .max_tokens = g->max_tokens,
                               .sampling = {.temperature = g->temperature, .top_p = g->top_p, .top_k = g->top_k, .seed = g->seed},
                               .batch = g->batch,
+                              .graphs = (lt_graphs)g->graphs,
                               .rows = cfg->parallel.tokens && cfg->parallel.tokens < MOST_ROWS ? cfg->parallel.tokens : MOST_ROWS};
 }
 

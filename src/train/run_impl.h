@@ -76,6 +76,8 @@ lt_status lt_run_impl_choose_dtype(lt_run *r);
 lt_status lt_run_impl_trials_create(lt_run *r);
 lt_status lt_run_impl_trials_init(lt_run *r);
 void lt_run_impl_trials_destroy(lt_run *r);
+/* sizes.c: Collective(world).  r->most_rows, the same on all ranks: their GPUs need not have the same memory free.  Errors: NOMEM, CONFIG, SHAPE, CUDA. */
+lt_status lt_run_impl_find_tokens(lt_run *r);
 /* sizes.c: Local.  The largest pack and what is sized by it; memory and work of a step. */
 lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *limits);
 void lt_run_impl_estimate(lt_run *r);

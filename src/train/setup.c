@@ -10,6 +10,7 @@
 #include "kernels/cpu.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static lt_status open_model(lt_run *r) {
     const lt_config *c = r->cfg;
@@ -75,6 +76,7 @@ lt_status lt_run_impl_setup(lt_run *r) {
     LT_TRY(lt_agree(world, lt_run_impl_trials_create(r)));
     if (r->purpose == LT_RUN_EXPORT) return LT_OK;
     LT_TRY(check_stop(r));
+    LT_TRY(lt_run_impl_find_tokens(r));
     LT_TRY(lt_agree(world, lt_run_impl_sizes(r, &limits)));
     lt_arch_describe(lt_model_arch(r->model), text, sizeof text);
     lt_info("model %s: %s", r->cfg->model.path, text);
@@ -85,8 +87,9 @@ lt_status lt_run_impl_setup(lt_run *r) {
     if (r->purpose == LT_RUN_PLAN) return LT_OK;
     LT_TRY(lt_comm_describe(world, r->threads, &r->layout));
     LT_TRY(lt_device_describe(world, &r->device, &gpus));
-    lt_info("layout: tp %d x dp %d, kernels for %s\n%s%s", r->grid.tp_size, r->grid.dp_size,
-            r->device.ops->gpu ? lt_device_word(&r->device) : lt_cpu_level_name(lt_cpu_level_now()), r->layout, gpus);
+    if (gpus[0]) gpus[strlen(gpus) - 1] = 0; /* the log ends its lines itself */
+    lt_info("layout: tp %d x dp %d, kernels for %s\n%s%s%s", r->grid.tp_size, r->grid.dp_size,
+            r->device.ops->gpu ? lt_device_word(&r->device) : lt_cpu_level_name(lt_cpu_level_now()), r->layout, gpus[0] ? "\n" : "", gpus);
     free(gpus);
     lt_run_impl_print_memory(r);
     LT_TRY(lt_agree(world, lt_run_impl_check_memory(r)));

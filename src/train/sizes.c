@@ -115,25 +115,24 @@ static lt_status find_limits(lt_run *r, lt_model_limits *lim) {
     return LT_OK;
 }
 
-/* Rows with which the widest products of a layer fill all multiprocessors of a GPU, with tiles of 128 x 256 numbers. */
-static int64_t wave(const lt_run *r) {
-    int64_t C = lt_model_arch(r->model)->C, rows = (int64_t)r->device.info.sms * 128 * 256 / C;
-    return rows < 256 ? 256 : (rows + 63) / 64 * 64;
+/* Rows with which products of C columns fill all multiprocessors of a GPU so many times, with tiles of TILE x 256 numbers; a tile that is begun counts
+ * whole, so rounding up would begin another wave. */
+static int64_t rows_of_waves(const lt_run *r, int waves) {
+    enum { TILE = 128 };
+    int64_t C = lt_model_arch(r->model)->C, rows = (int64_t)waves * r->device.info.sms * TILE * 256 / C / TILE * TILE;
+    return rows < 256 ? 256 : rows;
 }
 
-/* parallel.tokens: auto on a GPU: the most whole waves of which activations and messages fit beside weights and trials. */
-static lt_status fill_memory(lt_run *r) {
+/* The most whole waves of which activations and messages fit beside weights and trials. */
+static lt_status fill_memory(lt_run *r, int ranks) {
     enum { MOST_WAVES = 16, SPARE_PERCENT = 6 };
     size_t free_bytes = 0, total = 0, weights, acts, comm;
     lt_model_limits lim;
     char have[32];
-    if (r->device.index < 0) { /* a plan without the device */
-        r->most_rows = LT_TOKENS_GPU;
-        return LT_OK;
-    }
     LT_TRY(r->device.ops->gpu->memory(&free_bytes, &total));
+    free_bytes /= (size_t)ranks;
     for (int waves = MOST_WAVES; waves > 0; waves--) {
-        r->most_rows = waves * wave(r);
+        r->most_rows = rows_of_waves(r, waves);
         lt_status st = find_limits(r, &lim);
         if (st != LT_OK && waves < MOST_WAVES) break; /* not even the longest sequence fits such a pack: the last size that did */
         LT_TRY(st);
@@ -141,14 +140,24 @@ static lt_status fill_memory(lt_run *r) {
         lt_model_memory(r->model, &weights, &acts, &comm);
         if (weights + acts + comm <= free_bytes / 100 * (100 - SPARE_PERCENT)) return LT_OK;
     }
-    return LT_FAIL(LT_ERR_NOMEM, "parallel.tokens auto: the GPU has %s free, too little for weights and the smallest packs",
-                   lt_bytes_str(have, (double)free_bytes));
+    return LT_FAIL(LT_ERR_NOMEM, "parallel.tokens auto: the GPU has %s free%s, too little for weights and the smallest packs",
+                   lt_bytes_str(have, (double)free_bytes), ranks > 1 ? " for each of its ranks" : "");
+}
+
+lt_status lt_run_impl_find_tokens(lt_run *r) {
+    int ranks = 1;
+    r->most_rows = r->cfg->parallel.tokens ? r->cfg->parallel.tokens : LT_TOKENS_CPU;
+    if (r->cfg->parallel.tokens || !r->device.ops->gpu) return LT_OK;
+    r->most_rows = LT_TOKENS_GPU;
+    if (r->device.index < 0) return LT_OK; /* a plan without the device */
+    LT_TRY(lt_device_ranks(r->grid.world, &r->device, &ranks));
+    LT_TRY(lt_agree(r->grid.world, fill_memory(r, ranks)));
+    r->most_rows = -lt_max_host(r->grid.world, -r->most_rows);
+    return LT_OK;
 }
 
 /* Everything sized by the largest pack. */
 lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
-    r->most_rows = r->cfg->parallel.tokens ? r->cfg->parallel.tokens : LT_TOKENS_CPU;
-    if (!r->cfg->parallel.tokens && r->device.ops->gpu) LT_TRY(fill_memory(r));
     LT_TRY(find_limits(r, lim));
     LT_TRY(keep_features(r));
     return lt_run_impl_step_init(r, lim->tokens, lim->seqs);

@@ -2,8 +2,8 @@
 # TEST labels: e2e timeout: 600
 # Whole runs on the emulated GPU (run.device: cuda-emulated): the losses of 20 steps are those of the CPU, f32 and bf16, encoder and decoder, on 1, 2
 # and 4 ranks, by collectives of GPUs and by MPI, whole packs and halves; the same bits twice, under another schedule, and over kill -9; eval,
-# predict, features and generate write what the CPU writes.  A step waits once for the device, allocates nothing, and starts at most 22 kernels and
-# products a layer.
+# predict, features and generate write what the CPU writes, generate with recorded steps and without.  A step waits once for the device, allocates
+# nothing, and starts at most 22 kernels and products a layer.
 # shellcheck source=tests/e2e/e2e.bash
 . "$(dirname "$0")/e2e.bash"
 "$bin/ltune" version | grep -q 'cuda-emulated: [0-9]' || { echo "skipped: this build has no emulated GPU (LT_EMULATE)"; exit 77; }
@@ -60,6 +60,10 @@ YAML
     must_run 1 train "$tmp/one.yaml" "${gpu[@]}" --json
     expect "$2, $1 layers: waits a step" "$(field waits_per_step)" 1.0
     expect "$2, $1 layers: allocations in a step" "$(field allocs_per_step)" 0.0
+    # q, k and v, o, up, down, forward and backward, at several sizes of packs: as the step will ask for them
+    expect "$2, $1 layers: ways of products are measured" "$(grep -c 'fastest ways of [1-9][0-9]* found' "$tmp/out")" 1
+    # the checkpoint keeps what was measured; a head without an entry is 208 digits
+    count "$(grep -qaE '[0-9a-f]{1000}' "$tmp/one$1$2/ck/last" && echo ok)" "$2, $1 layers: no ways of products in the checkpoint"
     found=$(awk -v a="$(field launches_per_step)" -v b="$(field products_per_step)" 'BEGIN { print a + b }')
 }
 for method in prefix lt_prefix; do
@@ -99,5 +103,14 @@ done
 same "eval" "$(cat "$tmp/eval-cuda-emulated")" "$(cat "$tmp/eval-cpu")"
 same "predict" "$(cat "$tmp/predict-cuda-emulated")" "$(cat "$tmp/predict-cpu")"
 same "generate" "$(cat "$tmp/text-cuda-emulated")" "$(cat "$tmp/text-cpu")"
+# drawn tokens: with recorded steps and without
+for g in on off; do
+    must_run 1 generate --model "$llama" --text-file "$tmp/prompts.txt" --json "${gpu[@]}" generate.max_tokens=6 generate.temperature=1.2 generate.graphs=$g
+    grep '"tokens"' "$tmp/out" >"$tmp/drawn-$g"
+    expect "generate.graphs: $g, steps are replayed" "$(grep -c ' ms a step, [0-9]* of [0-9]* replayed' "$tmp/out")" "$([ $g = on ] && echo 1 || echo 0)"
+done
+same "generate.graphs" "$(cat "$tmp/drawn-on")" "$(cat "$tmp/drawn-off")"
+run 1 generate --model "$llama" --text-file "$tmp/prompts.txt" run.device=cpu generate.graphs=on
+count "$([ $rc -ne 0 ] && grep -q 'generate.graphs: on, but cpu records no work' "$tmp/out" && echo ok)" "generate.graphs: on is refused on the CPU"
 within "features" "$(series "$tmp/features-cuda-emulated.h5" /hidden)" "$(series "$tmp/features-cpu.h5" /hidden)" 1e-2
 verdict

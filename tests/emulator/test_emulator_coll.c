@@ -1,5 +1,5 @@
 // TEST np: 2 3  timeout: 60
-/* Collectives of the emulator: sums in the order of ranks, while the host goes on; what ranks do differently is found. */
+/* Collectives of the emulator: sums in the order of ranks, while the host goes on, recorded or not; what ranks do differently is found. */
 #define LT_TEST_MPI
 #include "device/emulated/emulated.h"
 #include "emulator/planted.h"
@@ -91,6 +91,33 @@ static void test_gather_broadcast(void) {
     gpu->free(all);
 }
 
+/* Two sums that are recorded take their turns at each launch, among sums that are not. */
+static void test_recorded(void) {
+    float got[128], *x = device(512), *y = device(512);
+    lt_gpu_graph *g = NULL;
+    int wrong = 0;
+    CHECK_OK(gpu->capture_begin(a));
+    CHECK_OK(gpu->all_reduce(first, x, x, 128, LT_F32, a));
+    CHECK_OK(gpu->all_reduce(second, x, x, 128, LT_F32, a));
+    CHECK_OK(gpu->capture_end(a, &g));
+    for (int seed = 0; seed < 20; seed++) {
+        lt_emulated_seed((uint64_t)(seed * 10 + rank));
+        CHECK_OK(planted_fill(a, (float)(seed + 1), 128, x));
+        CHECK_OK(planted_fill(b, 1, 128, y));
+        CHECK_OK(gpu->graph_launch(g, a));
+        CHECK_OK(gpu->all_reduce(second, y, y, 128, LT_F32, b));
+        CHECK_OK(gpu->graph_launch(g, a)); /* behind the first, which may not have begun */
+        CHECK_OK(gpu->copy(b, LT_GPU_TO_HOST, got, 0, y, 0, 512, 1));
+        for (int i = 0; i < 128; i++) wrong += got[i] != (float)size;
+        CHECK_OK(gpu->copy(a, LT_GPU_TO_HOST, got, 0, x, 0, 512, 1));
+        for (int i = 0; i < 128; i++) wrong += got[i] != (float)((seed + 1) * size * size * size * size);
+    }
+    CHECK_INT(wrong, 0);
+    gpu->graph_destroy(g);
+    gpu->free(x);
+    gpu->free(y);
+}
+
 /* A collective on one stream reads what a kernel on another writes; without the event it is wrong under some seed, or found. */
 static int sums_without(bool event) {
     float got[128], *y = device(512);
@@ -158,6 +185,7 @@ int main(int argc, char **argv) {
     second = join(twin);
     test_sums();
     test_gather_broadcast();
+    test_recorded();
     test_event();
     test_found();
     gpu->coll_fini(first);

@@ -1,12 +1,8 @@
 // TEST timeout: 60
 /* What the emulator finds: each fault that is planted, under 20 seeds; and nothing where there is none.
  *
-<<<<<<< HEAD
  * A fault shows as a finding (a status with the expected words) or, where only the order betrays it, as wrong numbers,
  * and in the race build always as a finding. */
-=======
- * A fault shows as a finding (a status with the expected words) or, where only the order betrays it, as wrong numbers; in the race build as a finding. */
->>>>>>> emulator
 #include "device/emulated/emulated.h"
 #include "emulator/planted.h"
 #include "lt_test.h"

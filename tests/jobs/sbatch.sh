@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # TEST labels: jobs timeout: 60
-# jobs/train.sbatch and its forms for GPUs without a Slurm: stand-ins for srun, mpirun, scontrol and ltune record what they were asked and end as each case says.
+# jobs/train.sbatch and its forms for GPUs without a Slurm: stand-ins for srun, mpirun, scontrol and ltune record what they were asked and end as each case
+# says.
 set -euo pipefail
 source_dir=${LT_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 tmp=$(mktemp -d)

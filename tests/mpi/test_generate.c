@@ -6,7 +6,6 @@
 #include "golden_models.h"
 #include "writer.h"
 
-#include "base/rng.h"
 #include "store/h5.h"
 
 static const double first_limit = 2e-5; /* of scores, of their largest: the limit of hidden states */
@@ -204,18 +203,6 @@ static void check_first(const char *name, fixture *f, const greedy *g) {
     free(got);
 }
 
-/* Device array of n normal numbers. */
-static float *random_device(const lt_ctx *c, int64_t n, double std, uint32_t a) {
-    float *host = malloc((size_t)n * sizeof *host);
-    void *device = NULL;
-    lt_rng r = {.seed = 5, .purpose = LT_RNG_TEST, .a = a};
-    for (int64_t i = 0; i < n; i++) host[i] = (float)(std * lt_rng_normal(&r, (uint64_t)i, 0));
-    CHECK_OK(c->ops->alloc(c, (size_t)n * sizeof *host, "a bank", &device));
-    CHECK_OK(lt_ctx_upload(c, device, host, (size_t)n * sizeof *host));
-    free(host);
-    return device;
-}
-
 static int front_changes; /* tokens that are not the one before them, over all models (one may repeat itself) */
 
 /* Behind a prefix and prompt rows: every token that is written is the best behind what stands before it, which is run whole. */
@@ -268,9 +255,9 @@ static void check_cache(const char *name, fixture *f) {
     lt_bank bank = {.S = 1,
                     .P_max = PREFIX,
                     .slot_len = slot_len,
-                    .kv = random_device(c, (int64_t)a->m * 2 * PREFIX * heads * a->D, 1, 1),
+                    .kv = fixture_random(c, (int64_t)a->m * 2 * PREFIX * heads * a->D, 1, 1),
                     .prompt_rows = PROMPT,
-                    .prompt = random_device(c, PROMPT * a->C, 1, 2)};
+                    .prompt = fixture_random(c, PROMPT * a->C, 1, 2)};
     for (int prefix = 0; prefix < 2; prefix++) {
         score_whole(f, &bank, prefix, tokens, whole[prefix]);
         memset(pieces, 0, (size_t)n * sizeof *pieces);

@@ -88,6 +88,7 @@ static const struct {
     {"generate.top_p", "1", {"0", "0.95", "1"}, {"1.1", "-0.1"}},
     {"generate.seed", "1", {"0", "9000000000"}, {"-1", "x"}},
     {"generate.batch", "16", {"1", "64"}, {"0", "1e9"}},
+    {"generate.graphs", "auto", {"on", "off"}, {"yes"}},
     {"train.epochs", "3", {"1", "100"}, {"0", "0.5"}},
     {"train.steps", "0", {"0", "100000"}, {"-1", "2.5"}},
     {"train.batch", "32", {"1", "1e3"}, {"0", "many"}},

@@ -52,7 +52,8 @@ static lt_status set(product *p, cublasLtMatmulDescAttributes_t what, const void
 }
 #define SET(what, value) LT_TRY(set(p, CUBLASLT_MATMUL_DESC_##what, &(value), sizeof(value), g))
 
-/* One factor a row of the library's operand, which OUTER_VEC_32F means; compute capability 9.0 alone has it. */
+/* One factor a row of the library's operand, which OUTER_VEC_32F means; compute capability 9.0 alone has it, and the library from 12.9 on. */
+#if CUBLAS_VER_MAJOR > 12 || (CUBLAS_VER_MAJOR == 12 && CUBLAS_VER_MINOR >= 9)
 static lt_status set_scales(const lt_gpu_gemm *g, product *p) {
     const int32_t mode = CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F;
     lt_gpu_info info;
@@ -67,6 +68,17 @@ static lt_status set_scales(const lt_gpu_gemm *g, product *p) {
     SET(B_SCALE_POINTER, g->a_scale);
     return LT_OK;
 }
+#else
+static lt_status set_scales(const lt_gpu_gemm *g, product *p) {
+    (void)p;
+    LT_CHECK(
+        !g->a_scale && !g->b_scale, LT_ERR_CUDA,
+        "this program was built with cuBLAS %d.%d, which has no factors of rows and columns\n  what to do: build with CUDA 12.9 or later, "
+        "or set model.dtype: bf16",
+        CUBLAS_VER_MAJOR, CUBLAS_VER_MINOR);
+    return LT_OK;
+}
+#endif
 
 static lt_status set_bias(const lt_gpu_gemm *g, product *p) {
     const uint32_t epilogue = CUBLASLT_EPILOGUE_BIAS;

@@ -47,6 +47,19 @@ lt_status lt_cuda_impl_launched(const char *kernel, int error) {
     return error == 0 ? LT_OK : lt_cuda_impl_status((cudaError_t)error, kernel);
 }
 
+/* Entries that any thread may call begin so: a thread that CUDA has not seen stands on device 0, and its first call would make a context there, half a gigabyte
+ * of another rank's GPU. */
+static lt_status on_device(void) {
+    static _Thread_local int set = -1;
+    if (!here.open || set == here.device) return LT_OK;
+    LT_CUDA(cudaSetDevice(here.device));
+    set = here.device;
+    return LT_OK;
+}
+
+/* Several threads copy. */
+static void count_up(int64_t *n, int64_t by) { __atomic_fetch_add(n, by, __ATOMIC_RELAXED); }
+
 static lt_status count(int *n, char *why, size_t bytes) {
     int driver = 0, runtime = 0;
     cudaError_t e = cudaGetDeviceCount(n);
@@ -145,31 +158,36 @@ static lt_status stream_create(bool high, lt_stream **s) {
 static void stream_destroy(lt_stream *s) { (void)cudaStreamDestroy((cudaStream_t)s); }
 
 static lt_status event_create(bool timed, lt_gpu_event **e) {
+    LT_TRY(on_device());
     LT_CUDA(cudaEventCreateWithFlags((cudaEvent_t *)e, timed ? cudaEventDefault : cudaEventDisableTiming));
     return LT_OK;
 }
 static void event_destroy(lt_gpu_event *e) { (void)cudaEventDestroy((cudaEvent_t)e); }
 static lt_status record(lt_gpu_event *e, lt_stream *s) {
+    LT_TRY(on_device());
     LT_CUDA(cudaEventRecord((cudaEvent_t)e, (cudaStream_t)s));
     return LT_OK;
 }
 static lt_status stream_wait(lt_stream *s, lt_gpu_event *e) {
+    LT_TRY(on_device());
     LT_CUDA(cudaStreamWaitEvent((cudaStream_t)s, (cudaEvent_t)e, 0));
     return LT_OK;
 }
 
 static lt_status wait_event(lt_gpu_event *e) {
+    LT_TRY(on_device());
     cudaError_t done;
     for (bool first = true; (done = cudaEventQuery((cudaEvent_t)e)) == cudaErrorNotReady; first = false) {
-        counts->waits += first;
+        count_up(&counts->waits, first);
         lt_gpu_idle(first);
     }
     return lt_cuda_impl_status(done, "work that was waited for");
 }
 
 static lt_status wait_stream(lt_stream *s) {
+    LT_TRY(on_device());
     cudaError_t done;
-    counts->waits++;
+    count_up(&counts->waits, 1);
     for (bool first = true; (done = cudaStreamQuery((cudaStream_t)s)) == cudaErrorNotReady; first = false) lt_gpu_idle(first);
     return lt_cuda_impl_status(done, "work that was waited for");
 }
@@ -183,8 +201,9 @@ static lt_status copy(lt_stream *s, lt_gpu_dir dir, void *dst, size_t dst_pitch,
                       int64_t rows) {
     static const enum cudaMemcpyKind kind[] = {cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice};
     int64_t *bytes[] = {&counts->bytes_to_device, &counts->bytes_to_host, &counts->bytes_on_device};
-    counts->copies++;
-    *bytes[dir] += (int64_t)row_bytes * rows;
+    LT_TRY(on_device());
+    count_up(&counts->copies, 1);
+    count_up(bytes[dir], (int64_t)row_bytes * rows);
     if (rows == 1 || (dst_pitch == row_bytes && src_pitch == row_bytes))
         LT_CUDA(cudaMemcpyAsync(dst, src, row_bytes * (size_t)rows, kind[dir], (cudaStream_t)s));
     else
@@ -193,6 +212,7 @@ static lt_status copy(lt_stream *s, lt_gpu_dir dir, void *dst, size_t dst_pitch,
 }
 
 static lt_status fill(lt_stream *s, void *p, int byte, size_t bytes) {
+    LT_TRY(on_device());
     LT_CUDA(cudaMemsetAsync(p, byte, bytes, (cudaStream_t)s));
     return LT_OK;
 }

@@ -2,7 +2,8 @@
  *
  * A collective runs when its stream reaches it and all collectives that this rank has enqueued before, on any communicator, are over: ranks that enqueue in
  * different orders wait for each other for ever, as with NCCL.  First the ranks compare what they are about to do, then everybody's bytes go to everybody; sums
- * are formed in the order of ranks, in f32, with one rounding, so that bits depend on nothing else. */
+ * are formed in the order of ranks, in f32, with one rounding, so that bits depend on nothing else.  One that is recorded takes its turn whenever the recording
+ * is launched. */
 #include "device/emulated/number.h"
 #include "device/emulated/queue.h"
 #include "device/emulated/shadow.h"
@@ -35,13 +36,13 @@ struct header {
     int64_t kind, bytes, dt, root;
 };
 
-/* One collective under way. */
+/* One collective, under way once or, where it is recorded, again and again. */
 struct state {
     lt_gpu_coll *c;
     header mine;
     const void *in;
     void *out;
-    uint64_t turn;
+    std::deque<uint64_t> turn; /* of the times that are due */
     enum { WAITS, COMPARES, MOVES } phase;
     std::vector<header> all;
     std::vector<unsigned char> send, got;
@@ -133,12 +134,14 @@ static void finish(state *s, uint32_t op) {
     else
         memcpy(out, s->mine.kind == BROADCAST ? s->send.data() : s->got.data(), out_bytes);
     shadow_bulk(out, 0, out_bytes, 1, true, op, names[s->mine.kind]);
+    s->turn.pop_front();
+    s->phase = state::WAITS;
     over++;
 }
 
 static progress go(state *s, uint32_t op) {
     int done = 0;
-    if (s->turn != over || std::this_thread::get_id() != master) return STUCK;
+    if (s->turn.empty() || s->turn.front() != over || std::this_thread::get_id() != master) return STUCK;
     if (s->phase == state::WAITS) {
         compare(s);
         return FURTHER;
@@ -159,14 +162,17 @@ static lt_status post(lt_gpu_coll *c, const header &h, const void *in, void *out
     LT_CHECK(all <= INT_MAX, LT_ERR_NCCL, "the emulator moves at most 2 GiB in a collective, not %zu bytes", all);
     (void)(fits("the input of a collective", in, 0, (size_t)h.bytes, 1) && fits("the output of a collective", out, 0, all, 1));
     LT_EMU_ALIVE();
-    LT_CHECK(!stream->graph, LT_ERR_NCCL, "the emulator does not record collectives");
     auto s = std::make_shared<state>();
     s->c = c;
     s->mine = h;
     s->in = in;
     s->out = out;
-    s->turn = enqueued++;
     s->phase = state::WAITS;
+    auto take_turn = [s] { s->turn.push_back(enqueued++); };
+    if (stream->graph)
+        stream->graph->at_launch.push_back(take_turn);
+    else
+        take_turn();
     enqueue(stream, [s](uint32_t op) { return go(s.get(), op); });
     return LT_OK;
 }

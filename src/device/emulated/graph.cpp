@@ -103,6 +103,7 @@ lt_status graph_launch(lt_gpu_graph *graph, lt_stream *s) {
     LT_TRY(check_stream(s, "graph_launch"));
     size_t n = graph->nodes->size();
     if (!n) return LT_OK;
+    for (const auto &f : graph->at_launch) f();
     auto state = std::make_shared<run_state>(run_state{graph->nodes, std::vector<uint32_t>(n), std::vector<bool>(n), n});
     clock_join(&s->known, host_knows);
     std::vector<clock> known(n, s->known);

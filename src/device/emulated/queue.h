@@ -39,6 +39,7 @@ struct lt_gpu_graph {
     std::shared_ptr<std::vector<lt_emu::node>> nodes;
     std::vector<uint32_t> lanes;     /* numbers in order.h */
     std::vector<lt_stream *> forked; /* while recording: streams that take part */
+    std::vector<std::function<void()>> at_launch;
 };
 
 struct lt_stream {

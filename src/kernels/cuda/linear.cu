@@ -1,6 +1,7 @@
 /* Frozen linear layers y = x W^T + bias + resid and dx = dy W + resid, scores of words, and the plain f32 product.
  *
- * W is row-major, one copy for both directions (in E4M3, of which the library takes A B^T alone, there is a turned one beside it).  The library multiplies; what it cannot do in one rounding is done around it:
+ * W is row-major, one copy for both directions (in E4M3, of which the library takes A B^T alone, there is a turned one beside it).  The library
+ * multiplies; what it cannot do in one rounding is done around it:
  *
  *   operand   of another type than W: rounded (or widened) into the workspace first
  *   bias      f32.  Where the output is f32, the library's epilogue
@@ -182,7 +183,8 @@ lt_status linear_bwd_x(const lt_ctx *c, const struct lt_linear_args *a) { return
 /* A table of words is a layer whose rows of output lie apart. */
 lt_status logits(const lt_ctx *c, const struct lt_logits_args *a) {
     bool converts = a->x.dt != a->tok_dt;
-    int64_t row = a->C * (int64_t)lt_dtype_bytes(a->tok_dt), fit = converts ? BLOCK_BYTES / row + 1 : a->rows;
+    int64_t row = a->C * (int64_t)lt_dtype_bytes(a->tok_dt), fit = converts ? BLOCK_BYTES / row : a->rows;
+    if (fit < 1) fit = 1;
     size_t room = converts ? (size_t)((a->rows < fit ? a->rows : fit) * row) : 0;
     LT_ASSERT(room <= c->ws_bytes);
     for (int64_t t = 0, n; t < a->rows && a->V > 0; t += n) {

@@ -93,6 +93,21 @@ static void event_fini(const lt_ctx *c, lt_event *e) {
     e->impl = nullptr;
 }
 
+static lt_status work_begin(const lt_ctx *c) { return state_of(c)->gpu->capture_begin(state_of(c)->stream); }
+static lt_status work_end(const lt_ctx *c, lt_work *w) {
+    lt_gpu_graph *graph = nullptr;
+    LT_TRY(state_of(c)->gpu->capture_end(state_of(c)->stream, &graph));
+    w->impl = graph;
+    return LT_OK;
+}
+static lt_status work_replay(const lt_ctx *c, const lt_work *w) {
+    return state_of(c)->gpu->graph_launch(static_cast<lt_gpu_graph *>(w->impl), state_of(c)->stream);
+}
+static void work_fini(const lt_ctx *c, lt_work *w) {
+    if (w->impl) state_of(c)->gpu->graph_destroy(static_cast<lt_gpu_graph *>(w->impl));
+    w->impl = nullptr;
+}
+
 /* Comm's buffers are device memory of this back end already. */
 static lt_status attach(const lt_ctx *, void *, size_t) { return LT_OK; }
 static void detach(const lt_ctx *, void *) {}
@@ -120,6 +135,10 @@ static lt_ops make_table() {
     t.record = record;
     t.wait = wait;
     t.event_fini = event_fini;
+    t.work_begin = work_begin;
+    t.work_end = work_end;
+    t.work_replay = work_replay;
+    t.work_fini = work_fini;
     t.attach = attach;
     t.detach = detach;
     t.host_begin = bracket;

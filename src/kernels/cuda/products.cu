@@ -42,7 +42,8 @@ static int64_t row_class(int64_t rows) {
     return div_up(rows, step) * step;
 }
 
-lt_gpu_gemm product_class(const lt_gpu_gemm &g) {
+/* g as the cache sees it. */
+static lt_gpu_gemm product_class(const lt_gpu_gemm &g) {
     lt_gpu_gemm q = g;
     if (!g.ta) q.M = row_class(g.M); /* a turned A has M columns, which its stride bounds */
     return q;
@@ -61,7 +62,7 @@ static product_key key_of(const lt_gpu_gemm &g) {
     k.M = g.M, k.N = g.N, k.K = g.K;
     k.lda = g.lda, k.ldb = g.ldb, k.ldc = g.C ? g.ldc : 0, k.ldd = g.ldd;
     k.ta = g.ta, k.tb = g.tb, k.ab_dt = (uint8_t)g.ab_dt, k.cd_dt = (uint8_t)g.cd_dt;
-    k.adds = g.beta != 0, k.bias = g.bias != nullptr, k.in_place = g.C == g.D, k.scaled = g.a_scale != nullptr;
+    k.adds = g.beta != 0, k.bias = g.bias != nullptr, k.in_place = g.C && g.C == g.D, k.scaled = g.a_scale != nullptr;
     for (int i = 0; i < 4; i++) k.aligned[i] = alignment(at[i]);
     return k;
 }

@@ -30,8 +30,6 @@ lt_status products_of(state *s, products **p);
 lt_status product(const lt_ctx *c, const lt_gpu_gemm &g);
 /* g's place in the cache with the library's first choice in it if it is new; NULL when the cache is full. */
 lt_status product_find(state *s, const lt_gpu_gemm &g, product_entry **e);
-/* g as the cache sees it: with the number of rows that stands for g's. */
-lt_gpu_gemm product_class(const lt_gpu_gemm &g);
 void loading_fini(state *s, loading *l);
 
 /* One direction of one call of a layer, cut into blocks of rows that the workspace and the device's cache hold. */

@@ -3,7 +3,8 @@
  * Heads and LoRA's A and B.  One of the two widths is a rank or a number of labels, so what counts is reading (and writing) the wide rows once.  One kernel,
  * with the product's sum over `in` columns and `out` columns made:
  *
- *   along    in > out (x A^T, dy B, heads).  A block has 32 rows; its eight warps share the sum: each takes every eighth 32 of the in columns, and their parts are
+ *   along    in > out (x A^T, dy B, heads).  A block has 32 rows; its eight warps share the sum: each takes every eighth 32 of the in columns, and
+ * their parts are
  *            added in the order of the warps.  264 blocks for 8448 rows, two an SM.
  *   across   in <= out (t B^T, dt A).  A block has 32 rows and 128 out columns, 32 a warp; every warp runs over all in columns.
  *

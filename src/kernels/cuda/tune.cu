@@ -85,15 +85,16 @@ static lt_status measure(bench *b, lt_gpu_gemm g, const lt_gpu_algo *algo, const
     return LT_OK;
 }
 
-/* The fastest algorithm of one product, into its place in the cache. */
-static lt_status tune_product(const lt_ctx *c, const lt_gpu_gemm &made, const void *const *w, int n_w) {
+/* The fastest algorithm of one product, into its place in the cache.  Measured with the rows it has and not with those that stand for its class: a pack that
+ * fills the device in whole waves would look like one that does not. */
+static lt_status tune_product(const lt_ctx *c, const lt_gpu_gemm &made, const void *const *w, int n_w, int64_t *measured) {
     state *s = state_of(c);
     product_entry *e;
     LT_TRY(product_find(s, made, &e));
     if (!e || e->tuned) return LT_OK;
     for (uint8_t bytes : e->key.aligned)
         if (bytes < 16) return LT_OK; /* ways found for the arrays here could not serve */
-    lt_gpu_gemm g = product_class(made);
+    lt_gpu_gemm g = made;
     bench b(s);
     lt_gpu_algo algo[MOST];
     float least = 0, ms = 0;
@@ -112,17 +113,19 @@ static lt_status tune_product(const lt_ctx *c, const lt_gpu_gemm &made, const vo
         e->algo = algo[i];
     }
     e->tuned = 1;
+    ++*measured;
     return LT_OK;
 }
 
 lt_status tune(const lt_ctx *c, const struct lt_tune_args *a) {
+    int64_t unwanted = 0, *measured = a->measured ? a->measured : &unwanted;
     for (int64_t i = 0; i < a->n_calls; i++) {
         const void *w[TIMES];
         linear_run r = linear_plan(c, &a->call[i], !a->backward[i]);
         int n_w = same_shape(a, a->call[i].lin, r.forward, w);
         if (r.rows == 0) continue;
-        LT_TRY(tune_product(c, linear_product(r, 0, r.block), w, n_w));
-        if (r.rows % r.block) LT_TRY(tune_product(c, linear_product(r, 0, r.rows % r.block), w, n_w));
+        LT_TRY(tune_product(c, linear_product(r, 0, r.block), w, n_w, measured));
+        if (r.rows % r.block) LT_TRY(tune_product(c, linear_product(r, 0, r.rows % r.block), w, n_w, measured));
     }
     return LT_OK;
 }
