@@ -375,7 +375,8 @@ static clocks read_clocks(const lt_run *r) {
     lt_comm_get_stats(r->grid.tp, &tp);
     lt_comm_get_stats(r->grid.world, &world);
     clocks c = {lt_time_s(), tp.seconds + world.seconds, lt_model_get_times(r->model), {0}};
-    if (r->device.ops->gpu) c.gpu = *r->device.ops->gpu->counts();
+    const lt_gpu *gpu = lt_model_ctx(r->model)->ops->gpu;
+    if (gpu) c.gpu = *gpu->counts();
     return c;
 }
 

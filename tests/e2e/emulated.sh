@@ -46,26 +46,35 @@ train 1 bert six run.device=cpu train.steps=6
 within "tp 2 x dp 2" "$(of tp2dp2)" "$(of six)" 1e-4
 within "dp 2 by MPI" "$(of dp2)" "$(of bert-cpu)" 1e-4
 
-# what a step costs
-cat >"$tmp/one.yaml" <<YAML
-run:   {dir: $tmp/one}
-model: {path: $llama, dtype: bf16}
+# what a step costs, by two models that differ in layers alone
+calls() { # calls LAYERS METHOD: kernels and products of a step, into $found
+    "$bin/make_model" llama "$tmp/layers$1" layers="$1" width=64 heads=2 ffn=96 vocab=128 tokenizer=0 >"$tmp/out" 2>&1 || { cat "$tmp/out"; exit 1; }
+    cp "$bert"/vocab.txt "$bert"/tokenizer_config.json "$tmp/layers$1"
+    cat >"$tmp/one.yaml" <<YAML
+run:   {dir: $tmp/one$1$2}
+model: {path: $tmp/layers$1, dtype: bf16}
 data:  {path: $tmp/data.h5, max_length: 32}
-train: {steps: 4, batch: 4, eval_every: 4}
-method: {name: prefix, length: 4}
+train: {steps: 4, batch: 16, eval_every: 4}
+method: {name: $2}
 YAML
-must_run 1 train "$tmp/one.yaml" "${gpu[@]}" --json
-# q, kv, o, up, down, forward and backward, at several sizes of packs: as the step will ask for them
-expect "ways of products are measured" "$(grep -c 'fastest ways of [1-9][0-9]* found' "$tmp/out")" 1
-layers=$(sed -n 's/.*"num_hidden_layers": *\([0-9]*\).*/\1/p' "$llama/config.json")
-expect "waits a step" "$(field waits_per_step)" 1.0
-expect "allocations in a step" "$(field allocs_per_step)" 0.0
-calls=$(awk -v a="$(field launches_per_step)" -v b="$(field products_per_step)" 'BEGIN { print a + b }')
-echo "  $calls kernels and products a step, $layers layers"
-# the checkpoint keeps what was measured; a head without an entry is 208 digits
-count "$(grep -qaE '[0-9a-f]{1000}' "$tmp/one/ck/last" && echo ok)" "no ways of products in the checkpoint"
-# outside the layers: embedding, read-out, head, loss, optimizer, copies of the bank
-count "$(less "$calls" $((22 * layers + 24)))" "kernels and products a step: $calls, limit $((22 * layers + 24))"
+    must_run 1 train "$tmp/one.yaml" "${gpu[@]}" --json
+    expect "$2, $1 layers: waits a step" "$(field waits_per_step)" 1.0
+    expect "$2, $1 layers: allocations in a step" "$(field allocs_per_step)" 0.0
+    # q, k and v, o, up, down, forward and backward, at several sizes of packs: as the step will ask for them
+    expect "$2, $1 layers: ways of products are measured" "$(grep -c 'fastest ways of [1-9][0-9]* found' "$tmp/out")" 1
+    # the checkpoint keeps what was measured; a head without an entry is 208 digits
+    count "$(grep -qaE '[0-9a-f]{1000}' "$tmp/one$1$2/ck/last" && echo ok)" "$2, $1 layers: no ways of products in the checkpoint"
+    found=$(awk -v a="$(field launches_per_step)" -v b="$(field products_per_step)" 'BEGIN { print a + b }')
+}
+for method in prefix lt_prefix; do
+    calls 3 $method
+    few=$found
+    calls 5 $method
+    each=$(awk -v a="$few" -v b="$found" 'BEGIN { print (b - a) / 2 }')
+    echo "  $method: $each kernels and products a layer and step, $found in all with 5 layers"
+    count "$(less "$each" 22)" "$method: $each kernels and products a layer and step, limit 22"
+    count "$(less 1 "$each")" "$method: counts of kernels and products that do not grow with the layers"
+done
 
 # kill -9 in the middle, and on
 LT_FAULT=step.local:0:13:kill run 1 train "$tmp/bert.yaml" run.dir="$tmp/killed" "${more[@]}" "${gpu[@]}" train.checkpoint_every=5
