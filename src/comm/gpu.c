@@ -11,12 +11,16 @@
  * alone. */
 #include "comm/buffer_impl.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { GATHER_BYTES = 64 << 20, ORDERED_BYTES = 256 << 20 /* of the parts of all ranks */, IDLES_PER_LOOK = 4096 };
 
@@ -95,6 +99,49 @@ static lt_status own_gpus(lt_comm *c, const lt_gpu *gpu, bool *own) {
     return LT_OK;
 }
 
+/* NCCL's start waits for all ranks without a deadline: a thread keeps one. */
+typedef struct guard {
+    lt_comm *c;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool over, watches;
+} guard;
+
+static void *watch(void *arg) {
+    guard *g = arg;
+    struct timespec until;
+    int late = 0;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)ceil(g->c->deadline_s);
+    (void)pthread_mutex_lock(&g->lock);
+    while (!g->over && !late) late = pthread_cond_timedwait(&g->changed, &g->lock, &until);
+    bool over = g->over;
+    (void)pthread_mutex_unlock(&g->lock);
+    if (!over)
+        lt_fatal(g->c,
+                 LT_FAIL(LT_ERR_TIMEOUT,
+                         "NCCL did not start among the %d ranks of \"%s\" within %g s, seen from %s\n"
+                         "  what to do: look for the rank that says nothing and at the network (NCCL_DEBUG=INFO, NCCL_SOCKET_IFNAME); "
+                         "parallel.collectives: mpi does without NCCL",
+                         g->c->size, g->c->name, g->c->deadline_s, g->c->host));
+    return NULL;
+}
+
+static void guard_begin(guard *g, lt_comm *c) {
+    *g = (guard){.c = c, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    g->watches = c->deadline_s > 0 && pthread_create(&g->thread, NULL, watch, g) == 0;
+}
+
+static void guard_end(guard *g) {
+    if (!g->watches) return;
+    (void)pthread_mutex_lock(&g->lock);
+    g->over = true;
+    (void)pthread_cond_signal(&g->changed);
+    (void)pthread_mutex_unlock(&g->lock);
+    (void)pthread_join(g->thread, NULL);
+}
+
 /* Collective(c).  c->coll, where NCCL is wanted and possible.  Errors: NCCL where it was asked for or fails to start. */
 static lt_status connect(lt_comm *c, const lt_gpu *gpu) {
     unsigned char id[LT_GPU_COLL_ID_BYTES] = {0};
@@ -112,8 +159,12 @@ static lt_status connect(lt_comm *c, const lt_gpu *gpu) {
     lt_status st = lt_agree(c, c->rank == 0 ? gpu->coll_id(id) : LT_OK);
     if (st != LT_OK) return st;
     lt_bcast_host(c, id, sizeof id, 0);
-    st = gpu->coll_init(id, c->rank, c->size, &c->mpi, &c->coll);
+    guard g;
+    guard_begin(&g, c);
+    st = LT_FAULT_POINT("comm.nccl");
+    if (st == LT_OK) st = gpu->coll_init(id, c->rank, c->size, &c->mpi, &c->coll);
     if (st != LT_OK) lt_fatal(c, st); /* the others wait in it */
+    guard_end(&g);
     if (here.n_coll < (int)(sizeof here.coll / sizeof *here.coll)) here.coll[here.n_coll++] = c->coll;
     return st;
 }

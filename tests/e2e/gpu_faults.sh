@@ -36,6 +36,7 @@ LT_EMU_MEMORY=1000000 fails "no memory at all" $NOMEM 1 "are free|what to do"
 LT_EMU_MEMORY=48000000 fails "too little memory" $NOMEM 1 "on its GPU|parallel.tokens" parallel.tokens=4096
 fails "not in this build" $CONFIG 1 "run.device|what to do" run.device="$("$bin/ltune" version | grep -q ' cuda: not' && echo cuda || echo cuda-x)"
 LT_EMU_FAIL=coll_init:1:1 fails "NCCL does not start on one rank" $NCCL 2 "NCCL"
+LT_DEADLINE_S=3 LT_FAULT=comm.nccl:1:1:stall fails "a rank does not come to NCCL's start" $TIMEOUT 2 "NCCL did not start|what to do"
 LT_EMU_FAIL=all_gather:0:2 fails "a collective fails" $NCCL 2 "NCCL"
 
 # without GPUs, auto computes on the CPU and says why
