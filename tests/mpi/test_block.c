@@ -1,4 +1,4 @@
-// TEST np: 1 2 3 4  rooms: model  labels: mpi  timeout: 600  ops: guard ref cuda-emulated
+// TEST np: 1 2 3 4  rooms: model  labels: mpi  timeout: 300  ops: guard ref
 /* Every switch of lt_arch, and everything that is trained inside or in front of a block, against a forward in f64 that shares no code with the model
  * (toy_model.h) and its differences: shapes of known families and shapes that nobody has, tensor parallel over all ranks of the test.
  *
