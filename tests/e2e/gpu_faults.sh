@@ -18,13 +18,13 @@ short=(run.device=cuda-emulated train.steps=8 train.batch=4 train.eval_every=8 t
 CUDA=18 NCCL=19 CONFIG=12 NOMEM=14 TIMEOUT=23
 
 fails() { # fails WHAT EXIT_CODE RANKS "words|words" [key=value...]: exit code, one message with the words
-    local what=$1 code=$2 ranks=$3 words=$4 w since=$SECONDS
+    local what=$1 code=$2 ranks=$3 words=$4 w n since=$SECONDS
     run "$ranks" train "$tmp/run.yaml" run.dir="$tmp/failed" "${short[@]}" "${@:5}"
     expect "$what: exit code" $rc "$code"
     IFS='|' read -ra w <<<"$words"
     for word in "${w[@]}"; do count "$(grep -qF "$word" "$tmp/out" && echo ok)" "$what: no \"$word\" in: $(head -n 4 "$tmp/out")"; done
-    w=$(grep -cE '^ltune( train)?: [A-Z]+: ' "$tmp/out")
-    count "$([ "$w" -ge 1 ] && [ "$w" -le "$ranks" ] && echo ok)" "$what: $w messages"
+    n=$(grep -cE '^ltune( train)?: [A-Z]+: ' "$tmp/out")
+    count "$([ "$n" -ge 1 ] && [ "$n" -le "$ranks" ] && echo ok)" "$what: $n messages"
     count "$([ $((SECONDS - since)) -lt 45 ] && echo ok)" "$what: took $((SECONDS - since)) s"
 }
 
