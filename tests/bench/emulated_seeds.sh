@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the emulated entries of a build under many orders of threads, blocks and streams: not a part of the tests, which run one.
-# usage: tests/emulator/seeds.sh [BUILD_DIR [SEEDS [REGEX]]]      (build/emulate, 20, the ops and the emulator's own)
+# usage: tests/bench/emulated_seeds.sh [BUILD_DIR [SEEDS [REGEX]]]      (build/emulate, 20, the ops and the emulator's own)
 set -euo pipefail
 build=${1:-build/emulate} seeds=${2:-20} regex=${3:-'^test_kernels_.*\.cuda-emulated$'}
 failed=0
