@@ -34,7 +34,11 @@ LT_EMU_DRIVER=11040 fails "old driver" $CUDA 1 "serves CUDA 11.4|built with"
 LT_EMU_ARCH=70 fails "old GPU" $CUDA 1 "compute capability 7.0|8.0"
 LT_EMU_MEMORY=1000000 fails "no memory at all" $NOMEM 1 "are free|what to do"
 LT_EMU_MEMORY=48000000 fails "too little memory" $NOMEM 1 "on its GPU|parallel.tokens" parallel.tokens=4096
-fails "not in this build" $CONFIG 1 "run.device|what to do" run.device="$("$bin/ltune" version | grep -q ' cuda: not' && echo cuda || echo cuda-x)"
+if "$bin/ltune" version | grep -q ' cuda: not'; then
+    fails "not in this build" $CONFIG 1 "run.device|what to do" run.device=cuda
+else # a build with CUDA on a machine without a GPU (with one, there is nothing to refuse)
+    "$bin/ltune" version | grep -qE ' cuda: [1-9]' || fails "CUDA without a device" $CUDA 1 "has no GPU|what to do" run.device=cuda
+fi
 LT_EMU_FAIL=coll_init:1:1 fails "NCCL does not start on one rank" $NCCL 2 "NCCL"
 LT_DEADLINE_S=3 LT_FAULT=comm.nccl:1:1:stall fails "a rank does not come to NCCL's start" $TIMEOUT 2 "NCCL did not start|what to do"
 LT_EMU_FAIL=all_gather:0:2 fails "a collective fails" $NCCL 2 "NCCL"
