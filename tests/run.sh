@@ -101,7 +101,7 @@ if [ $quick -eq 0 ]; then
     run_ctest emulate-race -R '^test_(emulator_(planted|work)|kernels_(norm|embed|small|attn)\.cuda-emulated)$'
 
     say "asan: building"
-    step asan-configure cmake --preset asan
+    step asan-configure cmake --preset asan -DLT_CUDA=OFF
     step asan-build cmake --build --preset asan -j "$jobs"
     say "asan: testing unit, mpi and io"
     # Libraries without frame pointers hide whose leak it is from the fast unwinder.
