@@ -36,8 +36,7 @@ const lt_key lt_config_impl_keys[] = {
     STR("model.path", MODEL(path), NULL, false, "Hugging Face folder: config.json, *.safetensors, tokenizer (required)"),
     WORD("model.dtype", MODEL(dtype), "auto|f32|bf16|fp8", "auto", true,
          "type of matrix product operands; auto: bf16 unless clearly slower here, kept for the run; fp8: bf16, but the frozen matrices and "
-         "what they "
-         "multiply in E4M3. Trainables and sums are f32"),
+         "what they multiply in E4M3. Trainables and sums are f32"),
     INT("model.fp8_keep", MODEL(fp8_keep), 0, 4096, "0", true, "with fp8: so many blocks at either end stay in bf16"),
     WORD("model.pool", MODEL(pool), "auto|first|cls|last|mean|max", "auto", true,
          "rows that the head reads; auto: cls for encoders, last for decoders; first: the first row, a prompt row if there is one"),

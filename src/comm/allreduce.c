@@ -176,7 +176,7 @@ void lt_allreduce(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_strea
 }
 
 void lt_allreduce_end(lt_buffer *buf, lt_stream *s) {
-    if (buf->gpu && buf->c->size > 1) lt_buffer_impl_device_end(buf, s);
+    if (buf->open) lt_buffer_impl_device_end(buf, s);
 }
 
 void lt_allreduce_begin(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_stream *s) {
@@ -186,7 +186,7 @@ void lt_allreduce_begin(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt
     if (elem_offset < 0 || n_elems < 0 || elem_offset > room || n_elems > room - elem_offset)
         lt_fatal(c, LT_FAIL(LT_ERR_INTERNAL, "all-reduce of %lld numbers from %lld in a buffer of %lld", (long long)n_elems,
                             (long long)elem_offset, (long long)room));
-    if (c->size == 1 || n_elems == 0) return; /* (end: an event of an earlier sum, or none) */
+    if (c->size == 1 || n_elems == 0) return;
     t0 = lt_time_s();
     if (buf->gpu) {
         lt_buffer_impl_device_begin(buf, elem_offset, n_elems, s);

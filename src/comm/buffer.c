@@ -87,7 +87,7 @@ lt_status lt_buffer_alloc(lt_comm *c, size_t bytes, const lt_gpu *gpu, lt_buffer
     lt_buffer *b = NULL;
     size_t window = 0;
     lt_status st = lt_comm_impl_same(c, bytes < INT64_MAX ? (int64_t)bytes : INT64_MAX, "the size of a communication buffer");
-    if (st == LT_OK && gpu) st = lt_buffer_impl_connect(&(lt_buffer){.c = c, .gpu = gpu});
+    if (st == LT_OK && gpu) st = lt_comm_impl_gpu_connect(c, gpu);
     if (st == LT_OK) st = prepare(c, bytes, gpu, &b, &window);
     st = lt_agree(c, st);
     if (st != LT_OK) {

@@ -38,12 +38,10 @@ struct lt_buffer {
 
 /* allreduce.c.  Collective(b->c).  Sums the slots. */
 void lt_buffer_impl_sum(lt_buffer *b, int64_t first, int64_t n);
-/* gpu.c.  Collective(b->c).  Finds out how the group sums on GPUs, once. */
-lt_status lt_buffer_impl_connect(lt_buffer *b);
 /* gpu.c.  Local.  Memory and marks of a buffer on a GPU, and their end.  Errors: NOMEM, CUDA. */
 lt_status lt_buffer_impl_device(lt_buffer *b);
 void lt_buffer_impl_device_fini(lt_buffer *b);
-/* gpu.c.  Collective(b->c), enqueued on s. */
+/* gpu.c.  Collective(b->c), enqueued on s.  end: of a sum that is open. */
 void lt_buffer_impl_device_begin(lt_buffer *b, int64_t first, int64_t n, lt_stream *s);
 void lt_buffer_impl_device_end(lt_buffer *b, lt_stream *s);
 

@@ -64,6 +64,8 @@ void lt_comm_impl_board_destroy(lt_comm *world);
 void lt_comm_impl_entered(lt_comm *c);
 /* progress.c.  Local.  A line that names the ranks of this node that have enqueued fewest of these; "" where all have as many.  Returns text. */
 const char *lt_comm_impl_behind(const lt_comm *world, char *text, size_t bytes);
+/* gpu.c.  Collective(c).  Finds out how the group sums on GPUs, once.  Errors: NCCL, CUDA, NOMEM (agreed). */
+lt_status lt_comm_impl_gpu_connect(lt_comm *c, const lt_gpu *gpu);
 /* gpu.c.  Collective(c).  Ends what c has on GPUs. */
 void lt_comm_impl_gpu_fini(lt_comm *c);
 /* shared.c.  Local.  NOMEM when /dev/shm has no room for a window of this size in every group of this kind on the host. */

@@ -143,7 +143,7 @@ static void guard_end(guard *g) {
 }
 
 /* Collective(c).  c->coll, where NCCL is wanted and possible.  Errors: NCCL where it was asked for or fails to start. */
-static lt_status connect(lt_comm *c, const lt_gpu *gpu) {
+lt_status lt_comm_impl_gpu_connect(lt_comm *c, const lt_gpu *gpu) {
     unsigned char id[LT_GPU_COLL_ID_BYTES] = {0};
     bool own = false;
     if (c->gpu || c->size == 1) return LT_OK;
@@ -217,8 +217,6 @@ void lt_buffer_impl_device_fini(lt_buffer *b) {
     if (b->device) b->gpu->free(b->device);
 }
 
-lt_status lt_buffer_impl_connect(lt_buffer *b) { return connect(b->c, b->gpu); }
-
 /* Piece by piece through the room for parts. */
 static lt_status sum_in_order(lt_buffer *b, float *x, int64_t n) {
     const lt_gpu *gpu = b->gpu;
@@ -272,7 +270,7 @@ void lt_buffer_impl_device_begin(lt_buffer *b, int64_t first, int64_t n, lt_stre
 }
 
 void lt_buffer_impl_device_end(lt_buffer *b, lt_stream *s) {
-    lt_status st = b->open ? b->gpu->stream_wait(s, b->done) : LT_OK;
     b->open = false;
+    lt_status st = b->gpu->stream_wait(s, b->done);
     if (st != LT_OK) lt_fatal(b->c, st);
 }

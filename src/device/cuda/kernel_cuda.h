@@ -65,10 +65,6 @@ LT_DEVICE uint32_t lt_round_e4m3x2(float low, float high) {
 #endif
 }
 
-/* Not a template of the kernel's own parameter types: lets arguments convert. */
-template <typename... P, typename... A>
-static lt_status lt_launch(const char *name, lt_stream *s, void (*kernel)(P...), dim3 grid, dim3 block, size_t smem, A... a);
-
 } // namespace LT_GPU_SPACE
 
 #define LT_SHARED(T, name, dims) __shared__ T name dims
@@ -84,6 +80,7 @@ extern "C" lt_status lt_cuda_impl_launched(const char *kernel, int error);
 
 namespace LT_GPU_SPACE {
 
+/* Two packs of types: arguments convert to the kernel's parameters. */
 template <typename... P, typename... A>
 static lt_status lt_launch(const char *name, lt_stream *s, void (*kernel)(P...), dim3 grid, dim3 block, size_t smem, A... a) {
     cudaLaunchConfig_t c = {};

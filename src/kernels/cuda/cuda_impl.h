@@ -22,7 +22,7 @@ static inline state *state_of(const lt_ctx *c) { return static_cast<state *>(c->
 /* linear.cu: end of state.products. */
 void products_fini(state *s);
 
-enum { WARP = 32, FULL = -1 /* all lanes, as a mask */ };
+enum { WARP = 32 };
 
 static inline int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /* Blocks for n pieces of work, in x; at most the hardware's 2^31 - 1 (checked by nobody: shapes are far below). */
