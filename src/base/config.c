@@ -54,27 +54,47 @@ static lt_status set_label(lt_method_cfg *m, const char *name, const lt_config_e
 
 /* ---- trials ---- */
 
+/* The texts of method.*, but the words of labels. */
+enum { N_TEXTS = 4 };
+static void texts_of(lt_method_cfg *m, char **text[N_TEXTS]) {
+    char **const all[N_TEXTS] = {&m->text, &m->from, &m->description, &m->init_dialogue};
+    memcpy(text, all, sizeof all);
+}
+
+static void free_texts(lt_method_cfg *m) {
+    char **text[N_TEXTS];
+    texts_of(m, text);
+    for (int i = 0; i < N_TEXTS; i++) {
+        free(*text[i]);
+        *text[i] = NULL;
+    }
+}
+
 static void free_trial(lt_trial_cfg *t) {
     free(t->name);
     free(t->source);
-    free(t->method.text);
-    free(t->method.from);
+    free_texts(&t->method);
     free_labels(&t->method);
     *t = (lt_trial_cfg){0};
 }
 
 /* to := a copy of from that owns its texts. */
 static lt_status copy_trial(const lt_trial_cfg *from, lt_trial_cfg *to) {
+    char **old[N_TEXTS], **text[N_TEXTS];
+    lt_method_cfg given = from->method;
+    texts_of(&given, old);
     *to = *from;
-    to->name = to->method.text = to->method.from = NULL;
+    to->name = NULL;
+    texts_of(&to->method, text);
+    for (int i = 0; i < N_TEXTS; i++) *text[i] = NULL;
     to->method.label_name = to->method.label_word = NULL;
     to->source = to->method.label_source = NULL;
     to->method.n_labels = 0;
     LT_TRY(lt_calloc(&to->source, lt_config_impl_n_keys, sizeof *to->source, "a trial"));
     if (from->source) memcpy(to->source, from->source, (size_t)lt_config_impl_n_keys * sizeof *to->source);
     if (from->name) LT_TRY(lt_strdup(&to->name, from->name));
-    if (from->method.text) LT_TRY(lt_strdup(&to->method.text, from->method.text));
-    if (from->method.from) LT_TRY(lt_strdup(&to->method.from, from->method.from));
+    for (int i = 0; i < N_TEXTS; i++)
+        if (*old[i]) LT_TRY(lt_strdup(text[i], *old[i]));
     if (from->method.n_labels == 0) return LT_OK;
     LT_TRY(lt_calloc(&to->method.label_name, from->method.n_labels, sizeof(char *), "labels"));
     LT_TRY(lt_calloc(&to->method.label_word, from->method.n_labels, sizeof(char *), "labels"));
@@ -96,7 +116,7 @@ static lt_status unknown_key(const lt_config_entry *v, const char *path) {
 
 /* Whether a path names a group of keys.  Such a leaf is a group without keys (`train:` and nothing below); with a value it is an error. */
 static bool is_group(const char *path, bool in_trial) {
-    static const char *const group[] = {"train", "method", "method.labels", "run", "model", "data", "parallel", "sweep", "generate"};
+    static const char *const group[] = {"train", "method", "method.labels", "run", "model", "data", "parallel", "sweep", "generate", "assistant"};
     for (int i = 0; i < (in_trial ? 4 : 9); i++)
         if (!strcmp(path, group[i])) return true;
     return false;
@@ -349,9 +369,12 @@ void lt_config_free(lt_config **config) {
     for (int t = 0; t < cfg->n_trials; t++) free_trial(&cfg->trial[t]);
     if (cfg->entries) lt_config_impl_entries_free(cfg->entries);
     free_labels(&cfg->method);
-    void *const owned[] = {cfg->trial,     cfg->entries,    cfg->method.text,     cfg->method.from,
-                           cfg->file,      cfg->run.dir,    cfg->run.resume_path, cfg->model.path,
-                           cfg->data.path, cfg->data.train, cfg->data.eval,       cfg->model.bidirectional_layers};
+    free_texts(&cfg->method);
+    void *const owned[] = {cfg->trial,           cfg->entries,           cfg->file,
+                           cfg->run.dir,         cfg->run.resume_path,   cfg->model.path,
+                           cfg->data.path,       cfg->data.train,        cfg->data.eval,
+                           cfg->assistant.model, cfg->assistant.command, cfg->assistant.templates,
+                           cfg->model.bidirectional_layers};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     free(cfg);
     *config = NULL;

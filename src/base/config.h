@@ -28,6 +28,10 @@ enum { LT_COMPAT_CLEAN, LT_COMPAT_AUTHORS };
 enum { LT_OBJECTIVE_PAIRS, LT_OBJECTIVE_ALL };
 enum { LT_SCALING_STANDARD, LT_SCALING_RSLORA };
 enum { LT_HEAD_BIAS, LT_HEAD_NO_BIAS };
+enum { LT_STUDENT_HEAD, LT_STUDENT_PROMPT, LT_STUDENT_PREFIX, LT_STUDENT_LORA };
+enum { LT_SCORING_HALVING, LT_SCORING_FULL };
+enum { LT_FEEDBACK_LOSS, LT_FEEDBACK_ACCURACY, LT_FEEDBACK_RANK };
+enum { LT_CONTROL_NONE, LT_CONTROL_NO_PREFIX, LT_CONTROL_RANDOM, LT_CONTROL_SHUFFLED, LT_CONTROL_FIRST };
 
 typedef struct lt_run_cfg {
     char *dir;
@@ -62,6 +66,14 @@ typedef struct lt_generate_cfg {
     uint64_t seed;
 } lt_generate_cfg;
 
+/* Who writes prefixes for gpta. */
+typedef struct lt_assistant_cfg {
+    char *model, *command, *templates; /* folder of a decoder; a program; folder of prompt templates; empty = none */
+    int tp, max_tokens, retries;       /* 0 = as many ranks as hold the model; of an answer; of a command that fails */
+    double temperature, top_p, timeout; /* seconds that a command has for an answer */
+    uint64_t seed;
+} lt_assistant_cfg;
+
 typedef struct lt_train_cfg {
     int epochs, batch; /* batch = sentences a step and trial, over all ranks */
     int64_t steps;     /* > 0: wins over epochs */
@@ -82,7 +94,18 @@ typedef struct lt_method_cfg {
     int n_labels;
     char **label_name, **label_word; /* [n_labels] words that replace the data set's */
     const char **label_source;       /* [n_labels] where they were given; borrowed from the configuration */
+    /* gpta */
+    int student, scoring, feedback, control; /* LT_STUDENT_*, LT_SCORING_*, LT_FEEDBACK_*, LT_CONTROL_* */
+    char *description, *init_dialogue;       /* of the task; a run log whose dialogue goes on; empty = none */
+    int candidates, rounds, patience, probe, history, exemplars, max_prefix_tokens;
+    int64_t every; /* steps between rounds */
 } lt_method_cfg;
+
+/* Local.  The method whose parameters a trial trains: of gpta its student's. */
+static inline lt_method lt_method_trained(const lt_method_cfg *c) {
+    static const lt_method student[] = {LT_METHOD_HEAD, LT_METHOD_PROMPT, LT_METHOD_PREFIX, LT_METHOD_LORA};
+    return c->name == LT_METHOD_GPTA ? student[c->student] : (lt_method)c->name;
+}
 
 typedef struct lt_trial_cfg {
     char *name;
@@ -98,6 +121,7 @@ typedef struct lt_config {
     lt_data_cfg data;
     lt_parallel_cfg parallel;
     lt_generate_cfg generate;
+    lt_assistant_cfg assistant;
     lt_train_cfg train;   /* defaults of the trials */
     lt_method_cfg method; /* defaults of the trials */
     int n_trials;

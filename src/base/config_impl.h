@@ -20,6 +20,7 @@ typedef enum lt_key_section {
     LT_SEC_DATA,
     LT_SEC_PARALLEL,
     LT_SEC_GENERATE,
+    LT_SEC_ASSISTANT,
     LT_SEC_TRAIN,
     LT_SEC_METHOD,
     LT_SEC_COUNT

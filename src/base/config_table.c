@@ -15,6 +15,7 @@
 #define DATA(f)     LT_SEC_DATA, offsetof(lt_data_cfg, f)
 #define PARALLEL(f) LT_SEC_PARALLEL, offsetof(lt_parallel_cfg, f)
 #define GENERATE(f) LT_SEC_GENERATE, offsetof(lt_generate_cfg, f)
+#define ASSISTANT(f) LT_SEC_ASSISTANT, offsetof(lt_assistant_cfg, f)
 #define TRAIN(f)    LT_SEC_TRAIN, offsetof(lt_train_cfg, f)
 #define METHOD(f)   LT_SEC_METHOD, offsetof(lt_method_cfg, f)
 #define KEY_(path, sec, off, type, min, max, words, fallback, print, help)                                                                 \
@@ -65,6 +66,17 @@ const lt_key lt_config_impl_keys[] = {
     INT("generate.batch", GENERATE(batch), 1, 1 << 16, "16", false, "texts written at once; each takes room for its keys and values"),
     WORD("generate.graphs", GENERATE(graphs), "auto|on|off", "auto", false,
          "GPUs: a step that adds a token to each text is recorded once and started as one; the texts are the same; auto: where it can be"),
+    STR("assistant.model", ASSISTANT(model), "", false, "gpta: folder of the decoder that writes prefixes; all ranks hold it together"),
+    STR("assistant.command", ASSISTANT(command), "", false,
+        "gpta: instead a program, started by rank 0 with sh -c, that answers JSON lines (ltune help assistant)"),
+    STR("assistant.templates", ASSISTANT(templates), "", false, "folder of prompt templates that replace the built-in ones"),
+    INT("assistant.tp", ASSISTANT(tp), 0, 1024, "0", false, "ranks that hold the assistant's model together; 0 = as many as it allows"),
+    INT("assistant.max_tokens", ASSISTANT(max_tokens), 1, 4096, "48", true, "most tokens of an answer"),
+    NUM("assistant.temperature", ASSISTANT(temperature), 0, 1e6, "0.9", true, "of the draws, as generate.temperature"),
+    NUM("assistant.top_p", ASSISTANT(top_p), 0, 1, "0.95", true, "as generate.top_p"),
+    I64("assistant.seed", ASSISTANT(seed), 0, 9e15, "1", true, "of the draws, with the trial's seed"),
+    NUM("assistant.timeout", ASSISTANT(timeout), 0.1, 1e6, "60", false, "seconds that a command has for the answers of a round"),
+    INT("assistant.retries", ASSISTANT(retries), 0, 1000, "2", false, "times that a command which failed is started again in a round"),
     INT("train.epochs", TRAIN(epochs), 1, 1e6, "3", true, "passes over the training split"),
     I64("train.steps", TRAIN(steps), 0, 9e15, "0", true, "optimizer steps; 0 = by epochs"),
     INT("train.batch", TRAIN(batch), 1, 1 << 20, "32", true,
@@ -106,6 +118,24 @@ const lt_key lt_config_impl_keys[] = {
     WORD("method.head_bias", METHOD(head_bias), "true|false", "true", true, "the head has a bias; false: a plain matrix"),
     NUM("method.head_dropout", METHOD(head_dropout), 0, 0.99, "0", true,
         "share of the numbers that the head reads which a training step leaves out"),
+    WORD("method.student", METHOD(student), "head|prompt|prefix|lora", "head", true, "gpta: what the student trains, with that method's keys"),
+    STR("method.description", METHOD(description), "", true, "gpta: the task in words; all that the assistant knows of the data"),
+    INT("method.candidates", METHOD(candidates), 1, 64, "8", true, "gpta: prefixes asked for in a round"),
+    INT("method.rounds", METHOD(rounds), 1, 1e6, "10", true, "gpta: most rounds of the dialogue, the first before the first step"),
+    I64("method.every", METHOD(every), 1, 9e15, "100", true, "gpta: steps between rounds"),
+    INT("method.patience", METHOD(patience), 0, 1e6, "3", true, "gpta: rounds without a better prefix that end the dialogue; 0 = never"),
+    INT("method.probe", METHOD(probe), 1, 1 << 20, "256", true, "gpta: training sentences that prefixes are measured on, the same in all rounds"),
+    WORD("method.scoring", METHOD(scoring), "halving|full", "halving", true,
+         "gpta: halving: all candidates on a few sentences of the probe, the better half on more, and so on; full: all on all"),
+    WORD("method.feedback", METHOD(feedback), "loss|accuracy|rank", "loss", true, "gpta: what the assistant is told of its prefixes"),
+    INT("method.history", METHOD(history), 0, 4096, "8", true, "gpta: earlier prefixes that the assistant is shown"),
+    INT("method.exemplars", METHOD(exemplars), 0, 1000, "0", true,
+        "gpta: training sentences that the assistant is shown; above 0 they leave the student's data: the log says so"),
+    INT("method.max_prefix_tokens", METHOD(max_prefix_tokens), 1, 1024, "32", true, "gpta: longer prefixes are cut"),
+    WORD("method.control", METHOD(control), "none|no_prefix|random|shuffled|first", "none", true,
+         "gpta: what to compare with: no prefix; random tokens in the first prefix's length; measures fed back in random order; the first "
+         "prefix throughout"),
+    STR("method.init_dialogue", METHOD(init_dialogue), "", false, "gpta: RUN.h5 whose dialogue goes on here: prefixes of a related data set"),
 };
 const int lt_config_impl_n_keys = sizeof lt_config_impl_keys / sizeof *lt_config_impl_keys;
 
@@ -141,6 +171,7 @@ void *lt_config_impl_field(const lt_key *k, lt_config *cfg, lt_trial_cfg *trial)
                                          &cfg->data,
                                          &cfg->parallel,
                                          &cfg->generate,
+                                         &cfg->assistant,
                                          trial ? &trial->train : &cfg->train,
                                          trial ? &trial->method : &cfg->method};
     if (trial && !strcmp(k->path, "run.seed")) return &trial->seed;
@@ -271,8 +302,6 @@ lt_status lt_config_impl_set(const lt_key *k, lt_config *cfg, lt_trial_cfg *tria
     }
     case LT_KEY_WORD: {
         int i = v->list ? -1 : word_index(k->words, v->item[0]);
-        if (i < 0 && !v->list && !strcmp(k->path, "method.name") && word_index("gpta", v->item[0]) >= 0)
-            return LT_FAIL(LT_ERR_CONFIG, "%s: method.name: %s is not built in this version; built: %s", v->source, v->item[0], k->words);
         (void)snprintf(expected, sizeof expected, "one of %s", k->words);
         if (i < 0) return bad(k, v, expected);
         *(int *)field = i;

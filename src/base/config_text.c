@@ -84,9 +84,15 @@ static void print_trial(const lt_config *cfg, const lt_trial_cfg *t, bool with_s
 static bool is_method_key(const lt_key *k) { return k->section == LT_SEC_METHOD; }
 static const char *leaf_of(const lt_key *k) { return strchr(k->path, '.') + 1; }
 
+/* What gpta reads, and of its student's keys those that a student beginning anew has a use for. */
+static bool method_reads(const lt_method_cfg *m, const char *leaf) {
+    bool student = m->name == LT_METHOD_GPTA && strcmp(leaf, "from") != 0 && strcmp(leaf, "compat") != 0;
+    return lt_method_reads((lt_method)m->name, leaf) || (student && lt_method_reads(lt_method_trained(m), leaf));
+}
+
 static bool some_trial_reads(const lt_config *cfg, const lt_key *k) {
     for (int t = 0; t < cfg->n_trials; t++)
-        if (lt_method_reads((lt_method)cfg->trial[t].method.name, leaf_of(k))) return true;
+        if (method_reads(&cfg->trial[t].method, leaf_of(k))) return true;
     return false;
 }
 
@@ -185,7 +191,7 @@ lt_status lt_config_check_used(const lt_config *cfg) {
         if (!is_method_key(k)) continue;
         for (int t = 0; t < cfg->n_trials; t++) {
             const lt_trial_cfg *trial = &cfg->trial[t];
-            if (source_in_trial(trial, k) && !lt_method_reads((lt_method)trial->method.name, leaf_of(k)))
+            if (source_in_trial(trial, k) && !method_reads(&trial->method, leaf_of(k)))
                 return unread_in_trial(trial, k->path, source_in_trial(trial, k));
         }
         if (strcmp(source_of(cfg, k->path), "default") != 0 && !some_trial_reads(cfg, k)) return unread_default(cfg, k);
@@ -193,7 +199,7 @@ lt_status lt_config_check_used(const lt_config *cfg) {
     for (int t = 0; t < cfg->n_trials; t++) {
         const lt_trial_cfg *trial = &cfg->trial[t];
         int own = first_own_label(&trial->method, &cfg->method);
-        if (own >= 0 && !lt_method_reads((lt_method)trial->method.name, "labels"))
+        if (own >= 0 && !method_reads(&trial->method, "labels"))
             return unread_in_trial(trial, "method.labels", trial->method.label_source[own]);
     }
     return LT_OK;

@@ -40,7 +40,12 @@ extern const char *const lt_target_words[];
     X(LORA, "lora", false, " rank alpha scaling dropout targets compat from " LT_HEAD_KEYS,                                                \
       "low-rank updates of matrices in every layer (Hu et al. 2022), y += alpha / R * B (A drop(x)), and a K-way head: with\n"             \
       "model.bidirectional the label-supervised tuning of arXiv 2310.01208. m*R*(in + out) a target + K(C+1)\n"                            \
-      "A starts uniform in +-1/sqrt(in), B at zero (as PEFT does)\n")
+      "A starts uniform in +-1/sqrt(in), B at zero (as PEFT does)\n")                                                                      \
+    X(GPTA, "gpta", false,                                                                                                                 \
+      " student description candidates rounds every patience probe scoring feedback history exemplars max_prefix_tokens control "         \
+      "init_dialogue " LT_HEAD_KEYS,                                                                                                       \
+      "an assistant writes texts that stand before every input of a student (arXiv 2404.00189), which trains what method.student\n"        \
+      "says; see ltune help assistant. Trainable: what the student's method trains\n")
 
 #define LT_METHOD_WORD_(id, name, pairs, keys, about) "|" name
 /* "head|prompt|..." in the order of lt_method. */
