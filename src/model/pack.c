@@ -38,15 +38,21 @@ void lt_pack_destroy(lt_pack *p) {
 void lt_pack_clear(lt_pack *p) { p->n_tok = p->n_seq = p->n_trial = p->max_len = 0; }
 
 bool lt_pack_fits(const lt_pack *p, const lt_pack_seq *s) {
-    return p->n_seq < p->max_seq && p->n_tok + s->prompt_rows + s->n + s->padding <= p->max_tok;
+    return p->n_seq < p->max_seq && p->n_tok + s->prompt_rows + s->n_lead + s->n + s->padding <= p->max_tok;
+}
+
+/* Number in s->tokens of place t of the text, and -1 for the lead's places. */
+static int64_t token_at(const lt_pack_seq *s, int64_t t) {
+    if (t < s->lead_at || s->n_lead == 0) return t;
+    return t < s->lead_at + s->n_lead ? -1 : t - s->n_lead;
 }
 
 lt_status lt_pack_add(lt_pack *p, const lt_pack_seq *s) {
     LT_ASSERT(lt_pack_fits(p, s) && s->prompt_rows + s->n > 0);
-    int64_t row = p->n_tok, len = s->prompt_rows + s->n + s->padding;
+    int64_t row = p->n_tok, text = s->n_lead + s->n, len = s->prompt_rows + text + s->padding;
     for (int64_t i = 0; i < len; i++, row++) {
-        int64_t t = i - s->prompt_rows;
-        p->id[row] = t < 0 ? (int32_t)(-1 - (s->prompt + i)) : t < s->n ? s->tokens[t] : s->pad;
+        int64_t place = i - s->prompt_rows, t = place < 0 ? -1 : token_at(s, place);
+        p->id[row] = place < 0 ? (int32_t)(-1 - (s->prompt + i)) : place >= text ? s->pad : t < 0 ? s->lead[place - s->lead_at] : s->tokens[t];
         p->type[row] = t >= s->segment && t < s->n;
         p->pos[row] = s->start + (int32_t)i + s->prefix_len;
         p->target[row] = 0;
@@ -58,7 +64,7 @@ lt_status lt_pack_add(lt_pack *p, const lt_pack_seq *s) {
         *last = (lt_pack_trial){.trial = s->trial, .seq0 = (int32_t)p->n_seq, .row0 = (int32_t)p->n_tok};
     }
     p->text0[p->n_seq] = (int32_t)(p->n_tok + s->prompt_rows);
-    p->text1[p->n_seq] = (int32_t)(p->n_tok + s->prompt_rows + s->n);
+    p->text1[p->n_seq] = (int32_t)(p->n_tok + s->prompt_rows + text);
     p->slot[p->n_seq] = s->slot;
     p->start[p->n_seq] = s->start;
     p->home[p->n_seq] = s->home;

@@ -45,6 +45,8 @@ typedef struct lt_pack_seq {
     int64_t n, segment;    /* tokens from index segment on have type 1 (segment = n: none) */
     int64_t padding;       /* rows behind the text, of token pad: whoever sees the whole sequence sees them too */
     int32_t pad;
+    const int32_t *lead;         /* [n_lead] tokens that stand behind the text's first lead_at, as part of it */
+    int64_t n_lead, lead_at;     /* n_lead 0 = none */
     int64_t prompt, prompt_rows; /* first prompt row and their number (0 = none) */
     int32_t slot;                /* bank slot or -1 */
     int32_t prefix_len;          /* P of the slot: added to the positions */

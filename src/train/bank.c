@@ -39,7 +39,7 @@ lt_status lt_run_impl_bank_init(lt_run_bank *b, const lt_model *m, lt_tuner *con
         S += t->n_slots;
         rows += t->n_prompts;
         gather += t->gather_elems;
-        if (t->n_slots && t->P > P) P = t->P;
+        if (lt_tuner_slot_most(t) > P) P = lt_tuner_slot_most(t);
     }
     lt_model_kv_heads(m, &first, &heads);
     *b = (lt_run_bank){.ctx = lt_model_ctx(m),
@@ -50,8 +50,6 @@ lt_status lt_run_impl_bank_init(lt_run_bank *b, const lt_model *m, lt_tuner *con
                        .first = (int64_t)first * a->D,
                        .gather_elems = gather};
     LT_TRY(lt_calloc(&b->slot_len, S, sizeof *b->slot_len, "the bank"));
-    for (int i = 0; i < n; i++)
-        for (int k = 0; k < tuner[i]->n_slots; k++) b->slot_len[tuner[i]->slot0 + k] = tuner[i]->P;
     b->model.slot_len = b->slot_len;
     lt_arena_measure(&b->arena, "the bank");
     carve(b, a->C);
@@ -104,6 +102,8 @@ static lt_status cut_heads(const lt_run_bank *b) {
 lt_status lt_run_impl_bank_fill(lt_run_bank *b, lt_tuner *const *tuner, int n, const bool *wanted) {
     lt_status st = LT_OK;
     if (b->gather) st = b->ctx->ops->fill(b->ctx, lt_buffer_data(b->gather), 0, (size_t)b->gather_elems * sizeof(float));
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < tuner[i]->n_slots; k++) b->slot_len[tuner[i]->slot0 + k] = lt_tuner_slot_len(tuner[i]);
     for (int i = 0; st == LT_OK && i < n; i++)
         if ((!wanted || wanted[i]) && tuner[i]->ops->forward) st = tuner[i]->ops->forward(tuner[i], b->kv, b->model.P_max, b->prompt);
     /* the others wait in the sum whatever happened here; what came of it is told by the step's message or an agreement */

@@ -23,8 +23,8 @@ void lt_batch_clear(lt_batch *b) { b->n = b->rows = b->next = 0; }
 
 lt_status lt_batch_add(lt_batch *b, const lt_tuner *t, const lt_samples *s, lt_item item) {
     LT_ASSERT(b->n < b->max_items);
-    item.rows =
-        (int32_t)(s->offset[item.sample + 1] - s->offset[item.sample] + lt_tuner_input_of(t, item.candidate).prompt_rows + item.padding);
+    lt_tuner_input in = lt_tuner_input_of(t, item.candidate);
+    item.rows = (int32_t)lt_tuner_rows(&in, s->offset[item.sample + 1] - s->offset[item.sample]) + item.padding;
     b->item[b->n++] = item;
     b->rows += item.rows;
     return LT_OK;
@@ -116,9 +116,13 @@ lt_status lt_batch_next(lt_batch *b, const lt_samples *s, lt_tuner *const *tuner
         }
         const lt_item *it = &b->item[b->next];
         lt_tuner_input in = lt_tuner_input_of(tuner[it->trial], it->candidate);
-        lt_pack_seq seq = {.tokens = s->tokens + s->offset[it->sample],
-                           .n = s->offset[it->sample + 1] - s->offset[it->sample],
-                           .segment = s->segment[it->sample],
+        int64_t n = s->offset[it->sample + 1] - s->offset[it->sample], skip = in.skip < n ? in.skip : n - 1;
+        lt_pack_seq seq = {.tokens = s->tokens + s->offset[it->sample] + skip,
+                           .n = n - skip,
+                           .segment = s->segment[it->sample] - skip,
+                           .lead = in.lead,
+                           .n_lead = in.n_lead,
+                           .lead_at = in.lead_at,
                            .padding = it->padding,
                            .pad = s->pad,
                            .prompt = in.prompt,

@@ -55,7 +55,7 @@ static lt_status list(pass *p) {
     LT_TRY_GOTO(lt_calloc(&p->score, r->data.K, sizeof *p->score, "scores"), st, done);
     LT_TRY_GOTO(lt_calloc(&p->logits, r->work.heads.max_rows * r->work.heads.ld, sizeof *p->logits, "scores"), st, done);
     for (int i = p->first; i < p->first + p->count; i++) {
-        bool keep = p->features && !lt_tuner_trains_input(r->tuner[i]) && !lt_tuner_pads(r->tuner[i]);
+        bool keep = p->features && lt_tuner_reads_base(r->tuner[i]);
         if (!r->trial[i].has_values) continue;
         for (int64_t k = 0; k < s->n; k++)
             for (int y = 0; mine[k] && y < (r->tuner[i]->pairs ? r->data.K : 1); y++) {

@@ -211,7 +211,7 @@ static lt_status read_split(lt_run *r, const char *split, lt_samples *samples, l
     LT_CHECK(!samples->token_label == !r->data.train.token_label, LT_ERR_FORMAT,
              "%s: split \"%s\" labels %s, but the run learns from labels of %s", r->cfg->data.path, split,
              samples->token_label ? "tokens" : "sequences", samples->token_label ? "sequences" : "tokens");
-    for (int i = 0; i < r->n_trials; i++) heads += r->trial[i].has_values && !lt_tuner_trains_input(r->tuner[i]);
+    for (int i = 0; i < r->n_trials; i++) heads += r->trial[i].has_values && lt_tuner_reads_base(r->tuner[i]);
     int64_t mine = (samples->n + r->grid.dp_size - 1) / r->grid.dp_size;
     if (!r->work.keep_features || heads < 2 || !lt_run_impl_features_fit(C, mine)) return LT_OK;
     return lt_run_impl_features_init(features, lt_model_ctx(r->model), C, samples->n, mine);

@@ -24,9 +24,8 @@ static double rows_of_step(const lt_run *r) {
     double rows = 0, text = (double)s->total_tokens / (double)s->n, padded = 0;
     for (int64_t i = 0; i < s->n; i++) padded += (double)lt_samples_padded(s, i) / (double)s->n;
     for (int i = 0; i < r->n_trials; i++) {
-        lt_tuner_input in = lt_tuner_input_of(r->tuner[i], 0);
         double one = lt_tuner_pads(r->tuner[i]) ? padded : text;
-        rows += r->trial[i].cfg->train.batch * lt_tuner_candidates(r->tuner[i]) * (one + (double)in.prompt_rows);
+        rows += r->trial[i].cfg->train.batch * lt_tuner_candidates(r->tuner[i]) * (one + (double)lt_tuner_rows_most(r->tuner[i]));
     }
     return rows;
 }
@@ -35,7 +34,7 @@ static double rows_of_step(const lt_run *r) {
 static int64_t rows_of_rivals(const lt_run *r) {
     int64_t most = 0;
     for (int i = 0; i < r->n_trials && !lt_run_impl_only_forward(r); i++) {
-        int64_t n = lt_tuner_candidates(r->tuner[i]), rows = n * (r->data.train.max_len + lt_tuner_input_of(r->tuner[i], 0).prompt_rows);
+        int64_t n = lt_tuner_candidates(r->tuner[i]), rows = n * (r->data.train.max_len + lt_tuner_rows_most(r->tuner[i]));
         if (n > 1 && rows > most) most = rows;
     }
     return most;
@@ -71,13 +70,13 @@ static lt_status find_limits(lt_run *r, lt_model_limits *lim) {
     int max_rank = 0;
     bool backward = false, relative = lt_arch_is_relative(lt_model_arch(r->model));
     for (int i = 0; i < r->n_trials; i++) {
-        if (r->tuner[i]->n_prompts && r->tuner[i]->P > prompt) prompt = r->tuner[i]->P;
-        bool takes =
-            r->tuner[i]->n_prompts || (r->tuner[i]->n_slots && !relative); /* a prefix takes no places where scores know distances */
-        if (takes && r->tuner[i]->P > ahead) ahead = r->tuner[i]->P;
+        int rows = lt_tuner_rows_most(r->tuner[i]), slot = lt_tuner_slot_most(r->tuner[i]);
+        if (rows > prompt) prompt = rows;
+        if (rows + (relative ? 0 : slot) > ahead) ahead = rows + (relative ? 0 : slot); /* a prefix takes no places where scores know distances */
         if (r->labels[i].P > other) other = r->labels[i].P; /* label states run through the same buffers */
-        if (r->tuner[i]->P > other) other = r->tuner[i]->P; /* and texts that initialise prefixes */
-        backward = backward || lt_tuner_trains_input(r->tuner[i]);
+        if (r->tuner[i]->P > other) other = r->tuner[i]->P; /* and texts that initialise prefixes, or stand before every input */
+        if (r->tuner[i]->lead_most > other) other = r->tuner[i]->lead_most;
+        backward = backward || lt_tuner_trains_input(r->tuner[i]) || r->tuner[i]->lead_most; /* whose keys come from there */
         if (r->tuner[i]->adapter_rank > max_rank) max_rank = r->tuner[i]->adapter_rank;
     }
     LT_CHECK(text + ahead <= max_pos, LT_ERR_SHAPE,

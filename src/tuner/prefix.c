@@ -99,6 +99,11 @@ static lt_status affine_bwd(const lt_tuner *t, int64_t rows, int64_t N, int64_t 
                                .M = rows, .N = K, .K = N, .alpha = 1, .A = dy, .lda = N, .B = w->value.data, .ldb = K, .C = dx, .ldc = K});
 }
 
+/* Where the trained rows of its slot begin, in elements of the bank: behind a lead's. */
+static int64_t trained(const lt_tuner *t, int64_t P_max) {
+    return t->slot0 * lt_tuner_impl_slot_elems(t->arch, P_max) + t->lead.kv_rows * lt_tuner_impl_width(t->arch);
+}
+
 static lt_status forward(lt_tuner *t, float *kv, int64_t P_max, float *prompt) {
     (void)prompt;
     int64_t E = lt_tuner_impl_row_elems(t->arch), mlp = t->cfg->mlp;
@@ -111,13 +116,13 @@ static lt_status forward(lt_tuner *t, float *kv, int64_t P_max, float *prompt) {
         LT_TRY(affine(t, t->P, E, mlp, s.h, &t->param[W2], &t->param[B2], s.rows));
         rows = s.rows;
     }
-    return lt_tuner_impl_rows_to_slot(t, rows, t->P, kv + t->slot0 * lt_tuner_impl_slot_elems(t->arch, P_max), P_max);
+    return lt_tuner_impl_rows_to_slot(t, rows, t->P, kv + trained(t, P_max), P_max);
 }
 
 static lt_status backward(lt_tuner *t, const float *d_kv, int64_t P_max, const float *d_prompt) {
     (void)d_prompt;
     int64_t E = lt_tuner_impl_row_elems(t->arch), mlp = t->cfg->mlp;
-    const float *d_slot = d_kv + t->slot0 * lt_tuner_impl_slot_elems(t->arch, P_max);
+    const float *d_slot = d_kv + trained(t, P_max);
     if (!mlp) return lt_tuner_impl_slot_to_rows(t, d_slot, P_max, t->P, t->param[ROWS].grad);
     /* rows = W2 h + b2, h = tanh(u), u = W1 e + b1; u and h as forward left them */
     mlp_scratch s = scratch_of(t);

@@ -13,8 +13,7 @@ static lt_status move(const lt_tuner *t, int64_t n, int64_t piece, float *dst, i
                                                             .src_pitch = (size_t)src_stride * sizeof(float)});
 }
 
-/* Elements of one position of one layer's keys. */
-static int64_t width(const lt_tuner *t) { return (int64_t)t->arch->Hkv * t->arch->D; }
+static int64_t width(const lt_tuner *t) { return lt_tuner_impl_width(t->arch); }
 
 lt_status lt_tuner_impl_rows_to_slot(const lt_tuner *t, const float *rows, int n, float *slot, int64_t P_max) {
     int64_t w = width(t), pieces = 2 * (int64_t)t->arch->m;

@@ -12,7 +12,10 @@
 static const lt_tuner_ops *const method_ops[LT_METHOD_COUNT] = {
     [LT_METHOD_HEAD] = &lt_tuner_impl_head,           [LT_METHOD_PROMPT] = &lt_tuner_impl_prompt,
     [LT_METHOD_PREFIX] = &lt_tuner_impl_prefix,       [LT_METHOD_LT_PROMPT] = &lt_tuner_impl_lt_prompt,
-    [LT_METHOD_LT_PREFIX] = &lt_tuner_impl_lt_prefix, [LT_METHOD_LORA] = &lt_tuner_impl_lora};
+    [LT_METHOD_LT_PREFIX] = &lt_tuner_impl_lt_prefix, [LT_METHOD_LORA] = &lt_tuner_impl_lora,
+    [LT_METHOD_GPTA] = &lt_tuner_impl_gpta};
+
+const lt_tuner_ops *lt_tuner_impl_ops(lt_method method) { return method_ops[method]; }
 
 lt_status lt_tuner_impl_add_param(lt_tuner *t, const char *name, lt_param_kind kind, int n_dims, int64_t d0, int64_t d1, int64_t d2) {
     LT_ASSERT(t->n_params < LT_TUNER_MAX_PARAMS);
@@ -86,6 +89,8 @@ lt_status lt_tuner_create(const lt_method_cfg *cfg, uint64_t seed, const lt_arch
 
 void lt_tuner_destroy(lt_tuner *t) {
     if (t->ctx) lt_ctx_arena_fini(t->ctx, &t->arena);
+    free(t->lead.token);
+    free(t->lead_frame);
     *t = (lt_tuner){0};
 }
 
@@ -129,11 +134,29 @@ lt_status lt_tuner_init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *labe
 int64_t lt_tuner_states_elems(const lt_tuner *t) { return t->label_states ? (int64_t)t->labels->K * t->labels->P * t->arch->C : 0; }
 
 lt_tuner_input lt_tuner_input_of(const lt_tuner *t, int label) {
-    int which = t->pairs ? label : 0;
-    return (lt_tuner_input){.slot = t->n_slots ? t->slot0 + which : -1,
-                            .prefix_len = t->n_slots ? t->P : 0,
-                            .prompt = t->n_prompts ? t->prompt0 + (int64_t)which * t->P : 0,
-                            .prompt_rows = t->n_prompts ? t->P : 0};
+    int which = t->pairs ? label : 0, len = lt_tuner_slot_len(t);
+    lt_tuner_input in = {.slot = len ? t->slot0 + which : -1,
+                         .prefix_len = len,
+                         .prompt = t->n_prompts ? t->prompt0 + (int64_t)which * t->P : 0,
+                         .prompt_rows = t->n_prompts ? t->P : 0};
+    if (t->lead.n && t->lead_in_rows) {
+        in.lead = t->lead.token;
+        in.n_lead = t->lead.n;
+        in.lead_at = t->lead_begin;
+    }
+    if (t->lead.kv_rows && t->arch->causal) in.skip = t->lead_begin;
+    return in;
+}
+
+int lt_tuner_slot_most(const lt_tuner *t) {
+    return t->n_slots ? (t->lead_alone ? 0 : t->P) + (t->lead_in_rows ? 0 : t->lead_most) : 0;
+}
+int lt_tuner_slot_len(const lt_tuner *t) { return t->n_slots ? (t->lead_alone ? 0 : t->P) + t->lead.kv_rows : 0; }
+int lt_tuner_rows_most(const lt_tuner *t) { return (t->n_prompts ? t->P : 0) + (t->lead_in_rows ? t->lead_most : 0); }
+
+int64_t lt_tuner_rows(const lt_tuner_input *in, int64_t n) {
+    int64_t skip = in->skip < n ? in->skip : n - 1;
+    return in->prompt_rows + in->n_lead + n - (skip > 0 ? skip : 0);
 }
 
 int lt_tuner_candidates(const lt_tuner *t) { return t->pairs && t->cfg->objective == LT_OBJECTIVE_ALL ? t->labels->K : 1; }

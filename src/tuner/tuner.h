@@ -17,6 +17,7 @@
  *   lt_prompt  e(y) = h_y W_gamma before the embeddings; 2-way head on (text, label) pairs (L-Tuning, arXiv 2402.01643)
  *   lt_prefix  per-layer keys and values from h_y (same paper); 2-way head on pairs
  *   lora       low-rank updates of matrices in every layer (Hu et al. 2022), K-way head (arXiv 2310.01208)
+ *   gpta       what one of head, prompt, prefix, lora trains, behind a *lead*: a text that an assistant wrote (arXiv 2404.00189)
  * h_y: last-layer states of the label's words under the frozen model, a constant of the run. */
 
 #include "base/config.h"
@@ -55,6 +56,19 @@ typedef struct lt_labels {
     int P;
 } lt_labels;
 
+/* A text before every input, which nobody trains (gpta).
+ *
+ * Where the student is frozen below its input, the lead is read once and its keys and values stand in the tuner's bank slot, before those that are trained: an
+ * input costs no row more.  In a causal model that is what reading it before each text would give: the slot holds the special tokens that begin a text, and the
+ * text's own rows come without them.  In a model that sees both ways the lead is read by itself, with its own special tokens.  With adapters inside the
+ * layers its keys are not constant, and it stands among the rows of each text, behind the special tokens that begin it. */
+typedef struct lt_lead {
+    int32_t *token; /* [n] without special tokens; owned */
+    int n;          /* 0 = none */
+    float *kv;      /* device [m][2][lead_most][Hkv][D], of which kv_rows rows are set; NULL where it stands among the rows */
+    int kv_rows;    /* 0 = none */
+} lt_lead;
+
 typedef struct lt_tuner_ops {
     /* Local.  Sizes: sets n_out, P, n_slots, n_prompts and declares parameters (lt_tuner_impl_add_param).  Errors: CONFIG. */
     lt_status (*plan)(lt_tuner *t);
@@ -86,9 +100,18 @@ struct lt_tuner {
     int init;               /* resolved LT_INIT_* */
     int adapter_rank;       /* rank of its adapters inside the layers; 0 = none */
     int64_t gather_elems;   /* size of gather; 0 = nothing is spread */
+    const lt_tuner_ops *student; /* gpta: of what is trained; else NULL */
+    int lead_most;               /* rows of the longest lead; 0 = the method has none */
+    bool lead_in_rows;           /* it stands among the rows of a text */
+    bool lead_alone;             /* nothing in the slot is trained */
     /* set by the trainer */
     int slot0, prompt0; /* first own slot and row in the bank */
     float *gather;      /* [gather_elems], summed over all ranks between forward() and gathered(); zeroed by the trainer before */
+    lt_lead lead;       /* in use */
+    int32_t *lead_frame; /* [lead_frame_n] special tokens around a text, `lead_begin` of them before it; owned */
+    int lead_frame_n, lead_begin;
+    int32_t lead_end[4]; /* [lead_end_n] tokens of a line end */
+    int lead_end_n;
     bool pools_logits;  /* every row gives logits, and those of a sequence are the maxima of its rows' (train/samples.h) */
     int head; /* first parameter of the head: head.weight [n_out, C], then head.bias [n_out] if it has one; direct, and the last */
     lt_param param[LT_TUNER_MAX_PARAMS];
@@ -103,21 +126,27 @@ struct lt_tuner {
 static inline const lt_method_info *lt_method_of(const lt_method_cfg *c) { return &lt_methods[c->name]; }
 
 /* True if something inside the frozen model is trained: its sequences run backward. */
-static inline bool lt_tuner_trains_input(const lt_tuner *t) { return t->n_slots > 0 || t->n_prompts > 0 || t->adapter_rank > 0; }
+static inline bool lt_tuner_trains_input(const lt_tuner *t) {
+    return (t->n_slots > 0 && !t->lead_alone) || t->n_prompts > 0 || t->adapter_rank > 0;
+}
 
 /* True if its sequences carry padding, as the authors' do (train/samples.h). */
 static inline bool lt_tuner_pads(const lt_tuner *t) { return t->cfg->compat == LT_COMPAT_AUTHORS; }
 
-/* True if what its head reads of a sample is the same in every step: padding is not. */
-static inline bool lt_tuner_reads_constants(const lt_tuner *t) {
-    return !lt_tuner_trains_input(t) && t->cfg->head_dropout == 0 && !lt_tuner_pads(t);
-}
+/* True if its head reads what the frozen model makes of the text and nothing else. */
+static inline bool lt_tuner_reads_base(const lt_tuner *t) { return !lt_tuner_trains_input(t) && t->lead_most == 0 && !lt_tuner_pads(t); }
+
+/* True if what its head reads of a sample is the same in every step: padding and leads are not. */
+static inline bool lt_tuner_reads_constants(const lt_tuner *t) { return lt_tuner_reads_base(t) && t->cfg->head_dropout == 0; }
 
 /* What a sequence of this tuner looks like to the packer, for the candidate label y (ignored unless pairs). */
 typedef struct lt_tuner_input {
     int32_t slot; /* -1 = none */
     int32_t prefix_len;
     int64_t prompt, prompt_rows;
+    const int32_t *lead; /* among the rows of the text, behind its first `lead_at`; NULL = not there */
+    int32_t n_lead, lead_at;
+    int32_t skip; /* of the text's first tokens, which the slot has already */
 } lt_tuner_input;
 
 /* Local.  Labels of the data set with the words to use: cfg's override, else the data set's words; for the pair methods tokenised without specials,
@@ -139,6 +168,22 @@ void lt_tuner_destroy(lt_tuner *t);
 lt_status lt_tuner_init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *label_states);
 /* Local. */
 lt_tuner_input lt_tuner_input_of(const lt_tuner *t, int label);
+/* Local.  Rows that a slot holds, at most and now. */
+int lt_tuner_slot_most(const lt_tuner *t);
+int lt_tuner_slot_len(const lt_tuner *t);
+/* Local.  Rows of a sequence besides its text's, at most. */
+int lt_tuner_rows_most(const lt_tuner *t);
+/* Local.  Packed rows of a text of n tokens with this input, without padding; at least one. */
+int64_t lt_tuner_rows(const lt_tuner_input *in, int64_t n);
+
+/* gpta.c.  Local.  Special tokens of the tokenizer that a lead has to respect; once, before the first lead.  Errors: NOMEM. */
+lt_status lt_tuner_lead_frame(lt_tuner *t, const lt_tok *tok);
+/* Local.  What the model reads to make a lead's keys and values: token [n] between special tokens, and a line end where the tokenizer has one.  out
+ * [lead_most]; the number.  Where leads stand among the rows: the same without special tokens. */
+int lt_tuner_lead_text(const lt_tuner *t, const int32_t *token, int n, int32_t *out);
+/* Local.  Puts a lead into use: token [n] as lt_tuner_lead_text gave them; kv host [m][2][n][Hkv][D] of lt_model_text_kv, NULL where it stands among the rows.
+ * Both are read before it returns.  n = 0: none.  Errors: NOMEM. */
+lt_status lt_tuner_set_lead(lt_tuner *t, const int32_t *token, int n, const float *kv);
 /* Local.  Candidate labels of a sentence that are scored against each other in training (method.objective: all); 1 where a sequence is judged alone. */
 int lt_tuner_candidates(const lt_tuner *t);
 /* Local.  Factor of LoRA's updates: alpha / R or alpha / sqrt(R). */

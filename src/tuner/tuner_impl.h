@@ -4,7 +4,9 @@
 #include "tuner/tuner.h"
 
 extern const lt_tuner_ops lt_tuner_impl_head, lt_tuner_impl_prompt, lt_tuner_impl_prefix, lt_tuner_impl_lt_prompt, lt_tuner_impl_lt_prefix,
-    lt_tuner_impl_lora;
+    lt_tuner_impl_lora, lt_tuner_impl_gpta;
+/* tuner.c */
+const lt_tuner_ops *lt_tuner_impl_ops(lt_method method);
 
 typedef enum lt_param_kind {
     LT_PARAM_PLAIN,  /* mirrored, its gradient made by backward() */
@@ -32,6 +34,8 @@ lt_status lt_tuner_impl_half_to_slot(const lt_tuner *t, const float *half, int w
 lt_status lt_tuner_impl_slot_to_half(const lt_tuner *t, const float *slot, int64_t P_max, int which, int n, float *half);
 /* Dense copy between device arrays. */
 lt_status lt_tuner_impl_copy(const lt_tuner *t, float *dst, const float *src, int64_t elems);
+/* Elements of one position of one layer's keys. */
+static inline int64_t lt_tuner_impl_width(const lt_arch *a) { return (int64_t)a->Hkv * a->D; }
 /* Elements of one bank slot and of one such row. */
 static inline int64_t lt_tuner_impl_row_elems(const lt_arch *a) { return (int64_t)a->m * 2 * a->Hkv * a->D; }
 static inline int64_t lt_tuner_impl_slot_elems(const lt_arch *a, int64_t P_max) { return P_max * lt_tuner_impl_row_elems(a); }
