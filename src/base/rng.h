@@ -17,7 +17,8 @@ typedef enum lt_rng_purpose {
     LT_RNG_DROPOUT,
     LT_RNG_SAMPLE,
     LT_RNG_TEST,
-    LT_RNG_TOKEN
+    LT_RNG_TOKEN,
+    LT_RNG_PROBE
 } lt_rng_purpose;
 
 typedef struct lt_rng {

@@ -87,8 +87,7 @@ void lt_run_impl_bank_fini(lt_run_bank *b) {
     *b = (lt_run_bank){0};
 }
 
-/* All heads -> this rank's. */
-static lt_status cut_heads(const lt_run_bank *b) {
+lt_status lt_run_impl_bank_cut(lt_run_bank *b) {
     if (!b->d_kv_local) return LT_OK;
     return b->ctx->ops->copy(b->ctx, &(struct lt_copy_args){.kind = LT_COPY_ON_DEVICE,
                                                             .dst = b->model.kv,
@@ -103,12 +102,12 @@ lt_status lt_run_impl_bank_fill(lt_run_bank *b, lt_tuner *const *tuner, int n, c
     lt_status st = LT_OK;
     if (b->gather) st = b->ctx->ops->fill(b->ctx, lt_buffer_data(b->gather), 0, (size_t)b->gather_elems * sizeof(float));
     for (int i = 0; i < n; i++)
-        for (int k = 0; k < tuner[i]->n_slots; k++) b->slot_len[tuner[i]->slot0 + k] = lt_tuner_slot_len(tuner[i]);
+        for (int k = 0; k < tuner[i]->n_slots; k++) b->slot_len[tuner[i]->slot0 + k] = lt_tuner_slot_len(tuner[i], &tuner[i]->lead);
     for (int i = 0; st == LT_OK && i < n; i++)
         if ((!wanted || wanted[i]) && tuner[i]->ops->forward) st = tuner[i]->ops->forward(tuner[i], b->kv, b->model.P_max, b->prompt);
     /* the others wait in the sum whatever happened here; what came of it is told by the step's message or an agreement */
     if (b->gather) lt_allreduce(b->gather, 0, b->gather_elems, b->ctx->stream);
     for (int i = 0; st == LT_OK && b->gather && i < n; i++)
         if ((!wanted || wanted[i]) && tuner[i]->ops->gathered) st = tuner[i]->ops->gathered(tuner[i], b->kv, b->model.P_max);
-    return st == LT_OK ? cut_heads(b) : st;
+    return st == LT_OK ? lt_run_impl_bank_cut(b) : st;
 }

@@ -30,6 +30,8 @@ lt_status lt_run_impl_bank_adapters(lt_run_bank *b, lt_tuner *const *tuner, int 
 void lt_run_impl_bank_fini(lt_run_bank *b);
 /* Collective(world) when something is spread.  Parameters of the tuners with wanted[i] (NULL = all) -> bank.  Errors: those of ops: bugs. */
 lt_status lt_run_impl_bank_fill(lt_run_bank *b, lt_tuner *const *tuner, int n, const bool *wanted);
+/* Local.  Slots that were filled otherwise: all heads -> this rank's.  Errors: those of ops: bugs. */
+lt_status lt_run_impl_bank_cut(lt_run_bank *b);
 /* Local.  A message buffer as device memory, and back. */
 lt_status lt_run_impl_attach(const lt_ctx *ctx, lt_buffer *buf);
 void lt_run_impl_detach(const lt_ctx *ctx, lt_buffer *buf);

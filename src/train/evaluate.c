@@ -19,6 +19,10 @@ typedef struct pass {
     const lt_samples *s;
     lt_features *features; /* or NULL */
     int first, count;
+    const int64_t *which; /* [n_which] the samples, dealt in turn; NULL = all */
+    int64_t n_which;
+    const lt_lead_choice *leads; /* NULL = the lead in use */
+    const lt_item *at;           /* whose scores are being decided */
     lt_batch batch; /* for the model: (trial, sample, candidate); from n_scored on, samples that are there for their features only */
     lt_batch kept;  /* of trials whose features are kept */
     int64_t n_scored, place0;
@@ -38,8 +42,26 @@ static int32_t padding_of(const pass *p, int trial, int64_t sample) {
     return lt_samples_padding(p->s, sample, lt_samples_padded_in_order(p->s, sample, t->cfg->train.batch));
 }
 
+/* Candidates measured side by side: one trial, some samples, every lead. */
+static lt_status list_leads(pass *p) {
+    lt_run *r = p->r;
+    LT_TRY(LT_FAULT_POINT("score.leads"));
+    LT_TRY(lt_batch_create(p->n_which * p->leads->n_alive, &p->batch));
+    LT_TRY(lt_calloc(&p->score, r->data.K, sizeof *p->score, "scores"));
+    LT_TRY(lt_calloc(&p->logits, r->work.heads.max_rows * r->work.heads.ld, sizeof *p->logits, "scores"));
+    for (int c = 0; c < p->leads->n_alive; c++)
+        for (int64_t k = r->grid.dp_rank; k < p->n_which; k += r->grid.dp_size) {
+            lt_item item = {.trial = p->first, .sample = (int32_t)p->which[k], .candidate = p->leads->alive[c], .target = (int32_t)k};
+            LT_TRY(lt_batch_add(&p->batch, p->leads->tuner[p->first], p->s, item));
+        }
+    p->n_scored = p->batch.n;
+    lt_batch_plan(&p->batch, p->n_scored, r->work.pack_rows);
+    return LT_OK;
+}
+
 /* The trials that are wanted and have values, and samples dealt to this rank. */
 static lt_status list(pass *p) {
+    if (p->leads) return list_leads(p);
     lt_run *r = p->r;
     const lt_samples *s = p->s;
     bool *mine = NULL;
@@ -84,6 +106,7 @@ static void fini(pass *p) {
 /* One row of logits of a sequence (or of a token). */
 static void take(pass *p, const lt_item *it, int64_t token, const float *z) {
     int K = p->r->data.K;
+    p->at = it;
     if (!p->r->tuner[it->trial]->pairs) {
         for (int y = 0; y < K; y++) p->score[y] = (double)z[y];
         p->decide(p, it->trial, it->sample, token, p->score);
@@ -123,11 +146,11 @@ static lt_status next_pack(pass *p, bool *more) {
     int64_t first, count;
     lt_forward_args f;
     lt_readout_rows out;
-    LT_TRY(lt_batch_next(&p->batch, p->s, r->tuner, &r->work.pack, &first, &count));
+    LT_TRY(lt_batch_next(&p->batch, p->s, p->leads ? p->leads->tuner : r->tuner, &r->work.pack, &first, &count));
     *more = count > 0;
     if (count == 0) return LT_OK;
     lt_comm_progress(r->grid.world);
-    lt_run_impl_forward(r, false, &f, &out);
+    lt_run_impl_forward(r, p->leads ? p->leads->bank : &r->bank.model, false, &f, &out);
     LT_TRY(LT_FAULT_POINT("score.pack"));
     if (first < p->n_scored) return score_pack(p, p->batch.item + first, count, &out);
     return lt_run_impl_features_keep(p->features, out.rows, p->place0 + first - p->n_scored, count);
@@ -274,6 +297,27 @@ lt_status lt_run_score(lt_run *r, const lt_samples *s, int first, int count_, do
     for (int64_t i = 0; i < n; i++) out[i] = 0;
     lt_status st = run_pass(&p);
     if (st == LT_OK) lt_sum_host(r->grid.dp, out, n);
+    fini(&p);
+    return st;
+}
+
+/* Loss and verdict of one sentence behind one lead. */
+static void measure(pass *p, int trial, int64_t sample, int64_t token, const double *score) {
+    (void)trial, (void)token;
+    int K = p->r->data.K, best = 0;
+    double *out = p->out + 2 * (p->at->candidate * p->n_which + p->at->target);
+    for (int y = 1; y < K; y++)
+        if (score[y] > score[best]) best = y;
+    out[0] = cross_entropy(score, K, p->s->label[sample]);
+    out[1] = best == p->s->label[sample];
+}
+
+lt_status lt_run_impl_measure_leads(lt_run *r, int trial, const lt_lead_choice *leads, const int64_t *which, int64_t n, double *out) {
+    pass p = {.r = r, .s = &r->data.train, .first = trial, .count = 1, .which = which, .n_which = n, .leads = leads, .decide = measure,
+              .out = out};
+    for (int64_t i = 0; i < 2 * leads->n * n; i++) out[i] = 0;
+    lt_status st = run_pass(&p);
+    if (st == LT_OK) lt_sum_host(r->grid.dp, out, 2 * leads->n * n);
     fini(&p);
     return st;
 }

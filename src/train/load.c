@@ -90,6 +90,7 @@ static lt_status load_trial(lt_run *r, lt_ckpt *ck, int trial, bool moments, flo
         LT_TRY(lt_agree(world, ck ? lt_ckpt_get_named(ck, t->cfg->name, "label_states", &states, 1) : LT_OK));
         LT_TRY(lt_agree(world, lt_run_impl_scatter_states(r, trial, whole)));
     }
+    LT_TRY(lt_run_impl_gpta_get(r, ck, trial));
     t->has_values = true;
     lt_comm_progress(world);
     return LT_OK;

@@ -37,6 +37,18 @@ static lt_status put_hosts(lt_run *r) {
     return st;
 }
 
+/* Of a gpta trial: what trains, what it is a control of, and how many training sentences its assistant is shown. */
+static lt_status put_dialogue_facts(const lt_run *r, const lt_trial *t) {
+    static const char *const control[] = {"none", "no_prefix", "random", "shuffled", "first"};
+    const lt_method_cfg *m = &t->cfg->method;
+    lt_runlog *log = r->record.log;
+    LT_TRY(lt_runlog_put_trial_str(log, t->cfg->name, "student", lt_methods[lt_method_trained(m)].name));
+    LT_TRY(lt_runlog_put_trial_str(log, t->cfg->name, "control", control[m->control]));
+    LT_TRY(lt_runlog_put_trial_str(log, t->cfg->name, "assistant", r->cfg->assistant.command[0] ? r->cfg->assistant.command : r->cfg->assistant.model));
+    return lt_runlog_put_trial_i64(log, t->cfg->name, "exemplars", m->exemplars);
+}
+
+
 static lt_status put_facts(lt_run *r) {
     char *text = NULL, numbers[64];
     lt_runlog *log = r->record.log;
@@ -74,6 +86,7 @@ static lt_status put_facts(lt_run *r) {
     for (int i = 0; st == LT_OK && i < r->n_trials; i++) {
         const lt_trial *t = &r->trial[i];
         st = lt_runlog_put_trial_str(log, t->cfg->name, "method", lt_method_of(&t->cfg->method)->name);
+        if (st == LT_OK && t->cfg->method.name == LT_METHOD_GPTA) st = put_dialogue_facts(r, t);
         if (st == LT_OK) st = lt_runlog_put_trial_i64(log, t->cfg->name, "trainable", lt_tuner_trainable(&t->tuner));
         if (st == LT_OK) st = lt_runlog_put_trial_i64(log, t->cfg->name, "seed", (int64_t)t->cfg->seed);
         (void)snprintf(numbers, sizeof numbers, "%g", t->cfg->train.lr);
@@ -235,4 +248,8 @@ void lt_run_impl_progress(lt_run *r, bool last) {
         fprintf(stderr, "\r\033[K%s%s", line, last ? "\n" : "");
     else
         lt_info("%s", line);
+}
+
+void lt_run_impl_record_dialogue(lt_run *r, int trial, const lt_dialogue_row *row) {
+    if (r->record.log) keep(r, lt_runlog_add_dialogue(r->record.log, r->trial[trial].cfg->name, row));
 }

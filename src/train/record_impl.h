@@ -18,6 +18,8 @@ void lt_run_impl_record_close(lt_run *r);
 /* Local.  Rows of the step that was just done; of an evaluation that was just filed. */
 void lt_run_impl_record_step(lt_run *r);
 void lt_run_impl_record_eval(lt_run *r, int trial, const char *split, const lt_metrics *m, const int64_t *detail, double seconds);
+/* Local.  What became of one answer of a trial's assistant. */
+void lt_run_impl_record_dialogue(lt_run *r, int trial, const lt_dialogue_row *row);
 /* Collective(world) if force.  Errors: IO, HDF5 (agreed). */
 lt_status lt_run_impl_record_flush(lt_run *r, bool force);
 void lt_run_impl_progress(lt_run *r, bool last);

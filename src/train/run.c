@@ -62,6 +62,7 @@ lt_status lt_run_create(const lt_config *cfg, lt_comm *world, lt_run_purpose pur
         LT_TRY_GOTO(lt_run_impl_resume(r), st, fail);
         LT_TRY_GOTO(lt_run_impl_make_common(r), st, fail);
         LT_TRY_GOTO(lt_run_impl_record_open(r), st, fail);
+        LT_TRY_GOTO(lt_run_impl_gpta_open(r), st, fail);
     }
     *run = r;
     return LT_OK;
@@ -180,9 +181,12 @@ static lt_status settle(lt_run *r, turn *t, bool save, bool *stop) {
 static lt_status train_loop(lt_run *r, turn *t) {
     bool stop = false, save = false, done;
     for (;;) {
+        bool cut_short = false;
         LT_TRY(settle(r, t, save, &stop));
         if (ended(r)) break;
         if (stop) return stopped(r);
+        LT_TRY(lt_run_impl_gpta_rounds(r, &cut_short));
+        if ((stop = cut_short)) continue;
         (void)lt_fault_hit("run.turn", "term"); /* for tests: a signal between two turns */
         stop = lt_signal_pending() != 0;
         save = save_wanted(r);

@@ -7,6 +7,7 @@
 #include "train/data_impl.h"
 #include "train/features_impl.h"
 #include "train/folder_impl.h"
+#include "train/gpta_impl.h"
 #include "train/heads_impl.h"
 #include "train/message_impl.h"
 #include "train/record_impl.h"
@@ -51,6 +52,7 @@ struct lt_run {
     lt_labels *labels; /* [n_trials] */
     lt_tuner **tuner;  /* [n_trials] views of trial[i].tuner */
     lt_run_bank bank;
+    lt_run_gpta gpta;
     lt_run_step work;
     lt_run_folder folder;
     lt_run_record record;
@@ -95,12 +97,22 @@ void lt_run_impl_step_fini(lt_run *r);
 lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save, bool *done);
 /* Local.  The runs of read-out rows of a pack's trials, into r->work.run; their number. */
 int64_t lt_run_impl_runs(lt_run *r, const lt_pack *pack);
-/* Local.  A forward of r->work.pack; out: read-out rows with their targets. */
-void lt_run_impl_forward(lt_run *r, bool backward, lt_forward_args *f, lt_readout_rows *out);
+/* Local.  A forward of r->work.pack with a bank; out: read-out rows with their targets. */
+void lt_run_impl_forward(lt_run *r, const lt_bank *bank, bool backward, lt_forward_args *f, lt_readout_rows *out);
 /* evaluate.c: Collective(world).  Metrics of trials first .. first + count - 1 on samples; features: NULL or what is kept of these samples; detail: NULL or
  * [count][lt_judge_detail_elems].  Errors: STOPPED (a signal came), SHAPE, NOMEM (agreed). */
 lt_status lt_run_impl_metrics(lt_run *r, const lt_samples *s, lt_features *features, int first, int count, lt_metrics *out,
                               int64_t *detail);
+/* Leads of one trial that are measured side by side. */
+typedef struct lt_lead_choice {
+    int n, n_alive;
+    const int *alive;    /* [n_alive] numbers of those to measure */
+    lt_tuner **tuner;    /* [n_trials] of which the trial's has all n as its choice */
+    const lt_bank *bank; /* their slots, 0 .. n - 1 */
+} lt_lead_choice;
+/* evaluate.c: Collective(world).  Loss and verdict (1 right, 0 wrong) of n training samples behind each living lead: out [leads->n][n][2], zero of the others.
+ * Errors: STOPPED, NOMEM (agreed). */
+lt_status lt_run_impl_measure_leads(lt_run *r, int trial, const lt_lead_choice *leads, const int64_t *which, int64_t n, double *out);
 /* rounds.c: Collective(world).  For loops over packs: how many more each rank may run before it asks again; 0: every rank has run all of its own;
  * LT_ROUND_STOP: a signal came to some rank.  more: this rank has packs left; pack_s: seconds that one takes here (0 = not known). */
 enum { LT_ROUND_STOP = -1 };
@@ -129,6 +141,27 @@ lt_status lt_run_impl_save_best(lt_run *r, const bool *is_best);
 lt_ckpt_head lt_run_impl_ckpt_head(const lt_run *r, const char *config);
 /* load.c: Collective(world).  Going on from the checkpoint that the folder found.  Errors: IO, FORMAT, CONFIG (agreed). */
 lt_status lt_run_impl_resume(lt_run *r);
+/* gpta.c: Local.  Is the assistant's model the student's, and can it be both?  Before the model is made. */
+bool lt_run_impl_gpta_shares(const lt_run *r, const lt_arch *arch);
+/* gpta.c: Local.  Dialogues of the trials that have one, after the bank is there.  Errors: CONFIG, IO, FORMAT, NOMEM. */
+lt_status lt_run_impl_gpta_init(lt_run *r);
+void lt_run_impl_gpta_fini(lt_run *r);
+/* Local.  Widens the model's limits where it writes, too.  Errors: those of lt_assistant_limits. */
+lt_status lt_run_impl_gpta_limits(const lt_run *r, lt_model_limits *limits);
+/* Collective(world).  The assistant, where a dialogue goes on.  Errors: those of lt_assistant_open (agreed). */
+lt_status lt_run_impl_gpta_open(lt_run *r);
+/* Collective(world).  The rounds that are due before the next step.  *stop: a signal came, and what it interrupted is due still.  Errors: NOMEM, IO (agreed). */
+lt_status lt_run_impl_gpta_rounds(lt_run *r, bool *stop);
+/* Local, rank 0.  Where a trial's dialogue stands, and the lead in use. */
+lt_status lt_run_impl_gpta_put(lt_run *r, lt_ckpt_writer *w, int trial);
+/* Collective(world).  The same from a checkpoint; ck on rank 0, NULL elsewhere.  Errors: FORMAT, NOMEM (agreed). */
+lt_status lt_run_impl_gpta_get(lt_run *r, lt_ckpt *ck, int trial);
+/* inherit.c: rank 0.  The text of the prefix that the dialogue of method.init_dialogue came to; released by free().  Errors: IO, FORMAT, CONFIG. */
+lt_status lt_run_impl_gpta_inherit(const lt_run *r, int trial, char **text);
+/* leads.c: Collective(world).  Measures the candidates of the open round beside the prefix in use; their gains are set.  Errors: STOPPED, NOMEM (agreed). */
+lt_status lt_run_impl_gpta_measure(lt_run *r, int trial);
+/* leads.c: Collective(world).  The prefix in use comes before the student's inputs.  Errors: NOMEM (agreed). */
+lt_status lt_run_impl_gpta_use(lt_run *r, int trial);
 /* import.c: Collective(world).  First values of a trial from the folder that method.from names, if it names one.  Errors: those of lt_peft_read (agreed). */
 lt_status lt_run_impl_import(lt_run *r, int trial);
 /* common.c: Collective(world).  Where ranks hold different trained values, all take those of rank 0.  Errors: NOMEM (agreed). */

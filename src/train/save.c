@@ -42,6 +42,7 @@ static lt_status put_trial(lt_run *r, lt_ckpt_writer *w, int trial, float *whole
     FOR_EACH_F64(X)
     FOR_EACH_LATE_F64(X)
 #undef X
+    LT_TRY(lt_run_impl_gpta_put(r, w, trial));
     if (!u->label_states) return LT_OK;
     lt_named states = {.name = "states", .n_dims = 3, .dim = {u->labels->K, u->labels->P, u->arch->C}, .data = whole};
     LT_TRY(lt_ctx_download(u->ctx, whole, u->label_states, (size_t)lt_tuner_states_elems(u) * sizeof *whole));

@@ -30,6 +30,7 @@ static lt_status open_model(lt_run *r) {
         }
     }
     if (st == LT_OK) st = lt_arch_check_tp(&arch, r->grid.tp_size);
+    r->gpta.shares_model = st == LT_OK && lt_run_impl_gpta_shares(r, &arch);
     /* what a plan foretells is the rank that has most */
     if (st == LT_OK && r->purpose == LT_RUN_PLAN) (void)lt_arch_widest(&arch, r->grid.tp_size, &r->grid.tp_rank);
     st = lt_agree(r->grid.world, st);
@@ -39,7 +40,7 @@ static lt_status open_model(lt_run *r) {
                                                  .keep_blocks = r->cfg->model.fp8_keep,
                                                  .threads = r->threads,
                                                  .bidirectional = both,
-                                                 .head = r->purpose == LT_RUN_GENERATE,
+                                                 .head = r->purpose == LT_RUN_GENERATE || r->gpta.shares_model,
                                                  .ops = r->device.ops,
                                                  .overlap = r->cfg->parallel.overlap,
                                                  .sizes_only = r->purpose == LT_RUN_PLAN && r->device.ops->gpu},
@@ -99,6 +100,7 @@ lt_status lt_run_impl_setup(lt_run *r) {
 
 void lt_run_impl_teardown(lt_run *r) {
     if (r->model) lt_run_impl_step_fini(r);
+    lt_run_impl_gpta_fini(r);
     lt_run_impl_bank_fini(&r->bank);
     lt_run_impl_trials_destroy(r);
     lt_model_destroy(&r->model);

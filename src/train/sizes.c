@@ -93,7 +93,7 @@ static lt_status find_limits(lt_run *r, lt_model_limits *lim) {
     *lim = (lt_model_limits){.tokens = r->work.pack_rows = rows_of_pack(r, max_len > rivals ? max_len : rivals),
                              .max_len = max_len,
                              .P_max = r->bank.model.P_max,
-                             .slots = r->bank.model.S,
+                             .slots = r->gpta.bank.model.S > r->bank.model.S ? r->gpta.bank.model.S : r->bank.model.S,
                              .positions = r->work.longest + ahead > other ? r->work.longest + ahead : other,
                              .backward = backward && !lt_run_impl_only_forward(r),
                              .adapters = max_rank > 0,
@@ -106,6 +106,7 @@ static lt_status find_limits(lt_run *r, lt_model_limits *lim) {
         "reads together: raise it or lower data.max_length",
         (long long)tokens, (long long)rivals, r->data.K);
     lim->seqs = lim->tokens / (shortest > 0 ? shortest : 1) + 1;
+    if (r->gpta.shares_model) LT_TRY(lt_run_impl_gpta_limits(r, lim));
     if (r->purpose == LT_RUN_GENERATE) {
         lt_generate_args a = lt_run_generate_args(r->cfg);
         a.front = (lt_front){.prefix_len = (int32_t)r->bank.model.P_max, .prompt_rows = prompt};
@@ -184,7 +185,7 @@ void lt_run_impl_estimate(lt_run *r) {
     size_t peak, staging = (size_t)lt_run_impl_staging_elems(r) * sizeof(float); /* while a checkpoint is written or read, on rank 0 */
     lt_model_memory(r->model, &e->weights, &e->activations, &e->comm);
     e->comm += (size_t)(r->work.msg.n + r->bank.gather_elems) * sizeof(float);
-    e->trials = r->bank.arena.used + r->work.heads.arena.used + r->work.rows.arena.used;
+    e->trials = r->gpta.bank.arena.used + r->gpta.kv_bytes + r->bank.arena.used + r->work.heads.arena.used + r->work.rows.arena.used;
     e->trials += (size_t)((r->work.train.cap + r->work.eval.cap) * lt_model_arch(r->model)->C) * sizeof(float);
     lt_mem_resident(&e->process, &peak);
     e->tokens_per_step = rows_of_step(r);

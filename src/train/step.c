@@ -184,8 +184,8 @@ static void set_targets(lt_run *r, const lt_item *item) {
     }
 }
 
-void lt_run_impl_forward(lt_run *r, bool backward, lt_forward_args *f, lt_readout_rows *out) {
-    *f = (lt_forward_args){.pack = &r->work.pack, .bank = &r->bank.model, .readout = readout_of(r), .backward = backward};
+void lt_run_impl_forward(lt_run *r, const lt_bank *bank, bool backward, lt_forward_args *f, lt_readout_rows *out) {
+    *f = (lt_forward_args){.pack = &r->work.pack, .bank = bank, .readout = readout_of(r), .backward = backward};
     lt_model_forward(r->model, f, out);
 }
 
@@ -198,7 +198,7 @@ static lt_status learn_pack(lt_run *r, const lt_item *item, int64_t count) {
     lt_forward_args f;
     lt_readout_rows out;
     set_targets(r, item);
-    lt_run_impl_forward(r, backward, &f, &out);
+    lt_run_impl_forward(r, &r->bank.model, backward, &f, &out);
     LT_TRY(LT_FAULT_POINT("step.pack"));
     int64_t runs = lt_run_impl_runs(r, &w->pack);
     const float *x;
@@ -260,7 +260,7 @@ static lt_status run_packs(lt_run *r, int64_t n_dealt, double *data_s, bool *aba
         lt_forward_args f;
         lt_readout_rows out;
         set_targets(r, w->batch.item + first);
-        lt_run_impl_forward(r, false, &f, &out);
+        lt_run_impl_forward(r, &r->bank.model, false, &f, &out);
         LT_TRY(lt_run_impl_features_keep(&w->train, out.rows, place0 + first - n_dealt, count));
     }
 }

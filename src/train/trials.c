@@ -67,7 +67,8 @@ lt_status lt_run_impl_trials_create(lt_run *r) {
     LT_TRY(lt_calloc(&r->labels, r->n_trials, sizeof *r->labels, "trials"));
     LT_TRY(lt_calloc(&r->tuner, r->n_trials, sizeof *r->tuner, "trials"));
     for (int i = 0; i < r->n_trials; i++) LT_TRY(create_one(r, i));
-    return lt_run_impl_bank_init(&r->bank, r->model, r->tuner, r->n_trials);
+    LT_TRY(lt_run_impl_bank_init(&r->bank, r->model, r->tuner, r->n_trials));
+    return lt_run_impl_gpta_init(r);
 }
 
 void lt_run_impl_trials_destroy(lt_run *r) {

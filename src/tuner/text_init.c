@@ -6,6 +6,15 @@
 
 #include <string.h>
 
+int32_t lt_tuner_random_word(const lt_tuner *t, const lt_tok *tok, const lt_rng *rng, uint64_t place) {
+    int32_t id;
+    uint32_t attempt = 0;
+    do {
+        id = (int32_t)lt_rng_below(rng, (uint64_t)t->arch->V, place, attempt++);
+    } while (attempt < 64 && (id == lt_tok_pad(tok) || id == lt_tok_cls(tok) || id == lt_tok_sep(tok) || id == lt_tok_mask(tok)));
+    return id;
+}
+
 lt_status lt_tuner_impl_init_tokens(const lt_tuner *t, lt_tok *tok, int32_t *out) {
     const lt_method_cfg *cfg = t->cfg;
     LT_TRY(LT_FAULT_POINT("tuner.tokens"));
@@ -21,13 +30,6 @@ lt_status lt_tuner_impl_init_tokens(const lt_tuner *t, lt_tok *tok, int32_t *out
         return st;
     }
     lt_rng rng = {.seed = t->seed, .purpose = LT_RNG_INIT, .a = LT_TUNER_MAX_PARAMS};
-    for (int i = 0; i < t->P; i++) {
-        int32_t id;
-        uint32_t attempt = 0;
-        do {
-            id = (int32_t)lt_rng_below(&rng, (uint64_t)t->arch->V, (uint64_t)i, attempt++);
-        } while (attempt < 64 && (id == lt_tok_pad(tok) || id == lt_tok_cls(tok) || id == lt_tok_sep(tok) || id == lt_tok_mask(tok)));
-        out[i] = id;
-    }
+    for (int i = 0; i < t->P; i++) out[i] = lt_tuner_random_word(t, tok, &rng, (uint64_t)i);
     return LT_OK;
 }

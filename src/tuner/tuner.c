@@ -134,24 +134,27 @@ lt_status lt_tuner_init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *labe
 int64_t lt_tuner_states_elems(const lt_tuner *t) { return t->label_states ? (int64_t)t->labels->K * t->labels->P * t->arch->C : 0; }
 
 lt_tuner_input lt_tuner_input_of(const lt_tuner *t, int label) {
-    int which = t->pairs ? label : 0, len = lt_tuner_slot_len(t);
+    const lt_lead *lead = t->choice ? &t->choice[label] : &t->lead;
+    int which = t->pairs || t->choice ? label : 0, len = lt_tuner_slot_len(t, lead);
     lt_tuner_input in = {.slot = len ? t->slot0 + which : -1,
                          .prefix_len = len,
-                         .prompt = t->n_prompts ? t->prompt0 + (int64_t)which * t->P : 0,
+                         .prompt = t->n_prompts ? t->prompt0 + (t->pairs ? (int64_t)label * t->P : 0) : 0,
                          .prompt_rows = t->n_prompts ? t->P : 0};
-    if (t->lead.n && t->lead_in_rows) {
-        in.lead = t->lead.token;
-        in.n_lead = t->lead.n;
+    if (lead->n && t->lead_in_rows) {
+        in.lead = lead->token;
+        in.n_lead = lead->n;
         in.lead_at = t->lead_begin;
     }
-    if (t->lead.kv_rows && t->arch->causal) in.skip = t->lead_begin;
+    if (lead->kv_rows && t->arch->causal) in.skip = t->lead_begin;
     return in;
 }
 
 int lt_tuner_slot_most(const lt_tuner *t) {
     return t->n_slots ? (t->lead_alone ? 0 : t->P) + (t->lead_in_rows ? 0 : t->lead_most) : 0;
 }
-int lt_tuner_slot_len(const lt_tuner *t) { return t->n_slots ? (t->lead_alone ? 0 : t->P) + t->lead.kv_rows : 0; }
+int lt_tuner_slot_len(const lt_tuner *t, const lt_lead *lead) {
+    return t->n_slots ? (t->lead_alone ? 0 : t->P) + lead->kv_rows : 0;
+}
 int lt_tuner_rows_most(const lt_tuner *t) { return (t->n_prompts ? t->P : 0) + (t->lead_in_rows ? t->lead_most : 0); }
 
 int64_t lt_tuner_rows(const lt_tuner_input *in, int64_t n) {

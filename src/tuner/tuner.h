@@ -21,6 +21,7 @@
  * h_y: last-layer states of the label's words under the frozen model, a constant of the run. */
 
 #include "base/config.h"
+#include "base/rng.h"
 #include "model/model.h"
 #include "text/tokenizer.h"
 
@@ -108,6 +109,7 @@ struct lt_tuner {
     int slot0, prompt0; /* first own slot and row in the bank */
     float *gather;      /* [gather_elems], summed over all ranks between forward() and gathered(); zeroed by the trainer before */
     lt_lead lead;       /* in use */
+    const lt_lead *choice; /* leads that are measured side by side: input `label` has choice[label] and the slot of that number; NULL usually */
     int32_t *lead_frame; /* [lead_frame_n] special tokens around a text, `lead_begin` of them before it; owned */
     int lead_frame_n, lead_begin;
     int32_t lead_end[4]; /* [lead_end_n] tokens of a line end */
@@ -166,16 +168,18 @@ void lt_tuner_destroy(lt_tuner *t);
 /* Collective(world) through the model.  Takes over the label states (host [K][P][C]; NULL for methods that read none) and makes the initial parameter values.
  * A failure is this rank's own: the caller agrees.  Errors: CONFIG, NOMEM. */
 lt_status lt_tuner_init(lt_tuner *t, lt_model *m, lt_tok *tok, const float *label_states);
-/* Local. */
+/* Local.  label: of the pair methods the candidate label; with a choice of leads which of them. */
 lt_tuner_input lt_tuner_input_of(const lt_tuner *t, int label);
-/* Local.  Rows that a slot holds, at most and now. */
+/* Local.  Rows that a slot holds, at most, and with this lead. */
 int lt_tuner_slot_most(const lt_tuner *t);
-int lt_tuner_slot_len(const lt_tuner *t);
+int lt_tuner_slot_len(const lt_tuner *t, const lt_lead *lead);
 /* Local.  Rows of a sequence besides its text's, at most. */
 int lt_tuner_rows_most(const lt_tuner *t);
 /* Local.  Packed rows of a text of n tokens with this input, without padding; at least one. */
 int64_t lt_tuner_rows(const lt_tuner_input *in, int64_t n);
 
+/* text_init.c.  Local.  A token of the vocabulary, not a special one, drawn for a place by a counter-based generator. */
+int32_t lt_tuner_random_word(const lt_tuner *t, const lt_tok *tok, const lt_rng *rng, uint64_t place);
 /* gpta.c.  Local.  Special tokens of the tokenizer that a lead has to respect; once, before the first lead.  Errors: NOMEM. */
 lt_status lt_tuner_lead_frame(lt_tuner *t, const lt_tok *tok);
 /* Local.  What the model reads to make a lead's keys and values: token [n] between special tokens, and a line end where the tokenizer has one.  out
