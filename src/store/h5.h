@@ -117,6 +117,9 @@ lt_status lt_h5_write(hid_t at, const char *name, lt_dtype dt, int n_dims, const
 lt_status lt_h5_write_digested(hid_t at, const char *name, lt_dtype dt, int n_dims, const int64_t *dim, const void *data, const char *hex);
 /* Local.  Writes n strings as a 1-D dataset of fixed-length, zero-padded UTF-8. */
 lt_status lt_h5_write_strings(hid_t at, const char *name, int64_t n, const char *const *s, bool extendible);
+/* Local.  The same for long ones: extendible and packed (deflate), in chunks of about 1 MiB, so that short strings among long ones, and ones that repeat,
+ * take little room.  Errors: HDF5, IO, NOMEM. */
+lt_status lt_h5_write_texts(hid_t at, const char *name, int64_t n, const char *const *s);
 /* Local.  For arrays that do not fit memory: create, write parts [start, start + count) in any order, then seal (reads back to digest). */
 lt_status lt_h5_create(hid_t at, const char *name, lt_dtype dt, int n_dims, const int64_t *dim);
 lt_status lt_h5_write_part(hid_t at, const char *name, const int64_t *start, const int64_t *count, const void *data);

@@ -18,6 +18,10 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "file and memory byte order are taken as equal");
 
 enum { BLOCK_BYTES = 4 << 20 /* of a digest: large against a disk read, small against memory */, MAX_CHUNK = 8192, MIN_CHUNK = 64 };
+enum { PACKED_CHUNK_BYTES = 1 << 20 /* HDF5's cache of chunks holds one */, DEFLATE_LEVEL = 4 };
+
+/* How a dataset lies in the file. */
+typedef enum layout { CONTIGUOUS, EXTENDIBLE, PACKED } layout;
 
 static hid_t file_type(lt_dtype dt) {
     switch (dt) {
@@ -103,7 +107,14 @@ static lt_status make_parent(hid_t at, const char *name) {
     return st;
 }
 
-static lt_status create(hid_t at, const char *name, const char *where, hid_t type, int n_dims, const int64_t *dim, bool extendible,
+/* Rows of a chunk: of packed ones no more than the dataset is likely to fill, because a chunk is packed whole. */
+static hsize_t chunk_rows(hsize_t rows, size_t row_bytes, layout how) {
+    hsize_t chunk = how == PACKED ? 1 : MIN_CHUNK;
+    while (chunk < MAX_CHUNK && chunk < rows && (how != PACKED || 2 * chunk * row_bytes <= PACKED_CHUNK_BYTES)) chunk *= 2;
+    return chunk;
+}
+
+static lt_status create(hid_t at, const char *name, const char *where, hid_t type, int n_dims, const int64_t *dim, layout layout,
                         hid_t *out) {
     hsize_t size[LT_H5_MAX_DIMS], most[LT_H5_MAX_DIMS], chunk[LT_H5_MAX_DIMS];
     LT_CHECK(n_dims >= 1 && n_dims <= LT_H5_MAX_DIMS, LT_ERR_ARG, "%s: %d dimensions, from 1 to %d can be written", where, n_dims,
@@ -116,12 +127,11 @@ static lt_status create(hid_t at, const char *name, const char *where, hid_t typ
     LT_TRY(make_parent(at, name));
     hid_t how = H5Pcreate(H5P_DATASET_CREATE);
     (void)H5Pset_obj_track_times(how, false);
-    if (extendible) {
-        hsize_t rows = MIN_CHUNK;
-        while (rows < MAX_CHUNK && rows < size[0]) rows *= 2;
-        chunk[0] = rows;
+    if (layout != CONTIGUOUS) {
+        chunk[0] = chunk_rows(size[0], H5Tget_size(type), layout);
         most[0] = H5S_UNLIMITED;
         (void)H5Pset_chunk(how, n_dims, chunk);
+        if (layout == PACKED && H5Zfilter_avail(H5Z_FILTER_DEFLATE) > 0) (void)H5Pset_deflate(how, DEFLATE_LEVEL);
     }
     hid_t space = H5Screate_simple(n_dims, size, most);
     hid_t dset = H5Dcreate2(at, name, type, space, H5P_DEFAULT, how, H5P_DEFAULT);
@@ -142,13 +152,13 @@ static lt_status write_data(hid_t dset, const char *where, hid_t type, hid_t mem
 }
 
 /* Creates and writes one dataset with its digest. */
-static lt_status write_whole(hid_t at, const char *name, hid_t type, int n_dims, const int64_t *dim, const void *data, bool extendible,
+static lt_status write_whole(hid_t at, const char *name, hid_t type, int n_dims, const int64_t *dim, const void *data, layout layout,
                              const char *hex) {
     char where[LT_H5_WHERE_BYTES];
     hid_t dset = -1;
     int64_t elems = 1;
     lt_h5_impl_where(at, name, where);
-    LT_TRY(create(at, name, where, type, n_dims, dim, extendible, &dset));
+    LT_TRY(create(at, name, where, type, n_dims, dim, layout, &dset));
     for (int i = 0; i < n_dims; i++) elems *= dim[i];
     lt_status st = put_digest(dset, hex);
     if (st == LT_OK && elems > 0) st = write_data(dset, where, type, H5S_ALL, H5S_ALL, data);
@@ -169,15 +179,15 @@ lt_status lt_h5_write(hid_t at, const char *name, lt_dtype dt, int n_dims, const
     LT_TRY(check_type(at, name, dt));
     for (int i = 0; i < n_dims; i++) bytes *= dim[i] < 0 ? 0 : (size_t)dim[i];
     LT_TRY(lt_sha_bytes(data, bytes, hex));
-    return write_whole(at, name, file_type(dt), n_dims, dim, data, extendible, hex);
+    return write_whole(at, name, file_type(dt), n_dims, dim, data, extendible ? EXTENDIBLE : CONTIGUOUS, hex);
 }
 
 lt_status lt_h5_write_digested(hid_t at, const char *name, lt_dtype dt, int n_dims, const int64_t *dim, const void *data, const char *hex) {
     LT_TRY(check_type(at, name, dt));
-    return write_whole(at, name, file_type(dt), n_dims, dim, data, false, hex);
+    return write_whole(at, name, file_type(dt), n_dims, dim, data, CONTIGUOUS, hex);
 }
 
-lt_status lt_h5_write_strings(hid_t at, const char *name, int64_t n, const char *const *s, bool extendible) {
+static lt_status write_strings(hid_t at, const char *name, int64_t n, const char *const *s, layout layout) {
     size_t width = 1;
     char *flat = NULL, hex[LT_SHA_HEX_BYTES];
     for (int64_t i = 0; i < n; i++) width = strlen(s[i]) > width ? strlen(s[i]) : width;
@@ -185,18 +195,23 @@ lt_status lt_h5_write_strings(hid_t at, const char *name, int64_t n, const char 
     for (int64_t i = 0; i < n; i++) memcpy(flat + (size_t)i * width, s[i], strlen(s[i]));
     hid_t type = lt_h5_impl_text_type(width);
     lt_status st = lt_sha_bytes(flat, (size_t)n * width, hex);
-    if (st == LT_OK) st = write_whole(at, name, type, 1, &n, flat, extendible, hex);
+    if (st == LT_OK) st = write_whole(at, name, type, 1, &n, flat, layout, hex);
     (void)H5Tclose(type);
     free(flat);
     return st;
 }
+
+lt_status lt_h5_write_strings(hid_t at, const char *name, int64_t n, const char *const *s, bool extendible) {
+    return write_strings(at, name, n, s, extendible ? EXTENDIBLE : CONTIGUOUS);
+}
+lt_status lt_h5_write_texts(hid_t at, const char *name, int64_t n, const char *const *s) { return write_strings(at, name, n, s, PACKED); }
 
 lt_status lt_h5_create(hid_t at, const char *name, lt_dtype dt, int n_dims, const int64_t *dim) {
     char where[LT_H5_WHERE_BYTES];
     hid_t dset = -1;
     lt_h5_impl_where(at, name, where);
     LT_TRY(check_type(at, name, dt));
-    LT_TRY(create(at, name, where, file_type(dt), n_dims, dim, false, &dset));
+    LT_TRY(create(at, name, where, file_type(dt), n_dims, dim, CONTIGUOUS, &dset));
     (void)H5Dclose(dset);
     return LT_OK;
 }

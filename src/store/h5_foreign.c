@@ -108,16 +108,17 @@ static lt_status copy_dataset(copier *c, hid_t from, const char *name, hid_t dse
     int64_t dim[LT_H5_MAX_DIMS], bytes;
     hid_t type = H5Dget_type(dset);
     bool text = H5Tget_class(type) == H5T_STRING;
+    const int64_t elem = (int64_t)H5Tget_size(type);
     (void)H5Tclose(type);
     lt_h5_impl_where(from, name, where);
     if (lt_h5_shape(from, name, &dt, &n_dims, dim) != LT_OK) return copy_shape(c, name, dset); /* too many dimensions */
-    if (text && n_dims == 1) return copy_strings(c, from, name);
-    if (dt == LT_DTYPE_COUNT || n_dims == 0) return copy_shape(c, name, dset);
-    bytes = (int64_t)lt_dtype_bytes(dt);
+    if (!(text && n_dims == 1) && (dt == LT_DTYPE_COUNT || n_dims == 0)) return copy_shape(c, name, dset);
+    bytes = text ? elem : (int64_t)lt_dtype_bytes(dt);
     for (int i = 0; i < n_dims; i++)
         LT_CHECK(!__builtin_mul_overflow(bytes, dim[i], &bytes), LT_ERR_FORMAT, "dataset %s is damaged: its shape overflows", where);
     LT_CHECK(bytes <= c->bytes_left, LT_ERR_FORMAT, "dataset %s needs more memory than there is; is its shape damaged?", where);
     c->bytes_left -= bytes;
+    if (text) return copy_strings(c, from, name);
     LT_TRY(lt_h5_create(c->to, name, dt, n_dims, dim));
     LT_TRY(lt_h5_impl_blocks(dset, where, copy_block, &(block_target){c, name}));
     copier inside = *c;

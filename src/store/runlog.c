@@ -94,7 +94,8 @@ lt_status lt_runlog_impl_trial(lt_runlog *log, const char *name, lt_log_trial **
     *t = (lt_log_trial){.order = log->n_trials - 1,
                         .train.row_bytes = sizeof(lt_train_row),
                         .eval.row_bytes = sizeof(lt_eval_row),
-                        .detail.row_bytes = lt_runlog_impl_detail_bytes(log)};
+                        .detail.row_bytes = lt_runlog_impl_detail_bytes(log),
+                        .dialogue.row_bytes = sizeof(lt_dialogue_row)};
     (void)snprintf(t->name, sizeof t->name, "%s", name);
     log->dirty = log->reshaped = true;
     *out = t;
@@ -128,6 +129,7 @@ void lt_runlog_close(lt_runlog **out) {
         free(log->trial[i].train.row);
         free(log->trial[i].eval.row);
         free(log->trial[i].detail.row);
+        free(log->trial[i].dialogue.row);
         facts_fini(&log->trial[i].facts);
     }
     for (int i = 0; i < log->n_starts; i++) facts_fini(&log->start[i]);
@@ -135,6 +137,7 @@ void lt_runlog_close(lt_runlog **out) {
     free(log->start);
     free(log->perf.row);
     lt_runlog_impl_free_classes(log);
+    lt_runlog_impl_free_texts(log);
     free(log->path);
     free(log);
     *out = NULL;
@@ -146,6 +149,7 @@ void lt_runlog_truncate_after(lt_runlog *log, int64_t step) {
         cut |= truncate_series(&log->trial[i].train, step);
         cut |= truncate_series(&log->trial[i].eval, step);
         cut |= truncate_series(&log->trial[i].detail, step);
+        cut |= truncate_series(&log->trial[i].dialogue, step);
     }
     if (cut) log->dirty = log->reshaped = true;
 }
@@ -243,6 +247,7 @@ static const void *rows(const lt_series *s, int64_t *n) {
 const lt_train_row *lt_runlog_train(const lt_runlog *log, int trial, int64_t *n) { return rows(&log->trial[trial].train, n); }
 const lt_eval_row *lt_runlog_eval(const lt_runlog *log, int trial, int64_t *n) { return rows(&log->trial[trial].eval, n); }
 const lt_perf_row *lt_runlog_perf(const lt_runlog *log, int64_t *n) { return rows(&log->perf, n); }
+const lt_dialogue_row *lt_runlog_dialogue(const lt_runlog *log, int trial, int64_t *n) { return rows(&log->trial[trial].dialogue, n); }
 
 const char *lt_runlog_fact(const lt_runlog *log, int trial, const char *key) {
     if (trial < 0 && log->n_starts == 0) return NULL;

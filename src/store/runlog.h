@@ -54,6 +54,19 @@ static inline lt_detail lt_detail_view(int64_t K, int64_t n_types, const int64_t
     return (lt_detail){.entity = h, .strict = h + n_types, .confusion = lt_detail_confusion_elems(K) ? elems + 6 * n_types : NULL};
 }
 
+/* One answer of the assistant in a trial's dialogue (method gpta; assistant/dialogue.h).  Texts are UTF-8. */
+enum { LT_DIALOGUE_TEXT_BYTES = 1 << 16 };
+typedef struct lt_dialogue_row {
+    int64_t step, round;          /* optimizer steps done when the round began; the round, from 0 */
+    const char *prompt, *answer;  /* what the assistant was asked, the same for all answers of a round; what it said */
+    const char *prefix, *verdict; /* what was made of it, "" nothing; lt_verdict_word */
+    double probe_loss,
+        gain;        /* mean loss of the prefix on `probed` sentences; that of the prefix in use then - its own; NaN: not measured */
+    double accuracy; /* share of the probe that it got right - that of the prefix in use; NaN */
+    int64_t probed;
+    bool chosen; /* in use after its round */
+} lt_dialogue_row;
+
 /* What the time of the steps since the last row went to; sums over these steps, this rank's times, all ranks' tokens and sentences. */
 typedef struct lt_perf_row {
     int64_t step;
@@ -77,6 +90,9 @@ void lt_runlog_truncate_after(lt_runlog *log, int64_t step);
 lt_status lt_runlog_add_train(lt_runlog *log, const char *trial, const lt_train_row *row);
 lt_status lt_runlog_add_eval(lt_runlog *log, const char *trial, const lt_eval_row *row);
 lt_status lt_runlog_add_perf(lt_runlog *log, const lt_perf_row *row);
+/* Local.  Adds an answer; texts are copied, NULL = "".  Bytes that are no UTF-8 become U+FFFD each, and what is longer than LT_DIALOGUE_TEXT_BYTES is cut
+ * at a character.  Errors: ARG (a trial's name with '/'), NOMEM. */
+lt_status lt_runlog_add_dialogue(lt_runlog *log, const char *trial, const lt_dialogue_row *row);
 
 /* Local.  Names the K labels and the types of entities (n_types may be 0) that details are of.  Details of other names go.  Errors: NOMEM. */
 lt_status lt_runlog_set_classes(lt_runlog *log, const char *const *label, int64_t K, const char *const *type, int64_t n_types);
@@ -109,6 +125,7 @@ int lt_runlog_find_trial(const lt_runlog *log, const char *name); /* -1: there i
 const lt_train_row *lt_runlog_train(const lt_runlog *log, int trial, int64_t *n);
 const lt_eval_row *lt_runlog_eval(const lt_runlog *log, int trial, int64_t *n);
 const lt_perf_row *lt_runlog_perf(const lt_runlog *log, int64_t *n);
+const lt_dialogue_row *lt_runlog_dialogue(const lt_runlog *log, int trial, int64_t *n);
 /* Local.  Details of the best or the last evaluation of a trial; false if the log has none.  Names of their classes: NULL and 0 for none. */
 bool lt_runlog_detail(const lt_runlog *log, int trial, bool best, lt_detail *out);
 const char *const *lt_runlog_labels(const lt_runlog *log, int64_t *K);

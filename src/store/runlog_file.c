@@ -6,6 +6,7 @@
  *     /trials/<trial>             facts: method, trainable ...   (attribute `order`: position in the run)
  *     /trials/<trial>/train/{step i64, loss, lr, grad_norm f64}
  *     /trials/<trial>/eval/{step i64, split text, loss, accuracy, mcc, f1 f64, sequences i64, seconds f64, precision, recall, ... }
+ *     /trials/<trial>/dialogue/{round, step, prompt, answer ... }     what an assistant was asked and said, where there is one (runlog_dialogue.c)
  *     /trials/<trial>/{best, last}, /run/labels, /run/types     what evaluations counted, class by class (runlog_detail.c)
  *     /perf/{step i64, seconds f64, tokens, sentences i64, t_compute, t_comm, t_data, t_io, t_linear, t_attention f64}
  *
@@ -93,7 +94,7 @@ static lt_status write_column(hid_t g, const lt_series *s, const lt_column *c) {
     return st;
 }
 
-static lt_status write_series(hid_t at, const char *name, const lt_series *s, const lt_column *column, int n) {
+lt_status lt_runlog_impl_write_series(hid_t at, const char *name, const lt_series *s, const lt_column *column, int n) {
     hid_t g = -1;
     lt_status st = LT_OK;
     LT_TRY(lt_h5_group(at, name, &g));
@@ -118,9 +119,10 @@ static lt_status write_trial(const lt_runlog *log, hid_t file, const lt_log_tria
     LT_TRY(lt_h5_group(file, name, &g));
     LT_TRY_GOTO(write_facts(g, &t->facts), st, done);
     LT_TRY_GOTO(lt_h5_put_i64(g, "order", t->order), st, done);
-    LT_TRY_GOTO(write_series(g, "train", &t->train, lt_runlog_impl_train, LT_TRAIN_COLUMNS), st, done);
-    LT_TRY_GOTO(write_series(g, "eval", &t->eval, lt_runlog_impl_eval, LT_EVAL_COLUMNS), st, done);
-    st = lt_runlog_impl_write_details(log, t, g);
+    LT_TRY_GOTO(lt_runlog_impl_write_series(g, "train", &t->train, lt_runlog_impl_train, LT_TRAIN_COLUMNS), st, done);
+    LT_TRY_GOTO(lt_runlog_impl_write_series(g, "eval", &t->eval, lt_runlog_impl_eval, LT_EVAL_COLUMNS), st, done);
+    LT_TRY_GOTO(lt_runlog_impl_write_details(log, t, g), st, done);
+    st = lt_runlog_impl_write_dialogue(t, g);
 done:
     lt_h5_close(&g);
     return st;
@@ -154,7 +156,7 @@ static lt_status write_file(lt_runlog *log) {
     LT_TRY_GOTO(write_starts(log, file), st, done);
     LT_TRY_GOTO(lt_runlog_impl_write_classes(log, file), st, done);
     for (int i = 0; i < log->n_trials; i++) LT_TRY_GOTO(write_trial(log, file, &log->trial[i]), st, done);
-    LT_TRY_GOTO(write_series(file, "perf", &log->perf, lt_runlog_impl_perf, LT_PERF_COLUMNS), st, done);
+    LT_TRY_GOTO(lt_runlog_impl_write_series(file, "perf", &log->perf, lt_runlog_impl_perf, LT_PERF_COLUMNS), st, done);
     LT_TRY_GOTO(lt_h5_write_commit_digest(&w, true, hex), st, done);
     memcpy(log->base, hex, sizeof hex);
     lt_runlog_impl_journal_end(log);
@@ -227,7 +229,7 @@ done:
     return st;
 }
 
-static lt_status read_series(hid_t file, const char *name, const char *path, lt_series *s, const lt_column *column, int n_columns) {
+lt_status lt_runlog_impl_read_series(hid_t file, const char *name, const char *path, lt_series *s, const lt_column *column, int n_columns) {
     int64_t n = -1;
     hid_t g = -1;
     lt_status st = LT_OK;
@@ -274,12 +276,13 @@ static lt_status read_trial(lt_runlog *log, hid_t file, const char *name) {
     t->order = (int)order;
     if (st == LT_OK) st = lt_h5_each_attr(g, take_trial_fact, &t->facts);
     if (st == LT_OK) st = lt_runlog_impl_read_details(log, t, g);
+    if (st == LT_OK) st = lt_runlog_impl_read_dialogue(log, t, g);
     lt_h5_close(&g);
     if (st != LT_OK) return st;
     (void)snprintf(group, sizeof group, "trials/%s/train", name);
-    LT_TRY(read_series(file, group, log->path, &t->train, lt_runlog_impl_train, LT_TRAIN_COLUMNS));
+    LT_TRY(lt_runlog_impl_read_series(file, group, log->path, &t->train, lt_runlog_impl_train, LT_TRAIN_COLUMNS));
     (void)snprintf(group, sizeof group, "trials/%s/eval", name);
-    return read_series(file, group, log->path, &t->eval, lt_runlog_impl_eval, LT_EVAL_COLUMNS);
+    return lt_runlog_impl_read_series(file, group, log->path, &t->eval, lt_runlog_impl_eval, LT_EVAL_COLUMNS);
 }
 
 /* HDF5 lists the trials by name; this puts them back into the order of the run. */
@@ -304,7 +307,7 @@ lt_status lt_runlog_impl_load(lt_runlog *log) {
     for (int64_t i = 0; i < n; i++) LT_TRY_GOTO(read_trial(log, file, trial[i]), st, done);
     if (n > 0) qsort(log->trial, (size_t)n, sizeof *log->trial, by_order);
     for (int64_t i = 0; i < n; i++) log->trial[i].order = (int)i;
-    LT_TRY_GOTO(read_series(file, "perf", log->path, &log->perf, lt_runlog_impl_perf, LT_PERF_COLUMNS), st, done);
+    LT_TRY_GOTO(lt_runlog_impl_read_series(file, "perf", log->path, &log->perf, lt_runlog_impl_perf, LT_PERF_COLUMNS), st, done);
     for (int i = 1;; i++) {
         (void)snprintf(name, sizeof name, "run/start_%04d", i);
         if (!lt_h5_has(file, name)) break;

@@ -2,6 +2,7 @@
  *
  *     run.h5.journal     "ltune-journal 2 <digest of the run.h5 that it continues>\n"
  *                        batches: u64 bytes, u64 hash of the bytes | records: u32 kind, u32 trial, i64 n | n rows as they lie in memory
+ *                        (those of dialogues: numbers, lengths, texts; runlog_dialogue.c)
  *
  * It is private to ltune: everything in it comes into run.h5.  A batch is taken whole or not at all, so a writer killed inside one loses no more
  * than that.  The digest in its first line ties it to one version of run.h5: after the next one has its name, the old journal means nothing, and a
@@ -49,7 +50,10 @@ lt_status lt_runlog_impl_each_series(lt_runlog *log, lt_series_fn fn, void *user
         LT_TRY(fn(user, LT_LOG_EVAL, (uint32_t)i, &log->trial[i].eval));
         LT_TRY(fn(user, LT_LOG_DETAIL, (uint32_t)i, &log->trial[i].detail));
     }
-    return fn(user, LT_LOG_PERF, 0, &log->perf);
+    LT_TRY(fn(user, LT_LOG_PERF, 0, &log->perf));
+    /* the last: a program that does not know them leaves the rest of a batch alone */
+    for (int i = 0; i < log->n_trials; i++) LT_TRY(fn(user, LT_LOG_DIALOGUE, (uint32_t)i, &log->trial[i].dialogue));
+    return LT_OK;
 }
 
 /* --- writing ------------------------------------------------------------------------------------------------------------------------------ */
@@ -58,19 +62,28 @@ static void header_of(const lt_runlog *log, char line[HEADER_BYTES + 1]) { (void
 
 static lt_status journal_path(const lt_runlog *log, char **path) { return lt_fs_path(path, "%s.journal", log->path); }
 
+/* Of the rows that are not saved. */
+static size_t bytes_of(uint32_t kind, const lt_series *s) {
+    return kind == LT_LOG_DIALOGUE ? lt_runlog_impl_dialogue_bytes(s) : (size_t)(s->n - s->saved) * s->row_bytes;
+}
+
 static lt_status count_bytes(void *user, uint32_t kind, uint32_t trial, lt_series *s) {
-    if (s->n > s->saved) *(size_t *)user += sizeof(record_head) + (size_t)(s->n - s->saved) * s->row_bytes;
+    if (s->n > s->saved) *(size_t *)user += sizeof(record_head) + bytes_of(kind, s);
     return LT_OK;
 }
 
 static lt_status add_record(void *user, uint32_t kind, uint32_t trial, lt_series *s) {
     unsigned char **to = user;
     record_head head = {kind, trial, s->n - s->saved};
-    size_t bytes = (size_t)head.n * s->row_bytes;
     if (head.n <= 0) return LT_OK;
     memcpy(*to, &head, sizeof head);
-    memcpy(*to + sizeof head, s->row + (size_t)s->saved * s->row_bytes, bytes);
-    *to += sizeof head + bytes;
+    *to += sizeof head;
+    if (kind == LT_LOG_DIALOGUE) {
+        *to = lt_runlog_impl_put_dialogue(s, *to);
+        return LT_OK;
+    }
+    memcpy(*to, s->row + (size_t)s->saved * s->row_bytes, bytes_of(kind, s));
+    *to += bytes_of(kind, s);
     return LT_OK;
 }
 
@@ -154,10 +167,11 @@ void lt_runlog_impl_journal_end(lt_runlog *log) {
 
 /* The series that a record is of; NULL: the log has none. */
 static lt_series *series_of(lt_runlog *log, record_head head) {
-    if (head.kind == LT_LOG_PERF) return &log->perf;
-    if (head.kind > LT_LOG_DETAIL || head.trial >= (uint32_t)log->n_trials) return NULL;
+    if (head.kind == LT_LOG_PERF) return &log->perf; /* of no trial */
+    if (head.kind > LT_LOG_DIALOGUE || head.trial >= (uint32_t)log->n_trials) return NULL;
     lt_log_trial *t = &log->trial[head.trial];
-    return head.kind == LT_LOG_TRAIN ? &t->train : head.kind == LT_LOG_EVAL ? &t->eval : &t->detail;
+    lt_series *const series[] = {&t->train, &t->eval, &log->perf, &t->detail, &t->dialogue};
+    return series[head.kind];
 }
 
 /* Rows of one whole batch; those of series that the file does not have are passed over. */
@@ -167,6 +181,13 @@ static lt_status take_batch(lt_runlog *log, unsigned char *p, size_t bytes, int6
         memcpy(&head, p, sizeof head);
         p += sizeof head, bytes -= sizeof head;
         lt_series *s = series_of(log, head);
+        if (s && head.kind == LT_LOG_DIALOGUE) {
+            size_t used = 0;
+            LT_TRY(lt_runlog_impl_take_dialogue(log, s, p, bytes, head.n, &used));
+            if (used == 0) return LT_OK;
+            p += used, bytes -= used, *rows += head.n;
+            continue;
+        }
         if (!s || s->row_bytes == 0 || head.n < 0 || (uint64_t)head.n > bytes / s->row_bytes) return LT_OK;
         for (int64_t i = 0; i < head.n; i++, p += s->row_bytes, bytes -= s->row_bytes) {
             if (head.kind == LT_LOG_EVAL) p[offsetof(lt_eval_row, split) + LT_SPLIT_BYTES - 1] = 0;

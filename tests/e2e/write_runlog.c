@@ -1,6 +1,8 @@
 // TEST rooms: store
 /* write_runlog OUT.h5 < LINES: a run log as a test wants it.  Lines: "run KEY TEXT...", "trial NAME KEY TEXT" (facts), "train NAME STEP
- * LOSS", "eval NAME STEP ACCURACY MCC LOSS", "perf STEP SECONDS TOKENS"; "config" begins the configuration, which goes to the end.
+ * LOSS", "eval NAME STEP ACCURACY MCC LOSS", "perf STEP SECONDS TOKENS"; "dialogue NAME STEP ROUND CHOSEN GAIN ACCURACY LOSS PROBED VERDICT
+ * PREFIX..." (the answer is the prefix between quotes, "\e" in it an escape, and the prompt says its round); "config" begins the configuration, which goes
+ * to the end.
  * Numbers may be nan or inf. */
 #include "store/runlog.h"
 
@@ -9,10 +11,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The line behind its first word. */
+static lt_status add_dialogue(lt_runlog *log, char *rest) {
+    enum { WORDS = 10 };
+    char *word[WORDS] = {NULL}, prompt[64], answer[512];
+    for (int i = 0; i < WORDS; i++) LT_CHECK(word[i] = strsep(&rest, i < WORDS - 1 ? " " : "\n"), LT_ERR_ARG, "a dialogue of %d words", i);
+    for (char *p = word[9]; (p = strstr(p, "\\e"));) {
+        *p++ = 27;
+        memmove(p, p + 1, strlen(p));
+    }
+    (void)snprintf(prompt, sizeof prompt, "Write for round %s.\nOne a line.", word[2]);
+    (void)snprintf(answer, sizeof answer, "\"%s\"", word[9]);
+    bool taken = !strcmp(word[8], "taken");
+    lt_dialogue_row row = {
+        .step = atoll(word[1]), .round = atoll(word[2]), .prompt = prompt, .answer = answer, .prefix = taken ? word[9] : ""};
+    row.verdict = word[8];
+    row.chosen = word[3][0] == '1';
+    row.gain = strtod(word[4], NULL);
+    row.accuracy = strtod(word[5], NULL);
+    row.probe_loss = strtod(word[6], NULL);
+    row.probed = atoll(word[7]);
+    return lt_runlog_add_dialogue(log, word[0], &row);
+}
+
 static lt_status add(lt_runlog *log, char *line) {
     char *word[8] = {NULL}, *rest = line;
     int n = 0;
     bool text = !strncmp(line, "run ", 4);
+    if (!strncmp(line, "dialogue ", 9)) return add_dialogue(log, line + 9);
     while (n < 8 && (word[n] = text && n == 2 ? strsep(&rest, "\n") : strsep(&rest, " \n")) && word[n][0]) n++;
     if (n == 0) return LT_OK;
     if (text && n == 3) return lt_runlog_put_str(log, word[1], word[2]);

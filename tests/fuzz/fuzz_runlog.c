@@ -4,8 +4,8 @@
 #include "store/layout.h"
 #include "store/runlog.h"
 
-const char *const fuzz_words[] = {"train",  "eval",   "perf",  "step", "split", "run",       "start_0002", "order",
-                                  "trials", "labels", "types", "best", "last",  "confusion", FUZZ_CUT,     NULL};
+const char *const fuzz_words[] = {"train", "eval", "perf", "step",      "split",    "run",    "start_0002", "order",  "trials", "labels",
+                                  "types", "best", "last", "confusion", "dialogue", "prompt", "prefix",     "chosen", FUZZ_CUT, NULL};
 
 static void make(const char *path) {
     lt_runlog *log = NULL;
@@ -27,6 +27,16 @@ static void make(const char *path) {
         FUZZ_OK(lt_runlog_add_train(log, "alpha", &t));
         FUZZ_OK(lt_runlog_add_eval(log, "alpha", &e));
         FUZZ_OK(lt_runlog_add_perf(log, &p));
+        lt_dialogue_row d = {.step = s,
+                             .round = s / 2,
+                             .prompt = s < 4 ? "Write a prefix.\nNow." : "Another.",
+                             .answer = "1. gr\xC3\xBCn",
+                             .prefix = s == 3 ? "" : "gr\xC3\xBCn",
+                             .verdict = s == 3 ? "garbage" : "taken",
+                             .gain = 0.01,
+                             .probed = 256};
+        d.chosen = s == 2;
+        FUZZ_OK(lt_runlog_add_dialogue(log, "alpha", &d));
         FUZZ_OK(lt_runlog_add_detail(log, "alpha", s, "dev", s == 2, (int64_t[15]){s, 2, 1}));
     }
     FUZZ_OK(lt_runlog_flush(log, true));
@@ -47,6 +57,21 @@ static uint64_t read_details(const lt_runlog *log, int trial, bool best, uint64_
     return fuzz_h5_mix(h, &s, sizeof s);
 }
 
+static uint64_t read_dialogue(const lt_runlog *log, int trial, uint64_t h) {
+    int64_t n;
+    const lt_dialogue_row *row = lt_runlog_dialogue(log, trial, &n);
+    for (int64_t i = 0; i < n; i++) {
+        const char *const text[] = {row[i].prompt, row[i].answer, row[i].prefix, row[i].verdict};
+        for (size_t k = 0; k < sizeof text / sizeof *text; k++) {
+            FUZZ_REQUIRE(strlen(text[k]) <= LT_DIALOGUE_TEXT_BYTES);
+            h = fuzz_h5_mix(h, text[k], strlen(text[k]));
+        }
+        FUZZ_REQUIRE(row[i].chosen == 0 || row[i].chosen == 1);
+        h = fuzz_h5_mix(h, &row[i].gain, sizeof row->gain);
+    }
+    return h;
+}
+
 static uint64_t read_rows(const lt_runlog *log, uint64_t h) {
     int64_t n;
     for (int t = 0; t < lt_runlog_trials(log); t++) {
@@ -58,7 +83,7 @@ static uint64_t read_rows(const lt_runlog *log, uint64_t h) {
         const lt_eval_row *eval = lt_runlog_eval(log, t, &n);
         for (int64_t i = 0; i < n; i++) h = fuzz_h5_mix(h, eval[i].split, strlen(eval[i].split));
         if (n > 0) h = fuzz_h5_mix(h, &eval[n - 1].accuracy, sizeof eval->accuracy);
-        h = read_details(log, t, false, read_details(log, t, true, h));
+        h = read_dialogue(log, t, read_details(log, t, false, read_details(log, t, true, h)));
     }
     const lt_perf_row *perf = lt_runlog_perf(log, &n);
     if (n > 0) h = fuzz_h5_mix(h, &perf[n - 1].seconds, sizeof perf->seconds);
@@ -81,6 +106,7 @@ static uint64_t read_all(const char *path) {
     FUZZ_OK(lt_runlog_start(log));
     FUZZ_OK(lt_runlog_put_str(log, "config", "new"));
     FUZZ_OK(lt_runlog_add_train(log, "alpha", &row));
+    FUZZ_OK(lt_runlog_add_dialogue(log, "alpha", &(lt_dialogue_row){.step = 4, .answer = "\xFF"}));
     if (strcmp(strrchr(path, '/') + 1, "good.h5") != 0) {
         FUZZ_OK(lt_runlog_flush(log, true));
         FUZZ_OK(lt_runlog_open(path, 0, &again));

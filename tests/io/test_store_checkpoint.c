@@ -76,6 +76,47 @@ static bool intact(lt_ckpt *ck) {
            s[0] == scalar[0] && lt_ckpt_get_i64(ck, "a", "cursor", &cursor) == LT_OK && cursor == 32 * step;
 }
 
+/* A value of a trial as long as a dialogue's state: HDF5 keeps attributes of over 64 KiB in another way than short ones. */
+static void test_long_text(const char *dir) {
+    const size_t sizes[] = {65000, 65535, 65536, 65600, 300000, (size_t)1 << 20};
+    enum { N = sizeof sizes / sizeof *sizes };
+    lt_ckpt_head h = head(7);
+    char *text[N], key[16], *got = NULL, path[400];
+    bool there = false;
+    CHECK_OK(lt_ckpt_dir_prepare(dir));
+    for (int best = 0; best < 2; best++) {
+        lt_ckpt_writer *w = NULL;
+        lt_ckpt *ck = NULL;
+        snprintf(path, sizeof path, "%s/%s", dir, best ? "best_00000007.a.h5" : "step_00000007.h5");
+        CHECK_OK(best ? lt_ckpt_begin_best(dir, &h, "a", &w) : lt_ckpt_begin(dir, &h, &w));
+        for (int i = 0; i < N; i++) {
+            text[i] = malloc(sizes[i] + 1);
+            for (size_t k = 0; k < sizes[i]; k++) text[i][k] = (char)(' ' + (k * 31 + (size_t)i + k / 95) % 95);
+            text[i][sizes[i]] = 0;
+            snprintf(key, sizeof key, "text%d", i);
+            CHECK_OK(lt_ckpt_put_str(w, "a", key, text[i]));
+        }
+        CHECK_OK(lt_ckpt_put_i64(w, "a", "cursor", 5));
+        CHECK_OK(lt_ckpt_commit(&w));
+        CHECK_OK(lt_h5_verify(path));
+        CHECK_OK(lt_ckpt_open(path, &ck));
+        for (int i = 0; ck && i < N; i++) {
+            snprintf(key, sizeof key, "text%d", i);
+            CHECK(lt_ckpt_has(ck, "a", key, &there) == LT_OK && there);
+            CHECK_OK(lt_ckpt_get_str(ck, "a", key, &got));
+            TEST_REPORT(got && !strcmp(got, text[i]), "a text of %zu bytes", sizes[i]);
+            if (got) got[sizes[i] - 1] ^= 1; /* the comparison sees the last byte */
+            CHECK(got && strcmp(got, text[i]) != 0);
+            free(got);
+            got = NULL;
+        }
+        int64_t cursor = 0;
+        CHECK(lt_ckpt_get_i64(ck, "a", "cursor", &cursor) == LT_OK && cursor == 5);
+        lt_ckpt_close(&ck);
+        for (int i = 0; i < N; i++) free(text[i]);
+    }
+}
+
 static void test_round_trip(const char *dir) {
     lt_ckpt *ck = NULL;
     lt_named *t = NULL, one;
@@ -294,6 +335,7 @@ int main(void) {
     test_round_trip(in_scratch("ck"));
     test_folder(in_scratch("ck"));
     test_damaged(in_scratch("ck"));
+    test_long_text(in_scratch("long"));
     test_kill();
     test_h5dump();
     return test_end();
