@@ -29,8 +29,8 @@ enum { LT_ANSWER_BYTES = 1 << 16 }; /* an answer is cut behind so many */
 typedef struct lt_answers {
     char **text; /* [n] zero-terminated, perhaps not UTF-8, perhaps empty */
     int n;
-    char *problem;  /* why there are fewer than were asked for, in words for the log; NULL = there are not fewer */
-    double seconds; /* that asking took */
+    char *problem;         /* why there are fewer than were asked for, in words for the log; NULL = there are not fewer */
+    double seconds;        /* that asking took */
     int64_t read, written; /* tokens of a model; 0 of a command */
 } lt_answers;
 /* Local.  Frees and empties. */

@@ -19,8 +19,8 @@ extern "C" {
 
 /* One text that was proposed. */
 typedef struct lt_prefix {
-    char *text;      /* UTF-8, one line, no blanks at its ends; what its tokens say.  "" = no prefix */
-    int32_t *token;  /* [n_tokens] of the student's tokenizer, without specials */
+    char *text;     /* UTF-8, one line, no blanks at its ends; what its tokens say.  "" = no prefix */
+    int32_t *token; /* [n_tokens] of the student's tokenizer, without specials */
     int n_tokens;
     int round;       /* in which it was proposed, from 0 */
     double gain;     /* loss of the prefix in use then - its own, larger is better; NaN = never measured */
@@ -40,14 +40,14 @@ typedef struct lt_dialogue {
     int open0;  /* first prefix of the open round: prefix[open0 .. n) are its candidates */
 } lt_dialogue;
 
-/* Prompt templates: first = the first round, next = the others.  Files first.txt and next.txt of a folder, or the built-in ones. */
+/* Prompt templates: first = while no measured prefix can be shown (the first round), next = the others.  Files first.txt and next.txt of a folder, or the built-in ones. */
 typedef struct lt_templates {
     char *first, *next; /* owned */
 } lt_templates;
-/* Local.  dir: NULL or "" = built-in.  Placeholders are {description}, {labels} (names, one ", " another), {exemplars} (one a line, empty without),
+/* Local.  dir: NULL or "" = built-in.  The newline that ends a file is no part of the prompt.  Placeholders are {description}, {labels} (names, one ", " another), {exemplars} (one a line, empty without),
  * {history} (a line each: the prefix in quotes and its measure as method.feedback says; the worst first, the best last, both marked), {best}, {worst},
  * {in_use} (texts), {round} (from 1), {candidates}, {max_words} (about what max_prefix_tokens are); {{ and }} are braces.  A line whose placeholders are
- * all empty is left out.  Errors: IO, FORMAT (an unknown placeholder, by file and line; not UTF-8), NOMEM. */
+ * all empty is left out.  Errors: IO, FORMAT (an unknown placeholder or a lone brace, by file and line; not UTF-8), NOMEM. */
 lt_status lt_templates_load(const char *dir, lt_templates *t);
 void lt_templates_free(lt_templates *t);
 /* The built-in ones, as printed by `ltune help assistant`. */
@@ -57,7 +57,7 @@ extern const char lt_template_first[], lt_template_next[];
 void lt_dialogue_init(lt_dialogue *d, const lt_method_cfg *cfg);
 void lt_dialogue_free(lt_dialogue *d);
 /* Local.  The text for the next round.  labels [n_labels] names; exemplars [n_exemplars] texts that the user opted into (0 usually); rng: a fresh counter for
- * control `shuffled`, whose measures are dealt anew among the prefixes that are shown.  History: the method.history best and worst measured ones, half and half,
+ * control `shuffled`, whose measures are dealt anew among the prefixes that are shown (their order, {best}, {worst} and {in_use} follow).  History: the method.history best and worst measured ones, half and half,
  * each text once.  *prompt: released by free().  Errors: NOMEM. */
 lt_status lt_dialogue_prompt(const lt_dialogue *d, const lt_templates *t, const char *const *labels, int n_labels,
                              const char *const *exemplars, int n_exemplars, const lt_rng *rng, char **prompt);
@@ -67,9 +67,10 @@ typedef enum lt_verdict {
     LT_ANSWER_TAKEN,
     LT_ANSWER_EMPTY,    /* nothing is left of it after repair */
     LT_ANSWER_REPEATED, /* proposed before, in this round or another (compared without case, blanks and closing punctuation) */
-    LT_ANSWER_GARBAGE   /* no word in it: fewer than half of its characters are letters */
+    LT_ANSWER_GARBAGE,  /* no word in it: fewer than half of its characters are letters */
+    LT_ANSWER_LEFT      /* the round had all its candidates */
 } lt_verdict;
-/* Local.  The word of a verdict for the log: "taken", "empty", "repeated", "garbage". */
+/* Local.  The word of a verdict for the log: "taken", "empty", "repeated", "garbage", "left over". */
 const char *lt_verdict_word(lt_verdict v);
 
 /* Local.  The prefix in an answer.  Repair: invalid UTF-8 becomes U+FFFD and is dropped; special tokens written as text ("<eos>", "<end_of_turn>") end it; of

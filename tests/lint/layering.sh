@@ -16,9 +16,10 @@ store: base tensor
 text: base tensor store
 model: base tensor device comm kernels store text
 tuner: base tensor device comm kernels store text model
-train: base tensor device comm kernels store text model tuner
-check: base tensor device comm kernels store text model tuner train
-app: base tensor device comm kernels store text model tuner train check
+assistant: base tensor device comm kernels store text model
+train: base tensor device comm kernels store text model tuner assistant
+check: base tensor device comm kernels store text model tuner assistant train
+app: base tensor device comm kernels store text model tuner assistant train check
 data-prep: base tensor store text model
 analysis: base tensor store text model
 '
@@ -33,7 +34,7 @@ hdf5.h: store
 dnnl.h: kernels
 omp.h: kernels store comm model tuner train app
 yaml.h: base
-utf8proc.h: text
+utf8proc.h: text assistant
 pcre2.h: text
 openssl/evp.h: base text
 zlib.h: data-prep store
