@@ -141,17 +141,13 @@ static lt_status race(lt_run *r, int trial, lt_lead_choice *choice, int *alive, 
     }
 }
 
-/* Places by gain, from 1; of equals the earlier one stands before. */
-static void rank(lt_prefix *prefix, const tally *of, int n) {
+static void note(lt_prefix *prefix, const tally *of, int n) {
     for (int c = 1; c < n; c++) {
         lt_prefix *p = &prefix[c - 1];
         p->loss = of[c].loss / (double)of[c].n;
         p->gain = mean_gain(&of[c]);
         p->accuracy = of[c].gain_right / (double)of[c].n;
         p->probed = of[c].n;
-        p->of = n;
-        p->rank = 1;
-        for (int b = 0; b < n; b++) p->rank += mean_gain(&of[b]) > p->gain || (b < c && mean_gain(&of[b]) == p->gain);
     }
 }
 
@@ -176,7 +172,7 @@ lt_status lt_run_impl_gpta_measure(lt_run *r, int trial) {
                                  .bank = g->shadow.lead_in_rows ? &r->bank.model : &g->bank.model};
         st = race(r, trial, &choice, alive, of, out);
     }
-    if (st == LT_OK) rank(d->prefix + d->open0, of, n);
+    if (st == LT_OK) note(d->prefix + d->open0, of, n);
     for (int c = 0; c < g->most; c++) {
         free(g->lead[c].token);
         g->lead[c] = (lt_lead){0};
