@@ -77,7 +77,7 @@ static void free_curve(lt_report_curve *c) {
     *c = (lt_report_curve){0};
 }
 
-static lt_status make_curve(lt_report_curve *c, int n, bool raw) {
+lt_status lt_report_make_curve(lt_report_curve *c, int n, bool raw) {
     double **const own[] = {&c->x, &c->mean, &c->low, &c->high, &c->raw};
     for (size_t i = 0; i < sizeof own / sizeof *own - !raw; i++) LT_TRY(lt_calloc(own[i], n + 1, sizeof **own[i], "a curve"));
     c->n = n;
@@ -179,7 +179,7 @@ static lt_status loss_curve(const lt_report *r, const lt_report_group *g, int64_
     LT_TRY_GOTO(lt_calloc(&tidy, n, sizeof *tidy, "the bins of the losses"), st, done);
     LT_TRY_GOTO(lt_calloc(&count, n, sizeof *count, "the bins of the losses"), st, done);
     LT_TRY_GOTO(lt_calloc(&v, g->n_trials, sizeof *v, "the losses of a bin"), st, done);
-    LT_TRY_GOTO(make_curve(c, n, half > 0), st, done);
+    LT_TRY_GOTO(lt_report_make_curve(c, n, half > 0), st, done);
     for (int t = 0; t < g->n_trials; t++) {
         fill_bins(&r->trial[g->trial[t]], first, width, n, bin + (size_t)t * (size_t)n, count);
         const double *raw = bin + (size_t)t * (size_t)n;
@@ -224,7 +224,7 @@ static lt_status metric_curve(const lt_report *r, const lt_report_group *g, lt_r
     }
     LT_TRY_GOTO(lt_calloc(&m, total + 1, sizeof *m, "the evaluations of a group"), st, done);
     LT_TRY_GOTO(lt_calloc(&v, total + 1, sizeof *v, "the evaluations of a group"), st, done);
-    LT_TRY_GOTO(make_curve(c, (int)total, false), st, done);
+    LT_TRY_GOTO(lt_report_make_curve(c, (int)total, false), st, done);
     total = 0;
     for (int t = 0; t < g->n_trials; t++) {
         const lt_report_trial *trial = &r->trial[g->trial[t]];
@@ -274,7 +274,7 @@ static void fit(lt_report_panel *p, double *v, int n, bool cut) {
     if (cut && !p->log && v[0] >= 0 && p->low < 0) p->low = 0; /* a loss */
 }
 
-static lt_status fit_panel(const lt_report *r, lt_report_panel *p, bool cut) {
+lt_status lt_report_fit_panel(const lt_report *r, lt_report_panel *p, bool cut) {
     double *v = NULL, top = -INFINITY;
     int64_t total = 1;
     int n = 0;
@@ -298,7 +298,7 @@ static lt_status fit_panel(const lt_report *r, lt_report_panel *p, bool cut) {
 }
 
 /* "dev accuracy", "dev MCC", "dev F1"; without the split or with all names where trials differ. */
-static void title_metric(const lt_report *r, lt_report_panel *p) {
+void lt_report_title_metric(const lt_report *r, lt_report_panel *p) {
     const char *split = NULL;
     static const char *const name[] = {"accuracy", "mcc", "f1"}, *const title[] = {"accuracy", "MCC", "F1"};
     bool found[3] = {false}, splits = false;
@@ -331,7 +331,7 @@ static void fit_x(const lt_report *r, lt_report_figure *f) {
 lt_status lt_report_figure_make(const lt_report *r, lt_report_axis axis, int64_t smooth, lt_report_figure *f) {
     static const char *const titles[] = {"optimizer step", "tokens of the run", "seconds of training"};
     lt_status st = LT_OK;
-    *f = (lt_report_figure){.x_title = titles[axis]};
+    *f = (lt_report_figure){.x_title = titles[axis], .n_panels = LT_REPORT_PANELS};
     for (int p = 0; p < LT_REPORT_PANELS; p++)
         LT_TRY_GOTO(lt_calloc(&f->panel[p].curve, r->n_groups + 1, sizeof *f->panel[p].curve, "the curves"), st, fail);
     for (int i = 0; i < r->n_groups; i++) {
@@ -341,9 +341,9 @@ lt_status lt_report_figure_make(const lt_report *r, lt_report_axis axis, int64_t
         for (int p = 0; p < LT_REPORT_PANELS; p++) LT_TRY_GOTO(put_axis(r, g, axis, &f->panel[p].curve[i]), st, fail);
     }
     (void)snprintf(f->panel[0].title, sizeof f->panel[0].title, "training loss");
-    title_metric(r, &f->panel[1]);
+    lt_report_title_metric(r, &f->panel[1]);
     f->panel[1].points = true;
-    for (int p = 0; p < LT_REPORT_PANELS; p++) LT_TRY_GOTO(fit_panel(r, &f->panel[p], p == 0), st, fail);
+    for (int p = 0; p < LT_REPORT_PANELS; p++) LT_TRY_GOTO(lt_report_fit_panel(r, &f->panel[p], p == 0), st, fail);
     fit_x(r, f);
     return LT_OK;
 fail:
@@ -357,4 +357,7 @@ void lt_report_figure_free(const lt_report *r, lt_report_figure *f) {
         free(f->panel[p].curve);
         f->panel[p].curve = NULL;
     }
+    free(f->tick);
+    free(f->tick_value);
+    f->tick = f->tick_value = NULL;
 }

@@ -117,7 +117,7 @@ static void write_script(FILE *f, const lt_report *r, const lt_report_figure *fi
     int entry = (int)longest * LETTER + SAMPLE, columns = entry > WIDTH ? 1 : WIDTH / entry, rows = (r->n_groups + columns - 1) / columns;
     double height = PANEL_HEIGHT + rows * LEGEND_LINE, bottom = (rows * LEGEND_LINE + 78) / height;
     fputs("set datafile missing '?'\n", f);
-    for (int p = 0; p < LT_REPORT_PANELS; p++) put_data(f, &fig->panel[p], (char)('a' + p), r->n_groups);
+    for (int p = 0; p < fig->n_panels; p++) put_data(f, &fig->panel[p], (char)('a' + p), r->n_groups);
     switch (kind) {
     case LT_REPORT_PNG:
         fprintf(f, "set terminal pngcairo size %d,%.0f fontscale 1.5 linewidth 1.5 pointscale 1.5 noenhanced font 'sans,11'\n",
@@ -138,11 +138,13 @@ static void write_script(FILE *f, const lt_report *r, const lt_report_figure *fi
         "set tmargin at screen %.4f\nset bmargin at screen %.4f\nset xrange [%.9g:%.9g]\nset xlabel ",
         1 - 16 / height, bottom, fig->x_low, fig->x_high);
     quoted(f, fig->x_title);
-    fputs("\nunset key\nset lmargin at screen 0.085\nset rmargin at screen 0.485\n", f);
+    for (int i = 0; i < fig->n_ticks; i++) fprintf(f, "%s'%.5g' %.9g", i ? ", " : "\nset xtics (", fig->tick_value[i], fig->tick[i]);
+    if (fig->n_ticks > 0) fputc(')', f);
+    fprintf(f, "\nunset key\nset lmargin at screen 0.085\nset rmargin at screen %s\n", fig->n_panels > 1 ? "0.485" : "0.975");
     put_legend(f, r, columns, entry, height);
     put_panel(f, r, &fig->panel[0], 'a');
-    fputs("unset arrow\nunset label\nset lmargin at screen 0.575\nset rmargin at screen 0.975\n", f);
-    put_panel(f, r, &fig->panel[1], 'b');
+    if (fig->n_panels > 1) fputs("unset arrow\nunset label\nset lmargin at screen 0.575\nset rmargin at screen 0.975\n", f);
+    if (fig->n_panels > 1) put_panel(f, r, &fig->panel[1], 'b');
     fputs("unset multiplot\n", f);
 }
 

@@ -11,7 +11,7 @@
 enum { MOST_BETWEEN_RUNS = 3 }; /* settings that are listed where groups of different runs differ */
 
 /* Mean and deviation of n values in two passes: a sum of squares alone would lose digits where the deviation is small. */
-static lt_report_stat stat_of(const double *v, int n) {
+lt_report_stat lt_report_stat_of(const double *v, int n) {
     double sum = 0, squares = 0;
     for (int i = 0; i < n; i++) sum += v[i];
     double mean = n > 0 ? sum / n : NAN;
@@ -63,7 +63,7 @@ static void measure(const lt_report *r, lt_report_group *g, double *v) {
             const lt_eval_row *b = t->best;
             if (b) v[n++] = (const double[]){b->accuracy, b->mcc, b->f1, b->f1_strict, lt_report_metric(t->run, t->last)}[k];
         }
-        *out[k] = stat_of(v, n);
+        *out[k] = lt_report_stat_of(v, n);
         g->evaluated = n;
     }
     for (int i = 0; i < g->n_trials; i++) {
@@ -76,16 +76,21 @@ static void measure(const lt_report *r, lt_report_group *g, double *v) {
     }
 }
 
+lt_report_stat lt_report_best_stat(const lt_report *r, const lt_report_group *g) {
+    const char *metric = r->trial[g->trial[0]].run->metric;
+    return !strcmp(metric, "mcc") ? g->mcc : !strcmp(metric, "f1") ? g->f1 : g->accuracy;
+}
+
 /* ---- names ---- */
 
 /* The value of a line "key: value" in settings; NULL if there is none of this key (of n bytes). */
-static const char *value_of(const char *settings, const char *key, size_t n) {
+const char *lt_report_value_of(const char *settings, const char *key, size_t n) {
     for (const char *line = settings; *line; line = strchr(line, '\n') + 1) /* every line ends in one */
         if (!strncmp(line, key, n) && line[n] == ':') return line + n + 1;
     return NULL;
 }
 
-static size_t key_bytes(const char *line) {
+size_t lt_report_key_bytes(const char *line) {
     const char *end = strchr(line, '\n'), *colon = memchr(line, ':', (size_t)(end - line));
     return (size_t)((colon ? colon : end) - line);
 }
@@ -98,12 +103,13 @@ static const lt_report_run *run_of(const lt_report *r, const lt_report_group *g)
 /* Whether two groups of a method have different values of the key of a line of the settings of `first`, the method's first group.
  * within: two groups of one run. */
 static bool line_differs(const lt_report *r, const lt_report_group *first, const char *line, bool within) {
-    size_t key = key_bytes(line);
+    size_t key = lt_report_key_bytes(line);
     const lt_report_group *before = NULL; /* of the same method and, within, of the same run: groups of a run come one after another */
     for (const lt_report_group *g = first; g < r->group + r->n_groups; g++) {
         if (strcmp(method_of(r, g), method_of(r, first)) != 0) continue;
-        const char *value = value_of(settings_of(r, g), line, key);
-        const char *other = before && (!within || run_of(r, before) == run_of(r, g)) ? value_of(settings_of(r, before), line, key) : NULL;
+        const char *value = lt_report_value_of(settings_of(r, g), line, key);
+        const char *other =
+            before && (!within || run_of(r, before) == run_of(r, g)) ? lt_report_value_of(settings_of(r, before), line, key) : NULL;
         size_t bytes = value ? strcspn(value, "\n") : 0;
         if (value && other && strncmp(value, other, bytes + 1) != 0) return true;
         before = g;
@@ -114,8 +120,8 @@ static bool line_differs(const lt_report *r, const lt_report_group *first, const
 static bool is_lr(const char *line) { return !strncmp(line, "train.lr:", 9); }
 
 /* "train.batch: 8" as " batch=8"; of a hash the first digits. */
-static void print_setting(const char *line, FILE *f) {
-    size_t key = key_bytes(line), from = key;
+void lt_report_print_setting(const char *line, FILE *f) {
+    size_t key = lt_report_key_bytes(line), from = key;
     while (from > 0 && line[from - 1] != '.' && line[from - 1] != ' ') from--;
     int bytes = (int)strcspn(line + key + 2, "\n");
     if (!strncmp(line, "model:", 6) || !strncmp(line, "data:", 5)) bytes = bytes < 8 ? bytes : 8;
@@ -129,11 +135,11 @@ static lt_status name(const lt_report *r, lt_report_group *g, const char *differ
     FILE *f = open_memstream(&g->differs, &bytes);
     LT_CHECK(f, LT_ERR_NOMEM, "no memory for the name of a group");
     for (const char *line = differing; *line; line = strchr(line, '\n') + 1) {
-        const char *value = value_of(settings_of(r, g), line, key_bytes(line));
+        const char *value = lt_report_value_of(settings_of(r, g), line, lt_report_key_bytes(line));
         if (is_lr(line))
             lr_differs = true;
         else if (value)
-            print_setting(value - 1 - key_bytes(line), f);
+            lt_report_print_setting(value - 1 - lt_report_key_bytes(line), f);
     }
     LT_CHECK(fclose(f) == 0, LT_ERR_NOMEM, "no memory for the name of a group");
     if (g->differs[0]) memmove(g->differs, g->differs + 1, bytes); /* without the space in front */
@@ -205,7 +211,7 @@ static lt_status add_runs(const lt_report *r) {
 }
 
 /* One hue a method; of one method alone one a group. */
-static void colour(lt_report *r) {
+void lt_report_colour(lt_report *r) {
     int hues = 0;
     bool one_method = true;
     for (int i = 1; i < r->n_groups; i++) one_method &= !strcmp(method_of(r, &r->group[i]), method_of(r, r->group));
@@ -235,7 +241,7 @@ lt_status lt_report_find_groups(lt_report *r) {
         if (!r->group[i].label) LT_TRY_GOTO(name_method(r, &r->group[i], &by_run), st, done);
     }
     if (by_run || (r->n_runs > 1 && names_clash(r))) LT_TRY_GOTO(add_runs(r), st, done);
-    colour(r);
+    lt_report_colour(r);
 done:
     free(values);
     free(compared);

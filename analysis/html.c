@@ -165,11 +165,11 @@ static lt_status details(FILE *f, const lt_report *r) {
 }
 
 /* Curves: gnuplot writes a file beside the page, whose <svg> element is copied. */
-static lt_status curves(FILE *f, const lt_report *r, const lt_report_figure *fig, const char *path) {
+static lt_status curves(FILE *f, const lt_report *r, const lt_report_figure *fig, const char *title, const char *about, const char *path) {
     char *tmp = NULL, *line = NULL;
     size_t cap = 0;
     bool inside = false;
-    fputs("<h2>Curves</h2>\n", f);
+    fprintf(f, "<h2>%s</h2>\n", title);
     LT_TRY(lt_fs_temp_name(path, &tmp));
     lt_status st = lt_report_plot(r, fig, LT_REPORT_SVG, tmp);
     FILE *svg = st == LT_OK ? fopen(tmp, "r") : NULL;
@@ -178,7 +178,7 @@ static lt_status curves(FILE *f, const lt_report *r, const lt_report_figure *fig
         if (inside) fputs(line, f);
     }
     if (svg) {
-        fputs("<p>Mean over seeds with a band of one standard deviation; the loss is smoothed, faint lines are not.</p>\n", f);
+        fprintf(f, "<p>Mean over seeds with a band of one standard deviation%s.</p>\n", about);
         fclose(svg);
         st = LT_OK;
     } else {
@@ -223,11 +223,31 @@ static void facts(FILE *f, const lt_report_run *run) {
     fputs("</pre></details>\n", f);
 }
 
-static lt_status write_page(FILE *f, const lt_report *r, const lt_report_figure *fig, const char *path) {
+/* The tables of gpta and over training sentences, as standard output shows them. */
+static lt_status comparisons(FILE *f, const lt_report *r, const lt_report_sizes *s, const lt_report_figure *by_size, const char *path) {
+    char *table = NULL;
+    size_t bytes = 0;
+    FILE *mem = open_memstream(&table, &bytes);
+    LT_CHECK(mem, LT_ERR_NOMEM, "no memory for a table");
+    lt_report_table_gpta(r, mem);
+    lt_report_table_sizes(r, s, mem);
+    lt_status st = fclose(mem) == 0 ? LT_OK : LT_FAIL(LT_ERR_NOMEM, "no memory for a table");
+    if (st == LT_OK && table[0]) {
+        fputs("<h2>Comparisons</h2>\n<pre>", f);
+        text(f, table + 1); /* behind an empty line */
+        fputs("</pre>\n", f);
+    }
+    free(table);
+    return st == LT_OK && s->n > 1 ? curves(f, &s->rows, by_size, "Training sentences", "", path) : st;
+}
+
+static lt_status write_page(FILE *f, const lt_report *r, const lt_report_figure *fig, const lt_report_sizes *s,
+                            const lt_report_figure *by_size, const char *path) {
     fprintf(f, "<!doctype html>\n<html lang=en><meta charset=utf-8><title>ltune report</title><style>%s</style>\n<h1>ltune report</h1>\n",
             style);
     groups(f, r);
-    LT_TRY(curves(f, r, fig, path));
+    LT_TRY(comparisons(f, r, s, by_size, path));
+    LT_TRY(curves(f, r, fig, "Curves", "; the loss is smoothed, faint lines are not", path));
     trials(f, r);
     LT_TRY(details(f, r));
     for (int i = 0; i < r->n_runs; i++) facts(f, &r->run[i]);
@@ -235,10 +255,11 @@ static lt_status write_page(FILE *f, const lt_report *r, const lt_report_figure 
     return LT_OK;
 }
 
-lt_status lt_report_html(const lt_report *r, const lt_report_figure *fig, const char *path) {
+lt_status lt_report_html(const lt_report *r, const lt_report_figure *fig, const lt_report_sizes *s, const lt_report_figure *by_size,
+                         const char *path) {
     FILE *f = fopen(path, "w");
     LT_CHECK(f, LT_ERR_IO, "cannot write %s: %s", path, strerror(errno));
-    lt_status st = write_page(f, r, fig, path);
+    lt_status st = write_page(f, r, fig, s, by_size, path);
     bool bad = ferror(f) != 0;
     if ((fclose(f) != 0 || bad) && st == LT_OK) st = LT_FAIL(LT_ERR_IO, "cannot write %s: %s", path, strerror(errno));
     return st;

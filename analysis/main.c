@@ -15,7 +15,12 @@ static const lt_cli_option options[] = {
     {"all", NULL, "before the groups one line a trial (its best evaluation)", 0},
     {"details", NULL, "behind the groups what the best evaluation of each trial counted: entities by type, the confusion matrix", 0},
     {"curves", NULL, "the curves also where standard output is no terminal (80 columns there)", 0},
-    {"x", "AXIS", "x axis of the curves: step (default), or tokens or seconds that the run had used by then", 0},
+    {"dialogue", "TRIAL", "instead of tables the dialogue of a gpta trial, round by round; with --details also prompts and whole answers",
+     0},
+    {"x", "AXIS",
+     "x axis of the curves: step (default); tokens or seconds used by then; sentences: best evaluations over training sentences for each "
+     "label",
+     0},
     {"smooth", "STEPS", "width of the window over the loss; 1 = none (default: 4% of the steps, at least 5)", 0},
     {"html", "OUT.html", "one page with tables, curves, time and configuration of each run", 0},
     {"csv", "OUT.csv", "every recorded row, one a line: run, trial, method, seed, kind, step, ...", 0},
@@ -43,7 +48,19 @@ static const lt_cli_command command = {
         "  best@            step of the best evaluations, first to last\n"
         "  tokens/s         of the run, all its trials together\n"
         "  settings         in which groups of one method differ, and the run where that is not enough\n"
-        "  [...]            [linear probe, control]: method head; [authors' padding]: method.compat: authors\n\n"
+        "  [...]            [linear probe, control]: method head; [authors' padding]: method.compat: authors\n"
+        "  gpta/STUDENT     gpta by what its student trains; behind it, in brackets, which control it is\n\n"
+        "gpta:\n"
+        "  a line each group: what the run chose its best by, and the difference to the control no_prefix of the same settings,\n"
+        "  data and student: mean +- standard deviation of the differences of equal seeds, and of how many; without equal seeds\n"
+        "  (0) the difference of means, and the root of the sum of both squared deviations\n\n"
+        "sentences for each label:\n"
+        "  a row each method (more where other settings differ at one number), a column each number of training sentences\n"
+        "  divided by the number of labels; in brackets the seeds\n\n"
+        "dialogue:\n"
+        "  gain      loss of the prefix in use - that of this one, on the same sentences: above 0 is better; * came into use\n"
+        "  accuracy  share of these sentences that it got right - that of the prefix in use\n"
+        "  [...]     why an answer was not taken\n\n"
         "curves:\n"
         "  colours  one a method (of one method alone: one a group); further groups of a method have other dashes\n"
         "  line     mean over the seeds; a seed that has stopped counts no further, losses that are NaN or infinite not at all\n"
@@ -54,7 +71,9 @@ static const lt_cli_command command = {
         "           span; its title then says the highest), logarithmic where these span a factor of over 100\n"
         "  NO_COLOR and locales without UTF-8 are respected.\n",
     .examples = "ltune-report runs/demo\nltune-report runs/demo --curves --x tokens | less\n"
-                "ltune-report runs/*/run.h5 --all --csv all.csv --html all.html\n"};
+                "ltune-report runs/*/run.h5 --all --csv all.csv --html all.html\n"
+                "ltune-report runs/few --dialogue a\n"
+                "ltune-report runs/16 runs/64 runs/256 --x sentences --png sizes.png\n"};
 
 /* Opens DIR/run.h5 or a file. */
 static lt_status open_run(const char *given, lt_report_run *run) {
@@ -94,7 +113,10 @@ void lt_report_close(lt_report *r) {
         free(r->group[i].differs);
         free(r->group[i].label);
     }
-    for (int i = 0; r->trial && i < r->n_trials; i++) free(r->trial[i].settings);
+    for (int i = 0; r->trial && i < r->n_trials; i++) {
+        free(r->trial[i].settings);
+        free(r->trial[i].own_method);
+    }
     for (int i = 0; r->run && i < r->n_runs; i++) {
         free(r->run[i].dir);
         lt_runlog_close(&r->run[i].log);
@@ -104,29 +126,55 @@ void lt_report_close(lt_report *r) {
     free(r->run);
 }
 
+/* Figures, and what is made of them: over steps, tokens or seconds, and over training sentences. */
+static lt_status figures(const lt_cli_args *a, const lt_report *r, const lt_report_sizes *s, lt_report_axis axis, int64_t smooth,
+                         bool draw) {
+    const char *html = lt_cli_value(a, "html"), *png = lt_cli_value(a, "png"), *pdf = lt_cli_value(a, "pdf");
+    bool by_size = axis == LT_REPORT_SENTENCES;
+    lt_report_figure steps = {0}, sizes = {0};
+    lt_status st = LT_OK;
+    if (!draw && !html && !png && !pdf) return LT_OK;
+    if (!by_size || html) LT_TRY_GOTO(lt_report_figure_make(r, by_size ? LT_REPORT_STEP : axis, smooth, &steps), st, done);
+    if (s->n > 1) LT_TRY_GOTO(lt_report_sizes_figure(r, s, &sizes), st, done);
+    const lt_report *shown = by_size ? &s->rows : r;
+    const lt_report_figure *f = by_size ? &sizes : &steps;
+    if (draw) LT_TRY_GOTO(lt_report_draw(shown, f, lt_report_screen_of_stdout(), stdout), st, done);
+    if (png) LT_TRY_GOTO(lt_report_plot(shown, f, LT_REPORT_PNG, png), st, done);
+    if (pdf) LT_TRY_GOTO(lt_report_plot(shown, f, LT_REPORT_PDF, pdf), st, done);
+    if (html) LT_TRY_GOTO(lt_report_html(r, &steps, s, &sizes, html), st, done);
+done:
+    lt_report_figure_free(r, &steps);
+    lt_report_figure_free(&s->rows, &sizes);
+    return st;
+}
+
 static lt_status report(const lt_cli_args *a) {
-    static const char *const axes[] = {"step", "tokens", "seconds"}; /* in the order of lt_report_axis */
-    const char *x = lt_cli_value(a, "x"), *html = lt_cli_value(a, "html"), *csv = lt_cli_value(a, "csv");
-    const char *png = lt_cli_value(a, "png"), *pdf = lt_cli_value(a, "pdf");
-    bool draw = lt_cli_value(a, "curves") || isatty(STDOUT_FILENO);
-    lt_report_figure f = {0};
+    static const char *const axes[] = {"step", "tokens", "seconds", "sentences"}; /* in the order of lt_report_axis */
+    enum { AXES = sizeof axes / sizeof *axes };
+    const char *x = lt_cli_value(a, "x"), *csv = lt_cli_value(a, "csv"), *dialogue = lt_cli_value(a, "dialogue");
+    bool details = lt_cli_value(a, "details"), draw = lt_cli_value(a, "curves") || (isatty(STDOUT_FILENO) && !dialogue);
+    lt_report_sizes s = {0};
     int64_t smooth;
     lt_report r;
     int axis = 0;
     LT_CHECK(a->n_words > 0, LT_ERR_ARG, "no run: name one or more folders or run logs");
-    while (x && axis < 3 && strcmp(x, axes[axis]) != 0) axis++;
-    LT_CHECK(axis < 3, LT_ERR_ARG, "--x must be step, tokens or seconds, found \"%s\"", x);
+    while (x && axis < AXES && strcmp(x, axes[axis]) != 0) axis++;
+    LT_CHECK(axis < AXES, LT_ERR_ARG, "--x must be step, tokens, seconds or sentences, found \"%s\"", x);
     LT_TRY(lt_cli_int(a, "smooth", 1, 1000000000, 0, &smooth));
     lt_status st = lt_report_open(&r, a->word, a->n_words);
-    if (st == LT_OK) lt_report_table(&r, lt_cli_value(a, "all") != NULL, stdout);
-    if (st == LT_OK && lt_cli_value(a, "details")) lt_report_table_details(&r, stdout);
+    if (st == LT_OK) st = lt_report_sizes_make(&r, &s);
+    if (st == LT_OK && axis == LT_REPORT_SENTENCES && s.n < 2)
+        st = LT_FAIL(LT_ERR_ARG, "--x sentences needs runs with two or more numbers of training sentences for each label, found %d", s.n);
+    if (st == LT_OK && dialogue) st = lt_report_dialogue(&r, dialogue, details, stdout);
+    if (st == LT_OK && !dialogue) {
+        lt_report_table(&r, lt_cli_value(a, "all") != NULL, stdout);
+        lt_report_table_gpta(&r, stdout);
+        lt_report_table_sizes(&r, &s, stdout);
+        if (details) lt_report_table_details(&r, stdout);
+    }
     if (st == LT_OK && csv) st = lt_report_csv(&r, csv);
-    if (st == LT_OK && (draw || html || png || pdf)) st = lt_report_figure_make(&r, (lt_report_axis)axis, smooth, &f);
-    if (st == LT_OK && draw) st = lt_report_draw(&r, &f, lt_report_screen_of_stdout(), stdout);
-    if (st == LT_OK && png) st = lt_report_plot(&r, &f, LT_REPORT_PNG, png);
-    if (st == LT_OK && pdf) st = lt_report_plot(&r, &f, LT_REPORT_PDF, pdf);
-    if (st == LT_OK && html) st = lt_report_html(&r, &f, html);
-    lt_report_figure_free(&r, &f);
+    if (st == LT_OK) st = figures(a, &r, &s, (lt_report_axis)axis, smooth, draw);
+    lt_report_sizes_free(&s);
     lt_report_close(&r);
     return st;
 }

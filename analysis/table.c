@@ -2,6 +2,14 @@
 #include "report.h"
 
 #include <math.h>
+#include <string.h>
+
+int lt_report_method_width(const lt_report *r) {
+    size_t width = 10;
+    for (int i = 0; i < r->n_trials; i++)
+        if (strlen(r->trial[i].method) > width) width = strlen(r->trial[i].method);
+    return width < 60 ? (int)width : 60;
+}
 
 static void print_mark(const lt_report_trial *t, FILE *out) {
     if (t->mark[0]) fprintf(out, "  [%s]", t->mark);
@@ -20,15 +28,16 @@ static void print_best(const lt_report *r, const lt_eval_row *e, FILE *out) {
 }
 
 static void print_trials(const lt_report *r, FILE *out) {
-    fprintf(out, "%-28s %-10s %8s %6s %10s %7s %6s  %8s %8s %8s %8s", "trial", "method", "lr", "seed", "trainable", "steps", "best@",
-            "accuracy", "mcc", "f1", "loss");
+    fprintf(out, "%-28s %-*s %8s %6s %10s %7s %6s  %8s %8s %8s %8s", "trial", lt_report_method_width(r), "method", "lr", "seed",
+            "trainable", "steps", "best@", "accuracy", "mcc", "f1", "loss");
     for (int k = 0; k < LT_REPORT_NUMBERS; k++)
         if (lt_report_number_shown(r, &lt_report_numbers[k])) fprintf(out, " %9s", lt_report_numbers[k].name);
     fputc('\n', out);
     for (int i = 0; i < r->n_trials; i++) {
         const lt_report_trial *t = &r->trial[i];
         if (r->n_runs > 1 && (i == 0 || t->run != t[-1].run)) fprintf(out, "%s\n", t->run->dir);
-        fprintf(out, "%-28s %-10s %8s %6s %10s %7lld ", t->name, t->method, t->lr, t->seed, t->trainable, (long long)t->steps);
+        fprintf(out, "%-28s %-*s %8s %6s %10s %7lld ", t->name, lt_report_method_width(r), t->method, t->lr, t->seed, t->trainable,
+                (long long)t->steps);
         if (t->best)
             print_best(r, t->best, out);
         else
@@ -39,7 +48,7 @@ static void print_trials(const lt_report *r, FILE *out) {
     fputc('\n', out);
 }
 
-static void print_stat(lt_report_stat s, FILE *out) {
+void lt_report_print_stat(lt_report_stat s, FILE *out) {
     if (isnan(s.mean))
         fprintf(out, "  %-16s", "-");
     else if (isnan(s.sd))
@@ -51,7 +60,7 @@ static void print_stat(lt_report_stat s, FILE *out) {
 static void print_groups(const lt_report *r, FILE *out) {
     bool differ = false, f1 = lt_report_judged_by_f1(r);
     for (int i = 0; i < r->n_groups; i++) differ |= r->group[i].differs[0] != 0;
-    fprintf(out, "%-10s %8s %6s  %-16s  %-16s", "method", "lr", "seeds", "accuracy", "mcc");
+    fprintf(out, "%-*s %8s %6s  %-16s  %-16s", lt_report_method_width(r), "method", "lr", "seeds", "accuracy", "mcc");
     if (f1) fprintf(out, "  %-16s  %-16s", "f1", "f1_strict");
     fprintf(out, "  %-16s %12s %10s %9s%s\n", "last", "best@", "trainable", "tokens/s", differ ? "  settings" : "");
     for (int i = 0; i < r->n_groups; i++) {
@@ -63,12 +72,12 @@ static void print_groups(const lt_report *r, FILE *out) {
         end = g->evaluated ? snprintf(best, sizeof best, "%lld", (long long)g->best_first) : 0;
         if (g->best_first < g->best_last) (void)snprintf(best + end, sizeof best - (size_t)end, "-%lld", (long long)g->best_last);
         if (g->tokens_per_s > 0) (void)snprintf(rate, sizeof rate, "%.0f", g->tokens_per_s);
-        fprintf(out, "%-10s %8s %6s", t->method, t->lr, n);
-        print_stat(g->accuracy, out);
-        print_stat(g->mcc, out);
-        if (f1) print_stat(g->f1, out);
-        if (f1) print_stat(g->f1_strict, out);
-        print_stat(g->last, out);
+        fprintf(out, "%-*s %8s %6s", lt_report_method_width(r), t->method, t->lr, n);
+        lt_report_print_stat(g->accuracy, out);
+        lt_report_print_stat(g->mcc, out);
+        if (f1) lt_report_print_stat(g->f1, out);
+        if (f1) lt_report_print_stat(g->f1_strict, out);
+        lt_report_print_stat(g->last, out);
         fprintf(out, " %12s %10s %9s%s%s", best, t->trainable, rate, g->differs[0] ? "  " : "", g->differs);
         print_mark(t, out);
         fputc('\n', out);

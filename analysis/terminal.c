@@ -149,14 +149,15 @@ static void y_ticks(const lt_report_panel *p, char label[ROWS][16]) {
 
 static void print_x_axis(const canvas *c, const lt_report_figure *f, FILE *out) {
     char marks[MAX_WIDTH + 1], labels[MAX_WIDTH + 32];
-    double step = tick_step(f->x_high - f->x_low, c->columns / 12);
+    double step = f->tick ? 1 : tick_step(f->x_high - f->x_low, c->columns / 12);
     memset(marks, 0, sizeof marks);
     memset(labels, ' ', sizeof labels);
     int free_from = 0;
-    for (double i = ceil(f->x_low / step); i * step <= f->x_high; i++) {
+    for (double i = f->tick ? 0 : ceil(f->x_low / step); f->tick ? i < f->n_ticks : i * step <= f->x_high; i++) {
         char text[16];
-        int at = nearest(share(i * step, f->x_low, f->x_high, false) * (c->columns - 1));
-        int n = snprintf(text, sizeof text, "%.5g", i * step), from = LABEL + at - n / 2;
+        double x = f->tick ? f->tick[(int)i] : i * step, value = f->tick ? f->tick_value[(int)i] : x;
+        int at = nearest(share(x, f->x_low, f->x_high, false) * (c->columns - 1));
+        int n = snprintf(text, sizeof text, "%.5g", value), from = LABEL + at - n / 2;
         marks[at] = 1;
         if (from < free_from || from + n > (int)sizeof labels) continue;
         memcpy(labels + from, text, (size_t)n);
@@ -238,7 +239,7 @@ lt_status lt_report_draw(const lt_report *r, const lt_report_figure *f, lt_repor
     LT_TRY_GOTO(lt_calloc(&c.dots, ROWS * c.columns, sizeof *c.dots, "the curves in characters"), st, done);
     LT_TRY_GOTO(lt_calloc(&c.group, ROWS * c.columns, sizeof *c.group, "the curves in characters"), st, done);
     LT_TRY_GOTO(lt_calloc(&c.point, ROWS * c.columns, sizeof *c.point, "the curves in characters"), st, done);
-    for (int p = 0; p < LT_REPORT_PANELS; p++) print_panel(&c, r, f, &f->panel[p], out);
+    for (int p = 0; p < f->n_panels; p++) print_panel(&c, r, f, &f->panel[p], out);
     print_legend(&c, r, out);
 done:
     free(c.dots);

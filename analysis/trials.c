@@ -100,8 +100,28 @@ static bool has_compat(const char *method) {
 static const char *mark_of(const lt_report_trial *t, const char *settings) {
     static const char key[] = "compat: authors";
     const char *where = settings ? t->settings : lt_report_fact(t->run->log, -1, "config");
-    bool head = !strcmp(t->method, "head"), authors = has_compat(t->method) && strstr(where, key);
+    bool head = !strcmp(t->method, "head"), authors = has_compat(t->student ? "gpta" : t->method) && strstr(where, key);
     return head && authors ? "linear probe, control; authors' padding" : head ? "linear probe, control" : authors ? "authors' padding" : "";
+}
+
+/* Trials of gpta are named by what their student trains, and controls by which they are. */
+static lt_status put_method(lt_report_trial *t) {
+    const lt_runlog *log = t->run->log;
+    if (strcmp(t->method, "gpta") != 0) return LT_OK;
+    t->student = lt_report_fact(log, t->id, "student");
+    t->control = lt_runlog_fact(log, t->id, "control");
+    if (!t->control || !t->control[0]) t->control = "none";
+    bool control = strcmp(t->control, "none") != 0;
+    LT_TRY(lt_fs_path(&t->own_method, "gpta/%s%s%s%s", t->student, control ? " (" : "", control ? t->control : "", control ? ")" : ""));
+    t->method = t->own_method;
+    return LT_OK;
+}
+
+/* Training sentences for each label, 0 if the run does not say. */
+static double per_label(const lt_runlog *log) {
+    const char *samples = lt_runlog_fact(log, -1, "train_samples"), *labels = lt_runlog_fact(log, -1, "labels");
+    double n = samples ? strtod(samples, NULL) : 0, K = labels ? strtod(labels, NULL) : 0;
+    return n >= 1 && K >= 1 && isfinite(n) && isfinite(K) ? n / K : 0;
 }
 
 static int by_settings(const void *a, const void *b) {
@@ -142,7 +162,9 @@ lt_status lt_report_find_trials(lt_report *r) {
                                       .steps = steps ? train[steps - 1].step : 0,
                                       .best = best_of(&r->run[i], t),
                                       .last = evals ? &eval[evals - 1] : NULL};
-            st = put_settings(next, settings);
+            next->per_label = per_label(log);
+            st = put_method(next);
+            if (st == LT_OK) st = put_settings(next, settings);
             if (st == LT_OK) next->mark = mark_of(next, settings);
             next++;
         }

@@ -77,8 +77,9 @@ static lt_status put_facts(lt_run *r) {
     const struct {
         const char *key;
         int64_t value;
-    } ints[] = {
-        {"ranks", r->grid.size}, {"tp", r->grid.tp_size}, {"dp", r->grid.dp_size}, {"threads", r->threads}, {"first_step", r->step}};
+    } ints[] = {{"ranks", r->grid.size}, {"tp", r->grid.tp_size}, {"dp", r->grid.dp_size},
+                {"threads", r->threads}, {"first_step", r->step}, {"train_samples", r->data.train.n},
+                {"labels", r->data.K}};
     for (size_t i = 0; st == LT_OK && i < sizeof strings / sizeof *strings; i++)
         st = lt_runlog_put_str(log, strings[i].key, strings[i].value);
     for (size_t i = 0; st == LT_OK && i < sizeof ints / sizeof *ints; i++) st = lt_runlog_put_i64(log, ints[i].key, ints[i].value);
