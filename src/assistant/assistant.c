@@ -1,6 +1,7 @@
 /* What both kinds of assistants have in common; see assistant.h. */
 #include "assistant/assistant_impl.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
