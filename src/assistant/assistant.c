@@ -31,9 +31,10 @@ lt_status lt_assistant_check(const lt_assistant_cfg *cfg) {
     if (!model) return LT_OK;
     LT_TRY(lt_arch_read(cfg->model, &arch));
     lt_status st = lt_arch_check_writes(&arch);
-    return st == LT_OK ? LT_OK
-                       : LT_FAIL(LT_ERR_CONFIG, "assistant.model: %s cannot write texts: %s; an assistant is a decoder with its output matrix",
-                                 cfg->model, lt_err_last()->msg);
+    return st == LT_OK
+               ? LT_OK
+               : LT_FAIL(LT_ERR_CONFIG, "assistant.model: %s cannot write texts: %s; an assistant is a decoder with its output matrix",
+                         cfg->model, lt_err_last()->msg);
 }
 
 lt_status lt_assistant_open(const lt_assistant_args *a, lt_comm *world, lt_assistant **out) {

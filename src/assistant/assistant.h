@@ -61,7 +61,8 @@ lt_status lt_assistant_limits(const lt_assistant_args *a, const lt_arch *arch, l
 lt_status lt_assistant_open(const lt_assistant_args *a, lt_comm *world, lt_assistant **out);
 /* Collective(world).  Accepts NULL inside; sets NULL. */
 void lt_assistant_close(lt_assistant **a);
-/* Collective(world).  Up to n answers to a prompt, the same on every rank; prompt (UTF-8) is the same on every rank.  Errors: STOPPED (a signal came; nothing is
+/* Collective(world).  Up to n answers to a prompt, the same on every rank; prompt (UTF-8) is the same on every rank.  Errors: STOPPED (a signal
+ * came; nothing is
  * kept), NOMEM (agreed); what an assistant does wrong is no error. */
 lt_status lt_assistant_ask(lt_assistant *a, const char *prompt, int n, uint64_t seed, lt_answers *out);
 /* Local.  "gemma-3-270m, 2 ranks" or "the command ...": for the log.  Borrowed. */

@@ -40,11 +40,13 @@ typedef struct lt_dialogue {
     int open0;  /* first prefix of the open round: prefix[open0 .. n) are its candidates */
 } lt_dialogue;
 
-/* Prompt templates: first = while no measured prefix can be shown (the first round), next = the others.  Files first.txt and next.txt of a folder, or the built-in ones. */
+/* Prompt templates: first = while no measured prefix can be shown (the first round), next = the others.  Files first.txt and next.txt of a folder,
+ * or the built-in ones. */
 typedef struct lt_templates {
     char *first, *next; /* owned */
 } lt_templates;
-/* Local.  dir: NULL or "" = built-in.  The newline that ends a file is no part of the prompt.  Placeholders are {description}, {labels} (names, one ", " another), {exemplars} (one a line, empty without),
+/* Local.  dir: NULL or "" = built-in.  The newline that ends a file is no part of the prompt.  Placeholders are {description}, {labels} (names, one
+ * ", " another), {exemplars} (one a line, empty without),
  * {history} (a line each: the prefix in quotes and its measure as method.feedback says; the worst first, the best last, both marked), {best}, {worst},
  * {in_use} (texts), {round} (from 1), {candidates}, {max_words} (about what max_prefix_tokens are); {{ and }} are braces.  A line whose placeholders are
  * all empty is left out.  Errors: IO, FORMAT (an unknown placeholder or a lone brace, by file and line; not UTF-8), NOMEM. */
@@ -57,7 +59,8 @@ extern const char lt_template_first[], lt_template_next[];
 void lt_dialogue_init(lt_dialogue *d, const lt_method_cfg *cfg);
 void lt_dialogue_free(lt_dialogue *d);
 /* Local.  The text for the next round.  labels [n_labels] names; exemplars [n_exemplars] texts that the user opted into (0 usually); rng: a fresh counter for
- * control `shuffled`, whose measures are dealt anew among the prefixes that are shown (their order, {best}, {worst} and {in_use} follow).  History: the method.history best and worst measured ones, half and half,
+ * control `shuffled`, whose measures are dealt anew among the prefixes that are shown (their order, {best}, {worst} and {in_use} follow).  History:
+ * the method.history best and worst measured ones, half and half,
  * each text once.  *prompt: released by free().  Errors: NOMEM. */
 lt_status lt_dialogue_prompt(const lt_dialogue *d, const lt_templates *t, const char *const *labels, int n_labels,
                              const char *const *exemplars, int n_exemplars, const lt_rng *rng, char **prompt);
@@ -90,7 +93,8 @@ void lt_dialogue_abandon_round(lt_dialogue *d);
 /* Local.  True if no round will come: method.rounds are closed, method.patience is used up, or the control has none after the first. */
 bool lt_dialogue_ended(const lt_dialogue *d);
 
-/* Local.  The state as JSON text for a checkpoint, and back (d: initialised).  *text: released by free().  No round is open.  Numbers come back as the same bits.
+/* Local.  The state as JSON text for a checkpoint, and back (d: initialised).  *text: released by free().  No round is open.  Numbers come back as
+ * the same bits.
  * Errors: NOMEM; FORMAT (not such a text). */
 lt_status lt_dialogue_write(const lt_dialogue *d, char **text);
 lt_status lt_dialogue_read(lt_dialogue *d, const lt_tok *tok, const char *text);

@@ -1,6 +1,7 @@
 /* What the assistant is told; see dialogue.h.
  *
- * A template is text with placeholders.  It is filled line by line, so that a line can be left out where there is nothing to say ("Texts: {exemplars}"), and what
+ * A template is text with placeholders.  It is filled line by line, so that a line can be left out where there is nothing to say ("Texts:
+ * {exemplars}"), and what
  * was put in is not looked at again. */
 #include "assistant/dialogue_impl.h"
 

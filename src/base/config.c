@@ -116,7 +116,8 @@ static lt_status unknown_key(const lt_config_entry *v, const char *path) {
 
 /* Whether a path names a group of keys.  Such a leaf is a group without keys (`train:` and nothing below); with a value it is an error. */
 static bool is_group(const char *path, bool in_trial) {
-    static const char *const group[] = {"train", "method", "method.labels", "run", "model", "data", "parallel", "sweep", "generate", "assistant"};
+    static const char *const group[] = {"train", "method",   "method.labels", "run",      "model",
+                                        "data",  "parallel", "sweep",         "generate", "assistant"};
     for (int i = 0; i < (in_trial ? 4 : 9); i++)
         if (!strcmp(path, group[i])) return true;
     return false;
@@ -370,10 +371,18 @@ void lt_config_free(lt_config **config) {
     if (cfg->entries) lt_config_impl_entries_free(cfg->entries);
     free_labels(&cfg->method);
     free_texts(&cfg->method);
-    void *const owned[] = {cfg->trial,           cfg->entries,           cfg->file,
-                           cfg->run.dir,         cfg->run.resume_path,   cfg->model.path,
-                           cfg->data.path,       cfg->data.train,        cfg->data.eval,
-                           cfg->assistant.model, cfg->assistant.command, cfg->assistant.templates,
+    void *const owned[] = {cfg->trial,
+                           cfg->entries,
+                           cfg->file,
+                           cfg->run.dir,
+                           cfg->run.resume_path,
+                           cfg->model.path,
+                           cfg->data.path,
+                           cfg->data.train,
+                           cfg->data.eval,
+                           cfg->assistant.model,
+                           cfg->assistant.command,
+                           cfg->assistant.templates,
                            cfg->model.bidirectional_layers};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     free(cfg);

@@ -68,8 +68,8 @@ typedef struct lt_generate_cfg {
 
 /* Who writes prefixes for gpta. */
 typedef struct lt_assistant_cfg {
-    char *model, *command, *templates; /* folder of a decoder; a program; folder of prompt templates; empty = none */
-    int tp, max_tokens, retries;       /* 0 = as many ranks as hold the model; of an answer; of a command that fails */
+    char *model, *command, *templates;  /* folder of a decoder; a program; folder of prompt templates; empty = none */
+    int tp, max_tokens, retries;        /* 0 = as many ranks as hold the model; of an answer; of a command that fails */
     double temperature, top_p, timeout; /* seconds that a command has for an answer */
     uint64_t seed;
 } lt_assistant_cfg;

@@ -10,14 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RUN(f)      LT_SEC_RUN, offsetof(lt_run_cfg, f)
-#define MODEL(f)    LT_SEC_MODEL, offsetof(lt_model_cfg, f)
-#define DATA(f)     LT_SEC_DATA, offsetof(lt_data_cfg, f)
-#define PARALLEL(f) LT_SEC_PARALLEL, offsetof(lt_parallel_cfg, f)
-#define GENERATE(f) LT_SEC_GENERATE, offsetof(lt_generate_cfg, f)
+#define RUN(f)       LT_SEC_RUN, offsetof(lt_run_cfg, f)
+#define MODEL(f)     LT_SEC_MODEL, offsetof(lt_model_cfg, f)
+#define DATA(f)      LT_SEC_DATA, offsetof(lt_data_cfg, f)
+#define PARALLEL(f)  LT_SEC_PARALLEL, offsetof(lt_parallel_cfg, f)
+#define GENERATE(f)  LT_SEC_GENERATE, offsetof(lt_generate_cfg, f)
 #define ASSISTANT(f) LT_SEC_ASSISTANT, offsetof(lt_assistant_cfg, f)
-#define TRAIN(f)    LT_SEC_TRAIN, offsetof(lt_train_cfg, f)
-#define METHOD(f)   LT_SEC_METHOD, offsetof(lt_method_cfg, f)
+#define TRAIN(f)     LT_SEC_TRAIN, offsetof(lt_train_cfg, f)
+#define METHOD(f)    LT_SEC_METHOD, offsetof(lt_method_cfg, f)
 #define KEY_(path, sec, off, type, min, max, words, fallback, print, help)                                                                 \
     { path, sec, type, off, min, max, words, fallback, print, help }
 #define INT(path, at, min, max, fallback, print, help) KEY_(path, at, LT_KEY_INT, min, max, NULL, fallback, print, help)
@@ -118,13 +118,15 @@ const lt_key lt_config_impl_keys[] = {
     WORD("method.head_bias", METHOD(head_bias), "true|false", "true", true, "the head has a bias; false: a plain matrix"),
     NUM("method.head_dropout", METHOD(head_dropout), 0, 0.99, "0", true,
         "share of the numbers that the head reads which a training step leaves out"),
-    WORD("method.student", METHOD(student), "head|prompt|prefix|lora", "head", true, "gpta: what the student trains, with that method's keys"),
+    WORD("method.student", METHOD(student), "head|prompt|prefix|lora", "head", true,
+         "gpta: what the student trains, with that method's keys"),
     STR("method.description", METHOD(description), "", true, "gpta: the task in words; all that the assistant knows of the data"),
     INT("method.candidates", METHOD(candidates), 1, 64, "8", true, "gpta: prefixes asked for in a round"),
     INT("method.rounds", METHOD(rounds), 1, 1e6, "10", true, "gpta: most rounds of the dialogue, the first before the first step"),
     I64("method.every", METHOD(every), 1, 9e15, "100", true, "gpta: steps between rounds"),
     INT("method.patience", METHOD(patience), 0, 1e6, "3", true, "gpta: rounds without a better prefix that end the dialogue; 0 = never"),
-    INT("method.probe", METHOD(probe), 1, 1 << 20, "256", true, "gpta: training sentences that prefixes are measured on, the same in all rounds"),
+    INT("method.probe", METHOD(probe), 1, 1 << 20, "256", true,
+        "gpta: training sentences that prefixes are measured on, the same in all rounds"),
     WORD("method.scoring", METHOD(scoring), "halving|full", "halving", true,
          "gpta: halving: all candidates on a few sentences of the probe, the better half on more, and so on; full: all on all"),
     WORD("method.feedback", METHOD(feedback), "loss|accuracy|rank", "loss", true, "gpta: what the assistant is told of its prefixes"),
@@ -135,7 +137,8 @@ const lt_key lt_config_impl_keys[] = {
     WORD("method.control", METHOD(control), "none|no_prefix|random|shuffled|first", "none", true,
          "gpta: what to compare with: no prefix; random tokens in the first prefix's length; measures fed back in random order; the first "
          "prefix throughout"),
-    STR("method.init_dialogue", METHOD(init_dialogue), "", false, "gpta: RUN.h5 whose dialogue goes on here: prefixes of a related data set"),
+    STR("method.init_dialogue", METHOD(init_dialogue), "", false,
+        "gpta: RUN.h5 whose dialogue goes on here: prefixes of a related data set"),
 };
 const int lt_config_impl_n_keys = sizeof lt_config_impl_keys / sizeof *lt_config_impl_keys;
 

@@ -42,7 +42,7 @@ extern const char *const lt_target_words[];
       "model.bidirectional the label-supervised tuning of arXiv 2310.01208. m*R*(in + out) a target + K(C+1)\n"                            \
       "A starts uniform in +-1/sqrt(in), B at zero (as PEFT does)\n")                                                                      \
     X(GPTA, "gpta", false,                                                                                                                 \
-      " student description candidates rounds every patience probe scoring feedback history exemplars max_prefix_tokens control "         \
+      " student description candidates rounds every patience probe scoring feedback history exemplars max_prefix_tokens control "          \
       "init_dialogue " LT_HEAD_KEYS,                                                                                                       \
       "an assistant writes texts that stand before every input of a student (arXiv 2404.00189), which trains what method.student\n"        \
       "says; see ltune help assistant. Trainable: what the student's method trains\n")

@@ -52,7 +52,10 @@ lt_status lt_pack_add(lt_pack *p, const lt_pack_seq *s) {
     int64_t row = p->n_tok, text = s->n_lead + s->n, len = s->prompt_rows + text + s->padding;
     for (int64_t i = 0; i < len; i++, row++) {
         int64_t place = i - s->prompt_rows, t = place < 0 ? -1 : token_at(s, place);
-        p->id[row] = place < 0 ? (int32_t)(-1 - (s->prompt + i)) : place >= text ? s->pad : t < 0 ? s->lead[place - s->lead_at] : s->tokens[t];
+        p->id[row] = place < 0       ? (int32_t)(-1 - (s->prompt + i))
+                     : place >= text ? s->pad
+                     : t < 0         ? s->lead[place - s->lead_at]
+                                     : s->tokens[t];
         p->type[row] = t >= s->segment && t < s->n;
         p->pos[row] = s->start + (int32_t)i + s->prefix_len;
         p->target[row] = 0;

@@ -313,7 +313,14 @@ static void measure(pass *p, int trial, int64_t sample, int64_t token, const dou
 }
 
 lt_status lt_run_impl_measure_leads(lt_run *r, int trial, const lt_lead_choice *leads, const int64_t *which, int64_t n, double *out) {
-    pass p = {.r = r, .s = &r->data.train, .first = trial, .count = 1, .which = which, .n_which = n, .leads = leads, .decide = measure,
+    pass p = {.r = r,
+              .s = &r->data.train,
+              .first = trial,
+              .count = 1,
+              .which = which,
+              .n_which = n,
+              .leads = leads,
+              .decide = measure,
               .out = out};
     for (int64_t i = 0; i < 2 * leads->n * n; i++) out[i] = 0;
     lt_status st = run_pass(&p);

@@ -159,8 +159,9 @@ lt_status lt_run_impl_gpta_open(lt_run *r) {
         if (!asks(r, i)) continue;
         any = true;
         if (c->method.exemplars && r->grid.rank == 0)
-            lt_warn("trial %s: method.exemplars = %d: so many TRAINING SENTENCES LEAVE THE STUDENT'S DATA and are shown to the assistant (%s)",
-                    c->name, c->method.exemplars, r->cfg->assistant.command[0] ? r->cfg->assistant.command : r->cfg->assistant.model);
+            lt_warn(
+                "trial %s: method.exemplars = %d: so many TRAINING SENTENCES LEAVE THE STUDENT'S DATA and are shown to the assistant (%s)",
+                c->name, c->method.exemplars, r->cfg->assistant.command[0] ? r->cfg->assistant.command : r->cfg->assistant.model);
     }
     if (!any) return LT_OK;
     lt_assistant_args a = args_of(r);
@@ -398,8 +399,9 @@ static lt_status restore(lt_run *r, int trial, const stored *s) {
     }
     lt_status st = LT_OK;
     if (n != s->rows && !t->lead_in_rows)
-        st = LT_FAIL(LT_ERR_FORMAT, "the prefix of trial %s has %d tokens, its keys and values are of %lld: the checkpoint was made with "
-                                    "another tokenizer",
+        st = LT_FAIL(LT_ERR_FORMAT,
+                     "the prefix of trial %s has %d tokens, its keys and values are of %lld: the checkpoint was made with "
+                     "another tokenizer",
                      r->trial[trial].cfg->name, n, (long long)s->rows);
     if (st == LT_OK) st = lt_tuner_set_lead(t, text, n, s->kv);
     free(text);

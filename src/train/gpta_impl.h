@@ -1,7 +1,8 @@
 #pragma once
 /* Private to the train room: the dialogues of gpta trials (arXiv 2404.00189) and what measuring their candidates takes.
  *
- * A round stands between two steps: the assistant is asked, its candidates are measured on the probe under the student as it is, the best comes into use.  A round
+ * A round stands between two steps: the assistant is asked, its candidates are measured on the probe under the student as it is, the best comes into
+ * use.  A round
  * is whole or has not been: a signal inside it leaves the dialogue as it was, and the round is due again. */
 
 #include "assistant/assistant.h"
@@ -25,11 +26,11 @@ typedef struct lt_run_gpta {
     bool shares_model;       /* its model is the student's */
     /* candidates beside the prefix in use, number 0 */
     int most;
-    lt_run_bank bank;  /* their slots */
-    float *kv;         /* device, as lt_lead.kv: of one after the other */
+    lt_run_bank bank; /* their slots */
+    float *kv;        /* device, as lt_lead.kv: of one after the other */
     size_t kv_bytes;
-    lt_lead *lead;     /* [most] */
-    lt_tuner **tuner;  /* [n_trials] */
+    lt_lead *lead;    /* [most] */
+    lt_tuner **tuner; /* [n_trials] */
     lt_tuner shadow;
     double asked_s, measured_s;
     int64_t rounds, asked, taken; /* of this start: rounds, answers, candidates */

@@ -17,10 +17,11 @@ static lt_status find(const lt_runlog *log, const char *path, const char *name, 
         if (found < 0 || !strcmp(lt_runlog_trial_name(log, i), name)) found = i;
     }
     LT_CHECK(with > 0, LT_ERR_CONFIG, "method.init_dialogue: no trial of %s has a dialogue", path);
-    LT_CHECK(with == 1 || !strcmp(lt_runlog_trial_name(log, found), name), LT_ERR_CONFIG,
-             "method.init_dialogue: %s has the dialogues of %d trials, none of which is called %s: give this trial the name of the one that it "
-             "goes on from",
-             path, with, name);
+    LT_CHECK(
+        with == 1 || !strcmp(lt_runlog_trial_name(log, found), name), LT_ERR_CONFIG,
+        "method.init_dialogue: %s has the dialogues of %d trials, none of which is called %s: give this trial the name of the one that it "
+        "goes on from",
+        path, with, name);
     *which = found;
     return LT_OK;
 }

@@ -4,7 +4,8 @@
  * costs the rows of the sentence.  (With adapters inside the layers a lead stands among the rows instead.)
  *
  * Scoring by halving (Karnin, Koren and Somekh 2013, "successive halving"): all on a few sentences, then the better half on as many again, until one is left
- * beside the prefix in use; these two share half of the probe.  Differences to the prefix in use on the same sentences decide, for sentences differ more than prefixes
+ * beside the prefix in use; these two share half of the probe.  Differences to the prefix in use on the same sentences decide, for sentences differ
+ * more than prefixes
  * do.  Nine on a probe of 256: 9 x 8, 5 x 8, 3 x 16, 2 x 32, 2 x 64 = 352 sentences, where all on all would be 2,304. */
 #include "train/run_impl.h"
 
@@ -168,8 +169,8 @@ lt_status lt_run_impl_gpta_measure(lt_run *r, int trial) {
         g->shadow.slot0 = 0;
         for (int i = 0; i < r->n_trials; i++) g->tuner[i] = i == trial ? &g->shadow : r->tuner[i];
         for (int c = 0; c < n; c++) alive[c] = c;
-        lt_lead_choice choice = {.n = n, .n_alive = n, .alive = alive, .tuner = g->tuner,
-                                 .bank = g->shadow.lead_in_rows ? &r->bank.model : &g->bank.model};
+        lt_lead_choice choice = {
+            .n = n, .n_alive = n, .alive = alive, .tuner = g->tuner, .bank = g->shadow.lead_in_rows ? &r->bank.model : &g->bank.model};
         st = race(r, trial, &choice, alive, of, out);
     }
     if (st == LT_OK) note(d->prefix + d->open0, of, n);

@@ -44,10 +44,10 @@ static lt_status put_dialogue_facts(const lt_run *r, const lt_trial *t) {
     lt_runlog *log = r->record.log;
     LT_TRY(lt_runlog_put_trial_str(log, t->cfg->name, "student", lt_methods[lt_method_trained(m)].name));
     LT_TRY(lt_runlog_put_trial_str(log, t->cfg->name, "control", control[m->control]));
-    LT_TRY(lt_runlog_put_trial_str(log, t->cfg->name, "assistant", r->cfg->assistant.command[0] ? r->cfg->assistant.command : r->cfg->assistant.model));
+    LT_TRY(lt_runlog_put_trial_str(log, t->cfg->name, "assistant",
+                                   r->cfg->assistant.command[0] ? r->cfg->assistant.command : r->cfg->assistant.model));
     return lt_runlog_put_trial_i64(log, t->cfg->name, "exemplars", m->exemplars);
 }
-
 
 static lt_status put_facts(lt_run *r) {
     char *text = NULL, numbers[64];

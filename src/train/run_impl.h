@@ -150,7 +150,8 @@ void lt_run_impl_gpta_fini(lt_run *r);
 lt_status lt_run_impl_gpta_limits(const lt_run *r, lt_model_limits *limits);
 /* Collective(world).  The assistant, where a dialogue goes on.  Errors: those of lt_assistant_open (agreed). */
 lt_status lt_run_impl_gpta_open(lt_run *r);
-/* Collective(world).  The rounds that are due before the next step.  *stop: a signal came, and what it interrupted is due still.  Errors: NOMEM, IO (agreed). */
+/* Collective(world).  The rounds that are due before the next step.  *stop: a signal came, and what it interrupted is due still.  Errors: NOMEM, IO
+ * (agreed). */
 lt_status lt_run_impl_gpta_rounds(lt_run *r, bool *stop);
 /* Local, rank 0.  Where a trial's dialogue stands, and the lead in use. */
 lt_status lt_run_impl_gpta_put(lt_run *r, lt_ckpt_writer *w, int trial);

@@ -72,7 +72,8 @@ static lt_status find_limits(lt_run *r, lt_model_limits *lim) {
     for (int i = 0; i < r->n_trials; i++) {
         int rows = lt_tuner_rows_most(r->tuner[i]), slot = lt_tuner_slot_most(r->tuner[i]);
         if (rows > prompt) prompt = rows;
-        if (rows + (relative ? 0 : slot) > ahead) ahead = rows + (relative ? 0 : slot); /* a prefix takes no places where scores know distances */
+        if (rows + (relative ? 0 : slot) > ahead)
+            ahead = rows + (relative ? 0 : slot);           /* a prefix takes no places where scores know distances */
         if (r->labels[i].P > other) other = r->labels[i].P; /* label states run through the same buffers */
         if (r->tuner[i]->P > other) other = r->tuner[i]->P; /* and texts that initialise prefixes, or stand before every input */
         if (r->tuner[i]->lead_most > other) other = r->tuner[i]->lead_most;

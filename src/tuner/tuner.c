@@ -9,11 +9,13 @@
 
 #include <stdlib.h>
 
-static const lt_tuner_ops *const method_ops[LT_METHOD_COUNT] = {
-    [LT_METHOD_HEAD] = &lt_tuner_impl_head,           [LT_METHOD_PROMPT] = &lt_tuner_impl_prompt,
-    [LT_METHOD_PREFIX] = &lt_tuner_impl_prefix,       [LT_METHOD_LT_PROMPT] = &lt_tuner_impl_lt_prompt,
-    [LT_METHOD_LT_PREFIX] = &lt_tuner_impl_lt_prefix, [LT_METHOD_LORA] = &lt_tuner_impl_lora,
-    [LT_METHOD_GPTA] = &lt_tuner_impl_gpta};
+static const lt_tuner_ops *const method_ops[LT_METHOD_COUNT] = {[LT_METHOD_HEAD] = &lt_tuner_impl_head,
+                                                                [LT_METHOD_PROMPT] = &lt_tuner_impl_prompt,
+                                                                [LT_METHOD_PREFIX] = &lt_tuner_impl_prefix,
+                                                                [LT_METHOD_LT_PROMPT] = &lt_tuner_impl_lt_prompt,
+                                                                [LT_METHOD_LT_PREFIX] = &lt_tuner_impl_lt_prefix,
+                                                                [LT_METHOD_LORA] = &lt_tuner_impl_lora,
+                                                                [LT_METHOD_GPTA] = &lt_tuner_impl_gpta};
 
 const lt_tuner_ops *lt_tuner_impl_ops(lt_method method) { return method_ops[method]; }
 
@@ -149,12 +151,8 @@ lt_tuner_input lt_tuner_input_of(const lt_tuner *t, int label) {
     return in;
 }
 
-int lt_tuner_slot_most(const lt_tuner *t) {
-    return t->n_slots ? (t->lead_alone ? 0 : t->P) + (t->lead_in_rows ? 0 : t->lead_most) : 0;
-}
-int lt_tuner_slot_len(const lt_tuner *t, const lt_lead *lead) {
-    return t->n_slots ? (t->lead_alone ? 0 : t->P) + lead->kv_rows : 0;
-}
+int lt_tuner_slot_most(const lt_tuner *t) { return t->n_slots ? (t->lead_alone ? 0 : t->P) + (t->lead_in_rows ? 0 : t->lead_most) : 0; }
+int lt_tuner_slot_len(const lt_tuner *t, const lt_lead *lead) { return t->n_slots ? (t->lead_alone ? 0 : t->P) + lead->kv_rows : 0; }
 int lt_tuner_rows_most(const lt_tuner *t) { return (t->n_prompts ? t->P : 0) + (t->lead_in_rows ? t->lead_most : 0); }
 
 int64_t lt_tuner_rows(const lt_tuner_input *in, int64_t n) {

@@ -94,13 +94,13 @@ struct lt_tuner {
     int rank, ranks; /* place among all ranks: whose rows of spread parameters are here */
     bool pairs;      /* of the method: input is (text, candidate label), 2-way head, evaluation scores every label */
     /* decided by plan() */
-    int n_out;              /* width of the head: 2 or K */
-    int P;                  /* prefix length or prompt rows a sequence; 0 for head */
-    int n_slots, n_prompts; /* bank slots and prompt rows (rows, not prompts) this tuner owns */
-    int pooling;            /* lt_prefix: resolved LT_POOLING_* */
-    int init;               /* resolved LT_INIT_* */
-    int adapter_rank;       /* rank of its adapters inside the layers; 0 = none */
-    int64_t gather_elems;   /* size of gather; 0 = nothing is spread */
+    int n_out;                   /* width of the head: 2 or K */
+    int P;                       /* prefix length or prompt rows a sequence; 0 for head */
+    int n_slots, n_prompts;      /* bank slots and prompt rows (rows, not prompts) this tuner owns */
+    int pooling;                 /* lt_prefix: resolved LT_POOLING_* */
+    int init;                    /* resolved LT_INIT_* */
+    int adapter_rank;            /* rank of its adapters inside the layers; 0 = none */
+    int64_t gather_elems;        /* size of gather; 0 = nothing is spread */
     const lt_tuner_ops *student; /* gpta: of what is trained; else NULL */
     int lead_most;               /* rows of the longest lead; 0 = the method has none */
     bool lead_in_rows;           /* it stands among the rows of a text */
@@ -109,13 +109,14 @@ struct lt_tuner {
     int slot0, prompt0; /* first own slot and row in the bank */
     float *gather;      /* [gather_elems], summed over all ranks between forward() and gathered(); zeroed by the trainer before */
     lt_lead lead;       /* in use */
-    const lt_lead *choice; /* leads that are measured side by side: input `label` has choice[label] and the slot of that number; NULL usually */
+    const lt_lead
+        *choice; /* leads that are measured side by side: input `label` has choice[label] and the slot of that number; NULL usually */
     int32_t *lead_frame; /* [lead_frame_n] special tokens around a text, `lead_begin` of them before it; owned */
     int lead_frame_n, lead_begin;
     int32_t lead_end[4]; /* [lead_end_n] tokens of a line end */
     int lead_end_n;
-    bool pools_logits;  /* every row gives logits, and those of a sequence are the maxima of its rows' (train/samples.h) */
-    int head; /* first parameter of the head: head.weight [n_out, C], then head.bias [n_out] if it has one; direct, and the last */
+    bool pools_logits; /* every row gives logits, and those of a sequence are the maxima of its rows' (train/samples.h) */
+    int head;          /* first parameter of the head: head.weight [n_out, C], then head.bias [n_out] if it has one; direct, and the last */
     lt_param param[LT_TUNER_MAX_PARAMS];
     int n_params;
     lt_arena arena;      /* device: values, gradients (not of direct parameters), moments, label states, scratch */

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # TEST labels: e2e timeout: 300
-# GPTA as whole runs: a command writes prefixes for students of every kind; the same bits over layouts of packs, over SIGTERM and kill -9 at any place of a round;
+# GPTA as whole runs: a command writes prefixes for students of every kind; the same bits over layouts of packs, over SIGTERM and kill -9 at any
+# place of a round;
 # candidates side by side measure what one by one do; no training text reaches the assistant; a failing assistant stops nobody; transfer; bad settings.
 # shellcheck source=tests/e2e/e2e.bash
 . "$(dirname "$0")/e2e.bash"
@@ -163,15 +164,19 @@ controls="
   - {name: head, method: {name: head}}"
 config "$tmp/controls.yaml" "$bert" "$tmp/controls" "$controls"
 must_run 2 train "$tmp/controls.yaml" "$(with controls)"
-same "no_prefix is the student alone" "$(series "$tmp/controls/run.h5" /trials/none/train/loss)" "$(series "$tmp/controls/run.h5" /trials/head/train/loss)"
+same "no_prefix is the student alone" "$(series "$tmp/controls/run.h5" /trials/none/train/loss)" \
+    "$(series "$tmp/controls/run.h5" /trials/head/train/loss)"
 expect "random: rounds" "$(series "$tmp/controls/run.h5" /trials/random/dialogue/round | wc -l)" 1
 expect "first: rounds" "$(series "$tmp/controls/run.h5" /trials/first/dialogue/round | wc -l)" 1
-same "first: the first prefix" "$(texts "$tmp/controls/run.h5" /trials/first/dialogue/prefix)" "$(texts "$tmp/controls/run.h5" /trials/gpta/dialogue/prefix | head -n 1)"
+same "first: the first prefix" "$(texts "$tmp/controls/run.h5" /trials/first/dialogue/prefix)" \
+    "$(texts "$tmp/controls/run.h5" /trials/gpta/dialogue/prefix | head -n 1)"
 
 # ---- transfer ----
-must_run 1 train "$tmp/controls.yaml" run.dir="$tmp/transfer" "trials=[{name: gpta, method: {$talk, rounds: 1, init_dialogue: $tmp/controls/run.h5}}]"
+must_run 1 train "$tmp/controls.yaml" run.dir="$tmp/transfer" \
+    "trials=[{name: gpta, method: {$talk, rounds: 1, init_dialogue: $tmp/controls/run.h5}}]"
 same "transfer: the prefix" "$(texts "$tmp/transfer/run.h5" /trials/gpta/dialogue/prefix)" \
-    "$(paste <(series "$tmp/controls/run.h5" /trials/gpta/dialogue/chosen) <(texts "$tmp/controls/run.h5" /trials/gpta/dialogue/prefix) | awk '$1 == 1' | tail -n 1 | cut -f 2)"
+    "$(paste <(series "$tmp/controls/run.h5" /trials/gpta/dialogue/chosen) <(texts "$tmp/controls/run.h5" /trials/gpta/dialogue/prefix) |
+        awk '$1 == 1' | tail -n 1 | cut -f 2)"
 
 # ---- bad settings ----
 refuse() { # refuse WHAT WORDS SETTINGS...

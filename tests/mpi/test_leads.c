@@ -12,7 +12,7 @@
 static const double limit = 1e-5;
 enum { LEAD = 5, TEXTS = 3, LONGEST = 7, BEGIN = 1 };
 
-static const char *const models[] = {"tiny-llama", "tiny-gqa",  "tiny-mistral",  "tiny-qwen2",    "tiny-qwen3",     "tiny-gemma3",
+static const char *const models[] = {"tiny-llama", "tiny-gqa",   "tiny-mistral",  "tiny-qwen2",     "tiny-qwen3",      "tiny-gemma3",
                                      "tiny-gpt2",  "tiny-bloom", "tiny-gpt-neox", "tiny-falcon-7b", "tiny-falcon-40b", "tiny-falcon-rw"};
 static const int32_t lead[LEAD] = {11, 7, 23, 5, 17}, other[LEAD] = {11, 7, 23, 5, 18};
 static const int32_t text[TEXTS][LONGEST] = {{1, 9, 14, 3, 22, 8, 6}, {1, 12, 4}, {1, 30, 31, 2, 19}};
@@ -83,7 +83,8 @@ static void check(lt_comm *world, const char *name) {
     CHECK_OK(lt_arch_read(path, &arch));
     if (!lt_arch_tp_works(&arch, lt_comm_size(world))) return;
     enum { P = BEGIN + LEAD + 2 };
-    lt_model_limits lim = {.tokens = TEXTS * (LEAD + LONGEST), .seqs = TEXTS, .max_len = LEAD + LONGEST, .P_max = P, .slots = 1, .backward = true};
+    lt_model_limits lim = {
+        .tokens = TEXTS * (LEAD + LONGEST), .seqs = TEXTS, .max_len = LEAD + LONGEST, .P_max = P, .slots = 1, .backward = true};
     if (!fixture_open(&f, path, lt_comm_size(world), NULL, LT_F32, lim)) return;
     const lt_ctx *c = lt_model_ctx(f.model);
     const lt_arch *a = lt_model_arch(f.model);

@@ -1,5 +1,6 @@
 // TEST rooms: assistant  labels: unit  timeout: 60
-/* The dialogue with an assistant: prefixes in malformed answers, verdicts, rounds, templates and what they are filled with, the control whose measures are dealt
+/* The dialogue with an assistant: prefixes in malformed answers, verdicts, rounds, templates and what they are filled with, the control whose
+ * measures are dealt
  * anew, and the state as JSON, bit for bit. */
 #include "lt_test.h"
 
