@@ -125,9 +125,9 @@ for model in bert llama; do
 done
 
 # ---- privacy: no three words of a training text in what the assistant was told ----
-grams() { tr -cs "a-zA-Z" ' ' <"$1" | tr A-Z a-z | awk '{ for (i = 3; i <= NF; i++) print $(i - 2), $(i - 1), $i }' | sort -u; }
+grams() { tr -cs "a-zA-Z" ' ' <"$1" | tr '[:upper:]' '[:lower:]' | awk '{ for (i = 3; i <= NF; i++) print $(i - 2), $(i - 1), $i }' | sort -u; }
 cut -f 3 "$tmp/text.tsv" | awk '{ $NF = ""; print }' | while read -r s; do
-    tr -cs "a-zA-Z" ' ' <<<"$s" | tr A-Z a-z | awk '{ for (i = 3; i <= NF; i++) print $(i - 2), $(i - 1), $i }'
+    tr -cs "a-zA-Z" ' ' <<<"$s" | tr '[:upper:]' '[:lower:]' | awk '{ for (i = 3; i <= NF; i++) print $(i - 2), $(i - 1), $i }'
 done | sort -u >"$tmp/grams"
 leaks() { # leaks FILE: three words in a row that are some training text's and not the assistant's own
     sed 's/\\n/ /g; s/\\"/ /g' "$1" >"$tmp/said"
