@@ -200,21 +200,23 @@ lt_status lt_child_listen(lt_child *c, int ms, lt_child_news *news) {
     }
 }
 
-bool lt_child_ask(lt_child *c, const char *line, size_t n) {
+bool lt_child_forget(lt_child *c) {
     lt_child_news news = LT_CHILD_LINE;
     size_t words = 0;
-    c->n_ask = 0;
-    c->lines = 0;
-    c->word[0] = 0;
     for (int i = 0, more = 1; more && i < MOST_CHUNKS; i++) {
         c->heard.n = c->seen = 0;
         more = lt_child_listen(c, 0, &news) == LT_OK && c->heard.n > 0 && news != LT_CHILD_GONE;
         for (size_t k = 0; k < c->heard.n; k++) words += (unsigned char)c->heard.p[k] > ' ';
     }
     c->heard.n = c->seen = 0;
+    return words > 0;
+}
+
+void lt_child_ask(lt_child *c, const char *line, size_t n) {
+    c->lines = 0;
+    c->word[0] = 0;
     c->ask = line;
     c->n_ask = c->in >= 0 ? n : 0;
-    return words > 0;
 }
 
 /* ---- its end ---- */

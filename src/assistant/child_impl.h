@@ -26,8 +26,10 @@ typedef struct lt_child {
 
 /* Local.  Starts one.  Errors: IO (no pipes, no process). */
 lt_status lt_child_start(lt_child *c, const char *command);
-/* Local.  A question, which must stay until it is answered; what was said before it is forgotten.  True if something was. */
-bool lt_child_ask(lt_child *c, const char *line, size_t n);
+/* Local.  What it said since the last question is left out.  True if there was something. */
+bool lt_child_forget(lt_child *c);
+/* Local.  A question, which must stay until it is answered: lt_child_listen sends it. */
+void lt_child_ask(lt_child *c, const char *line, size_t n);
 
 typedef enum lt_child_news {
     LT_CHILD_WAITS, /* nothing yet */

@@ -158,7 +158,7 @@ static lt_status turn(command *c, question *q, int ms, lt_answers *out, bool *ov
             fail(c, q, true, over);
             return LT_OK;
         }
-        (void)lt_child_ask(child, q->line, q->bytes);
+        lt_child_ask(child, q->line, q->bytes);
     }
     LT_TRY(lt_child_listen(child, ms, &news));
     if (news == LT_CHILD_LINE && blank(child->heard.p, child->seen)) { /* an empty line says nothing */
@@ -200,8 +200,9 @@ static lt_status turn(command *c, question *q, int ms, lt_answers *out, bool *ov
 static lt_status begin(command *c, const char *prompt, int n, uint64_t seed, question *q) {
     LT_TRY(make_question(c->base.cfg, prompt, n, seed, q));
     q->until = lt_time_s() + c->base.cfg->timeout;
-    if (c->child.pid && lt_child_ask(&c->child, q->line, q->bytes))
-        lt_warn("the assistant's command said something that nobody had asked for; it is left out");
+    if (!c->child.pid) return LT_OK; /* the first turn starts it */
+    if (lt_child_forget(&c->child)) lt_warn("the assistant's command said something that nobody had asked for; it is left out");
+    lt_child_ask(&c->child, q->line, q->bytes);
     return LT_OK;
 }
 
