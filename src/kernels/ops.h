@@ -110,6 +110,8 @@ struct lt_tune_args {
     int64_t n_calls;
     const lt_lin *const *lin; /* [n_lins] packed; those of a call's shape take turns, so that no W stays in a cache */
     int64_t n_lins;
+    void *room; /* [room_bytes] device memory for operands and results, or NULL; what does not fit there is allocated */
+    size_t room_bytes;
     int64_t *measured; /* out, NULL: not wanted: + products that were measured; calls that are the same product to the library count once */
 };
 

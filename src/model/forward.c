@@ -31,7 +31,7 @@ static void embed_begin(lt_model *m) {
         args.prompt = a->bank ? a->bank->prompt : NULL;
     }
     LT_OP(m, embed_fwd, &args);
-    lt_model_impl_sum_begin(m, a->pack->n_tok);
+    lt_model_impl_sum_begin_f32(m, a->pack->n_tok);
 }
 
 /* Returns the stream [T, C]. */

@@ -47,6 +47,8 @@ static lt_status open_local(const char *dir, const lt_model_options *opt, const 
     m->with_head = opt->head;
     m->one_qkv = ops->plain_rows && !opt->head && !opt->apart; /* a cache takes dense rows of keys and values */
     m->overlap = opt->overlap;
+    /* a step of generation has few rows, whose sums cost their latency whatever they weigh */
+    m->bf16_sums = ops->gpu && m->grid->tp_size > 1 && m->ctx.compute == LT_BF16 && !opt->head && !opt->wide_sums;
     LT_TRY(lt_model_impl_prepare(m));
     for (int l = 0; opt->bidirectional && l < m->arch.m; l++) m->arch.layer[l].causal = !opt->bidirectional[l];
     LT_TRY(lt_model_impl_find_masks(m));
@@ -123,6 +125,7 @@ static lt_status plan_local(lt_model *m, const lt_model_limits *limits) {
 static lt_status attach(lt_model *m, lt_buffer *b) {
     LT_TRY(m->ctx.ops->attach(&m->ctx, lt_buffer_data(b), lt_buffer_bytes(b)));
     lt_buffer_any_order(b);
+    if (m->bf16_sums) LT_TRY(lt_buffer_travels_bf16(b));
     lt_ctx_hook_buffer(&m->ctx, b);
     return LT_OK;
 }

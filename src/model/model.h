@@ -70,6 +70,7 @@ typedef struct lt_model_options {
     int overlap;              /* tensor parallel: packs in two halves, the sums of one behind the work of the other */
     bool sizes_only;          /* for plans: no device is touched, no weight read */
     bool apart;               /* tests: never one product for q, k and v */
+    bool wide_sums;           /* tests: sums over the tp group travel as f32, whatever the compute type */
 } lt_model_options;
 
 /* Largest sizes of any step. */

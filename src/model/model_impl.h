@@ -161,6 +161,8 @@ struct lt_model {
     float *conv_g;         /* [T, C] */
     lt_buffer *buf[2];     /* [T, C] f32: partial sums of the tp group, in turn */
     int side;              /* which of them the next sum takes */
+    bool bf16_sums;        /* sums inside blocks travel as bf16 */
+    lt_arr onto;           /* what the next of these sums is added to */
     lt_open open;
     lt_model *half[2]; /* the same model with activations for half a pack each, NULL = packs go through whole; halves.c */
     int overlap;       /* LT_OVERLAP_* */
@@ -328,19 +330,32 @@ static inline float *lt_model_impl_sum(lt_model *m, float *alone) {
     m->side ^= 1;
     return lt_buffer_data(m->buf[m->side]);
 }
-/* The partial sums [rows, C] written there are summed over the group: begins; has come. */
-static inline void lt_model_impl_sum_begin(lt_model *m, int64_t rows) {
+/* The partial sums [rows, C] written there are summed over the group: begins; has come.  Those of embeddings stay f32: rows of trained prompts are among them,
+ * which no rounding may hide the last change of. */
+static inline void lt_model_impl_sum_begin_f32(lt_model *m, int64_t rows) {
     if (m->grid->tp_size > 1) lt_allreduce_begin(m->buf[m->side], 0, rows * m->arch.C, m->ctx.stream);
+}
+static inline void lt_model_impl_sum_begin(lt_model *m, int64_t rows) {
+    if (!m->bf16_sums) {
+        lt_model_impl_sum_begin_f32(m, rows);
+        return;
+    }
+    lt_allreduce_bf16_begin(m->buf[m->side], rows * m->arch.C, m->onto, m->ctx.stream);
+    m->onto = (lt_arr){0};
 }
 static inline void lt_model_impl_sum_end(lt_model *m) {
     if (m->grid->tp_size > 1) lt_allreduce_end(m->buf[m->side], m->ctx.stream);
 }
-static inline void lt_model_impl_reduce(lt_model *m, int64_t rows) {
-    lt_model_impl_sum_begin(m, rows);
+static inline void lt_model_impl_reduce_f32(lt_model *m, int64_t rows) {
+    lt_model_impl_sum_begin_f32(m, rows);
     lt_model_impl_sum_end(m);
 }
-/* A term that the partial sums carry once: present on tp rank 0, absent elsewhere. */
-static inline lt_arr lt_model_impl_once(const lt_model *m, lt_arr term) { return (lt_arr){m->grid->tp_rank == 0 ? term.p : NULL, term.dt}; }
+/* A term [rows, C] that a sum has once, as the residual of this rank's partial sum: present on tp rank 0, absent elsewhere; nowhere where sums travel as bf16,
+ * which are added to it instead, so that it is not rounded. */
+static inline lt_arr lt_model_impl_once(lt_model *m, lt_arr term) {
+    if (m->bf16_sums) m->onto = term;
+    return (lt_arr){m->grid->tp_rank == 0 && !m->bf16_sums ? term.p : NULL, term.dt};
+}
 /* y = norm(x) + resid of some rows; x is kept in saved->x for backward unless it lies there. */
 static inline void lt_model_impl_norm(lt_model *m, const lt_norm_weights *w, const lt_norm_saved *s, int64_t rows, const float *x, lt_arr y,
                                       lt_arr resid) {

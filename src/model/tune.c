@@ -30,8 +30,9 @@ static void add(calls *k, lt_lin *lin, int64_t rows, bool backward, lt_dtype in,
     k->call[k->n++] = a;
 }
 
-/* A partial sum of the tp group, whose first rank alone adds what the sum has once. */
+/* A partial sum of the tp group, whose first rank alone adds what the sum has once; where sums travel as bf16, only the bias. */
 static void add_once(calls *k, const lt_model *m, lt_lin *lin, int64_t rows, bool backward, resid r) {
+    if (m->bf16_sums) r = NONE;
     add(k, lin, rows, backward, m->ctx.compute, LT_F32, r, false);
     if (m->grid->tp_size > 1 && (r != NONE || (lin->bias && !backward))) add(k, lin, rows, backward, m->ctx.compute, LT_F32, NONE, true);
 }
@@ -79,7 +80,10 @@ static lt_status measure(lt_model *m) {
         add_block(k, m, middle, most * (8 - s) / 8);
         if (first->q.e4m3 != middle->q.e4m3 && s == 0) add_block(k, m, first, most);
     }
-    if (st == LT_OK) st = m->ctx.ops->tune(&m->ctx, &(struct lt_tune_args){k->call, k->backward, k->n, lin, n, &measured});
+    if (st == LT_OK)
+        st = m->ctx.ops->tune(
+            &m->ctx, &(struct lt_tune_args){
+                         .call = k->call, .backward = k->backward, .n_calls = k->n, .lin = lin, .n_lins = n, .measured = &measured});
     if (st == LT_OK) lt_info("products: the fastest ways of %lld found in %.1f s", (long long)measured, lt_time_s() - t0);
     free(lin);
     free(k);

@@ -386,6 +386,7 @@ static void count_gpu(lt_gpu_counts *sum, const lt_gpu_counts *from, const lt_gp
     sum->copies += to->copies - from->copies;
     sum->waits += to->waits - from->waits;
     sum->allocs += to->allocs - from->allocs;
+    sum->asks += to->asks - from->asks;
     sum->bytes_to_device += to->bytes_to_device - from->bytes_to_device;
     sum->bytes_to_host += to->bytes_to_host - from->bytes_to_host;
     sum->bytes_on_device += to->bytes_on_device - from->bytes_on_device;

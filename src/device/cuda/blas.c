@@ -148,6 +148,7 @@ static lt_status find(const lt_gpu_gemm *g, product *p, bool with_ws, lt_gpu_alg
 
 lt_status lt_cuda_impl_gemm_algos(const lt_gpu_gemm *g, bool with_ws, lt_gpu_algo *algo, int max, int *n) {
     product p;
+    lt_cuda_impl_counts.asks++;
     LT_TRY(describe(g, &p));
     return find(g, &p, with_ws, algo, max, n);
 }

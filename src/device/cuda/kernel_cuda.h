@@ -5,13 +5,15 @@
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
-#define LT_GPU_SPACE     lt_space_cuda
-#define LT_GPU_NAME      "cuda"
-#define LT_GPU_TABLE     lt_gpu_cuda
-#define LT_GPU_SUM_PARTS lt_cuda_sum_parts
-#define LT_GPU_OPS       lt_ops_cuda
-#define LT_DEVICE        __device__ __forceinline__
-#define LT_UNROLL        _Pragma("unroll")
+#define LT_GPU_SPACE      lt_space_cuda
+#define LT_GPU_NAME       "cuda"
+#define LT_GPU_TABLE      lt_gpu_cuda
+#define LT_GPU_SUM_PARTS  lt_cuda_sum_parts
+#define LT_GPU_SUM_BF16   lt_cuda_sum_bf16
+#define LT_GPU_ROUND_BF16 lt_cuda_round_bf16
+#define LT_GPU_OPS        lt_ops_cuda
+#define LT_DEVICE         __device__ __forceinline__
+#define LT_UNROLL         _Pragma("unroll")
 
 namespace LT_GPU_SPACE {
 

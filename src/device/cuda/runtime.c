@@ -277,8 +277,11 @@ const lt_gpu *lt_gpu_cuda(void) {
         .all_gather = lt_cuda_impl_all_gather,
         .broadcast = lt_cuda_impl_broadcast,
         .coll_error = lt_cuda_impl_coll_error,
+        .coll_bytes = lt_cuda_impl_coll_bytes,
         .coll_fini = lt_cuda_impl_coll_fini,
         .sum_parts = lt_cuda_sum_parts,
+        .sum_bf16 = lt_cuda_sum_bf16,
+        .round_bf16 = lt_cuda_round_bf16,
     };
     return &table;
 }
