@@ -151,6 +151,7 @@ struct lt_model {
     lt_model_limits limits;
     lt_arena acts;
     size_t acts_bytes, comm_bytes;
+    size_t pass_from, pass_to; /* of acts: what only a pass writes, free between two */
     lt_dtype stream_dt;
     lt_device_pack dev;
     lt_saved *saved;              /* [m] */

@@ -81,9 +81,14 @@ static lt_status measure(lt_model *m) {
         if (first->q.e4m3 != middle->q.e4m3 && s == 0) add_block(k, m, first, most);
     }
     if (st == LT_OK)
-        st = m->ctx.ops->tune(
-            &m->ctx, &(struct lt_tune_args){
-                         .call = k->call, .backward = k->backward, .n_calls = k->n, .lin = lin, .n_lins = n, .measured = &measured});
+        st = m->ctx.ops->tune(&m->ctx, &(struct lt_tune_args){.call = k->call,
+                                                              .backward = k->backward,
+                                                              .n_calls = k->n,
+                                                              .lin = lin,
+                                                              .n_lins = n,
+                                                              .room = m->acts.base + m->pass_from,
+                                                              .room_bytes = m->pass_to - m->pass_from,
+                                                              .measured = &measured});
     if (st == LT_OK) lt_info("products: the fastest ways of %lld found in %.1f s", (long long)measured, lt_time_s() - t0);
     free(lin);
     free(k);
