@@ -210,7 +210,7 @@ size_t lt_grid_gpu_bytes(const lt_grid *g, const lt_gpu *gpu, bool own_gpus) {
     bool nccl = own_gpus && g->world->transport != LT_TRANSPORT_MPI && gpu->coll_built();
     int groups = g->tp_size > 1 ? 2 : 1; /* the messages' and the activations' */
     if (g->size == 1) return 0;
-    return GATHER_BYTES + (nccl ? (size_t)groups * gpu->coll_bytes() : 0);
+    return (nccl || g->tp_size > 1 ? GATHER_BYTES : 0) + (nccl ? (size_t)groups * gpu->coll_bytes() : 0);
 }
 
 lt_status lt_buffer_impl_device(lt_buffer *b) {

@@ -44,6 +44,8 @@ struct lt_run {
     int threads;
     char *products;    /* how a library computes them, in hexadecimal digits: what checkpoints keep; NULL = nothing to choose */
     int64_t most_rows; /* parallel.tokens, or what auto came to */
+    int sharing;       /* ranks that have this rank's GPU, it among them; 1 on a CPU */
+    int most_sharing;  /* of all ranks */
     lt_readout readout;
     lt_run_data data;
     int n_trials;
@@ -78,6 +80,8 @@ lt_status lt_run_impl_trials_init(lt_run *r);
 void lt_run_impl_trials_destroy(lt_run *r);
 /* sizes.c: Collective(world).  r->most_rows, the same on all ranks: their GPUs need not have the same memory free.  Errors: NOMEM, CONFIG, SHAPE, CUDA. */
 lt_status lt_run_impl_find_tokens(lt_run *r);
+/* sizes.c: Local.  Whether memory decided about them: what a checkpoint keeps then, and a start on a GPU takes where it fits. */
+bool lt_run_impl_finds_tokens(const lt_run *r);
 /* sizes.c: Local.  The largest pack and what is sized by it; memory and work of a step. */
 lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *limits);
 void lt_run_impl_estimate(lt_run *r);
