@@ -192,6 +192,17 @@ void lt_comm_impl_gpu_fini(lt_comm *c) {
     memset(&here, 0, sizeof here);
 }
 
+void lt_comm_impl_gpu_disconnect(lt_comm *c) {
+    lt_comm_impl_gpu_fini(c);
+    c->gpu = NULL;
+}
+
+lt_status lt_comm_impl_gpu_stream(lt_comm *c, const lt_gpu *gpu, lt_stream **s) {
+    LT_TRY(open_device(c, gpu));
+    *s = here.stream;
+    return LT_OK;
+}
+
 const char *lt_comm_transport(const lt_comm *c) {
     return !c->gpu ? "shared memory and MPI" : c->coll ? "NCCL" : "MPI through pinned host memory";
 }

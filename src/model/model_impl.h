@@ -2,6 +2,7 @@
 /* Private to the model room: the structs behind lt_model. */
 
 #include "base/log.h"
+#include "comm/bcast.h"
 #include "model/family_impl.h"
 #include "model/model.h"
 #include "store/safetensors.h"
@@ -128,6 +129,7 @@ struct lt_model {
     lt_arena weights;
     size_t weights_bytes, left_to_pack; /* load time: bytes of matrices that are packed when they are there as a whole */
     lt_shared *shared;                  /* where they lie when the dp ranks of the node have one copy together; else NULL */
+    lt_bcast *handout;                  /* load time: by which dp ranks on GPUs give each other what each has read; else NULL */
     lt_weight *weight;
     int64_t n_weights, max_weights;
     int64_t places;  /* numbers of this rank that the file must give */
@@ -225,10 +227,6 @@ lt_status lt_model_impl_check_head(const lt_model *m);
 /* cache.c: keys and values of a layer in the cache, [rows, 2*Hkvl*D]; this forward's, saved.kv, to their rows there. */
 lt_arr lt_model_impl_cached(const lt_model *m, int layer);
 void lt_model_impl_cache_rows(lt_model *m, int layer);
-/* read.c: reads every listed rectangle, or this rank's part of them. */
-lt_status lt_model_impl_read(lt_model *m);
-/* read.c: of `total` bytes of work that the ranks of a shared copy divide, is the piece of `bytes` at `at` this rank's?  One rank says yes. */
-bool lt_model_impl_is_mine(const lt_model *m, size_t at, size_t bytes, size_t total);
 /* load.c.  Local.  STOPPED if a signal came to this rank: loading ends with the next agreement. */
 lt_status lt_model_impl_check_stop(void);
 /* load.c.  Collective(dp) where the copy is shared.  Accepts a model without weights. */

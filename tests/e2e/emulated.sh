@@ -39,8 +39,25 @@ same "another schedule, trained values" "$(state "$tmp/bert-again/ck/last")" "$(
 # layouts: each rank a GPU of its own, and all one GPU
 LT_EMU_DEVICES=2 LT_EMU_SEED=6 train 2 bert tp2 "${gpu[@]}" parallel.tp=2
 LT_EMU_DEVICES=2 LT_EMU_SEED=7 train 2 llama llama-tp2 "${gpu[@]}" parallel.tp=2 parallel.overlap=on
+# weights: of ranks that hold the same, one reads each byte, and what all read is what one copy takes
+read_mb() { sed -n 's/.*weights: \([0-9.]*\) MB read by .*/\1/p' "$tmp/out"; }
+handed() { # replicas, and the way
+    sed -n 's/.*weights: .*; each byte by one of \([0-9]*\) replicas, at most [0-9.]* MB a rank, handed out by \(.*\) in [0-9.]* s$/\1 \2/p' "$tmp/out"
+}
 LT_EMU_DEVICES=4 LT_EMU_SEED=8 train 4 bert tp2dp2 "${gpu[@]}" parallel.tp=2 train.steps=6
+expect "tp 2 x dp 2, weights" "$(handed)" "2 NCCL"
 LT_EMU_SEED=9 train 2 bert dp2 "${gpu[@]}" parallel.collectives=mpi
+expect "dp 2 by MPI, weights" "$(handed)" "2 MPI through pinned host memory"
+dp2_mb=$(read_mb)
+LT_EMU_DEVICES=1 LT_EMU_SEED=10 train 2 bert shared "${gpu[@]}" train.steps=6
+expect "two ranks on one GPU, weights" "$(handed)" "2 MPI through pinned host memory"
+LT_EMU_SEED=11 train 1 bert single "${gpu[@]}" train.steps=6
+expect "one rank has nothing to hand out" "$(handed)" ""
+expect "MB read by two replicas, and by one" "$dp2_mb" "$(read_mb)"
+LT_EMU_SEED=12 train 2 bert fp8 "${gpu[@]}" model.dtype=fp8 train.steps=6
+expect "fp8 on two replicas, weights" "$(handed)" "2 NCCL"
+LT_EMU_SEED=13 train 1 bert fp8-single "${gpu[@]}" model.dtype=fp8 train.steps=6
+within "fp8 on two replicas" "$(of fp8)" "$(of fp8-single)" 3e-2
 within "tp 2" "$(of tp2)" "$(of bert-cpu)" 1e-4
 within "llama: tp 2 in halves" "$(of llama-tp2)" "$(of llama-cpu)" 1e-4
 train 1 bert six run.device=cpu train.steps=6

@@ -31,7 +31,6 @@ lt_status products_of(state *s, products **p) {
 void products_fini(state *s) {
     products *p = static_cast<products *>(s->products);
     if (!p) return;
-    loading_fini(s, p->load);
     free(p->entry);
     delete p;
     s->products = nullptr;
