@@ -1,9 +1,9 @@
 #pragma once
 /* How long a GPU is at kinds of work, by events in its streams: what the host's clock sees is how long asking takes.
  *
- * A timer has two events for each piece of work that it can time, made when it is; while it is switched on, a piece takes the next two, and read() adds up
- * after the host has waited for the stream anyway.  So a step allocates nothing for it and waits no more often.  Pieces that find no events left are counted and
- * taken for as long as the timed ones of their kind: room for a pack of the model, forward and backward, is enough for a fair sample.
+ * A timer has two events for each piece of work that it can time, made when it is.  While it is switched on a piece takes the next two, and read() adds up
+ * after the host has waited for the stream anyway, so a step allocates nothing for it and waits no more often.  Pieces that find no events left are counted
+ * and taken for as long as the timed ones of their kind: room for a pack of the model, forward and backward, is enough for a fair sample.
  *
  * Owned by who made it; pieces do not nest; one thread.  Never on while work is recorded: an event in a graph has no time. */
 

@@ -170,8 +170,8 @@ typedef struct question {
 } question;
 _Static_assert(sizeof(question) <= LT_MEMO_ASK_BYTES && sizeof(cublasLtMatmulAlgo_t) <= LT_MEMO_ANSWER_BYTES, "room of the table");
 
-/* The algorithm for a product: the one that is given if it serves, else the library's first.  A check costs the library microseconds and its search tens of them,
- * and the layers of a model ask the same, so answers are kept. */
+/* The algorithm for a product: the one that is given if it serves, else the library's first.  A check costs the library microseconds, its search tens of
+ * them, and the layers of a model ask the same, so answers are kept. */
 static lt_status choose(const lt_gpu_gemm *g, product *p, cublasLtHandle_t h, const lt_gpu_algo *algo, size_t room,
                         cublasLtMatmulAlgo_t *chosen) {
     enum { PLACES = 1024 }; /* shapes of a model times sizes of packs that come again */
