@@ -15,7 +15,7 @@
  *
  * Threads: all calls from the master thread (MPI_THREAD_FUNNELED). */
 
-#include "device/gpu.h"
+#include "device/timer.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,7 +34,7 @@ typedef struct lt_grid {
 
 typedef struct lt_comm_stats {
     int64_t calls, bytes; /* payload bytes of this rank's collectives */
-    double seconds;       /* time inside collectives, waiting included */
+    double seconds; /* time inside collectives, waiting included; of sums on a GPU what the host took for asking (see lt_comm_set_timer) */
 } lt_comm_stats;
 
 /* Collective(world).  Starts MPI (FUNNELED), finds the nodes, sets error handlers to return.  Works without mpirun (1 rank).  Idempotent.
@@ -148,6 +148,10 @@ void lt_shared_barrier(lt_shared *s);
 /* Local, cheap.  Says that this rank advances: others that wait for it start their deadline anew.  For long work outside collectives: reading and packing
  * weights, checkpoints, packs of an evaluation. */
 void lt_comm_progress(lt_comm *world);
+
+/* Local.  Sums of buffers on the GPU of this process are pieces of a timer from now on: how long the caller's stream waits for them, so what travels while it
+ * computes does not count.  LT_TIMED_SUM where any order will do, else LT_TIMED_MESSAGE.  Borrowed; NULL: no more. */
+void lt_comm_set_timer(lt_gpu_timer *timer);
 
 /* Local.  Counters of this communicator since creation. */
 void lt_comm_get_stats(const lt_comm *c, lt_comm_stats *out);

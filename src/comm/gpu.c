@@ -42,8 +42,13 @@ static struct {
     lt_gpu_coll *coll[8]; /* that may fail while the host waits */
     int n_coll, idles;
 } here;
+static lt_gpu_timer *timer; /* of sums, or NULL */
 
 void lt_comm_set_transport(lt_comm *world, lt_transport t) { world->transport = t; }
+
+void lt_comm_set_timer(lt_gpu_timer *t) { timer = t; }
+
+static lt_timed kind_of(const lt_buffer *b) { return b->any_order ? LT_TIMED_SUM : LT_TIMED_MESSAGE; }
 
 /* While the host waits for the device: errors of collectives, and the deadline. */
 static void idle(void *arg, bool first) {
@@ -326,10 +331,12 @@ static lt_status sum_by_host(lt_buffer *b, int64_t first, int64_t n, lt_stream *
     const lt_gpu *gpu = b->gpu;
     size_t bytes = (size_t)n * sizeof(float);
     float *device = (float *)b->device + first, *host = lt_buffer_impl_slot(b, b->c->local_rank) + first;
+    LT_TRY(lt_gpu_timer_begin(timer, kind_of(b), s));
     LT_TRY(gpu->copy(s, LT_GPU_TO_HOST, host, 0, device, 0, bytes, 1));
     LT_TRY(gpu->wait(s));
     lt_buffer_impl_sum(b, first, n);
-    return gpu->copy(s, LT_GPU_TO_DEVICE, device, 0, host, 0, bytes, 1);
+    LT_TRY(gpu->copy(s, LT_GPU_TO_DEVICE, device, 0, host, 0, bytes, 1));
+    return lt_gpu_timer_end(timer, kind_of(b), s);
 }
 
 void lt_buffer_impl_device_begin(lt_buffer *b, int64_t first, int64_t n, lt_stream *s) {
@@ -350,6 +357,8 @@ void lt_buffer_impl_device_begin_bf16(lt_buffer *b, int64_t n, lt_arr onto, lt_s
 
 void lt_buffer_impl_device_end(lt_buffer *b, lt_stream *s) {
     b->open = false;
-    lt_status st = b->gpu->stream_wait(s, b->done);
+    lt_status st = lt_gpu_timer_begin(timer, kind_of(b), s);
+    if (st == LT_OK) st = b->gpu->stream_wait(s, b->done);
+    if (st == LT_OK) st = lt_gpu_timer_end(timer, kind_of(b), s);
     if (st != LT_OK) lt_fatal(b->c, st);
 }

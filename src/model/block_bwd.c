@@ -29,7 +29,7 @@ static const float *through_out(lt_model *m, int layer, int branch, int64_t rows
 }
 
 static void back(lt_model *m, lt_lin *lin, int64_t rows, lt_arr dy, lt_arr dx, lt_arr resid) {
-    LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = lin, .rows = rows, .x = dx, .y = dy, .resid = resid});
+    LT_OP_TIMED(m, LINEAR, linear_bwd_x, &(struct lt_linear_args){.lin = lin, .rows = rows, .x = dx, .y = dy, .resid = resid});
 }
 
 /* Feed-forward body, from the gradient of its output to saved.u's place. */

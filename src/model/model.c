@@ -191,12 +191,16 @@ const lt_ctx *lt_model_ctx(const lt_model *m) { return &m->ctx; }
 bool lt_model_has_pooler(const lt_model *m) { return m->has_pooler; }
 const char *lt_model_fingerprint(const lt_model *m) { return m->fingerprint; }
 lt_model_times lt_model_get_times(const lt_model *m) {
-    lt_model_times t = m->times;
+    lt_model_times t = {m->host_s[LT_TIMED_LINEAR], m->host_s[LT_TIMED_ATTENTION]};
     for (int i = 0; i < 2 && m->half[i]; i++) {
-        t.linear += m->half[i]->times.linear;
-        t.attention += m->half[i]->times.attention;
+        t.linear += m->half[i]->host_s[LT_TIMED_LINEAR];
+        t.attention += m->half[i]->host_s[LT_TIMED_ATTENTION];
     }
     return t;
+}
+void lt_model_set_timer(lt_model *m, lt_gpu_timer *timer) {
+    m->timer = timer;
+    for (int i = 0; i < 2 && m->half[i]; i++) m->half[i]->timer = timer;
 }
 int64_t lt_model_bytes_read(const lt_model *m) { return lt_st_bytes_read(m->st); }
 

@@ -185,11 +185,12 @@ struct lt_model {
     const lt_forward_args *args;                       /* of the pass under way */
     bool keep;                                         /* the forward under way keeps what backward reads */
     /* adapters */
-    lt_segment *segment;     /* [seqs] host */
-    lt_arr lora_x;           /* [T, widest] dropped rows, room for either type */
-    float *lora_t, *lora_dt; /* [T, max_rank] */
-    unsigned targets;        /* of the pass under way, as bits */
-    lt_model_times times;
+    lt_segment *segment;           /* [seqs] host */
+    lt_arr lora_x;                 /* [T, widest] dropped rows, room for either type */
+    float *lora_t, *lora_dt;       /* [T, max_rank] */
+    unsigned targets;              /* of the pass under way, as bits */
+    lt_gpu_timer *timer;           /* borrowed; NULL: ops are timed by the host's clock */
+    double host_s[LT_TIMED_KINDS]; /* which adds up here */
 };
 
 /* Runs an op inside a step: a failure is a bug and fatal, for other ranks wait in a collective. */
@@ -202,12 +203,28 @@ struct lt_model {
         }                                                                                                                                  \
     } while (0)
 
-/* The same for the ops that are timed: adds to m->times.clock. */
-#define LT_OP_TIMED(m, clock, name, ...)                                                                                                   \
+/* An op that is timed begins (the host's clock then), and has been called. */
+static inline double lt_model_impl_timed_begin(lt_model *m, lt_timed kind) {
+    if (!m->timer) return lt_time_s();
+    lt_status st = lt_gpu_timer_begin(m->timer, kind, m->ctx.stream);
+    if (st != LT_OK) lt_fatal(m->grid->world, st);
+    return 0;
+}
+static inline void lt_model_impl_timed_end(lt_model *m, lt_timed kind, double t0) {
+    if (!m->timer) {
+        m->host_s[kind] += lt_time_s() - t0;
+        return;
+    }
+    lt_status st = lt_gpu_timer_end(m->timer, kind, m->ctx.stream);
+    if (st != LT_OK) lt_fatal(m->grid->world, st);
+}
+
+/* The same as LT_OP for the ops that are timed, as LT_TIMED_kind. */
+#define LT_OP_TIMED(m, kind, name, ...)                                                                                                    \
     do {                                                                                                                                   \
-        double t0_op_ = lt_time_s();                                                                                                       \
+        double t0_op_ = lt_model_impl_timed_begin(m, LT_TIMED_##kind);                                                                     \
         LT_OP(m, name, __VA_ARGS__);                                                                                                       \
-        (m)->times.clock += lt_time_s() - t0_op_;                                                                                          \
+        lt_model_impl_timed_end(m, LT_TIMED_##kind, t0_op_);                                                                               \
     } while (0)
 
 /* model.c: lt_model_create with an architecture that is given; NULL = as config.json says.  Tests make models of any shape with it. */

@@ -4,6 +4,7 @@
 #include "train/bank_impl.h"
 #include "model/device.h"
 #include "train/batch.h"
+#include "train/clocks_impl.h"
 #include "train/data_impl.h"
 #include "train/features_impl.h"
 #include "train/folder_impl.h"
@@ -57,6 +58,7 @@ struct lt_run {
     lt_run_folder folder;
     lt_run_record record;
     lt_run_rates rates;
+    lt_run_clocks clocks;
     lt_run_estimate estimate;
     int64_t step, steps_since_save; /* of the run: the furthest trial's; since the last checkpoint */
     double last_save_s, eval_s;     /* when; time in evaluations */

@@ -3,7 +3,7 @@
 # Whole runs on the emulated GPU (run.device: cuda-emulated): the losses of 20 steps are those of the CPU, f32 and bf16, encoder and decoder, on 1, 2
 # and 4 ranks, by collectives of GPUs and by MPI, whole packs and halves; the same bits twice, under another schedule, and over kill -9; eval,
 # predict, features and generate write what the CPU writes, generate with recorded steps and without.  A step waits once for the device, allocates
-# nothing, and starts at most 22 kernels and products a layer.
+# nothing, and starts at most 22 kernels and products a layer.  /perf says how long the device was at its work, not how long it took to ask.
 # shellcheck source=tests/e2e/e2e.bash
 . "$(dirname "$0")/e2e.bash"
 "$bin/ltune" version | grep -q 'cuda-emulated: [0-9]' || { echo "skipped: this build has no emulated GPU (LT_EMULATE)"; exit 77; }
@@ -63,6 +63,16 @@ within "llama: tp 2 in halves" "$(of llama-tp2)" "$(of llama-cpu)" 1e-4
 train 1 bert six run.device=cpu train.steps=6
 within "tp 2 x dp 2" "$(of tp2dp2)" "$(of six)" 1e-4
 within "dp 2 by MPI" "$(of dp2)" "$(of bert-cpu)" 1e-4
+
+# where the time went: the emulator is at attention for most of it (0.43 to 0.64 of t_compute in these layouts), of which asking is 0.02 to 0.11
+perf() { series "$tmp/$1/run.h5" "/perf/$2" | awk '{ s += $1 } END { print s + 0 }'; }
+for run in llama-gpu llama-tp2; do
+    all=$(perf $run t_compute) a=$(perf $run t_attention) l=$(perf $run t_linear) c=$(perf $run t_comm)
+    echo "  $run: of $(perf $run seconds) s t_compute $all, of which t_attention $a, t_linear $l; t_comm $c"
+    count "$(awk -v a="$a" -v all="$all" 'BEGIN { if (a > 0.25 * all) print "ok" }')" "$run: t_attention $a of $all is what asking takes"
+    count "$(awk -v a="$a" -v l="$l" -v all="$all" 'BEGIN { if (l > 0 && a + l < all) print "ok" }')" "$run: t_linear $l and t_attention $a of $all"
+    count "$(awk -v c="$c" -v run="$run" 'BEGIN { if ((c > 0) == (run ~ /tp2/)) print "ok" }')" "$run: t_comm $c"
+done
 
 # what a step costs, by two models that differ in layers alone
 calls() { # calls LAYERS METHOD: kernels and products of a step, into $found
