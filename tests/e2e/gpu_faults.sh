@@ -8,6 +8,7 @@
 . "$(dirname "$0")/e2e.bash"
 "$bin/ltune" version | grep -q 'cuda-emulated: [0-9]' || { echo "skipped: this build has no emulated GPU (LT_EMULATE)"; exit 77; }
 
+export LT_EMU_STILL=1 # a run that goes on is compared with one of its own bit by bit: both must find the same ways of products
 prepare
 head -n 60 "$tmp/text.tsv" >"$tmp/few.tsv"
 "$bin/ltune-prep" data --force --format tsv --text 3 --label 2 --label-rule sign --hash-split 70,20,10 -t "$bert" -o "$tmp/data.h5" "$tmp/few.tsv" \
