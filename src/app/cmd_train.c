@@ -18,10 +18,10 @@ static json_t *point_json(const lt_run *r, int trial, bool best, const char *spl
 
 /* What a step asked of the GPU. */
 static json_t *gpu_json(const lt_gpu_counts *c, double steps) {
-    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "launches_per_step", (double)c->launches / steps, "products_per_step",
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "launches_per_step", (double)c->launches / steps, "products_per_step",
                      (double)c->products / steps, "copies_per_step", (double)c->copies / steps, "waits_per_step", (double)c->waits / steps,
                      "allocs_per_step", (double)c->allocs / steps, "bytes_to_device_per_step", (double)c->bytes_to_device / steps,
-                     "bytes_to_host_per_step", (double)c->bytes_to_host / steps);
+                     "bytes_to_host_per_step", (double)c->bytes_to_host / steps, "asks_per_step", (double)c->asks / steps);
 }
 
 static void print_json(const lt_run *r, const lt_config *cfg) {

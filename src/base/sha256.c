@@ -1,6 +1,8 @@
 /* SHA-256 over OpenSSL's EVP interface; see sha256.h. */
 #include "base/sha256.h"
 
+#include "base/hex.h"
+
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -32,11 +34,7 @@ lt_status lt_sha_finish(lt_sha **s, char hex[LT_SHA_HEX_BYTES]) {
     free(h);
     *s = NULL;
     LT_CHECK(ok, LT_ERR_INTERNAL, "libcrypto could not compute a SHA-256");
-    for (unsigned i = 0; i < 32; i++) { /* (printf would take longer than the hash of a sentence) */
-        hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-        hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-    }
-    hex[64] = 0;
+    lt_hex_write(digest, n, hex);
     return LT_OK;
 }
 

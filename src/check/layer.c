@@ -332,7 +332,9 @@ static lt_status tune(lt_layer *l) {
     for (int i = 0; i < l->n_steps; i++)
         if (l->step[i].kind == LT_LAYER_PRODUCT) LT_TRY(l->step[i].run(l));
     l->listing = false;
-    return l->ctx.ops->tune(&l->ctx, &(struct lt_tune_args){l->call, l->backward, l->n_calls, lin, LT_LAYER_LINS, NULL});
+    return l->ctx.ops->tune(
+        &l->ctx,
+        &(struct lt_tune_args){.call = l->call, .backward = l->backward, .n_calls = l->n_calls, .lin = lin, .n_lins = LT_LAYER_LINS});
 }
 
 static lt_status build(lt_layer *l) {

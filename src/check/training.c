@@ -1,7 +1,8 @@
 /* Short training runs of a tiny model, a trial of each method, on the device and on the CPU.
  *
  * The runs are whole ones (train/run.h): files are read and written, packs made, methods' parameters learned.  Compared are the losses of every step and trial
- * in the run log: between device and CPU, between layouts, and bit for bit between two runs of the same.
+ * in the run log: between device and CPU, between layouts, and bit for bit between a run and itself, gone back to its second step (ways of products are measured
+ * by the clock, and a run that goes on has those of its checkpoint).
  *
  * Limits, as differences of losses (which are about 0.7): f32 1e-4; rounding, which grows along the steps, made 4e-7 between the CPU and an emulated
  * GPU.  bf16: half a step in 2^-8 of every operand makes noise that depends on the order of sums; a run in bf16 may be as far from one in f32 on the CPU
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRIALS = 5, STEPS = 20, QUICK_STEPS = 5 };
+enum { TRIALS = 5, STEPS = 20, QUICK_STEPS = 5, BACK_TO = 2 };
 static const double f32_limit = 1e-4, bf16_least = 0.01, fp8_least = 0.05;
 
 typedef struct losses {
@@ -61,10 +62,11 @@ static lt_status train(lt_check *k, const lt_config *cfg) {
     return st;
 }
 
-/* Collective(world).  One run; device: a word of run.device, or a table that LT_OPS names and run.device does not know. */
-static lt_status one_run(lt_check *k, const lt_toy *toy, const char *device, const char *dtype, int tp, losses *out) {
-    char path[480], set[4][64];
-    const char *over[4] = {set[0], set[1], set[2], set[3]};
+/* Collective(world).  One run; device: a word of run.device, or a table that LT_OPS names and run.device does not know; again: the run that was there goes back
+ * to step BACK_TO and repeats what came after. */
+static lt_status one_run(lt_check *k, const lt_toy *toy, const char *device, const char *dtype, int tp, bool again, losses *out) {
+    char path[480], set[4][64], from[560];
+    const char *over[7] = {set[0], set[1], set[2], set[3], from, "train.checkpoint_every=2", "train.keep=100"};
     lt_config *cfg = NULL;
     *out = (losses){.steps = k->quick ? QUICK_STEPS : STEPS};
     (void)snprintf(path, sizeof path, "%s/run.yaml", toy->dir);
@@ -72,7 +74,8 @@ static lt_status one_run(lt_check *k, const lt_toy *toy, const char *device, con
     (void)snprintf(set[1], sizeof set[1], "model.dtype=%s", dtype);
     (void)snprintf(set[2], sizeof set[2], "parallel.tp=%d", tp);
     (void)snprintf(set[3], sizeof set[3], "train.steps=%d", out->steps);
-    lt_status st = lt_agree(k->world, lt_config_load(path, 4, over, &cfg));
+    (void)snprintf(from, sizeof from, again ? "run.resume=%s/run/ck/step_%08d.h5" : "run.resume=never", toy->dir, BACK_TO);
+    lt_status st = lt_agree(k->world, lt_config_load(path, 7, over, &cfg));
     if (st == LT_OK) st = train(k, cfg);
     if (st == LT_OK) st = lt_agree(k->world, lt_comm_rank(k->world) == 0 ? read_losses(toy->dir, out) : LT_OK);
     if (st == LT_OK) lt_bcast_host(k->world, out, sizeof *out, 0);
@@ -88,7 +91,7 @@ static lt_status run_on_cpu(lt_check *k, const lt_toy *toy, const char *dtype, l
         (void)snprintf(kept, sizeof kept, "%s", given);
         (void)unsetenv("LT_OPS");
     }
-    lt_status st = one_run(k, toy, "cpu", dtype, 1, out);
+    lt_status st = one_run(k, toy, "cpu", dtype, 1, false, out);
     if (given) (void)setenv("LT_OPS", kept, 1);
     return st;
 }
@@ -115,26 +118,26 @@ static void print_losses(const lt_check *k, const losses *cpu, const losses *dev
 static void check_f32(lt_check *k, const lt_toy *toy, int tp, const losses *cpu) {
     losses once, again;
     int dp = lt_comm_size(k->world) / tp;
-    lt_status st = one_run(k, toy, k->device->ops->name, "f32", tp, &once);
+    lt_status st = one_run(k, toy, k->device->ops->name, "f32", tp, false, &once);
     if (st == LT_OK && lt_check_breaks(k, "training")) once.at[TRIALS / 2][once.steps / 2] += 10 * f32_limit;
     if (st == LT_OK && tp == 1) print_losses(k, cpu, &once);
     lt_check_add(k, "training", st, st == LT_OK ? apart(&once, cpu) : INFINITY, f32_limit, "f32, tp %d x dp %d: losses against the CPU's",
                  tp, dp);
-    if (st == LT_OK) st = one_run(k, toy, k->device->ops->name, "f32", tp, &again);
-    lt_check_add(k, "training", st, st == LT_OK ? apart(&once, &again) : INFINITY, 0, "f32, tp %d x dp %d: a second run, the same bits", tp,
-                 dp);
+    if (st == LT_OK) st = one_run(k, toy, k->device->ops->name, "f32", tp, true, &again);
+    lt_check_add(k, "training", st, st == LT_OK ? apart(&once, &again) : INFINITY, 0,
+                 "f32, tp %d x dp %d: gone back to step 2, the same bits", tp, dp);
 }
 
 /* A coarser type, one layout: as far from f32 on the CPU as the same type is there, twice, or a floor. */
 static void check_coarse(lt_check *k, const lt_toy *toy, const char *dtype, double least, const losses *cpu) {
     losses here, there, again;
     lt_status st = run_on_cpu(k, toy, dtype, &there);
-    if (st == LT_OK) st = one_run(k, toy, k->device->ops->name, dtype, 1, &here);
+    if (st == LT_OK) st = one_run(k, toy, k->device->ops->name, dtype, 1, false, &here);
     double noise = st == LT_OK ? apart(&there, cpu) : 0;
     lt_check_add(k, "training", st, st == LT_OK ? apart(&here, cpu) : INFINITY, fmax(least, 2 * noise), "%s: losses against f32 on the CPU",
                  dtype);
-    if (st == LT_OK) st = one_run(k, toy, k->device->ops->name, dtype, 1, &again);
-    lt_check_add(k, "training", st, st == LT_OK ? apart(&here, &again) : INFINITY, 0, "%s: a second run, the same bits", dtype);
+    if (st == LT_OK) st = one_run(k, toy, k->device->ops->name, dtype, 1, true, &again);
+    lt_check_add(k, "training", st, st == LT_OK ? apart(&here, &again) : INFINITY, 0, "%s: gone back to step 2, the same bits", dtype);
 }
 
 void lt_check_training(lt_check *k) {

@@ -170,6 +170,30 @@ void lt_buffer_impl_sum(lt_buffer *buf, int64_t elem_offset, int64_t n_elems) {
     }
 }
 
+/* This rank's part of [0, n), to all slots. */
+static void sum_part_bf16(lt_buffer *b, int64_t n) {
+    float acc[BLOCK];
+    int64_t from, to;
+    part_of(b->c, 0, n, &from, &to);
+    for (int64_t at = from; at < to; at += BLOCK) {
+        int64_t m = to - at < BLOCK ? to - at : BLOCK;
+        for (int r = 0; r < b->c->local_size; r++) {
+            const uint16_t *x = (const uint16_t *)(const void *)lt_buffer_impl_slot(b, r) + at;
+            for (int64_t i = 0; i < m; i++) acc[i] = r ? acc[i] + lt_bf16_to_f32(x[i]) : lt_bf16_to_f32(x[i]);
+        }
+        for (int r = 0; r < b->c->local_size; r++) {
+            uint16_t *x = (uint16_t *)(void *)lt_buffer_impl_slot(b, r) + at;
+            for (int64_t i = 0; i < m; i++) x[i] = lt_f32_to_bf16(acc[i]);
+        }
+    }
+}
+
+void lt_buffer_impl_sum_bf16(lt_buffer *b, int64_t n) {
+    barrier(b, (wait_info){"all-reduce", n});
+    sum_part_bf16(b, n);
+    barrier(b, (wait_info){"all-reduce (sum)", n});
+}
+
 void lt_allreduce(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_stream *s) {
     lt_allreduce_begin(buf, elem_offset, n_elems, s);
     lt_allreduce_end(buf, s);
@@ -177,6 +201,18 @@ void lt_allreduce(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_strea
 
 void lt_allreduce_end(lt_buffer *buf, lt_stream *s) {
     if (buf->open) lt_buffer_impl_device_end(buf, s);
+}
+
+void lt_allreduce_bf16_begin(lt_buffer *buf, int64_t n_elems, lt_arr onto, lt_stream *s) {
+    lt_comm *c = buf->c;
+    int64_t room = (int64_t)(buf->bytes / sizeof(float));
+    double t0 = lt_time_s();
+    if (!buf->bf16 || c->size == 1 || n_elems < 0 || n_elems > room)
+        lt_fatal(c,
+                 LT_FAIL(LT_ERR_INTERNAL, "all-reduce of %lld numbers as bf16 in a buffer of %lld", (long long)n_elems, (long long)room));
+    if (n_elems == 0) return;
+    lt_buffer_impl_device_begin_bf16(buf, n_elems, onto, s);
+    lt_comm_impl_count(c, (size_t)n_elems * sizeof(uint16_t), t0);
 }
 
 void lt_allreduce_begin(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_stream *s) {

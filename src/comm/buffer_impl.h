@@ -32,17 +32,20 @@ struct lt_buffer {
     void *hook_arg;
     const lt_gpu *gpu; /* NULL: the slot is the memory.  Else that is `device`, and slots are there only where sums go through the host */
     void *device;
-    lt_gpu_event *ready, *done;   /* the sum may begin; it is there */
-    bool pinned, any_order, open; /* open: a sum was begun and not ended */
+    lt_gpu_event *ready, *done;         /* the sum may begin; it is there */
+    bool pinned, any_order, bf16, open; /* bf16: sums may travel so; open: a sum was begun and not ended */
 };
 
 /* allreduce.c.  Collective(b->c).  Sums the slots. */
 void lt_buffer_impl_sum(lt_buffer *b, int64_t first, int64_t n);
+/* allreduce.c.  Collective(b->c), on one node.  The same of slots that begin with n numbers in bf16: added in f32 in rank order, rounded once. */
+void lt_buffer_impl_sum_bf16(lt_buffer *b, int64_t n);
 /* gpu.c.  Local.  Memory and marks of a buffer on a GPU, and their end.  Errors: NOMEM, CUDA. */
 lt_status lt_buffer_impl_device(lt_buffer *b);
 void lt_buffer_impl_device_fini(lt_buffer *b);
 /* gpu.c.  Collective(b->c), enqueued on s.  end: of a sum that is open. */
 void lt_buffer_impl_device_begin(lt_buffer *b, int64_t first, int64_t n, lt_stream *s);
+void lt_buffer_impl_device_begin_bf16(lt_buffer *b, int64_t n, lt_arr onto, lt_stream *s);
 void lt_buffer_impl_device_end(lt_buffer *b, lt_stream *s);
 
 static inline float *lt_buffer_impl_slot(const lt_buffer *b, int local_rank) {

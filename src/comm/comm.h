@@ -15,7 +15,7 @@
  *
  * Threads: all calls from the master thread (MPI_THREAD_FUNNELED). */
 
-#include "device/gpu.h"
+#include "device/timer.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,7 +34,7 @@ typedef struct lt_grid {
 
 typedef struct lt_comm_stats {
     int64_t calls, bytes; /* payload bytes of this rank's collectives */
-    double seconds;       /* time inside collectives, waiting included */
+    double seconds; /* time inside collectives, waiting included; of sums on a GPU what the host took for asking (see lt_comm_set_timer) */
 } lt_comm_stats;
 
 /* Collective(world).  Starts MPI (FUNNELED), finds the nodes, sets error handlers to return.  Works without mpirun (1 rank).  Idempotent.
@@ -101,6 +101,11 @@ bool lt_comm_records(const lt_comm *c);
 lt_status lt_buffer_alloc(lt_comm *c, size_t bytes, const lt_gpu *gpu, lt_buffer **buf);
 /* Local, the same on all ranks.  Sums of this buffer on GPUs may add in another order than that of ranks: faster from three ranks on. */
 void lt_buffer_any_order(lt_buffer *buf);
+/* Local.  Room on the GPU for sums of this buffer that travel as bf16.  Errors: NOMEM, CUDA. */
+lt_status lt_buffer_travels_bf16(lt_buffer *buf);
+/* Local.  Device memory that the groups of a grid take on this rank's GPU beside their buffers, for plans: room for parts of ranks, and, where NCCL sums
+ * (own_gpus: each rank has a GPU of its own), an allowance for its communicators. */
+size_t lt_grid_gpu_bytes(const lt_grid *grid, const lt_gpu *gpu, bool own_gpus);
 /* Collective(c).  Accepts NULL; sets NULL. */
 void lt_buffer_free(lt_buffer **buf);
 /* Local.  This rank's slot, 64-byte aligned, borrowed. */
@@ -114,6 +119,11 @@ void lt_allreduce(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_strea
  * sum a buffer; what s does before the end must not touch these elements. */
 void lt_allreduce_begin(lt_buffer *buf, int64_t elem_offset, int64_t n_elems, lt_stream *s);
 void lt_allreduce_end(lt_buffer *buf, lt_stream *s);
+/* Collective(c).  The same for the first n_elems of a buffer on a GPU with room for it (lt_buffer_travels_bf16), with half the bytes: every rank's numbers
+ * travel as bf16, their sum (f32, in rank order, where lt_buffer_any_order is not called or c has two ranks) is rounded once, and onto [n_elems], the same on
+ * all ranks, f32 or bf16 on the device, p = NULL for nothing, is added to it in f32:  x := onto + bf16(sum of bf16(x)).  Ended by lt_allreduce_end, until
+ * when onto must stay as it is. */
+void lt_allreduce_bf16_begin(lt_buffer *buf, int64_t n_elems, lt_arr onto, lt_stream *s);
 
 /* Local.  Bytes of the slot: whole pages, starting on one, nothing else lies in them. */
 size_t lt_buffer_bytes(const lt_buffer *buf);
@@ -138,6 +148,10 @@ void lt_shared_barrier(lt_shared *s);
 /* Local, cheap.  Says that this rank advances: others that wait for it start their deadline anew.  For long work outside collectives: reading and packing
  * weights, checkpoints, packs of an evaluation. */
 void lt_comm_progress(lt_comm *world);
+
+/* Local.  Sums of buffers on the GPU of this process are pieces of a timer from now on: how long the caller's stream waits for them, so what travels while it
+ * computes does not count.  LT_TIMED_SUM where any order will do, else LT_TIMED_MESSAGE.  Borrowed; NULL: no more. */
+void lt_comm_set_timer(lt_gpu_timer *timer);
 
 /* Local.  Counters of this communicator since creation. */
 void lt_comm_get_stats(const lt_comm *c, lt_comm_stats *out);

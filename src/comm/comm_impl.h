@@ -68,6 +68,10 @@ const char *lt_comm_impl_behind(const lt_comm *world, char *text, size_t bytes);
 lt_status lt_comm_impl_gpu_connect(lt_comm *c, const lt_gpu *gpu);
 /* gpu.c.  Collective(c).  Ends what c has on GPUs. */
 void lt_comm_impl_gpu_fini(lt_comm *c);
+/* gpu.c.  Collective(c).  Undoes connect, of a group other than the world; it may be called again. */
+void lt_comm_impl_gpu_disconnect(lt_comm *c);
+/* gpu.c.  Local.  The stream of all collectives of this process.  Errors: CUDA, NOMEM. */
+lt_status lt_comm_impl_gpu_stream(lt_comm *c, const lt_gpu *gpu, lt_stream **s);
 /* shared.c.  Local.  NOMEM when /dev/shm has no room for a window of this size in every group of this kind on the host. */
 lt_status lt_comm_impl_check_space(const lt_comm *c, size_t window, const char *what);
 /* shared.c.  Collective(c->local), communicating part: a window of shared memory of `bytes` (+ a page to align), start on a page, the same for all;

@@ -8,7 +8,11 @@
  * where a ring moves two at most, so sums of activations among more than two ranks, which nobody compares between layouts, go by NCCL's own all-reduce (its
  * ring adds in an order that the layout fixes; NVLS, which does not repeat, is off).  So do messages that would fill a network for long: at 256 MB of parts a
  * gather over 46 GB/s takes 6 ms, a message of LoRA's gradients (160 MB) among 64 ranks would take 0.2 s a step.  Whoever goes which way follows from sizes
- * alone. */
+ * alone.
+ *
+ * Sums that travel as bf16 take the same ways with half the bytes, through the room for parts: numbers are rounded into it, piece by piece, on the stream of
+ * the collectives, so that another half of a pack computes meanwhile; what comes back is added up in f32, rounded once, and what all ranks have alike (a
+ * residual, which so is never rounded) is added.  The host's slots hold bf16 then.  NCCL's own all-reduce rounds at every hop of its ring as well. */
 #include "comm/buffer_impl.h"
 
 #include "base/fault.h"
@@ -22,19 +26,29 @@
 #include <string.h>
 #include <time.h>
 
-enum { GATHER_BYTES = 64 << 20, ORDERED_BYTES = 256 << 20 /* of the parts of all ranks */, IDLES_PER_LOOK = 4096 };
+enum {
+    GATHER_BYTES = 64 << 20,
+    ORDERED_BYTES = 256 << 20 /* of the parts of all ranks */,
+    IDLES_PER_LOOK = 4096,
+    PIECE = 16 /* numbers: 32 bytes of bf16 */
+};
 
 /* One GPU a process: what all its communicators share. */
 static struct {
     const lt_gpu *gpu;
     lt_stream *stream; /* of collectives */
-    float *gather;     /* [GATHER_BYTES] parts of all ranks */
+    void *gather;      /* [GATHER_BYTES] parts of all ranks, rounded numbers */
     lt_waiting waiting;
     lt_gpu_coll *coll[8]; /* that may fail while the host waits */
     int n_coll, idles;
 } here;
+static lt_gpu_timer *timer; /* of sums, or NULL */
 
 void lt_comm_set_transport(lt_comm *world, lt_transport t) { world->transport = t; }
+
+void lt_comm_set_timer(lt_gpu_timer *t) { timer = t; }
+
+static lt_timed kind_of(const lt_buffer *b) { return b->any_order ? LT_TIMED_SUM : LT_TIMED_MESSAGE; }
 
 /* While the host waits for the device: errors of collectives, and the deadline. */
 static void idle(void *arg, bool first) {
@@ -183,11 +197,37 @@ void lt_comm_impl_gpu_fini(lt_comm *c) {
     memset(&here, 0, sizeof here);
 }
 
+void lt_comm_impl_gpu_disconnect(lt_comm *c) {
+    lt_comm_impl_gpu_fini(c);
+    c->gpu = NULL;
+}
+
+lt_status lt_comm_impl_gpu_stream(lt_comm *c, const lt_gpu *gpu, lt_stream **s) {
+    LT_TRY(open_device(c, gpu));
+    *s = here.stream;
+    return LT_OK;
+}
+
 const char *lt_comm_transport(const lt_comm *c) {
     return !c->gpu ? "shared memory and MPI" : c->coll ? "NCCL" : "MPI through pinned host memory";
 }
 
 bool lt_comm_records(const lt_comm *c) { return c->size == 1 || c->coll; }
+
+static lt_status make_room(const lt_gpu *gpu) { return here.gather ? LT_OK : gpu->alloc(GATHER_BYTES, "parts of ranks", &here.gather); }
+
+lt_status lt_buffer_travels_bf16(lt_buffer *b) {
+    LT_ASSERT(b->gpu && b->c->n_nodes == 1);
+    b->bf16 = true;
+    return b->c->size > 1 ? make_room(b->gpu) : LT_OK;
+}
+
+size_t lt_grid_gpu_bytes(const lt_grid *g, const lt_gpu *gpu, bool own_gpus) {
+    bool nccl = own_gpus && g->world->transport != LT_TRANSPORT_MPI && gpu->coll_built();
+    int groups = g->tp_size > 1 ? 2 : 1; /* the messages' and the activations' */
+    if (g->size == 1) return 0;
+    return (nccl || g->tp_size > 1 ? GATHER_BYTES : 0) + (nccl ? (size_t)groups * gpu->coll_bytes() : 0);
+}
 
 lt_status lt_buffer_impl_device(lt_buffer *b) {
     lt_comm *c = b->c;
@@ -198,10 +238,7 @@ lt_status lt_buffer_impl_device(lt_buffer *b) {
     LT_TRY(open_device(c, gpu));
     LT_TRY(gpu->event_create(false, &b->ready));
     LT_TRY(gpu->event_create(false, &b->done));
-    if (c->coll && !here.gather) {
-        LT_TRY(gpu->alloc(GATHER_BYTES, "parts of ranks", &p));
-        here.gather = p;
-    }
+    if (c->coll) LT_TRY(make_room(gpu));
     if (c->size > 1 && !c->coll && gpu->pin(b->slots + (size_t)c->local_rank * b->stride, b->stride) == LT_OK)
         b->pinned = true;
     else
@@ -251,14 +288,55 @@ static lt_status sum_by_nccl(lt_buffer *b, float *x, int64_t n, lt_stream *s) {
     return gpu->record(b->done, here.stream);
 }
 
+/* x := onto + the sum of all ranks' x, both [n], in pieces of whole lines. */
+static lt_status bf16_by_nccl(lt_buffer *b, float *x, int64_t n, lt_arr onto, lt_stream *s) {
+    const lt_gpu *gpu = b->gpu;
+    lt_comm *c = b->c;
+    bool gathers = c->size == 2 || !b->any_order;
+    int parts = gathers ? c->size : 1;
+    int64_t room = GATHER_BYTES / (int64_t)sizeof(uint16_t) / parts / PIECE * PIECE;
+    LT_TRY(gpu->record(b->ready, s));
+    LT_TRY(gpu->stream_wait(here.stream, b->ready));
+    for (int64_t at = 0, m; at < n; at += m) {
+        m = n - at < room ? n - at : room;
+        int64_t ld = (m + PIECE - 1) / PIECE * PIECE; /* a buffer ends with its page, so it has as many */
+        uint16_t *all = here.gather, *mine = gathers ? all + c->rank * ld : all;
+        LT_TRY(gpu->round_bf16(here.stream, x + at, ld, mine));
+        if (gathers)
+            LT_TRY(gpu->all_gather(c->coll, mine, all, ld, LT_BF16, here.stream));
+        else
+            LT_TRY(gpu->all_reduce(c->coll, all, all, m, LT_BF16, here.stream));
+        LT_TRY(gpu->sum_bf16(here.stream, all, parts, ld, m, onto.p ? lt_arr_at(onto, at) : onto, x + at));
+    }
+    return gpu->record(b->done, here.stream);
+}
+
+static lt_status bf16_by_host(lt_buffer *b, float *x, int64_t n, lt_arr onto, lt_stream *s) {
+    const lt_gpu *gpu = b->gpu;
+    int64_t room = GATHER_BYTES / (int64_t)sizeof(uint16_t);
+    void *slot = lt_buffer_impl_slot(b, b->c->local_rank);
+    for (int64_t at = 0, m; at < n; at += m) {
+        m = n - at < room ? n - at : room;
+        LT_TRY(gpu->round_bf16(s, x + at, m, here.gather));
+        LT_TRY(gpu->copy(s, LT_GPU_TO_HOST, slot, 0, here.gather, 0, (size_t)m * sizeof(uint16_t), 1));
+        LT_TRY(gpu->wait(s));
+        lt_buffer_impl_sum_bf16(b, m);
+        LT_TRY(gpu->copy(s, LT_GPU_TO_DEVICE, here.gather, 0, slot, 0, (size_t)m * sizeof(uint16_t), 1));
+        LT_TRY(gpu->sum_bf16(s, here.gather, 1, m, m, onto.p ? lt_arr_at(onto, at) : onto, x + at));
+    }
+    return LT_OK;
+}
+
 static lt_status sum_by_host(lt_buffer *b, int64_t first, int64_t n, lt_stream *s) {
     const lt_gpu *gpu = b->gpu;
     size_t bytes = (size_t)n * sizeof(float);
     float *device = (float *)b->device + first, *host = lt_buffer_impl_slot(b, b->c->local_rank) + first;
+    LT_TRY(lt_gpu_timer_begin(timer, kind_of(b), s));
     LT_TRY(gpu->copy(s, LT_GPU_TO_HOST, host, 0, device, 0, bytes, 1));
     LT_TRY(gpu->wait(s));
     lt_buffer_impl_sum(b, first, n);
-    return gpu->copy(s, LT_GPU_TO_DEVICE, device, 0, host, 0, bytes, 1);
+    LT_TRY(gpu->copy(s, LT_GPU_TO_DEVICE, device, 0, host, 0, bytes, 1));
+    return lt_gpu_timer_end(timer, kind_of(b), s);
 }
 
 void lt_buffer_impl_device_begin(lt_buffer *b, int64_t first, int64_t n, lt_stream *s) {
@@ -269,8 +347,18 @@ void lt_buffer_impl_device_begin(lt_buffer *b, int64_t first, int64_t n, lt_stre
     b->open = c->coll != NULL;
 }
 
+void lt_buffer_impl_device_begin_bf16(lt_buffer *b, int64_t n, lt_arr onto, lt_stream *s) {
+    lt_comm *c = b->c;
+    lt_comm_impl_entered(c);
+    lt_status st = c->coll ? bf16_by_nccl(b, b->device, n, onto, s) : bf16_by_host(b, b->device, n, onto, s);
+    if (st != LT_OK) lt_fatal(c, st);
+    b->open = c->coll != NULL;
+}
+
 void lt_buffer_impl_device_end(lt_buffer *b, lt_stream *s) {
     b->open = false;
-    lt_status st = b->gpu->stream_wait(s, b->done);
+    lt_status st = lt_gpu_timer_begin(timer, kind_of(b), s);
+    if (st == LT_OK) st = b->gpu->stream_wait(s, b->done);
+    if (st == LT_OK) st = lt_gpu_timer_end(timer, kind_of(b), s);
     if (st != LT_OK) lt_fatal(b->c, st);
 }

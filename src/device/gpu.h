@@ -34,8 +34,10 @@ typedef struct lt_gpu_info {
 /* What has been asked for since the process started. */
 typedef struct lt_gpu_counts {
     int64_t launches, products, copies, waits,
-        allocs; /* products: calls of the library; waits: of the host for what had not happened yet */
+        allocs;   /* products: calls of the library; waits: of the host for what had not happened yet */
+    int64_t asks; /* of the library for ways to compute a product */
     int64_t bytes_to_device, bytes_to_host, bytes_on_device;
+    int64_t bytes_summed; /* what this rank gave to all_reduce and all_gather */
 } lt_gpu_counts;
 
 typedef enum lt_gpu_dir { LT_GPU_TO_DEVICE, LT_GPU_TO_HOST, LT_GPU_ON_DEVICE } lt_gpu_dir;
@@ -129,9 +131,15 @@ typedef struct lt_gpu {
     lt_status (*all_gather)(lt_gpu_coll *c, const void *in, void *out, int64_t n, lt_dtype dt, lt_stream *s);
     lt_status (*broadcast)(lt_gpu_coll *c, void *data, size_t bytes, int root, lt_stream *s);
     lt_status (*coll_error)(lt_gpu_coll *c);
+    /* Device memory that the library takes for a communicator of its own, beside what it is given: an allowance. */
+    size_t (*coll_bytes)(void);
     void (*coll_fini)(lt_gpu_coll *c);
     /* out [n] := part 0 + part 1 + ... + part count - 1, in that order, f32; parts lie ld apart; out may be none of them. */
     lt_status (*sum_parts)(lt_stream *s, const float *parts, int count, int64_t ld, int64_t n, float *out);
+    /* The same of parts in bf16: their sum is f32 in registers and rounded once, then onto (f32 or bf16, p = NULL: nothing) is added in f32; out may be onto.
+     * round_bf16: x [n], rounded, to out [n] bf16. */
+    lt_status (*sum_bf16)(lt_stream *s, const void *parts, int count, int64_t ld, int64_t n, lt_arr onto, float *out);
+    lt_status (*round_bf16)(lt_stream *s, const float *x, int64_t n, void *out);
 } lt_gpu;
 
 /* Local.  The tables; NULL where the build has none. */

@@ -110,6 +110,8 @@ struct lt_tune_args {
     int64_t n_calls;
     const lt_lin *const *lin; /* [n_lins] packed; those of a call's shape take turns, so that no W stays in a cache */
     int64_t n_lins;
+    void *room; /* [room_bytes] device memory for operands and results, or NULL; what does not fit there is allocated */
+    size_t room_bytes;
     int64_t *measured; /* out, NULL: not wanted: + products that were measured; calls that are the same product to the library count once */
 };
 
@@ -507,6 +509,17 @@ struct lt_ops {
     lt_status (*lin_pack)(const lt_ctx *c, lt_lin *lin, bool reorder);
     lt_status (*lin_rows)(const lt_ctx *c, const lt_lin *lin, int64_t row0, int64_t rows, const void *src);
     void (*lin_fini)(lt_lin *lin);
+    /* Load time; NULL in a table whose memory the host writes itself.  Weights on their way from files to the device without a copy on the host: who reads
+     * fills a slot, and its content travels while others are filled.  load_begin, load_end: from the master thread; the others from any, several at once.
+     *   load_begin  slots of `bytes`
+     *   load_take   a slot that is free, of the calling thread until it sends it; waits for one
+     *   load_send   the first `bytes` of the slot go to dst, in stream order; bytes = 0: nothing does
+     *   load_end    when all is there (it waits), and after a failure too; does nothing where load_begin was not called
+     * Errors: NOMEM, those of the device. */
+    lt_status (*load_begin)(const lt_ctx *c, size_t bytes);
+    lt_status (*load_take)(const lt_ctx *c, void **slot);
+    lt_status (*load_send)(const lt_ctx *c, void *slot, void *dst, size_t bytes);
+    lt_status (*load_end)(const lt_ctx *c);
     lt_status (*rel_pack)(const lt_ctx *c, const struct lt_rel_pack_args *a);
     /* Plan time; NULL in a table that has one way to compute.  tune: measures the library's ways of these calls' products and keeps the fastest of each; may
      * allocate, waits.  Times vary and ways round differently, so one rank measures for all and a checkpoint keeps what it found: choices writes that

@@ -136,6 +136,7 @@ void lt_model_impl_carve(lt_model *m) {
     lt_model_impl_carve_relative(m);
     if (a->positions == LT_POS_ALIBI) m->slopes = take_f32(m, m->Hl, 1);
     m->logits = take_f32(m, lim->scored, m->v1 - m->v0);
+    m->pass_from = m->acts.used;
     if (m->half[0]) {
         for (int i = 0; i < 2; i++) { /* both go on where the arena stands */
             m->half[i]->acts = m->acts;
@@ -149,6 +150,7 @@ void lt_model_impl_carve(lt_model *m) {
     } else {
         carve_pass(m);
     }
+    m->pass_to = m->acts.used;
     m->ctx.ws_bytes = m->ctx.ops->ws_bytes(&m->ctx, &dims);
     m->ctx.ws = lt_arena_take(&m->acts, (int64_t)m->ctx.ws_bytes, 1);
 }

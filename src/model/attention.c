@@ -35,7 +35,7 @@ static struct lt_attn_args arguments(lt_model *m, int layer, const lt_bank *bank
 
 void lt_model_impl_attn_fwd(lt_model *m, int layer, const lt_bank *bank, bool pick) {
     struct lt_attn_args args = arguments(m, layer, bank, pick);
-    LT_OP_TIMED(m, attention, attn_fwd, &args);
+    LT_OP_TIMED(m, ATTENTION, attn_fwd, &args);
 }
 
 void lt_model_impl_attn_bwd(lt_model *m, int layer, const lt_bank *bank, bool pick) {
@@ -47,5 +47,5 @@ void lt_model_impl_attn_bwd(lt_model *m, int layer, const lt_bank *bank, bool pi
     args.dk = g.kv;
     args.dv = lt_arr_at(g.kv, (int64_t)m->Hkvl * m->arch.D);
     args.ld_dk = args.ld_dv = g.ld_kv;
-    LT_OP_TIMED(m, attention, attn_bwd, &args);
+    LT_OP_TIMED(m, ATTENTION, attn_bwd, &args);
 }

@@ -96,10 +96,10 @@ static void attention_body(lt_model *m, const lt_pack *pack, int layer, const lt
     int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T, kd = (int64_t)m->Hkvl * m->arch.D;
     const lt_qkv to = lt_model_impl_qkv(m, layer, pick, s->q, s->kv);
     if (lt_model_impl_one_qkv(m, layer, pick)) {
-        LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->qkv, .rows = T, .x = n, .y = to.q});
+        LT_OP_TIMED(m, LINEAR, linear_fwd, &(struct lt_linear_args){.lin = &w->qkv, .rows = T, .x = n, .y = to.q});
     } else {
-        LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->q, .rows = rows, .x = nq, .y = to.q});
-        LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = n, .y = to.kv});
+        LT_OP_TIMED(m, LINEAR, linear_fwd, &(struct lt_linear_args){.lin = &w->q, .rows = rows, .x = nq, .y = to.q});
+        LT_OP_TIMED(m, LINEAR, linear_fwd, &(struct lt_linear_args){.lin = &w->kv, .rows = T, .x = n, .y = to.kv});
     }
     lt_model_impl_adapt(m, layer, LT_TARGET_Q, nq, to.q, to.ld_q);
     lt_model_impl_adapt(m, layer, LT_TARGET_K, n, to.kv, to.ld_kv);
@@ -113,7 +113,7 @@ static void attention_body(lt_model *m, const lt_pack *pack, int layer, const lt
 /* n [rows, C] -> m->h [rows, Fl]. */
 static void feed_forward_body(lt_model *m, int layer, int64_t rows, lt_arr n) {
     lt_saved *s = lt_model_impl_saved(m, layer);
-    LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &m->block[layer].up, .rows = rows, .x = n, .y = s->u});
+    LT_OP_TIMED(m, LINEAR, linear_fwd, &(struct lt_linear_args){.lin = &m->block[layer].up, .rows = rows, .x = n, .y = s->u});
     int64_t ld = m->arch.glu ? 2 * m->Fl : m->Fl;
     lt_model_impl_adapt(m, layer, LT_TARGET_UP, n, lt_arr_at(s->u, ld - m->Fl), ld);
     if (m->arch.glu) lt_model_impl_adapt(m, layer, LT_TARGET_GATE, n, s->u, ld);
@@ -128,7 +128,7 @@ static void feed_forward_body(lt_model *m, int layer, int64_t rows, lt_arr n) {
 static void project(lt_model *m, int layer, int branch, int64_t rows, lt_arr x, float *sum, lt_arr resid) {
     lt_lin *lin = branch == LT_ATTN ? &m->block[layer].o : &m->block[layer].down;
     LT_OP_TIMED(
-        m, linear, linear_fwd,
+        m, LINEAR, linear_fwd,
         &(struct lt_linear_args){.lin = lin, .rows = rows, .x = x, .y = lt_arr_f32(sum), .resid = resid, .no_bias = m->grid->tp_rank != 0});
     lt_model_impl_adapt(m, layer, branch == LT_ATTN ? LT_TARGET_O : LT_TARGET_DOWN, x, lt_arr_f32(sum), m->arch.C);
 }

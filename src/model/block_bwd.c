@@ -29,7 +29,7 @@ static const float *through_out(lt_model *m, int layer, int branch, int64_t rows
 }
 
 static void back(lt_model *m, lt_lin *lin, int64_t rows, lt_arr dy, lt_arr dx, lt_arr resid) {
-    LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = lin, .rows = rows, .x = dx, .y = dy, .resid = resid});
+    LT_OP_TIMED(m, LINEAR, linear_bwd_x, &(struct lt_linear_args){.lin = lin, .rows = rows, .x = dx, .y = dy, .resid = resid});
 }
 
 /* Feed-forward body, from the gradient of its output to saved.u's place. */
@@ -117,7 +117,10 @@ float *lt_model_impl_branch_bwd_end(lt_model *m, const lt_pack *pack) {
     if (!o->backward) return NULL;
     lt_model_impl_sum_end(m);
     m->open.backward = false;
-    if (!lt_model_impl_has_norm(&m->arch, o->branch, LT_IN)) return o->sum;
+    if (!lt_model_impl_has_norm(&m->arch, o->branch, LT_IN)) {
+        if (o->pick && m->bf16_sums) scatter(m, pack->n_seq, o->sum, o->g1); /* elsewhere a part of the sum */
+        return o->sum;
+    }
     lt_model_impl_norm_bwd(m, &m->block[o->layer].norm[o->branch][LT_IN], &m->saved[o->layer].norm[o->branch][LT_IN], o->rows, o->sum,
                            o->pick ? NULL : o->g1, m->g_x[o->branch]);
     if (!o->pick) return m->g_x[o->branch];
@@ -154,7 +157,8 @@ static void to_input(lt_model *m, const lt_pack *pack, int layer, bool pick, con
     int64_t T = pack->n_tok, rows = pick ? pack->n_seq : T;
     float *dn = lt_model_impl_sum(m, in ? m->g_sum : m->g_x[LT_ATTN]), *first = pick ? m->g_small : dn;
     bool one = lt_model_impl_one_qkv(m, layer, pick);
-    back(m, one ? &w->qkv : &w->q, rows, m->dq, f32(first), in ? (lt_arr){0} : lt_model_impl_once(m, f32(g1)));
+    bool apart = pick && m->bf16_sums; /* of fewer rows than the sum: added behind it */
+    back(m, one ? &w->qkv : &w->q, rows, m->dq, f32(first), in || apart ? (lt_arr){0} : lt_model_impl_once(m, f32(g1)));
     if (also) up_back(m, layer, rows, first, f32(first));
     if (!one) back(m, &w->kv, T, m->dkv, f32(dn), pick ? (lt_arr){0} : f32(dn));
     adapters_back(m, layer, pick, first, dn);

@@ -29,7 +29,7 @@ void lt_model_impl_conv_fwd(lt_model *m, const lt_pack *pack, lt_arr x) {
     struct lt_unfold_args u = neighbours(m, pack);
     u.x = x;
     LT_OP(m, unfold, &u);
-    LT_OP_TIMED(m, linear, linear_fwd, &(struct lt_linear_args){.lin = &m->conv, .rows = pack->n_tok, .x = m->conv_u, .y = m->conv_y});
+    LT_OP_TIMED(m, LINEAR, linear_fwd, &(struct lt_linear_args){.lin = &m->conv, .rows = pack->n_tok, .x = m->conv_u, .y = m->conv_y});
 }
 
 void lt_model_impl_conv_join(lt_model *m, const lt_pack *pack, lt_arr y) {
@@ -46,7 +46,7 @@ const float *lt_model_impl_conv_split(lt_model *m, const lt_pack *pack, bool bel
     if (!below) return m->conv_g;
     struct lt_act_args act = {.act = m->arch.conv_act, .rows = T, .F = C, .u = m->conv_y, .dh = lt_arr_f32(m->conv_g), .du = m->conv_y};
     LT_OP(m, act_bwd, &act);
-    LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = &m->conv, .rows = T, .x = m->conv_u, .y = m->conv_y});
+    LT_OP_TIMED(m, LINEAR, linear_bwd_x, &(struct lt_linear_args){.lin = &m->conv, .rows = T, .x = m->conv_u, .y = m->conv_y});
     return m->conv_g;
 }
 

@@ -31,7 +31,7 @@ static void embed_begin(lt_model *m) {
         args.prompt = a->bank ? a->bank->prompt : NULL;
     }
     LT_OP(m, embed_fwd, &args);
-    lt_model_impl_sum_begin(m, a->pack->n_tok);
+    lt_model_impl_sum_begin_f32(m, a->pack->n_tok);
 }
 
 /* Returns the stream [T, C]. */
@@ -74,7 +74,7 @@ static void finish_rows(lt_model *m, int64_t n, lt_arr x) {
 static const float *read_out(lt_model *m, const lt_forward_args *a, int64_t n) {
     int64_t C = m->arch.C;
     if (uses_pooler(m, a->readout) && !a->hidden) {
-        LT_OP_TIMED(m, linear, linear_fwd,
+        LT_OP_TIMED(m, LINEAR, linear_fwd,
                     &(struct lt_linear_args){.lin = &m->pooler, .rows = n, .x = lt_arr_f32(m->rows_out), .y = lt_arr_f32(m->pool_u)});
         LT_OP(m, act_fwd,
               &(struct lt_act_args){.act = m->arch.pool_act, .rows = n, .F = C, .u = lt_arr_f32(m->pool_u), .h = lt_arr_f32(m->pooled)});
@@ -185,7 +185,7 @@ void lt_model_forward(lt_model *m, const lt_forward_args *a, lt_readout_rows *ou
 
 const float *lt_model_logits(lt_model *m, const lt_readout_rows *rows) {
     int64_t V = m->v1 - m->v0;
-    LT_OP_TIMED(m, linear, logits,
+    LT_OP_TIMED(m, LINEAR, logits,
                 &(struct lt_logits_args){.rows = rows->n,
                                          .C = m->arch.C,
                                          .V = V,
@@ -204,7 +204,7 @@ static const float *backward_readout(lt_model *m, const lt_forward_args *a, cons
     lt_arr u = lt_arr_f32(m->pool_u), d = lt_arr_f32((float *)(uintptr_t)d_out);
     if (uses_pooler(m, a->readout)) {
         LT_OP(m, act_bwd, &(struct lt_act_args){.act = m->arch.pool_act, .rows = n, .F = m->arch.C, .u = u, .dh = d, .du = u});
-        LT_OP_TIMED(m, linear, linear_bwd_x, &(struct lt_linear_args){.lin = &m->pooler, .rows = n, .x = lt_arr_f32(m->d_rows), .y = u});
+        LT_OP_TIMED(m, LINEAR, linear_bwd_x, &(struct lt_linear_args){.lin = &m->pooler, .rows = n, .x = lt_arr_f32(m->d_rows), .y = u});
         return m->d_rows;
     }
     if (a->readout != LT_READ_MEAN && a->readout != LT_READ_MAX) return d_out;

@@ -7,8 +7,13 @@
  *
  *     agree | compare, share out memory, agree | places and forms, agree | read into form, agree | pack what is left, agree | protect
  *
+ * On GPUs every rank has a copy of its shard, and data-parallel ranks have the same.  Each reads its part, and behind the agreement on reading they give it to
+ * each other (handout.c), before anything is packed:
+ *
+ *     agree | a way between the replicas, agree | places, agree | read, agree | hand out, agree | pack, agree
+ *
  * All ranks of the world pass the same agreements, whether their group shares or not: no failure leaves a rank behind. */
-#include "model/model_impl.h"
+#include "model/pieces_impl.h"
 
 #include "base/fault.h"
 #include "base/signal.h"
@@ -141,10 +146,14 @@ static lt_status add_left(lt_model *m, lt_lin *lin, size_t *at) {
 }
 
 /* Where ranks share the copy, one of them packs. */
+static bool packs(const lt_model *m, size_t at, size_t bytes) {
+    return !m->shared || lt_model_impl_whose(at, bytes, m->left_to_pack, lt_shared_size(m->shared)) == lt_shared_rank(m->shared);
+}
+
 static lt_status pack_left(lt_model *m, lt_lin *lin, size_t *at) {
     size_t bytes = left_bytes(lin);
     if (!bytes) return LT_OK;
-    LT_TRY(m->ctx.ops->lin_pack(&m->ctx, lin, lt_model_impl_is_mine(m, *at, bytes, m->left_to_pack)));
+    LT_TRY(m->ctx.ops->lin_pack(&m->ctx, lin, packs(m, *at, bytes)));
     *at += bytes;
     return LT_OK;
 }
@@ -165,30 +174,69 @@ static lt_status begin(const lt_model *m, form **all) {
     return lt_calloc(all, m->grid->dp_size, sizeof **all, "forms of weights");
 }
 
+/* What loading took. */
+typedef struct account {
+    double since, handed_s;
+    int64_t read_before;
+} account;
+
 /* Collective(world). */
-static void tell(const lt_model *m, double since) {
-    double mb = 1e-6 * (double)lt_st_bytes_read(m->st);
+static void tell(const lt_model *m, const account *a) {
+    int64_t mine = lt_st_bytes_read(m->st) - a->read_before, most = lt_max_host(m->grid->world, mine);
+    double mb = 1e-6 * (double)mine;
+    char more[160] = "";
     lt_sum_host(m->grid->world, &mb, 1);
-    lt_info("weights: %.1f MB read by %d rank%s in %.2f s", mb, m->grid->size, m->grid->size == 1 ? "" : "s together", lt_time_s() - since);
+    if (m->handout)
+        (void)snprintf(more, sizeof more, "; each byte by one of %d replicas, at most %.1f MB a rank, handed out by %s in %.2f s",
+                       m->grid->dp_size, 1e-6 * (double)most, lt_comm_transport(lt_model_impl_replicas(m)), a->handed_s);
+    lt_info("weights: %.1f MB read by %d rank%s in %.2f s%s", mb, m->grid->size, m->grid->size == 1 ? "" : "s together",
+            lt_time_s() - a->since, more);
 }
 
-lt_status lt_model_load(lt_model *m) {
+/* Collective(world).  Memory that ranks share, or a way to give each other what they have read. */
+static lt_status join(lt_model *m, form *all) {
     lt_comm *world = m->grid->world;
-    double since = lt_time_s();
-    form *all = NULL;
-    lt_status st = lt_agree(world, begin(m, &all));
-    if (st == LT_OK && m->grid->dp_size > 1) st = take_shared(m, all);
-    free(all);
-    if (st == LT_OK) st = lt_agree(world, place(m));
+    if (m->grid->dp_size == 1) return LT_OK;
+    if (m->ctx.ops->gpu) return lt_agree(world, lt_bcast_open(lt_model_impl_replicas(m), m->ctx.ops->gpu, &m->handout));
+    return take_shared(m, all);
+}
+
+static lt_status read_list(lt_model *m, lt_pieces *k) {
+    LT_TRY(lt_model_impl_pieces(m, k));
+    return lt_model_impl_read(m, k);
+}
+
+/* Collective(world). */
+static lt_status fill_weights(lt_model *m, lt_pieces *k, account *a) {
+    lt_comm *world = m->grid->world;
+    lt_status st = lt_agree(world, place(m));
     if (st != LT_OK) return st;
     wait_for_node(m);
-    if ((st = lt_agree(world, lt_model_impl_read(m))) != LT_OK) return st;
+    if ((st = lt_agree(world, read_list(m, k))) != LT_OK) return st;
+    if (m->handout) {
+        a->handed_s = -lt_time_s();
+        if ((st = lt_agree(world, lt_model_impl_hand_out(m, k))) != LT_OK) return st;
+        a->handed_s += lt_time_s();
+    }
     wait_for_node(m);
     if ((st = lt_agree(world, pack(m))) != LT_OK) return st;
     wait_for_node(m);
     if (m->shared) lt_shared_protect(m->shared);
-    tell(m, since);
-    return lt_agree(world, lt_model_impl_fill_relative(m));
+    return LT_OK;
+}
+
+lt_status lt_model_load(lt_model *m) {
+    account a = {.since = lt_time_s(), .read_before = lt_st_bytes_read(m->st)};
+    lt_pieces k = {0};
+    form *all = NULL;
+    lt_status st = lt_agree(m->grid->world, begin(m, &all));
+    if (st == LT_OK) st = join(m, all);
+    free(all);
+    if (st == LT_OK) st = fill_weights(m, &k, &a);
+    if (st == LT_OK) tell(m, &a);
+    lt_model_impl_pieces_free(&k);
+    lt_bcast_close(&m->handout); /* all ranks are here, also behind a failure */
+    return st == LT_OK ? lt_agree(m->grid->world, lt_model_impl_fill_relative(m)) : st;
 }
 
 void lt_model_impl_drop_weights(lt_model *m) {

@@ -47,6 +47,8 @@ static lt_status open_local(const char *dir, const lt_model_options *opt, const 
     m->with_head = opt->head;
     m->one_qkv = ops->plain_rows && !opt->head && !opt->apart; /* a cache takes dense rows of keys and values */
     m->overlap = opt->overlap;
+    /* a step of generation has few rows, whose sums cost their latency whatever they weigh */
+    m->bf16_sums = ops->gpu && m->grid->tp_size > 1 && m->ctx.compute == LT_BF16 && !opt->head && !opt->wide_sums;
     LT_TRY(lt_model_impl_prepare(m));
     for (int l = 0; opt->bidirectional && l < m->arch.m; l++) m->arch.layer[l].causal = !opt->bidirectional[l];
     LT_TRY(lt_model_impl_find_masks(m));
@@ -123,6 +125,7 @@ static lt_status plan_local(lt_model *m, const lt_model_limits *limits) {
 static lt_status attach(lt_model *m, lt_buffer *b) {
     LT_TRY(m->ctx.ops->attach(&m->ctx, lt_buffer_data(b), lt_buffer_bytes(b)));
     lt_buffer_any_order(b);
+    if (m->bf16_sums) LT_TRY(lt_buffer_travels_bf16(b));
     lt_ctx_hook_buffer(&m->ctx, b);
     return LT_OK;
 }
@@ -188,12 +191,16 @@ const lt_ctx *lt_model_ctx(const lt_model *m) { return &m->ctx; }
 bool lt_model_has_pooler(const lt_model *m) { return m->has_pooler; }
 const char *lt_model_fingerprint(const lt_model *m) { return m->fingerprint; }
 lt_model_times lt_model_get_times(const lt_model *m) {
-    lt_model_times t = m->times;
+    lt_model_times t = {m->host_s[LT_TIMED_LINEAR], m->host_s[LT_TIMED_ATTENTION]};
     for (int i = 0; i < 2 && m->half[i]; i++) {
-        t.linear += m->half[i]->times.linear;
-        t.attention += m->half[i]->times.attention;
+        t.linear += m->half[i]->host_s[LT_TIMED_LINEAR];
+        t.attention += m->half[i]->host_s[LT_TIMED_ATTENTION];
     }
     return t;
+}
+void lt_model_set_timer(lt_model *m, lt_gpu_timer *timer) {
+    m->timer = timer;
+    for (int i = 0; i < 2 && m->half[i]; i++) m->half[i]->timer = timer;
 }
 int64_t lt_model_bytes_read(const lt_model *m) { return lt_st_bytes_read(m->st); }
 

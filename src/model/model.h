@@ -14,6 +14,7 @@
  * Life: create (reads config and tensor headers) -> plan (memory known) -> load (weights) -> forward / backward ... -> destroy.  Steps are Collective
  * over the tp group: every rank of it passes the same pack.  Failures inside forward and backward are our bugs and fatal (comm.h). */
 
+#include "device/timer.h"
 #include "model/cut.h"
 #include "model/pack.h"
 
@@ -70,6 +71,7 @@ typedef struct lt_model_options {
     int overlap;              /* tensor parallel: packs in two halves, the sums of one behind the work of the other */
     bool sizes_only;          /* for plans: no device is touched, no weight read */
     bool apart;               /* tests: never one product for q, k and v */
+    bool wide_sums;           /* tests: sums over the tp group travel as f32, whatever the compute type */
 } lt_model_options;
 
 /* Largest sizes of any step. */
@@ -158,13 +160,15 @@ void lt_model_vocabulary(const lt_model *m, int64_t *first, int64_t *end);
 const char *lt_model_fingerprint(const lt_model *m);
 /* Local.  Bytes of this rank: weights, activations with workspace, comm buffers; before anything is touched.  Any pointer may be NULL. */
 void lt_model_memory(const lt_model *m, size_t *weights, size_t *activations, size_t *comm);
-/* Seconds of this rank since the model was created. */
+/* Seconds of this rank since the model was created, by the host's clock: without a timer. */
 typedef struct lt_model_times {
     double linear;    /* products with frozen matrices, bringing their operands into form included */
     double attention; /* attention, forward and backward */
 } lt_model_times;
 /* Local. */
 lt_model_times lt_model_get_times(const lt_model *m);
+/* Local.  On a GPU these ops are pieces of a timer (LT_TIMED_LINEAR, LT_TIMED_ATTENTION) from now on; borrowed, NULL: no more. */
+void lt_model_set_timer(lt_model *m, lt_gpu_timer *timer);
 
 /* Local.  Bytes of weight files read so far by this rank. */
 int64_t lt_model_bytes_read(const lt_model *m);

@@ -2,6 +2,7 @@
 /* Private to the model room: the structs behind lt_model. */
 
 #include "base/log.h"
+#include "comm/bcast.h"
 #include "model/family_impl.h"
 #include "model/model.h"
 #include "store/safetensors.h"
@@ -128,6 +129,7 @@ struct lt_model {
     lt_arena weights;
     size_t weights_bytes, left_to_pack; /* load time: bytes of matrices that are packed when they are there as a whole */
     lt_shared *shared;                  /* where they lie when the dp ranks of the node have one copy together; else NULL */
+    lt_bcast *handout;                  /* load time: by which dp ranks on GPUs give each other what each has read; else NULL */
     lt_weight *weight;
     int64_t n_weights, max_weights;
     int64_t places;  /* numbers of this rank that the file must give */
@@ -151,6 +153,7 @@ struct lt_model {
     lt_model_limits limits;
     lt_arena acts;
     size_t acts_bytes, comm_bytes;
+    size_t pass_from, pass_to; /* of acts: what only a pass writes, free between two */
     lt_dtype stream_dt;
     lt_device_pack dev;
     lt_saved *saved;              /* [m] */
@@ -161,6 +164,8 @@ struct lt_model {
     float *conv_g;         /* [T, C] */
     lt_buffer *buf[2];     /* [T, C] f32: partial sums of the tp group, in turn */
     int side;              /* which of them the next sum takes */
+    bool bf16_sums;        /* sums inside blocks travel as bf16 */
+    lt_arr onto;           /* what the next of these sums is added to */
     lt_open open;
     lt_model *half[2]; /* the same model with activations for half a pack each, NULL = packs go through whole; halves.c */
     int overlap;       /* LT_OVERLAP_* */
@@ -180,11 +185,12 @@ struct lt_model {
     const lt_forward_args *args;                       /* of the pass under way */
     bool keep;                                         /* the forward under way keeps what backward reads */
     /* adapters */
-    lt_segment *segment;     /* [seqs] host */
-    lt_arr lora_x;           /* [T, widest] dropped rows, room for either type */
-    float *lora_t, *lora_dt; /* [T, max_rank] */
-    unsigned targets;        /* of the pass under way, as bits */
-    lt_model_times times;
+    lt_segment *segment;           /* [seqs] host */
+    lt_arr lora_x;                 /* [T, widest] dropped rows, room for either type */
+    float *lora_t, *lora_dt;       /* [T, max_rank] */
+    unsigned targets;              /* of the pass under way, as bits */
+    lt_gpu_timer *timer;           /* borrowed; NULL: ops are timed by the host's clock */
+    double host_s[LT_TIMED_KINDS]; /* which adds up here */
 };
 
 /* Runs an op inside a step: a failure is a bug and fatal, for other ranks wait in a collective. */
@@ -197,12 +203,28 @@ struct lt_model {
         }                                                                                                                                  \
     } while (0)
 
-/* The same for the ops that are timed: adds to m->times.clock. */
-#define LT_OP_TIMED(m, clock, name, ...)                                                                                                   \
+/* An op that is timed begins (the host's clock then), and has been called. */
+static inline double lt_model_impl_timed_begin(lt_model *m, lt_timed kind) {
+    if (!m->timer) return lt_time_s();
+    lt_status st = lt_gpu_timer_begin(m->timer, kind, m->ctx.stream);
+    if (st != LT_OK) lt_fatal(m->grid->world, st);
+    return 0;
+}
+static inline void lt_model_impl_timed_end(lt_model *m, lt_timed kind, double t0) {
+    if (!m->timer) {
+        m->host_s[kind] += lt_time_s() - t0;
+        return;
+    }
+    lt_status st = lt_gpu_timer_end(m->timer, kind, m->ctx.stream);
+    if (st != LT_OK) lt_fatal(m->grid->world, st);
+}
+
+/* The same as LT_OP for the ops that are timed, as LT_TIMED_kind. */
+#define LT_OP_TIMED(m, kind, name, ...)                                                                                                    \
     do {                                                                                                                                   \
-        double t0_op_ = lt_time_s();                                                                                                       \
+        double t0_op_ = lt_model_impl_timed_begin(m, LT_TIMED_##kind);                                                                     \
         LT_OP(m, name, __VA_ARGS__);                                                                                                       \
-        (m)->times.clock += lt_time_s() - t0_op_;                                                                                          \
+        lt_model_impl_timed_end(m, LT_TIMED_##kind, t0_op_);                                                                               \
     } while (0)
 
 /* model.c: lt_model_create with an architecture that is given; NULL = as config.json says.  Tests make models of any shape with it. */
@@ -222,10 +244,6 @@ lt_status lt_model_impl_check_head(const lt_model *m);
 /* cache.c: keys and values of a layer in the cache, [rows, 2*Hkvl*D]; this forward's, saved.kv, to their rows there. */
 lt_arr lt_model_impl_cached(const lt_model *m, int layer);
 void lt_model_impl_cache_rows(lt_model *m, int layer);
-/* read.c: reads every listed rectangle, or this rank's part of them. */
-lt_status lt_model_impl_read(lt_model *m);
-/* read.c: of `total` bytes of work that the ranks of a shared copy divide, is the piece of `bytes` at `at` this rank's?  One rank says yes. */
-bool lt_model_impl_is_mine(const lt_model *m, size_t at, size_t bytes, size_t total);
 /* load.c.  Local.  STOPPED if a signal came to this rank: loading ends with the next agreement. */
 lt_status lt_model_impl_check_stop(void);
 /* load.c.  Collective(dp) where the copy is shared.  Accepts a model without weights. */
@@ -328,19 +346,32 @@ static inline float *lt_model_impl_sum(lt_model *m, float *alone) {
     m->side ^= 1;
     return lt_buffer_data(m->buf[m->side]);
 }
-/* The partial sums [rows, C] written there are summed over the group: begins; has come. */
-static inline void lt_model_impl_sum_begin(lt_model *m, int64_t rows) {
+/* The partial sums [rows, C] written there are summed over the group: begins; has come.  Those of embeddings stay f32: rows of trained prompts are among them,
+ * which no rounding may hide the last change of. */
+static inline void lt_model_impl_sum_begin_f32(lt_model *m, int64_t rows) {
     if (m->grid->tp_size > 1) lt_allreduce_begin(m->buf[m->side], 0, rows * m->arch.C, m->ctx.stream);
+}
+static inline void lt_model_impl_sum_begin(lt_model *m, int64_t rows) {
+    if (!m->bf16_sums) {
+        lt_model_impl_sum_begin_f32(m, rows);
+        return;
+    }
+    lt_allreduce_bf16_begin(m->buf[m->side], rows * m->arch.C, m->onto, m->ctx.stream);
+    m->onto = (lt_arr){0};
 }
 static inline void lt_model_impl_sum_end(lt_model *m) {
     if (m->grid->tp_size > 1) lt_allreduce_end(m->buf[m->side], m->ctx.stream);
 }
-static inline void lt_model_impl_reduce(lt_model *m, int64_t rows) {
-    lt_model_impl_sum_begin(m, rows);
+static inline void lt_model_impl_reduce_f32(lt_model *m, int64_t rows) {
+    lt_model_impl_sum_begin_f32(m, rows);
     lt_model_impl_sum_end(m);
 }
-/* A term that the partial sums carry once: present on tp rank 0, absent elsewhere. */
-static inline lt_arr lt_model_impl_once(const lt_model *m, lt_arr term) { return (lt_arr){m->grid->tp_rank == 0 ? term.p : NULL, term.dt}; }
+/* A term [rows, C] that a sum has once, as the residual of this rank's partial sum: present on tp rank 0, absent elsewhere; nowhere where sums travel as bf16,
+ * which are added to it instead, so that it is not rounded. */
+static inline lt_arr lt_model_impl_once(lt_model *m, lt_arr term) {
+    if (m->bf16_sums) m->onto = term;
+    return (lt_arr){m->grid->tp_rank == 0 && !m->bf16_sums ? term.p : NULL, term.dt};
+}
 /* y = norm(x) + resid of some rows; x is kept in saved->x for backward unless it lies there. */
 static inline void lt_model_impl_norm(lt_model *m, const lt_norm_weights *w, const lt_norm_saved *s, int64_t rows, const float *x, lt_arr y,
                                       lt_arr resid) {

@@ -102,6 +102,6 @@ void lt_model_token_rows(lt_model *m, const int32_t *tokens, int64_t n, float *o
                                   .v1 = m->v1,
                                   .scale = m->arch.embed_scale, /* as the model reads them: prompt rows are not scaled on their way in */
                                   .x = rows});
-    lt_model_impl_reduce(m, n);
+    lt_model_impl_reduce_f32(m, n);
     fatal_unless_ok(m, lt_ctx_download(&m->ctx, out, rows, (size_t)(n * C) * sizeof *out));
 }

@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIZES = 4 /* packs of this many eighths fewer rows each, from the largest down */, CALLS = 16 };
+/* Numbers of rows that are measured, from the largest down: eighths of it, then halves, to the class of few rows.  Other packs, the last of a step above all,
+ * take the way of the next larger one. */
+enum { EIGHTHS = 8, HALVES = 16, SIZES = EIGHTHS + HALVES, CALLS = 24, FEW_ROWS = 16 };
 
 typedef struct calls {
-    struct lt_linear_args call[(SIZES + 1) * CALLS];
-    bool backward[(SIZES + 1) * CALLS];
+    struct lt_linear_args call[2 * SIZES * CALLS];
+    bool backward[2 * SIZES * CALLS];
     int64_t n;
 } calls;
 
@@ -30,13 +32,14 @@ static void add(calls *k, lt_lin *lin, int64_t rows, bool backward, lt_dtype in,
     k->call[k->n++] = a;
 }
 
-/* A partial sum of the tp group, whose first rank alone adds what the sum has once. */
+/* A partial sum of the tp group, whose first rank alone adds what the sum has once; where sums travel as bf16, only the bias. */
 static void add_once(calls *k, const lt_model *m, lt_lin *lin, int64_t rows, bool backward, resid r) {
+    if (m->bf16_sums) r = NONE;
     add(k, lin, rows, backward, m->ctx.compute, LT_F32, r, false);
     if (m->grid->tp_size > 1 && (r != NONE || (lin->bias && !backward))) add(k, lin, rows, backward, m->ctx.compute, LT_F32, NONE, true);
 }
 
-/* The products of one block at one number of rows, as block.c and block_bwd.c make them; those of a last block with few rows of queries are left to guess. */
+/* The products of one block at one number of rows, as block.c and block_bwd.c make them. */
 static void add_block(calls *k, lt_model *m, lt_block *b, int64_t rows) {
     lt_dtype dt = m->ctx.compute;
     resid stream = m->arch.norms & LT_NORM_OUT ? NONE : m->stream_dt == LT_F32 ? F32 : LOW, g1 = m->arch.norms & LT_NORM_IN ? NONE : F32;
@@ -62,24 +65,65 @@ static void add_block(calls *k, lt_model *m, lt_block *b, int64_t rows) {
     if (!one) add(k, &b->kv, rows, true, dt, LT_F32, SAME, false);
 }
 
+/* The products of q and of kv that a last block has where few of its rows are read out; the others are those of a block, with fewer rows. */
+static void add_picked(calls *k, lt_model *m, lt_block *b, int64_t rows) {
+    lt_dtype dt = m->ctx.compute;
+    if (b->qkv.N == 0) return; /* every block has them */
+    add(k, &b->q, rows, false, dt, dt, NONE, false);
+    add(k, &b->kv, rows, false, dt, dt, NONE, false);
+    if (!m->limits.backward) return;
+    add_once(k, m, &b->q, rows, true, m->arch.norms & LT_NORM_IN ? NONE : F32);
+    add(k, &b->kv, rows, true, dt, LT_F32, NONE, false);
+}
+
+/* Those of what is before and behind the blocks. */
+static void add_ends(calls *k, lt_model *m, int64_t rows) {
+    lt_dtype dt = m->ctx.compute;
+    for (int backward = 0; backward <= (m->limits.backward ? 1 : 0); backward++) {
+        if (m->has_pooler) add(k, &m->pooler, rows, backward, LT_F32, LT_F32, NONE, false);
+        if (m->conv.N) add(k, &m->conv, rows, backward, dt, dt, NONE, false);
+    }
+}
+
+/* The i-th size below `most` rows; 0: there is none. */
+static int64_t size_of(int64_t most, int i) {
+    int64_t rows = i < EIGHTHS ? most * (EIGHTHS - i) / EIGHTHS : most / EIGHTHS >> (i - EIGHTHS + 1);
+    return i == 0 || rows >= FEW_ROWS ? rows : 0;
+}
+
+/* The largest pack that goes through a block at once. */
+static int64_t most_rows(const lt_model *m) { return m->half[0] ? lt_model_impl_half_rows(m) : m->limits.tokens; }
+
 static lt_status measure(lt_model *m) {
     calls *k = NULL;
-    const lt_lin **lin = NULL;
-    int64_t n = 0, measured = 0, most = m->half[0] ? m->limits.tokens / 2 : m->limits.tokens;
+    const lt_lin **lin = NULL; /* layers that take turns */
+    int64_t n = 0, measured = 0, most = most_rows(m);
     double t0 = lt_time_s();
     LT_TRY(lt_calloc(&k, 1, sizeof *k, "products to measure"));
-    lt_status st = lt_calloc(&lin, 5 * (int64_t)m->arch.m, sizeof *lin, "products to measure");
+    lt_status st = lt_calloc(&lin, 7 * (int64_t)m->arch.m, sizeof *lin, "products to measure");
     for (int l = 0; st == LT_OK && l < m->arch.m; l++) {
         lt_block *b = &m->block[l];
-        const lt_lin *all[] = {b->qkv.N ? &b->qkv : &b->q, &b->o, &b->up, &b->down, b->qkv.N ? NULL : &b->kv};
+        const lt_lin *all[] = {&b->o, &b->up, &b->down, &b->q, &b->kv, b->qkv.N ? &b->qkv : NULL};
         for (size_t i = 0; i < sizeof all / sizeof *all && all[i]; i++) lin[n++] = all[i];
     }
-    lt_block *first = &m->block[0], *middle = &m->block[m->arch.m / 2];
+    lt_block *first = &m->block[0], *middle = &m->block[m->arch.m / 2], *last = &m->block[m->arch.m - 1];
     for (int s = 0; st == LT_OK && s < SIZES; s++) {
-        add_block(k, m, middle, most * (8 - s) / 8);
-        if (first->q.e4m3 != middle->q.e4m3 && s == 0) add_block(k, m, first, most);
+        int64_t rows = size_of(most, s);
+        if (rows == 0) break;
+        add_block(k, m, middle, rows);
+        if (first->q.e4m3 != middle->q.e4m3) add_block(k, m, first, rows);
+        add_picked(k, m, last, rows);
+        add_ends(k, m, rows);
     }
-    if (st == LT_OK) st = m->ctx.ops->tune(&m->ctx, &(struct lt_tune_args){k->call, k->backward, k->n, lin, n, &measured});
+    if (st == LT_OK)
+        st = m->ctx.ops->tune(&m->ctx, &(struct lt_tune_args){.call = k->call,
+                                                              .backward = k->backward,
+                                                              .n_calls = k->n,
+                                                              .lin = lin,
+                                                              .n_lins = n,
+                                                              .room = m->acts.base + m->pass_from,
+                                                              .room_bytes = m->pass_to - m->pass_from,
+                                                              .measured = &measured});
     if (st == LT_OK) lt_info("products: the fastest ways of %lld found in %.1f s", (long long)measured, lt_time_s() - t0);
     free(lin);
     free(k);

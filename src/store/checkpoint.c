@@ -25,9 +25,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEVICE   "device"   /* attribute that files of earlier versions lack */
-#define PRODUCTS "products" /* the same */
-#define BEST_OF  "best_of"  /* attribute: the one trial that the file is of, parameters only */
+#define DEVICE   "device"    /* attribute that files of earlier versions lack */
+#define PRODUCTS "products"  /* the same */
+#define ROWS     "pack_rows" /* the same */
+#define BEST_OF  "best_of"   /* attribute: the one trial that the file is of, parameters only */
 
 /* --- writing -------------------------------------------------------------------------------------------------------------------------- */
 
@@ -47,6 +48,7 @@ static lt_status put_head(hid_t file, const lt_ckpt_head *h) {
     LT_TRY(lt_h5_put_str(file, "dtype", h->dtype));
     LT_TRY(lt_h5_put_str(file, DEVICE, h->device ? h->device : ""));
     LT_TRY(lt_h5_put_str(file, PRODUCTS, h->products ? h->products : ""));
+    LT_TRY(lt_h5_put_i64(file, ROWS, h->pack_rows));
     LT_TRY(lt_h5_put_i64(file, "ranks", h->ranks));
     LT_TRY(lt_h5_put_i64(file, "tp", h->tp));
     return lt_h5_put_i64(file, "dp", h->dp);
@@ -211,6 +213,8 @@ static lt_status get_head(lt_ckpt *ck) {
     if (!h->products) h->products = "";
     LT_TRY(lt_h5_get_i64(ck->file, "step", &h->step));
     LT_CHECK(h->step >= 0, LT_ERR_FORMAT, "%s says that it is of step %lld", ck->path, (long long)h->step);
+    if (H5Aexists(ck->file, ROWS) > 0) LT_TRY(lt_h5_get_i64(ck->file, ROWS, &h->pack_rows));
+    LT_CHECK(h->pack_rows >= 0, LT_ERR_FORMAT, "%s says that packs had %lld rows", ck->path, (long long)h->pack_rows);
     LT_TRY(lt_h5_get_i64(ck->file, "ranks", &h->ranks));
     LT_TRY(lt_h5_get_i64(ck->file, "tp", &h->tp));
     LT_TRY(lt_h5_get_i64(ck->file, "dp", &h->dp));

@@ -27,6 +27,7 @@ typedef struct lt_ckpt_head {
     const char *dtype;         /* compute type: "f32" or "bf16" */
     const char *device;        /* what computed: "cpu", "cuda"; "" in files of versions that had one kind */
     const char *products;      /* how that computes matrix products, for a start on the same kind; "" or NULL = nothing to say */
+    int64_t pack_rows;         /* what parallel.tokens: auto was on a GPU, for a start on the same kind; 0 = nothing to say */
     int64_t ranks, tp, dp;     /* layout of the writer, for information */
 } lt_ckpt_head;
 

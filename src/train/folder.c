@@ -17,6 +17,7 @@
 /* A checkpoint that says how a run computes; path "": none. */
 typedef struct found {
     char path[4096], dtype[16], device[16];
+    int64_t pack_rows;
     char *products; /* rank 0 */
 } found;
 
@@ -24,6 +25,7 @@ static lt_status note(found *f, const lt_ckpt *ck) {
     (void)snprintf(f->path, sizeof f->path, "%s", lt_ckpt_path(ck));
     (void)snprintf(f->dtype, sizeof f->dtype, "%s", lt_ckpt_about(ck)->dtype);
     (void)snprintf(f->device, sizeof f->device, "%s", lt_ckpt_about(ck)->device);
+    f->pack_rows = lt_ckpt_about(ck)->pack_rows;
     free(f->products);
     f->products = NULL;
     return lt_strdup(&f->products, lt_ckpt_about(ck)->products);
@@ -104,6 +106,7 @@ static lt_status take_found(lt_run_folder *f, lt_comm *world, found *what) {
     if (!what->path[0]) return LT_OK;
     f->resume_dtype = !strcmp(what->dtype, "fp8") ? LT_E4M3 : !strcmp(what->dtype, lt_dtype_name(LT_BF16)) ? LT_BF16 : LT_F32;
     (void)snprintf(f->resume_device, sizeof f->resume_device, "%s", what->device);
+    f->resume_rows = what->pack_rows;
     return LT_OK;
 }
 

@@ -14,6 +14,7 @@ typedef struct lt_run_folder {
     lt_dtype resume_dtype;
     char *resume_products;  /* how it computes products; "" = it does not say */
     char resume_device[16]; /* "" = it does not say */
+    int64_t resume_rows;    /* of packs, where memory decided; 0 = it does not say */
 } lt_run_folder;
 
 /* Collective(world).  Makes the folder if needed, locks it, and finds the checkpoint that run.resume means.  Errors: IO, FORMAT, CONFIG (agreed). */

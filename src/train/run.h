@@ -24,7 +24,7 @@ typedef enum lt_run_purpose { LT_RUN_TRAIN, LT_RUN_EVAL, LT_RUN_PLAN, LT_RUN_GEN
 typedef struct lt_run_rates {
     int64_t steps, tokens, sentences;
     double seconds, compute_s, comm_s, data_s, io_s;
-    double linear_s, attention_s; /* parts of compute_s (lt_model_times); on a GPU what asking for them took */
+    double linear_s, attention_s; /* parts of compute_s (lt_model_times); on a GPU the device's, from samples of steps (clocks_impl.h) */
     lt_gpu_counts gpu;            /* of this rank, of steps alone; zero on CPUs */
 } lt_run_rates;
 

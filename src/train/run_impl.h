@@ -4,6 +4,7 @@
 #include "train/bank_impl.h"
 #include "model/device.h"
 #include "train/batch.h"
+#include "train/clocks_impl.h"
 #include "train/data_impl.h"
 #include "train/features_impl.h"
 #include "train/folder_impl.h"
@@ -45,6 +46,8 @@ struct lt_run {
     int threads;
     char *products;    /* how a library computes them, in hexadecimal digits: what checkpoints keep; NULL = nothing to choose */
     int64_t most_rows; /* parallel.tokens, or what auto came to */
+    int sharing;       /* ranks that have this rank's GPU, it among them; 1 on a CPU */
+    int most_sharing;  /* of all ranks */
     lt_readout readout;
     lt_run_data data;
     int n_trials;
@@ -57,6 +60,7 @@ struct lt_run {
     lt_run_folder folder;
     lt_run_record record;
     lt_run_rates rates;
+    lt_run_clocks clocks;
     lt_run_estimate estimate;
     int64_t step, steps_since_save; /* of the run: the furthest trial's; since the last checkpoint */
     double last_save_s, eval_s;     /* when; time in evaluations */
@@ -80,6 +84,8 @@ lt_status lt_run_impl_trials_init(lt_run *r);
 void lt_run_impl_trials_destroy(lt_run *r);
 /* sizes.c: Collective(world).  r->most_rows, the same on all ranks: their GPUs need not have the same memory free.  Errors: NOMEM, CONFIG, SHAPE, CUDA. */
 lt_status lt_run_impl_find_tokens(lt_run *r);
+/* sizes.c: Local.  Whether memory decided about them: what a checkpoint keeps then, and a start on a GPU takes where it fits. */
+bool lt_run_impl_finds_tokens(const lt_run *r);
 /* sizes.c: Local.  The largest pack and what is sized by it; memory and work of a step. */
 lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *limits);
 void lt_run_impl_estimate(lt_run *r);

@@ -23,6 +23,7 @@ lt_ckpt_head lt_run_impl_ckpt_head(const lt_run *r, const char *config) {
                           .dtype = lt_dtype_word(r->dtype),
                           .device = lt_device_word(&r->device),
                           .products = r->products,
+                          .pack_rows = lt_run_impl_finds_tokens(r) ? r->most_rows : 0,
                           .ranks = r->grid.size,
                           .tp = r->grid.tp_size,
                           .dp = r->grid.dp_size};

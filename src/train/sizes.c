@@ -124,36 +124,76 @@ static int64_t rows_of_waves(const lt_run *r, int waves) {
     return rows < 256 ? 256 : rows;
 }
 
-/* The most whole waves of which activations and messages fit beside weights and trials. */
-static lt_status fill_memory(lt_run *r, int ranks) {
-    enum { MOST_WAVES = 16, SPARE_PERCENT = 6 };
-    size_t free_bytes = 0, total = 0, weights, acts, comm;
-    lt_model_limits lim;
-    char have[32];
-    LT_TRY(r->device.ops->gpu->memory(&free_bytes, &total));
-    free_bytes /= (size_t)ranks;
-    for (int waves = MOST_WAVES; waves > 0; waves--) {
-        r->most_rows = rows_of_waves(r, waves);
-        lt_status st = find_limits(r, &lim);
-        if (st != LT_OK && waves < MOST_WAVES) break; /* not even the longest sequence fits such a pack: the last size that did */
-        LT_TRY(st);
-        LT_TRY(lt_model_measure(r->model, &lim));
-        lt_model_memory(r->model, &weights, &acts, &comm);
-        if (weights + acts + comm <= free_bytes / 100 * (100 - SPARE_PERCENT)) return LT_OK;
-    }
-    return LT_FAIL(LT_ERR_NOMEM, "parallel.tokens auto: the GPU has %s free%s, too little for weights and the smallest packs",
-                   lt_bytes_str(have, (double)free_bytes), ranks > 1 ? " for each of its ranks" : "");
+/* Device memory that collectives take beside their buffers; a plan without the device takes each rank to have a GPU of its own. */
+static size_t beside_buffers(const lt_run *r) {
+    return r->device.ops->gpu ? lt_grid_gpu_bytes(&r->grid, r->device.ops->gpu, r->most_sharing <= 1) : 0;
 }
 
+/* Whether activations and messages of packs of r->most_rows fit beside weights and trials into so many bytes.  False with a failure: not even the longest
+ * sequence fits such a pack. */
+static lt_status fits(lt_run *r, size_t free_bytes, bool *fit) {
+    enum { SPARE_PERCENT = 6 };
+    size_t weights, acts, comm;
+    lt_model_limits lim;
+    *fit = false;
+    LT_TRY(find_limits(r, &lim));
+    LT_TRY(lt_model_measure(r->model, &lim));
+    lt_model_memory(r->model, &weights, &acts, &comm);
+    *fit = weights + acts + comm + beside_buffers(r) <= free_bytes / 100 * (100 - SPARE_PERCENT);
+    return LT_OK;
+}
+
+/* The most whole waves that fit. */
+static lt_status fill_memory(lt_run *r, size_t free_bytes) {
+    enum { MOST_WAVES = 16 };
+    char have[32];
+    bool fit;
+    for (int waves = MOST_WAVES; waves > 0; waves--) {
+        r->most_rows = rows_of_waves(r, waves);
+        lt_status st = fits(r, free_bytes, &fit);
+        if (fit) return LT_OK;
+        if (st != LT_OK && waves < MOST_WAVES) break; /* the last size that could */
+        LT_TRY(st);
+    }
+    return LT_FAIL(LT_ERR_NOMEM, "parallel.tokens auto: the GPU has %s free%s, too little for weights and the smallest packs",
+                   lt_bytes_str(have, (double)free_bytes), r->sharing > 1 ? " for each of its ranks" : "");
+}
+
+/* Collective(world).  Packs as the checkpoint had them, where each rank's memory has room: other packs are other bits. */
+static bool same_as_before(lt_run *r, size_t free_bytes) {
+    bool fit = false;
+    r->most_rows = r->folder.resume_rows;
+    if (fits(r, free_bytes, &fit) != LT_OK) {
+        lt_err_clear();
+        fit = false;
+    }
+    bool same = lt_max_host(r->grid.world, !fit) == 0;
+    if (same) lt_info("parallel.tokens auto: packs of %lld rows, as before", (long long)r->most_rows);
+    return same;
+}
+
+bool lt_run_impl_finds_tokens(const lt_run *r) { return !r->cfg->parallel.tokens && r->device.ops->gpu && r->device.index >= 0; }
+
 lt_status lt_run_impl_find_tokens(lt_run *r) {
-    int ranks = 1;
-    r->most_rows = r->cfg->parallel.tokens ? r->cfg->parallel.tokens : LT_TOKENS_CPU;
-    if (r->cfg->parallel.tokens || !r->device.ops->gpu) return LT_OK;
-    r->most_rows = LT_TOKENS_GPU;
-    if (r->device.index < 0) return LT_OK; /* a plan without the device */
-    LT_TRY(lt_device_ranks(r->grid.world, &r->device, &ranks));
-    LT_TRY(lt_agree(r->grid.world, fill_memory(r, ranks)));
-    r->most_rows = -lt_max_host(r->grid.world, -r->most_rows);
+    size_t free_bytes = 0, total = 0;
+    lt_comm *world = r->grid.world;
+    bool before = r->purpose == LT_RUN_TRAIN && r->folder.resume_rows;
+    r->sharing = r->most_sharing = 1;
+    r->most_rows = r->cfg->parallel.tokens ? r->cfg->parallel.tokens : r->device.ops->gpu ? LT_TOKENS_GPU : LT_TOKENS_CPU;
+    if (!r->device.ops->gpu || r->device.index < 0) return LT_OK; /* the CPU, or a plan without the device */
+    LT_TRY(lt_device_ranks(world, &r->device, &r->sharing));
+    r->most_sharing = (int)lt_max_host(world, r->sharing);
+    if (r->cfg->parallel.tokens) return LT_OK;
+    LT_TRY(lt_agree(world, r->device.ops->gpu->memory(&free_bytes, &total)));
+    free_bytes /= (size_t)r->sharing;
+    if (before && same_as_before(r, free_bytes)) return LT_OK;
+    LT_TRY(lt_agree(world, fill_memory(r, free_bytes)));
+    r->most_rows = -lt_max_host(world, -r->most_rows);
+    if (before)
+        lt_warn(
+            "parallel.tokens auto: packs of %lld rows, as before, do not fit into the memory that is free now: %lld from here on, which "
+            "changes bits (parallel.tokens: %lld would keep them)",
+            (long long)r->folder.resume_rows, (long long)r->most_rows, (long long)r->folder.resume_rows);
     return LT_OK;
 }
 
@@ -170,14 +210,16 @@ lt_status lt_run_impl_check_memory(const lt_run *r) {
     char want[32], have[32], w[32], a[32], t[32], c[32];
     if (r->device.index < 0) return LT_OK;
     LT_TRY(r->device.ops->gpu->memory(&free_bytes, &total));
+    free_bytes /= (size_t)r->sharing;                            /* the other ranks of this GPU take as much before long */
     free_bytes += r->bank.arena.used + r->work.heads.arena.used; /* taken already */
     for (int i = 0; i < r->n_trials; i++) free_bytes += lt_tuner_bytes(r->tuner[i]);
     LT_CHECK(need <= free_bytes, LT_ERR_NOMEM,
-             "rank %d on %s needs %s on its GPU (weights %s, activations %s, trials %s, messages %s), %s of %s are free\n"
+             "rank %d on %s needs %s on its GPU (weights %s, activations %s, trials %s, messages %s), %s of %s are free%s\n"
              "  what to do: lower parallel.tokens (now %lld) or the number of trials, raise parallel.tp, or use a GPU with more memory",
              r->grid.rank, lt_comm_host(r->grid.world), lt_bytes_str(want, (double)need), lt_bytes_str(w, (double)e->weights),
              lt_bytes_str(a, (double)e->activations), lt_bytes_str(t, (double)e->trials), lt_bytes_str(c, (double)e->comm),
-             lt_bytes_str(have, (double)free_bytes), r->device.info.name, (long long)r->most_rows);
+             lt_bytes_str(have, (double)free_bytes), r->device.info.name, r->sharing > 1 ? " for each of the ranks that share it" : "",
+             (long long)r->most_rows);
     return LT_OK;
 }
 
@@ -185,7 +227,7 @@ void lt_run_impl_estimate(lt_run *r) {
     lt_run_estimate *e = &r->estimate;
     size_t peak, staging = (size_t)lt_run_impl_staging_elems(r) * sizeof(float); /* while a checkpoint is written or read, on rank 0 */
     lt_model_memory(r->model, &e->weights, &e->activations, &e->comm);
-    e->comm += (size_t)(r->work.msg.n + r->bank.gather_elems) * sizeof(float);
+    e->comm += (size_t)(r->work.msg.n + r->bank.gather_elems) * sizeof(float) + beside_buffers(r);
     e->trials = r->gpta.bank.arena.used + r->gpta.kv_bytes + r->bank.arena.used + r->work.heads.arena.used + r->work.rows.arena.used;
     e->trials += (size_t)((r->work.train.cap + r->work.eval.cap) * lt_model_arch(r->model)->C) * sizeof(float);
     lt_mem_resident(&e->process, &peak);

@@ -41,6 +41,7 @@ lt_status lt_run_impl_step_init(lt_run *r, int64_t tokens, int64_t seqs) {
 }
 
 lt_status lt_run_impl_step_connect(lt_run *r) {
+    LT_TRY(lt_agree(r->grid.world, lt_run_impl_clocks_init(r)));
     LT_TRY(lt_run_impl_bank_connect(&r->bank, r->grid.world, r->tuner, r->n_trials));
     LT_TRY(lt_run_impl_message_connect(&r->work.msg, r->grid.world, r->tuner, r->n_trials));
     return lt_agree(r->grid.world, lt_run_impl_bank_adapters(&r->bank, r->tuner, r->n_trials));
@@ -48,6 +49,7 @@ lt_status lt_run_impl_step_connect(lt_run *r) {
 
 void lt_run_impl_step_fini(lt_run *r) {
     lt_run_step *w = &r->work;
+    lt_run_impl_clocks_fini(r);
     lt_run_impl_message_fini(&w->msg);
     lt_run_impl_heads_fini(&w->heads);
     lt_run_impl_features_fini(&w->train);
@@ -328,10 +330,12 @@ static lt_status update(lt_run *r) {
         LT_TRY(lt_trial_square_gradients(t, w->sums + i, spread ? w->sums + n + i : w->sums + i));
     }
     if (spread) {
+        LT_TRY(lt_gpu_timer_begin(r->clocks.timer, LT_TIMED_MESSAGE, ctx->stream));
         LT_TRY(lt_ctx_download(ctx, w->told, w->sums, 2 * (size_t)n * sizeof *w->sums));
         lt_sum_host(r->grid.world, w->told + n, n);
         for (int i = 0; i < n; i++) w->told[i] += w->told[n + i];
         LT_TRY(lt_ctx_upload(ctx, w->sums, w->told, (size_t)n * sizeof *w->sums));
+        LT_TRY(lt_gpu_timer_end(r->clocks.timer, LT_TIMED_MESSAGE, ctx->stream));
     }
     for (int i = 0; i < n; i++)
         if (w->wanted[i]) LT_TRY(lt_trial_update(&r->trial[i], w->sums + i, lt_message_tail(&w->msg, i)));
@@ -363,41 +367,13 @@ static int64_t count_step(lt_run *r) {
     return sentences;
 }
 
-/* Clocks at one instant. */
-typedef struct clocks {
-    double now, comm;
-    lt_model_times model;
-    lt_gpu_counts gpu;
-} clocks;
-
-static clocks read_clocks(const lt_run *r) {
-    lt_comm_stats tp, world;
-    lt_comm_get_stats(r->grid.tp, &tp);
-    lt_comm_get_stats(r->grid.world, &world);
-    clocks c = {lt_time_s(), tp.seconds + world.seconds, lt_model_get_times(r->model), {0}};
-    const lt_gpu *gpu = lt_model_ctx(r->model)->ops->gpu;
-    if (gpu) c.gpu = *gpu->counts();
-    return c;
-}
-
-static void count_gpu(lt_gpu_counts *sum, const lt_gpu_counts *from, const lt_gpu_counts *to) {
-    sum->launches += to->launches - from->launches;
-    sum->products += to->products - from->products;
-    sum->copies += to->copies - from->copies;
-    sum->waits += to->waits - from->waits;
-    sum->allocs += to->allocs - from->allocs;
-    sum->bytes_to_device += to->bytes_to_device - from->bytes_to_device;
-    sum->bytes_to_host += to->bytes_to_host - from->bytes_to_host;
-    sum->bytes_on_device += to->bytes_on_device - from->bytes_on_device;
-}
-
 lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save, bool *done) {
     lt_message *m = &r->work.msg;
     lt_comm *world = r->grid.world;
-    clocks c0 = read_clocks(r);
     double data_s = 0;
     int64_t n_dealt = 0;
     bool abandoned = false;
+    lt_run_impl_clocks_begin(r);
     lt_status st = local_part(r, &n_dealt, &data_s), bug;
     /* A tensor-parallel group sums inside the model: it must know of a failure before.  Alone, a rank tells the others in the message. */
     if (r->grid.tp_size > 1) st = lt_agree(r->grid.tp, st);
@@ -417,6 +393,7 @@ lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save, bool *do
     if (bug != LT_OK) lt_fatal(world, bug); /* the others wait in the sum */
     lt_allreduce(m->buf, 0, m->n, m->ctx->stream);
     bug = update(r);
+    LT_KEEP(bug, lt_run_impl_clocks_waited(r));
 #ifdef LT_FAULTS
     LT_KEEP(bug, spoil(r, "step.drift", "drift", lt_tuner_head_weight(r->tuner[0])->value.data, 1e-3f));
     LT_KEEP(bug, spoil(r, "states.drift", "drift", r->tuner[0]->label_states, 1e-2f));
@@ -428,16 +405,6 @@ lt_status lt_run_impl_step(lt_run *r, bool *want_stop, bool *want_save, bool *do
     *want_save = lt_message_flag(m, LT_FLAG_SAVE) > 0;
     if (!*done) return LT_OK;
     int64_t sentences = count_step(r);
-    clocks c1 = read_clocks(r);
-    r->rates.steps++;
-    r->rates.tokens += (int64_t)lt_message_flag(m, LT_FLAG_TOKENS);
-    r->rates.sentences += sentences;
-    r->rates.seconds += c1.now - c0.now;
-    r->rates.comm_s += c1.comm - c0.comm;
-    r->rates.data_s += data_s;
-    r->rates.compute_s += c1.now - c0.now - (c1.comm - c0.comm) - data_s;
-    r->rates.linear_s += c1.model.linear - c0.model.linear;
-    r->rates.attention_s += c1.model.attention - c0.model.attention;
-    count_gpu(&r->rates.gpu, &c0.gpu, &c1.gpu);
+    lt_run_impl_clocks_count(r, data_s, (int64_t)lt_message_flag(m, LT_FLAG_TOKENS), sentences);
     return LT_OK;
 }

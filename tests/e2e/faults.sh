@@ -179,7 +179,8 @@ for n in 2 4; do expect "a failed resume or evaluation changes nothing" "$(state
 named=$(grep -E '^ *(for site|apart|continues|fails|trains|survives|LT_FAULT=)' "$0" | grep -oE '[a-z0-9]+\.[a-z]+' | sort -u)
 untested=$(grep -rhoE '(LT_FAULT_POINT|lt_fault_hit|spoil)\((r, )?"[a-z0-9.]+"' "$source_dir/src" |
     sed 's/.*"\(.*\)"/\1/' | sort -u | comm -23 - <(echo "$named"))
-expect "places without a case (comm.nccl: gpu_faults.sh; run.turn: stop.sh; step.loss: below)" "${untested//$'\n'/ }" "comm.nccl run.turn step.loss"
+expect "places without a case (of GPUs: gpu_faults.sh; run.turn: stop.sh; step.loss: below)" "${untested//$'\n'/ }" \
+    "comm.bcast comm.nccl model.handout model.part run.turn step.loss"
 
 # ---- not a number ----
 fault "$tmp/out" step.loss:0:5:nan 2 train "$tmp/a.yaml" run.dir="$tmp/nan"

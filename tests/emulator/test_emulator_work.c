@@ -1,6 +1,7 @@
 // TEST timeout: 60
 /* What is enqueued: copies of all kinds, events, graphs, loaders that copy from several threads; and the counts of it. */
 #include "device/emulated/emulated.h"
+#include "device/timer.h"
 #include "emulator/planted.h"
 #include "lt_test.h"
 
@@ -92,6 +93,38 @@ static void test_events(void) {
     gpu->event_destroy(from);
     gpu->event_destroy(to);
     gpu->free(y);
+}
+
+/* Device times: much work takes longer than little, whenever it runs; while the timer is off nothing is recorded; a host that does not wait is told so. */
+static void test_timer(void) {
+    const int64_t room[LT_TIMED_KINDS] = {2, 2, 1, 1};
+    double s[LT_TIMED_KINDS], sum[LT_TIMED_KINDS] = {0};
+    lt_gpu_timer *t = NULL;
+    float *x = device(4096);
+    CHECK_OK(lt_gpu_timer_create(gpu, room, &t));
+    for (uint64_t seed = 0; t && seed < SEEDS; seed++) {
+        lt_emulated_seed(seed);
+        lt_gpu_timer_switch(t, seed > 0);
+        CHECK_OK(lt_gpu_timer_begin(t, LT_TIMED_LINEAR, a));
+        CHECK_OK(planted_fill(a, 1, 128, x));
+        CHECK_OK(lt_gpu_timer_end(t, LT_TIMED_LINEAR, a));
+        CHECK_OK(lt_gpu_timer_begin(t, LT_TIMED_ATTENTION, a));
+        for (int i = 0; i < 20; i++) CHECK_OK(planted_fill(a, 2, 4096, x));
+        CHECK_OK(lt_gpu_timer_end(t, LT_TIMED_ATTENTION, a));
+        CHECK_OK(gpu->wait(a));
+        CHECK_OK(lt_gpu_timer_read(t, s));
+        CHECK(seed > 0 ? s[LT_TIMED_LINEAR] > 0 && s[LT_TIMED_ATTENTION] > 0 : s[LT_TIMED_LINEAR] + s[LT_TIMED_ATTENTION] == 0);
+        CHECK(s[LT_TIMED_SUM] + s[LT_TIMED_MESSAGE] == 0);
+        for (int k = 0; k < LT_TIMED_KINDS; k++) sum[k] += s[k];
+    }
+    CHECK(sum[LT_TIMED_ATTENTION] > 4 * sum[LT_TIMED_LINEAR]); /* 640 times the work */
+    CHECK(!(sum[LT_TIMED_LINEAR] > 4 * sum[LT_TIMED_ATTENTION]));
+    lt_gpu_timer_switch(t, true);
+    CHECK_OK(lt_gpu_timer_begin(t, LT_TIMED_SUM, a));
+    CHECK_FAILS(lt_gpu_timer_read(t, s), LT_ERR_CUDA, "not reached and waited for"); /* it has no end */
+    CHECK_OK(gpu->wait(a));
+    lt_gpu_timer_destroy(&t);
+    gpu->free(x);
 }
 
 /* A recording that forks: x and y are filled side by side, then y := x + row sums of x ... by planted_sum, three launches. */
@@ -232,6 +265,7 @@ int main(void) {
     test_rows();
     test_pageable();
     test_events();
+    test_timer();
     test_graph();
     test_loaders();
     test_ends();

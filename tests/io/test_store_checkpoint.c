@@ -35,6 +35,7 @@ static lt_ckpt_head head(int64_t step) {
                           .settings = "train.lr: 1\ntrial a\nlength: 2\n",
                           .labels = "no\nyes",
                           .dtype = "f32",
+                          .pack_rows = 1056,
                           .ranks = 4,
                           .tp = 2,
                           .dp = 2};
@@ -130,6 +131,7 @@ static void test_round_trip(const char *dir) {
     CHECK_OK(lt_ckpt_open(in_scratch("ck/step_00000007.h5"), &ck));
     CHECK(intact(ck));
     const lt_ckpt_head *h = lt_ckpt_about(ck);
+    CHECK_INT(h->pack_rows, 1056);
     CHECK(h->step == 7 && h->ranks == 4 && h->tp == 2 && h->dp == 2 && !strcmp(h->dtype, "f32") && !strcmp(h->config, "run: {seed: 1}\n"));
     CHECK_STR(lt_ckpt_trials(ck, &n)[1], "b");
     CHECK_INT(n, 2);

@@ -9,6 +9,8 @@
 #define LT_TEST_MPI
 #include "toy_shapes.h"
 
+#include "model/pieces_impl.h"
+
 #include "kernels/cpu.h"
 
 enum { ARCHS = 320, MOST_TP = 8, LAYERS = 2, SEED = 21 };
@@ -99,7 +101,10 @@ static void load_rank(toy *t, lt_st *st, lt_grid *grid, int shift, lt_model *m) 
     CHECK_OK(lt_ctx_arena_init(&m->ctx, &m->weights, "weights", m->weights_bytes));
     CHECK_OK(lt_model_impl_shard(m));
     CHECK_OK(lt_model_impl_match(m));
-    CHECK_OK(lt_model_impl_read(m));
+    lt_pieces pieces = {0};
+    CHECK_OK(lt_model_impl_pieces(m, &pieces));
+    CHECK_OK(lt_model_impl_read(m, &pieces));
+    lt_model_impl_pieces_free(&pieces);
 }
 
 static void drop_rank(lt_model *m) {

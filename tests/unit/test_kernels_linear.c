@@ -339,7 +339,15 @@ static void e4m3_rows_alone(void) {
     tests_free();
 }
 
-/* Ways of a product: those that measuring chose compute the same as ref, travel as bytes, and choose the same elsewhere. */
+/* Questions to the library that one call of some rows makes. */
+static int64_t asks(const lt_ctx *c, layer *l, int64_t rows, lt_arr x, lt_arr y) {
+    int64_t before = c->ops->gpu->counts()->asks;
+    CHECK_OK(c->ops->linear_fwd(c, &(struct lt_linear_args){.lin = &l->lin, .rows = rows, .x = x, .y = y}));
+    return c->ops->gpu->counts()->asks - before;
+}
+
+/* Ways of a product: those that measuring chose compute the same as ref, travel as bytes, and choose the same elsewhere; other numbers of rows have the way of
+ * the nearest that was measured, and nobody asks the library. */
 static void tuned(bool e4m3) {
     shape s = {21, 48, 32};
     lt_dims dims = {.rows = s.rows, .width = s.N};
@@ -365,6 +373,24 @@ static void tuned(bool e4m3) {
     CHECK_OK(mine.ops->choices(&mine, bytes.p, n, &n));
     one_call(&mine, &lc, &ref, &lr, s, true, LT_BF16, LT_F32, NO_RESID, 0);
     one_call(&mine, &lc, &ref, &lr, s, false, LT_F32, LT_BF16, NO_RESID, 0);
+    lt_dims few = {.rows = 64, .width = s.N};
+    lt_ctx fresh = e4m3 ? e4m3_ctx(test_ops(), 1, &few) : test_ctx(test_ops(), 1, LT_BF16, &few);
+    lt_arr x = test_random(64 * s.K, LT_BF16, 1), y = test_new(64 * s.N, LT_F32), like = test_new(64 * s.N, LT_F32);
+    CHECK_OK(mine.ops->choose(&fresh, bytes.p, n, &taken));
+    CHECK(taken);
+    for (int64_t rows = 1; rows <= 64; rows += 9) { /* fewer and more than were measured, in any order of calls */
+        CHECK_INT(asks(&fresh, &lc, rows, x, y), 0);
+        CHECK_OK(fresh.ops->linear_fwd(&fresh, &(struct lt_linear_args){.lin = &lc.lin, .rows = rows, .x = x, .y = like}));
+        CHECK(test_same_bits(y, like, rows * s.N));
+    }
+    lt_ctx bare = {.ops = mine.ops, .threads = 1, .compute = LT_BF16}; /* negative control: it asks, once */
+    CHECK_OK(bare.ops->ctx_init(&bare));
+    bare.ws = fresh.ws;
+    bare.ws_bytes = fresh.ws_bytes;
+    CHECK_INT(asks(&bare, &lc, 64, x, y), 1);
+    CHECK_INT(asks(&bare, &lc, 64, x, y), 0);
+    CHECK_OK(bare.ops->wait(&bare, NULL));
+    bare.ops->ctx_fini(&bare);
     /* a ctx that knows nothing takes them, and says the same */
     lt_ctx other = {.ops = mine.ops, .threads = 1, .compute = LT_BF16};
     CHECK_OK(other.ops->ctx_init(&other));

@@ -11,6 +11,7 @@
  *
  * f32 is CUBLAS_COMPUTE_32F: no TF32.  Partial sums of split products are kept in f32 (mask of reduction schemes), never in the type of D. */
 #include "device/cuda/cuda_impl.h"
+#include "device/memo_impl.h"
 
 #include <cublasLt.h>
 
@@ -148,6 +149,7 @@ static lt_status find(const lt_gpu_gemm *g, product *p, bool with_ws, lt_gpu_alg
 
 lt_status lt_cuda_impl_gemm_algos(const lt_gpu_gemm *g, bool with_ws, lt_gpu_algo *algo, int max, int *n) {
     product p;
+    lt_cuda_impl_counts.asks++;
     LT_TRY(describe(g, &p));
     return find(g, &p, with_ws, algo, max, n);
 }
@@ -159,20 +161,53 @@ static bool serves(cublasLtHandle_t h, product *p, const cublasLtMatmulAlgo_t *a
            needs.workspaceSize <= room;
 }
 
+/* All that decides whether an algorithm serves, and which is the first that does. */
+typedef struct question {
+    lt_gpu_algo algo; /* zero: the first */
+    uint64_t room;
+    int64_t M, N, K, lda, ldb, ldc, ldd;
+    uint32_t aligned[4];
+    uint8_t ta, tb, ab_dt, cd_dt, bias, scaled, given, zero;
+} question;
+_Static_assert(sizeof(question) <= LT_MEMO_ASK_BYTES && sizeof(cublasLtMatmulAlgo_t) <= LT_MEMO_ANSWER_BYTES, "room of the table");
+
+/* The algorithm for a product: the one that is given if it serves, else the library's first.  A check costs the library microseconds, its search tens of
+ * them, and the layers of a model ask the same, so answers are kept. */
+static lt_status choose(const lt_gpu_gemm *g, product *p, cublasLtHandle_t h, const lt_gpu_algo *algo, size_t room,
+                        cublasLtMatmulAlgo_t *chosen) {
+    enum { PLACES = 1024 }; /* shapes of a model times sizes of packs that come again */
+    static lt_memo_entry entry[PLACES];
+    static lt_memo known = {entry, PLACES};
+    const void *c = g->C ? g->C : g->D;
+    lt_gpu_algo first;
+    question q;
+    int n = 0;
+    memset(&q, 0, sizeof q); /* with what lies between its fields */
+    if (algo) q.algo = *algo;
+    q.room = room;
+    q.M = g->M, q.N = g->N, q.K = g->K;
+    q.lda = g->lda, q.ldb = g->ldb, q.ldc = g->C ? g->ldc : g->ldd, q.ldd = g->ldd;
+    q.aligned[0] = alignment(g->A), q.aligned[1] = alignment(g->B), q.aligned[2] = alignment(c), q.aligned[3] = alignment(g->D);
+    q.ta = g->ta, q.tb = g->tb, q.ab_dt = (uint8_t)g->ab_dt, q.cd_dt = (uint8_t)g->cd_dt;
+    q.bias = g->bias != NULL, q.scaled = g->a_scale != NULL, q.given = algo != NULL;
+    if (lt_memo_find(&known, &q, sizeof q, chosen, sizeof *chosen)) return LT_OK;
+    if (algo) memcpy(chosen, algo, sizeof *chosen);
+    if (!algo || !serves(h, p, chosen, room)) {
+        LT_TRY(find(g, p, room > 0, &first, 1, &n));
+        memcpy(chosen, &first, sizeof *chosen);
+    }
+    lt_memo_keep(&known, &q, sizeof q, chosen, sizeof *chosen);
+    return LT_OK;
+}
+
 lt_status lt_cuda_impl_gemm(lt_stream *s, const lt_gpu_gemm *g, const lt_gpu_algo *algo, void *ws) {
     const size_t room = ws ? LT_GPU_WS_BYTES : 0;
     cublasLtMatmulAlgo_t chosen;
     cublasLtHandle_t h = NULL;
-    lt_gpu_algo first;
     product p;
-    int n = 0;
     LT_TRY(handle(g, &h));
     LT_TRY(describe(g, &p));
-    if (algo) memcpy(&chosen, algo, sizeof chosen);
-    if (!algo || !serves(h, &p, &chosen, room)) {
-        LT_TRY(find(g, &p, ws != NULL, &first, 1, &n));
-        memcpy(&chosen, &first, sizeof chosen);
-    }
+    LT_TRY(choose(g, &p, h, algo, room, &chosen));
     lt_cuda_impl_counts.products++;
     BLAS(cublasLtMatmul(h, &p.op, &g->alpha, g->B, &p.first, g->A, &p.second, &g->beta, g->C ? g->C : g->D, &p.c, g->D, &p.d, &chosen, ws,
                         room, (cudaStream_t)s));

@@ -57,11 +57,13 @@ lt_status lt_cuda_impl_coll_init(const unsigned char id[LT_GPU_COLL_ID_BYTES], i
 }
 
 lt_status lt_cuda_impl_all_reduce(lt_gpu_coll *c, const void *in, void *out, int64_t n, lt_dtype dt, lt_stream *s) {
+    lt_cuda_impl_counts.bytes_summed += n * (int64_t)lt_dtype_bytes(dt);
     NCCL(ncclAllReduce(in, out, (size_t)n, type_of(dt), ncclSum, c->comm, (cudaStream_t)s));
     return LT_OK;
 }
 
 lt_status lt_cuda_impl_all_gather(lt_gpu_coll *c, const void *in, void *out, int64_t n, lt_dtype dt, lt_stream *s) {
+    lt_cuda_impl_counts.bytes_summed += n * (int64_t)lt_dtype_bytes(dt);
     NCCL(ncclAllGather(in, out, (size_t)n, type_of(dt), c->comm, (cudaStream_t)s));
     return LT_OK;
 }
@@ -76,6 +78,9 @@ lt_status lt_cuda_impl_coll_error(lt_gpu_coll *c) {
     NCCL(ncclCommGetAsyncError(c->comm, &r));
     return status(r, "a collective in flight");
 }
+
+/* A communicator of eight GPUs took 0.5 to 0.7 GB, as users of NCCL report: buffers of its channels to each neighbour, and kernels. */
+size_t lt_cuda_impl_coll_bytes(void) { return (size_t)704 << 20; }
 
 void lt_cuda_impl_coll_fini(lt_gpu_coll *c) {
     if (!c) return;
@@ -113,6 +118,7 @@ lt_status lt_cuda_impl_coll_error(lt_gpu_coll *c) {
     (void)c;
     return LT_OK;
 }
+size_t lt_cuda_impl_coll_bytes(void) { return 0; }
 void lt_cuda_impl_coll_fini(lt_gpu_coll *c) { (void)c; }
 
 #endif

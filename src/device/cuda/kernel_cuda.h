@@ -5,13 +5,15 @@
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
-#define LT_GPU_SPACE     lt_space_cuda
-#define LT_GPU_NAME      "cuda"
-#define LT_GPU_TABLE     lt_gpu_cuda
-#define LT_GPU_SUM_PARTS lt_cuda_sum_parts
-#define LT_GPU_OPS       lt_ops_cuda
-#define LT_DEVICE        __device__ __forceinline__
-#define LT_UNROLL        _Pragma("unroll")
+#define LT_GPU_SPACE      lt_space_cuda
+#define LT_GPU_NAME       "cuda"
+#define LT_GPU_TABLE      lt_gpu_cuda
+#define LT_GPU_SUM_PARTS  lt_cuda_sum_parts
+#define LT_GPU_SUM_BF16   lt_cuda_sum_bf16
+#define LT_GPU_ROUND_BF16 lt_cuda_round_bf16
+#define LT_GPU_OPS        lt_ops_cuda
+#define LT_DEVICE         __device__ __forceinline__
+#define LT_UNROLL         _Pragma("unroll")
 
 namespace LT_GPU_SPACE {
 
@@ -77,6 +79,8 @@ LT_DEVICE uint32_t lt_round_e4m3x2(float low, float high) {
 
 /* device/cuda/runtime.c: counts a launch and turns an error of it into words.  Local. */
 extern "C" lt_status lt_cuda_impl_launched(const char *kernel, int error);
+/* The same: lets a kernel have smem bytes of shared memory a block, on the open device; the runtime's error.  Local; master thread. */
+extern "C" int lt_cuda_impl_allow_shared(const void *kernel, size_t smem);
 
 namespace LT_GPU_SPACE {
 
@@ -90,7 +94,7 @@ static lt_status lt_launch(const char *name, lt_stream *s, void (*kernel)(P...),
     c.stream = reinterpret_cast<cudaStream_t>(s);
     cudaError_t e = cudaSuccess;
     /* 48 KB go without asking, with what the kernel declares itself (at most 16 KB). */
-    if (smem > 32 * 1024) e = cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)smem);
+    if (smem > 32 * 1024) e = (cudaError_t)lt_cuda_impl_allow_shared((const void *)kernel, smem);
     if (e == cudaSuccess) e = cudaLaunchKernelEx(&c, kernel, static_cast<P>(a)...);
     return lt_cuda_impl_launched(name, (int)e);
 }

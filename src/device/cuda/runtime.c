@@ -1,5 +1,6 @@
 /* The CUDA runtime behind device/gpu.h. */
 #include "device/cuda/cuda_impl.h"
+#include "device/memo_impl.h"
 #include "device/words_impl.h"
 
 #include <stdio.h>
@@ -45,6 +46,24 @@ lt_status lt_cuda_impl_launched(const char *kernel, int error);
 lt_status lt_cuda_impl_launched(const char *kernel, int error) {
     counts->launches++;
     return error == 0 ? LT_OK : lt_cuda_impl_status((cudaError_t)error, kernel);
+}
+
+/* The runtime is asked again only for more than before: each kernel's room is raised a few times in a run, not at every launch. */
+int lt_cuda_impl_allow_shared(const void *kernel, size_t smem);
+int lt_cuda_impl_allow_shared(const void *kernel, size_t smem) {
+    enum { PLACES = 256 };
+    static lt_memo_entry entry[PLACES];
+    static lt_memo allowed = {entry, PLACES};
+    const struct {
+        const void *kernel;
+        int64_t device;
+    } ask = {kernel, here.device};
+    int64_t bytes = 0;
+    if (lt_memo_find(&allowed, &ask, sizeof ask, &bytes, sizeof bytes) && (size_t)bytes >= smem) return cudaSuccess;
+    cudaError_t e = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)smem);
+    bytes = (int64_t)smem;
+    if (e == cudaSuccess) lt_memo_keep(&allowed, &ask, sizeof ask, &bytes, sizeof bytes);
+    return (int)e;
 }
 
 /* Entries that any thread may call begin so: a thread that CUDA has not seen stands on device 0, and its first call would make a context there, half a gigabyte
@@ -277,8 +296,11 @@ const lt_gpu *lt_gpu_cuda(void) {
         .all_gather = lt_cuda_impl_all_gather,
         .broadcast = lt_cuda_impl_broadcast,
         .coll_error = lt_cuda_impl_coll_error,
+        .coll_bytes = lt_cuda_impl_coll_bytes,
         .coll_fini = lt_cuda_impl_coll_fini,
         .sum_parts = lt_cuda_sum_parts,
+        .sum_bf16 = lt_cuda_sum_bf16,
+        .round_bf16 = lt_cuda_round_bf16,
     };
     return &table;
 }

@@ -129,6 +129,7 @@ static void touch_operands(const lt_gpu_gemm &g, bool write, uint32_t op) {
 
 lt_status gemm_algos(const lt_gpu_gemm *g, bool with_ws, lt_gpu_algo *algo, int max, int *n) {
     gate entered;
+    counts.asks++;
     LT_EMU_ENTER("gemm_algos");
     LT_TRY(check(g));
     *n = 0;

@@ -21,6 +21,7 @@
 struct lt_gpu_coll {
     MPI_Comm mpi;
     int rank, size;
+    void *taken; /* device memory, as the library takes some */
 };
 
 namespace lt_emu {
@@ -158,6 +159,7 @@ static progress go(state *s, uint32_t op) {
 static lt_status post(lt_gpu_coll *c, const header &h, const void *in, void *out, lt_stream *stream) {
     LT_TRY(check_stream(stream, names[h.kind]));
     if (h.bytes <= 0) return LT_OK;
+    if (h.kind != BROADCAST) counts.bytes_summed += h.bytes;
     size_t all = (size_t)h.bytes * (h.kind == ALL_GATHER ? (size_t)c->size : 1);
     LT_CHECK(all <= INT_MAX, LT_ERR_NCCL, "the emulator moves at most 2 GiB in a collective, not %zu bytes", all);
     (void)(fits("the input of a collective", in, 0, (size_t)h.bytes, 1) && fits("the output of a collective", out, 0, all, 1));
@@ -205,6 +207,8 @@ lt_status coll_id(unsigned char id[LT_GPU_COLL_ID_BYTES]) {
     return LT_OK;
 }
 
+enum { COLL_BYTES = 16 << 20 };
+
 /* The host waits; streams go on meanwhile. */
 static lt_status wait_for(MPI_Request *request) {
     for (bool first = true;; first = false) {
@@ -250,11 +254,12 @@ lt_status coll_init(const unsigned char id[LT_GPU_COLL_ID_BYTES], int rank, int 
         LT_EMU_ENTER("coll_init");
         master = std::this_thread::get_id();
     }
-    lt_gpu_coll *made = new (std::nothrow) lt_gpu_coll{MPI_COMM_NULL, rank, size};
+    lt_gpu_coll *made = new (std::nothrow) lt_gpu_coll{MPI_COMM_NULL, rank, size, nullptr};
     LT_CHECK(made, LT_ERR_NOMEM, "cannot allocate a communicator");
     bool ok = mpi_ok(MPI_Comm_idup(*static_cast<const MPI_Comm *>(mpi), &made->mpi, &request), "coll_init");
     lt_status st = ok ? wait_for(&request) : lost();
     if (st == LT_OK) st = check_members(made, id);
+    if (st == LT_OK) st = alloc(COLL_BYTES, "a communicator", &made->taken);
     if (st == LT_OK) {
         *c = made;
         return LT_OK;
@@ -270,9 +275,12 @@ lt_status coll_error(lt_gpu_coll *) {
     return LT_OK;
 }
 
+size_t coll_bytes() { return COLL_BYTES; }
+
 void coll_fini(lt_gpu_coll *c) {
     if (!c) return;
     drain();
+    release(c->taken);
     if (!is_lost()) (void)MPI_Comm_free(&c->mpi);
     delete c;
 }

@@ -43,8 +43,11 @@ static lt_gpu make_table() {
     t.all_gather = all_gather;
     t.broadcast = broadcast;
     t.coll_error = coll_error;
+    t.coll_bytes = coll_bytes;
     t.coll_fini = coll_fini;
     t.sum_parts = lt_emulated_sum_parts;
+    t.sum_bf16 = lt_emulated_sum_bf16;
+    t.round_bf16 = lt_emulated_round_bf16;
     return t;
 }
 

@@ -3,7 +3,10 @@
 
 #include "device/gpu.h"
 
-extern "C" lt_status lt_emulated_sum_parts(lt_stream *s, const float *parts, int count, int64_t ld, int64_t n, float *out); /* ../sum.cu */
+/* ../sum.cu */
+extern "C" lt_status lt_emulated_sum_parts(lt_stream *s, const float *parts, int count, int64_t ld, int64_t n, float *out);
+extern "C" lt_status lt_emulated_sum_bf16(lt_stream *s, const void *parts, int count, int64_t ld, int64_t n, lt_arr onto, float *out);
+extern "C" lt_status lt_emulated_round_bf16(lt_stream *s, const float *x, int64_t n, void *out);
 
 namespace lt_emu {
 
@@ -33,6 +36,7 @@ lt_status all_reduce(lt_gpu_coll *c, const void *in, void *out, int64_t n, lt_dt
 lt_status all_gather(lt_gpu_coll *c, const void *in, void *out, int64_t n, lt_dtype dt, lt_stream *s);
 lt_status broadcast(lt_gpu_coll *c, void *data, size_t bytes, int root, lt_stream *s);
 lt_status coll_error(lt_gpu_coll *c);
+size_t coll_bytes();
 void coll_fini(lt_gpu_coll *c);
 
 } // namespace lt_emu

@@ -16,11 +16,13 @@ struct state {
     lt_gpu_info info;
     void *product_ws; /* [LT_GPU_WS_BYTES] */
     void *products;   /* how each shape is computed: linear.cu */
+    void *load;       /* pinned memory for weights on their way: load.cu; NULL but while they are loaded */
 };
 static inline state *state_of(const lt_ctx *c) { return static_cast<state *>(c->impl); }
 
-/* linear.cu: end of state.products. */
+/* products.cu, load.cu: end of state.products and state.load. */
 void products_fini(state *s);
+void loading_fini(state *s);
 
 enum { WARP = 32 };
 
@@ -46,8 +48,11 @@ LT_OPS_LIST(DECLARE)
 size_t ws_bytes(const lt_ctx *c, const lt_dims *d);
 lt_status lin_alloc(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *lin);
 lt_status lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder);
-lt_status lin_rows(const lt_ctx *c, const lt_lin *lin, int64_t row0, int64_t rows, const void *src);
 void lin_fini(lt_lin *lin);
+lt_status load_begin(const lt_ctx *c, size_t bytes);
+lt_status load_take(const lt_ctx *c, void **slot);
+lt_status load_send(const lt_ctx *c, void *slot, void *dst, size_t bytes);
+lt_status load_end(const lt_ctx *c);
 lt_status rel_pack(const lt_ctx *c, const struct lt_rel_pack_args *a);
 size_t linear_ws_bytes(const lt_ctx *c, const lt_dims *d);
 size_t attention_ws_bytes(const lt_ctx *c, const lt_dims *d);

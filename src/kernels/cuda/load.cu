@@ -1,11 +1,11 @@
-/* Memory of frozen layers, and their rows on the way from the host to the device.
+/* Memory of frozen layers, and weights on their way from files to the device.
  *
- * Threads that read files hand over rows in pageable memory, several at once.  They go through a ring of pinned slots: a thread copies into the next slot
- * and enqueues its way to the device, and the slot is free again when its event has been reached.  The copies are on the ctx's stream, so what is enqueued
- * later finds them there.
+ * Threads that read files fill slots of a ring of pinned memory, several at once: what the system reads, or what a conversion makes of it, is written where
+ * the device fetches it, and the host copies nothing.  A slot's content travels on the ctx's stream, so what is enqueued later finds it there, and the slot
+ * is free again when its event has been reached.
  *
- *   thread 0   | memcpy | memcpy |        ...      a slot is one thread's from its ticket until its copy is enqueued
- *   thread 1      | memcpy | memcpy |
+ *   thread 0   | pread | pread |        ...      a slot is one thread's from its ticket until its copy is enqueued
+ *   thread 1      | pread | pread |
  *   stream        |= slot 0 =|= slot 1 =|= slot 2 =|
  */
 #include "kernels/cuda/products_impl.h"
@@ -16,12 +16,7 @@
 
 namespace LT_GPU_SPACE {
 
-enum {
-    SLOTS = 16,            /* twice the threads that reading a disk array takes */
-    SLOT_BYTES = 4 << 20,  /* 0.1 ms of PCIe 5: long against the cost of a copy */
-    SLOT_LEAST = 64 << 10, /* small models */
-    PANEL_BYTES = 1 << 20, /* rows that a reader gathers: they stay in its core's cache */
-};
+enum { SLOTS = 16 /* twice the threads that reading a disk array takes */ };
 
 struct slot {
     pthread_mutex_t held;
@@ -35,17 +30,9 @@ struct loading {
     unsigned next; /* tickets; atomic */
 };
 
-/* The ring, from the master thread. */
-static lt_status loading_make(state *s, const lt_lin *lin) {
-    products *p;
-    LT_TRY(products_of(s, &p));
-    if (p->load) return LT_OK;
-    loading *l = new (std::nothrow) loading();
-    LT_CHECK(l, LT_ERR_NOMEM, "cannot allocate the ring of weights");
-    p->load = l;
-    size_t bytes = (size_t)(lin->N * lin->K) * lt_dtype_bytes(lin->dt);
-    l->slot_bytes = bytes > SLOT_BYTES ? (size_t)SLOT_BYTES : bytes < SLOT_LEAST ? (size_t)SLOT_LEAST : bytes;
-    for (slot &one : l->ring) pthread_mutex_init(&one.held, nullptr);
+static loading *loading_of(const lt_ctx *c) { return static_cast<loading *>(state_of(c)->load); }
+
+static lt_status fill_ring(state *s, loading *l) {
     for (slot &one : l->ring) {
         LT_TRY(s->gpu->alloc_host(l->slot_bytes, "weights on their way to the device", &one.host));
         LT_TRY(s->gpu->event_create(false, &one.sent));
@@ -53,7 +40,8 @@ static lt_status loading_make(state *s, const lt_lin *lin) {
     return LT_OK;
 }
 
-void loading_fini(state *s, loading *l) {
+void loading_fini(state *s) {
+    loading *l = static_cast<loading *>(s->load);
     if (!l) return;
     for (slot &one : l->ring) {
         if (one.used) (void)s->gpu->wait_event(one.sent);
@@ -62,27 +50,57 @@ void loading_fini(state *s, loading *l) {
         pthread_mutex_destroy(&one.held);
     }
     delete l;
+    s->load = nullptr;
 }
 
-/* At most slot_bytes through one slot, which the caller holds. */
-static lt_status send(state *s, slot *one, void *dst, const void *src, size_t bytes) {
-    if (one->used) LT_TRY(s->gpu->wait_event(one->sent));
-    memcpy(one->host, src, bytes);
+/* What was made before a failure goes with the ctx, or with load_end. */
+lt_status load_begin(const lt_ctx *c, size_t bytes) {
+    state *s = state_of(c);
+    LT_ASSERT(!s->load);
+    loading *l = new (std::nothrow) loading();
+    LT_CHECK(l, LT_ERR_NOMEM, "cannot allocate the ring of weights");
+    for (slot &one : l->ring) pthread_mutex_init(&one.held, nullptr);
+    l->slot_bytes = bytes ? bytes : 1;
+    s->load = l;
+    return fill_ring(s, l);
+}
+
+lt_status load_take(const lt_ctx *c, void **host) {
+    state *s = state_of(c);
+    loading *l = loading_of(c);
+    slot *one = &l->ring[__atomic_fetch_add(&l->next, 1u, __ATOMIC_RELAXED) % SLOTS];
+    pthread_mutex_lock(&one->held);
+    lt_status st = one->used ? s->gpu->wait_event(one->sent) : LT_OK;
+    if (st != LT_OK) {
+        pthread_mutex_unlock(&one->held);
+        return st;
+    }
+    *host = one->host;
+    return LT_OK;
+}
+
+static lt_status send(state *s, slot *one, void *dst, size_t bytes) {
     LT_TRY(s->gpu->copy(s->stream, LT_GPU_TO_DEVICE, dst, bytes, one->host, bytes, bytes, 1));
     one->used = true;
     return s->gpu->record(one->sent, s->stream);
 }
 
-static lt_status upload(state *s, loading *l, void *dst, const void *src, size_t bytes) {
-    for (size_t at = 0, n; at < bytes; at += n) {
-        slot *one = &l->ring[__atomic_fetch_add(&l->next, 1u, __ATOMIC_RELAXED) % SLOTS];
-        n = bytes - at < l->slot_bytes ? bytes - at : l->slot_bytes;
-        pthread_mutex_lock(&one->held);
-        lt_status st = send(s, one, static_cast<unsigned char *>(dst) + at, static_cast<const unsigned char *>(src) + at, n);
-        pthread_mutex_unlock(&one->held);
-        LT_TRY(st);
-    }
-    return LT_OK;
+lt_status load_send(const lt_ctx *c, void *host, void *dst, size_t bytes) {
+    loading *l = loading_of(c);
+    int i = 0;
+    while (i < SLOTS && l->ring[i].host != host) i++;
+    LT_ASSERT(i < SLOTS && bytes <= l->slot_bytes);
+    lt_status st = bytes ? send(state_of(c), &l->ring[i], dst, bytes) : LT_OK;
+    pthread_mutex_unlock(&l->ring[i].held);
+    return st;
+}
+
+lt_status load_end(const lt_ctx *c) {
+    state *s = state_of(c);
+    if (!s->load) return LT_OK;
+    lt_status st = s->gpu->wait(s->stream);
+    loading_fini(s);
+    return st;
 }
 
 lt_status lin_alloc(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *lin) {
@@ -91,26 +109,12 @@ lt_status lin_alloc(const lt_ctx *c, lt_arena *a, int64_t N, int64_t K, lt_lin *
     lin->K = K;
     lin->dt = c->compute == LT_BF16 ? LT_BF16 : LT_F32;
     if (lt_lin_takes_e4m3(c, N, K)) return e4m3_alloc(c, a, lin);
-    int64_t row_bytes = K * (int64_t)lt_dtype_bytes(lin->dt), panel = PANEL_BYTES / (row_bytes ? row_bytes : 1);
-    lin->panel = panel < 1 ? 1 : panel > N ? N : panel;
-    lin->w = lt_arena_take(a, N * row_bytes, 1);
+    lin->w = lt_arena_take(a, N * K * (int64_t)lt_dtype_bytes(lin->dt), 1);
     return LT_OK;
 }
 
 /* A W that is not rounded stays as it lies. */
-lt_status lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder) {
-    if (lin->e4m3 && reorder) return e4m3_pack(c, lin);
-    return reorder || lin->panel == 0 ? LT_OK : loading_make(state_of(c), lin);
-}
-
-lt_status lin_rows(const lt_ctx *c, const lt_lin *lin, int64_t row0, int64_t rows, const void *src) {
-    state *s = state_of(c);
-    products *p = static_cast<products *>(s->products);
-    size_t row_bytes = (size_t)lin->K * lt_dtype_bytes(lin->dt);
-    LT_ASSERT(p && p->load); /* lin_pack came first */
-    LT_ASSERT(row0 >= 0 && rows >= 0 && row0 + rows <= lin->N);
-    return upload(s, p->load, static_cast<unsigned char *>(lin->w) + (size_t)row0 * row_bytes, src, (size_t)rows * row_bytes);
-}
+lt_status lin_pack(const lt_ctx *c, lt_lin *lin, bool reorder) { return lin->e4m3 && reorder ? e4m3_pack(c, lin) : LT_OK; }
 
 void lin_fini(lt_lin *) {}
 

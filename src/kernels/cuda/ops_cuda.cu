@@ -23,6 +23,7 @@ static lt_status ctx_init(lt_ctx *c) {
 static void ctx_fini(lt_ctx *c) {
     state *s = state_of(c);
     if (!s) return;
+    loading_fini(s);
     products_fini(s);
     if (s->product_ws) s->gpu->free(s->product_ws);
     if (s->stream) s->gpu->stream_destroy(s->stream);
@@ -147,8 +148,11 @@ static lt_ops make_table() {
     t.ws_bytes = ws_bytes;
     t.lin_alloc = lin_alloc;
     t.lin_pack = lin_pack;
-    t.lin_rows = lin_rows;
     t.lin_fini = lin_fini;
+    t.load_begin = load_begin;
+    t.load_take = load_take;
+    t.load_send = load_send;
+    t.load_end = load_end;
     t.rel_pack = rel_pack;
     t.tune = tune;
     t.choices = choices;

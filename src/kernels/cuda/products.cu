@@ -1,8 +1,11 @@
 /* How each product is computed: a cache of the library's algorithms by shape, types and what is added.
  *
  * Asking the library costs tens of microseconds, so it is asked once.  The rows of a pack differ from step to step: a row count stands for those up to an
- * eighth of its power of two below it, and is what the library is asked about.  The answer is a function of the key alone, so a call gets the same bits
- * whatever was computed before it. */
+ * eighth of its power of two below it.
+ *
+ * A class that was measured has its way.  Another has that of the nearest measured one of the same product, above it where there is one (a way that needs
+ * room for more rows has it for fewer); only a product of which nothing was measured is what the library is asked about.  So the way of a call is a
+ * function of its key and of what was measured, which all ranks and all starts of a run share: a call gets the same bits whatever was computed before it. */
 #include "kernels/cuda/products_impl.h"
 
 #include <new>
@@ -28,7 +31,6 @@ lt_status products_of(state *s, products **p) {
 void products_fini(state *s) {
     products *p = static_cast<products *>(s->products);
     if (!p) return;
-    loading_fini(s, p->load);
     free(p->entry);
     delete p;
     s->products = nullptr;
@@ -82,6 +84,20 @@ static product_entry *place(products *p, const product_key &k) {
     return &p->entry[at];
 }
 
+/* The measured entry whose way serves k: of the same product, with the fewest rows that are not fewer, else with the most; NULL: none. */
+static const product_entry *nearest(const products *p, const product_key &k) {
+    const product_entry *best = nullptr;
+    for (int64_t i = 0; i < PRODUCT_ROOM && !k.ta; i++) {
+        const product_entry *e = &p->entry[i];
+        product_key same = k;
+        same.M = e->key.M;
+        if (!e->key.M || !e->tuned || memcmp(&same, &e->key, sizeof same) != 0) continue;
+        bool above = e->key.M >= k.M, was = best && best->key.M >= k.M;
+        if (!best || (above ? !was || e->key.M < best->key.M : !was && e->key.M > best->key.M)) best = e;
+    }
+    return best;
+}
+
 lt_status product_find(state *s, const lt_gpu_gemm &g, product_entry **e) {
     products *p;
     LT_TRY(products_of(s, &p));
@@ -94,7 +110,10 @@ lt_status product_find(state *s, const lt_gpu_gemm &g, product_entry **e) {
         *e = nullptr;
         return LT_OK;
     }
-    LT_TRY(s->gpu->gemm_algos(&asked, true, &(*e)->algo, 1, &n));
+    if (const product_entry *like = nearest(p, k))
+        (*e)->algo = like->algo;
+    else
+        LT_TRY(s->gpu->gemm_algos(&asked, true, &(*e)->algo, 1, &n));
     (*e)->key = k;
     p->n++;
     return LT_OK;

@@ -17,11 +17,9 @@ struct product_entry {
     lt_gpu_algo algo;
     int64_t tuned; /* the algorithm was measured, not guessed */
 };
-struct loading; /* load.cu */
 struct products {
     product_entry *entry; /* [PRODUCT_ROOM], by hash; algo.word of a free one is not read, its key.M is 0 */
     int64_t n;
-    loading *load; /* pinned memory for weights on their way; NULL before the first layer */
 };
 
 /* The cache of a ctx, made when it is first asked for.  Errors: NOMEM. */
@@ -30,7 +28,6 @@ lt_status products_of(state *s, products **p);
 lt_status product(const lt_ctx *c, const lt_gpu_gemm &g);
 /* g's place in the cache with the library's first choice in it if it is new; NULL when the cache is full. */
 lt_status product_find(state *s, const lt_gpu_gemm &g, product_entry **e);
-void loading_fini(state *s, loading *l);
 
 /* One direction of one call of a layer, cut into blocks of rows that the workspace and the device's cache hold. */
 struct linear_run {

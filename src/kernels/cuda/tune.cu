@@ -7,18 +7,22 @@ namespace LT_GPU_SPACE {
 
 enum { MOST = 16, TIMES = 6, THREADS = 256 };
 
-/* What one product is measured on; freed with the struct. */
+/* What one product is measured on: in the caller's room as far as it reaches, else allocated and freed with the struct. */
 struct bench {
     state *s;
+    unsigned char *room, *room_end;
     void *a, *c, *d, *bias, *factor;
+    void *taken[5]; /* those that were allocated */
+    int n_taken;
     lt_gpu_event *from, *to;
 
-    explicit bench(state *st) : s(st), a(nullptr), c(nullptr), d(nullptr), bias(nullptr), factor(nullptr), from(nullptr), to(nullptr) {}
+    bench(state *st, const struct lt_tune_args *t)
+        : s(st), room(static_cast<unsigned char *>(t->room)), room_end(room ? room + t->room_bytes : room), a(nullptr), c(nullptr),
+          d(nullptr), bias(nullptr), factor(nullptr), n_taken(0), from(nullptr), to(nullptr) {}
     bench(const bench &) = delete;
     bench &operator=(const bench &) = delete;
     ~bench() {
-        void *const arrays[] = {a, c, d, bias, factor};
-        for (void *p : arrays) s->gpu->free(p);
+        for (int i = 0; i < n_taken; i++) s->gpu->free(taken[i]);
         if (from) s->gpu->event_destroy(from);
         if (to) s->gpu->event_destroy(to);
     }
@@ -38,9 +42,16 @@ template <typename T> static __global__ void __launch_bounds__(THREADS) random_k
     store_random(p + i, h);
 }
 
-static lt_status random_array(const lt_ctx *c, lt_dtype dt, int64_t n, void **p) {
-    state *s = state_of(c);
-    LT_TRY(s->gpu->alloc((size_t)n * lt_dtype_bytes(dt), "measuring products", p));
+static lt_status random_array(const lt_ctx *c, bench *b, lt_dtype dt, int64_t n, void **p) {
+    const size_t align = 256, bytes = ((size_t)n * lt_dtype_bytes(dt) + align - 1) / align * align;
+    unsigned char *at = reinterpret_cast<unsigned char *>((reinterpret_cast<uintptr_t>(b->room) + align - 1) / align * align);
+    if (at && at <= b->room_end && bytes <= (size_t)(b->room_end - at)) {
+        *p = at;
+        b->room = at + bytes;
+    } else {
+        LT_TRY(b->s->gpu->alloc(bytes, "measuring products", p));
+        b->taken[b->n_taken++] = *p;
+    }
     if (dt == LT_E4M3)
         LT_RUN(c, (random_kernel<uint8_t>), blocks_for(n, THREADS), THREADS, 0, static_cast<uint8_t *>(*p), n);
     else
@@ -49,11 +60,11 @@ static lt_status random_array(const lt_ctx *c, lt_dtype dt, int64_t n, void **p)
 }
 
 static lt_status bench_init(const lt_ctx *c, const lt_gpu_gemm &g, bench *b) {
-    LT_TRY(random_array(c, g.ab_dt, g.M * g.K, &b->a));
-    LT_TRY(random_array(c, g.cd_dt, g.M * g.N, &b->d));
-    if (g.C && g.C != g.D) LT_TRY(random_array(c, g.cd_dt, g.M * g.N, &b->c));
-    if (g.bias) LT_TRY(random_array(c, LT_F32, g.N, &b->bias));
-    if (g.a_scale) LT_TRY(random_array(c, LT_F32, g.M, &b->factor));
+    LT_TRY(random_array(c, b, g.ab_dt, g.M * g.K, &b->a));
+    LT_TRY(random_array(c, b, g.cd_dt, g.M * g.N, &b->d));
+    if (g.C && g.C != g.D) LT_TRY(random_array(c, b, g.cd_dt, g.M * g.N, &b->c));
+    if (g.bias) LT_TRY(random_array(c, b, LT_F32, g.N, &b->bias));
+    if (g.a_scale) LT_TRY(random_array(c, b, LT_F32, g.M, &b->factor));
     LT_TRY(b->s->gpu->event_create(true, &b->from));
     return b->s->gpu->event_create(true, &b->to);
 }
@@ -87,7 +98,8 @@ static lt_status measure(bench *b, lt_gpu_gemm g, const lt_gpu_algo *algo, const
 
 /* The fastest algorithm of one product, into its place in the cache.  Measured with the rows it has and not with those that stand for its class: a pack that
  * fills the device in whole waves would look like one that does not. */
-static lt_status tune_product(const lt_ctx *c, const lt_gpu_gemm &made, const void *const *w, int n_w, int64_t *measured) {
+static lt_status tune_product(const lt_ctx *c, const struct lt_tune_args *a, const lt_gpu_gemm &made, const void *const *w, int n_w,
+                              int64_t *measured) {
     state *s = state_of(c);
     product_entry *e;
     LT_TRY(product_find(s, made, &e));
@@ -95,7 +107,7 @@ static lt_status tune_product(const lt_ctx *c, const lt_gpu_gemm &made, const vo
     for (uint8_t bytes : e->key.aligned)
         if (bytes < 16) return LT_OK; /* ways found for the arrays here could not serve */
     lt_gpu_gemm g = made;
-    bench b(s);
+    bench b(s, a);
     lt_gpu_algo algo[MOST];
     float least = 0, ms = 0;
     int n = 0;
@@ -124,8 +136,8 @@ lt_status tune(const lt_ctx *c, const struct lt_tune_args *a) {
         linear_run r = linear_plan(c, &a->call[i], !a->backward[i]);
         int n_w = same_shape(a, a->call[i].lin, r.forward, w);
         if (r.rows == 0) continue;
-        LT_TRY(tune_product(c, linear_product(r, 0, r.block), w, n_w, measured));
-        if (r.rows % r.block) LT_TRY(tune_product(c, linear_product(r, 0, r.rows % r.block), w, n_w, measured));
+        LT_TRY(tune_product(c, a, linear_product(r, 0, r.block), w, n_w, measured));
+        if (r.rows % r.block) LT_TRY(tune_product(c, a, linear_product(r, 0, r.rows % r.block), w, n_w, measured));
     }
     return LT_OK;
 }
