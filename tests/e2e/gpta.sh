@@ -20,7 +20,7 @@ while read -r line; do
         w = split("is this film good or bad say if the story was fun smart dull weak in all time very really plot acting", word)
         printf "{\"answers\": ["
         for (i = 1; i <= n; i++) {
-            printf "%s\"", i > 1 ? ", " : ""
+            printf "%s\"", (i > 1 ? ", " : "")
             for (k = 0; k < 3 + i % 4; k++) printf "%s%s", k ? " " : "", word[1 + int(rand() * w)]
             printf "\""
         }
