@@ -102,7 +102,7 @@ static void print_margin(const char *text) {
     for (const char *end; *text; text = end) {
         size_t n = strcspn(text, "\n");
         end = text + n + (text[n] == '\n');
-        printf("    | %.*s\n", (int)n, text);
+        printf("    |%s%.*s\n", n ? " " : "", (int)n, text);
     }
 }
 
@@ -143,13 +143,15 @@ static void assistant(void) {
         "word is taken, without numbers, names and quotes around it; special tokens end it.\n\n"
         "The built-in templates are a text that goes on, for decoders that were not taught to chat.  For a chat model write its turn marks "
         "into templates of your\n"
-        "own, as text: the tokenizer reads them as its special tokens.  A first.txt for Gemma and, behind it, the marks of many others:\n\n"
-        "    | <start_of_turn>user                            | <|im_start|>user\n"
-        "    | Write one instruction, of at most              | ...<|im_end|>\n"
-        "    | {max_words} words, for this task:              | <|im_start|>assistant\n"
-        "    | {description}<end_of_turn>\n"
-        "    | <start_of_turn>model\n\n"
-        "(with an empty line at the end, as the last newline of a file is no part of it).\n\nfirst.txt, built in:\n\n");
+        "own, as text: the tokenizer reads them as its special tokens.  A first.txt for Gemma:\n\n"
+        "    | <start_of_turn>user\n"
+        "    | Write one instruction, of at most {max_words} words, for this task: {description}<end_of_turn>\n"
+        "    | <start_of_turn>model\n"
+        "    |\n\n"
+        "(the empty line at the end is there because the newline that ends a file is no part of the prompt).  With the marks of ChatML the "
+        "lines begin\n"
+        "<|im_start|>user and <|im_start|>assistant, and <|im_end|> ends a turn.\n\n"
+        "first.txt, built in:\n\n");
     print_margin(lt_template_first);
     printf("\nnext.txt, built in:\n\n");
     print_margin(lt_template_next);

@@ -48,7 +48,7 @@ students="
   - {name: plain, method: {name: head}}"
 with() { echo "assistant.command=$tmp/writer $tmp/told.$1"; } # with NAME: the writer with a file of its own
 texts() { # texts FILE PATH: the strings of an HDF5 dataset, one a line
-    h5dump -y -w 1 -d "$2" "$1" | sed -n 's/^ *"\(.*\)",\{0,1\}$/\1/p' | sed 's/\(\\000\)*$//'
+    h5dump -y -w 1 -d "$2" "$1" | sed -n '/^   DATA {/,/^   }/p' | sed -n 's/^ *"\(.*\)",\{0,1\}$/\1/p' | sed 's/\(\\000\)*$//'
 }
 dialogue() { # every number and text of a run's dialogues
     local t q
