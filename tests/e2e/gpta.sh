@@ -129,10 +129,13 @@ grams() { tr -cs "a-zA-Z" ' ' <"$1" | tr '[:upper:]' '[:lower:]' | awk '{ for (i
 cut -f 3 "$tmp/text.tsv" | awk '{ $NF = ""; print }' | while read -r s; do
     tr -cs "a-zA-Z" ' ' <<<"$s" | tr '[:upper:]' '[:lower:]' | awk '{ for (i = 3; i <= NF; i++) print $(i - 2), $(i - 1), $i }'
 done | sort -u >"$tmp/grams"
-leaks() { # leaks FILE: three words in a row that are some training text's and not the assistant's own
+leaks() { # leaks FILE: three words in a row that are some training text's and neither the assistant's nor a template's
     sed 's/\\n/ /g; s/\\"/ /g' "$1" >"$tmp/said"
-    for d in "$tmp"/bert.* ; do [ -f "$d/run.h5" ] && for t in head prompt prefix lora; do texts "$d/run.h5" "/trials/$t/dialogue/answer"; done; done |
-        while read -r s; do echo "$s"; done | tr -cs "a-zA-Z\n" ' ' | awk '{ for (i = 3; i <= NF; i++) print $(i - 2), $(i - 1), $i }' | sort -u >"$tmp/own"
+    for d in "$tmp"/bert.*; do
+        [ -f "$d/run.h5" ] || continue
+        for t in head prompt prefix lora; do texts "$d/run.h5" "/trials/$t/dialogue/answer"; done
+    done | cat - "$source_dir"/src/assistant/templates/*.txt | tr -cs "a-zA-Z\n" ' ' | tr '[:upper:]' '[:lower:]' |
+        awk '{ for (i = 3; i <= NF; i++) print $(i - 2), $(i - 1), $i }' | sort -u >"$tmp/own"
     grams "$tmp/said" | comm -12 - "$tmp/grams" | comm -23 - "$tmp/own" | wc -l
 }
 count "$([ -s "$tmp/told.bert.one" ] && echo ok)" "the assistant was told nothing"
