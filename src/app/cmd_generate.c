@@ -10,18 +10,16 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "kernels/cpu.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* One text on its way. */
 typedef struct answer {
-    lt_ids token;
     char *text; /* what was told so far; owned */
     size_t bytes;
     lt_tok_stream stream; /* has seen the prompt */
-    lt_end end;
+    bool begun, whole;    /* tokens were told; all of them */
 } answer;
 
 typedef struct job {
@@ -39,6 +37,7 @@ typedef struct job {
     lt_model *own_model;
     lt_model *model;     /* borrowed */
     const lt_grid *grid; /* borrowed */
+    lt_written *written; /* [n] */
     answer *answer;      /* [n] */
     int64_t printed;     /* answers */
     bool json, prints;   /* prints: this rank, as tokens come */
@@ -87,6 +86,7 @@ static lt_status tokenise(job *j) {
     LT_CHECK(j->in.n > 0, LT_ERR_FORMAT, "no text to continue: the file is empty");
     LT_TRY(lt_tok_open(j->cfg->model.path, &j->tok));
     LT_TRY(lt_calloc(&j->offset, j->in.n + 1, sizeof *j->offset, "texts"));
+    LT_TRY(lt_calloc(&j->written, j->in.n, sizeof *j->written, "answers"));
     LT_TRY(lt_calloc(&j->answer, j->in.n, sizeof *j->answer, "answers"));
     for (int64_t i = 0; i < j->in.n; i++) {
         lt_status st = lt_tok_encode(j->tok, j->in.text[i], strlen(j->in.text[i]), true, &j->ids, NULL);
@@ -109,16 +109,9 @@ static lt_status tokenise(job *j) {
 
 /* Ranks of a group: parallel.tp where the command line has it, else as many as model and nodes allow. */
 static int choose_tp(const job *j) {
-    lt_comm *world = j->args->world;
-    int ranks = lt_comm_size(world);
     for (int i = 0; i < j->args->cli.n_settings; i++)
         if (!strncmp(j->args->cli.setting[i], "parallel.tp=", 12)) return j->cfg->parallel.tp;
-    for (int tp = ranks; tp > 1; tp--) {
-        bool works = ranks % tp == 0 && lt_arch_tp_works(&j->arch, tp);
-        for (int r = 0; works && r < ranks; r++) works = lt_comm_node(world, r) == lt_comm_node(world, r / tp * tp);
-        if (works) return tp;
-    }
-    return 1;
+    return lt_generate_tp(j->args->world, &j->arch);
 }
 
 static lt_status choose_layout(job *j) {
@@ -143,15 +136,6 @@ static void tell_cache(const job *j, const lt_generate_args *a) {
             (long long)room, lt_bytes_str(size, (double)lt_cache_bytes(j->model, a->batch, room)));
 }
 
-/* Local, the same on all ranks, which compute at one level.  model.dtype; auto: bf16 on a GPU, and where the CPU multiplies it, because reading the
- * weights is what a step
- * costs. */
-static lt_dtype dtype_of(const lt_config *c, const lt_device *d) {
-    if (c->model.dtype != LT_DTYPE_CFG_AUTO) return lt_dtype_of_cfg(c->model.dtype);
-    if (d->ops->gpu) return LT_BF16;
-    return lt_cpu_level_now() >= LT_CPU_V4_BF16 ? LT_BF16 : LT_F32;
-}
-
 /* Collective(world).  A model of its own. */
 static lt_status open_model(job *j, const lt_generate_args *a) {
     lt_comm *world = j->args->world;
@@ -160,7 +144,8 @@ static lt_status open_model(job *j, const lt_generate_args *a) {
     LT_TRY(lt_device_open(world, (lt_device_kind)j->cfg->run.device, true, &device));
     lt_comm_set_transport(world, (lt_transport)j->cfg->parallel.collectives);
     lt_model_options opt = {.ops = device.ops,
-                            .compute = dtype_of(j->cfg, &device),
+                            .compute = j->cfg->model.dtype == LT_DTYPE_CFG_AUTO ? lt_generate_dtype(device.ops)
+                                                                                : lt_dtype_of_cfg(j->cfg->model.dtype),
                             .keep_blocks = j->cfg->model.fp8_keep,
                             .threads = (int)-lt_max_host(world, -lt_comm_default_threads(world, j->cfg->parallel.threads)),
                             .head = true};
@@ -218,11 +203,11 @@ static lt_status tell(answer *w, bool print) {
     return LT_OK;
 }
 
-static lt_status add_token(job *j, int64_t i, int32_t token, bool print) {
+static lt_status tell_token(job *j, int64_t i, int32_t token, bool print) {
     answer *w = &j->answer[i];
-    if (w->token.n == 0) /* the prompt itself is not told again */
+    if (!w->begun) /* the prompt itself is not told again */
         for (int64_t t = j->offset[i]; t < j->offset[i + 1]; t++) LT_TRY(lt_tok_stream_add(j->tok, &w->stream, j->ids.id[t], true));
-    LT_TRY(lt_ids_push(&w->token, token));
+    w->begun = true;
     lt_status st = lt_tok_stream_add(j->tok, &w->stream, token, true);
     if (st == LT_OK) return tell(w, print);
     if (st != LT_ERR_ARG) return st;
@@ -230,21 +215,22 @@ static lt_status add_token(job *j, int64_t i, int32_t token, bool print) {
     return LT_OK;
 }
 
-static lt_status end_answer(job *j, int64_t i, lt_end end, bool print) {
+static lt_status end_answer(job *j, int64_t i, bool print) {
     answer *w = &j->answer[i];
     LT_TRY(lt_tok_stream_end(j->tok, &w->stream));
     LT_TRY(tell(w, print));
     lt_tok_stream_free(&w->stream);
-    w->end = end;
+    w->whole = true;
     return LT_OK;
 }
 
 static lt_status print_json(const job *j, int64_t i) {
     const answer *w = &j->answer[i];
+    const lt_written *written = &j->written[i];
     json_t *tokens = json_array(), *o;
-    for (int64_t t = 0; t < w->token.n; t++) json_array_append_new(tokens, json_integer(w->token.id[t]));
+    for (int64_t t = 0; t < written->token.n; t++) json_array_append_new(tokens, json_integer(written->token.id[t]));
     o = json_pack("{s:s, s:s%, s:o, s:s}", "prompt", j->in.text[i], "text", w->text ? w->text : "", w->bytes, "tokens", tokens, "reason",
-                  w->end == LT_END_EOS ? "eos" : "length");
+                  written->end == LT_END_EOS ? "eos" : "length");
     LT_CHECK(o, LT_ERR_INTERNAL, "text %lld cannot be said in JSON", (long long)i + 1);
     json_dumpf(o, stdout, JSON_PRESERVE_ORDER);
     putchar('\n');
@@ -254,7 +240,7 @@ static lt_status print_json(const job *j, int64_t i) {
 
 /* Answers that are whole, as far as those before them are too. */
 static lt_status print_answers(job *j) {
-    for (; j->printed < j->in.n && j->answer[j->printed].end != LT_END_NOT; j->printed++) {
+    for (; j->printed < j->in.n && j->answer[j->printed].whole; j->printed++) {
         const answer *w = &j->answer[j->printed];
         if (j->json) {
             LT_TRY(print_json(j, j->printed));
@@ -272,44 +258,29 @@ static lt_status take(void *arg, int64_t i, int32_t token, lt_end end) {
     job *j = arg;
     bool print = j->prints && j->one && !j->json;
     LT_TRY(LT_FAULT_POINT("generate.take"));
-    LT_TRY(add_token(j, i, token, print));
-    if (end != LT_END_NOT) LT_TRY(end_answer(j, i, end, print));
+    LT_TRY(lt_ids_push(&j->written[i].token, token));
+    j->written[i].end = end;
+    LT_TRY(tell_token(j, i, token, print));
+    if (end != LT_END_NOT) LT_TRY(end_answer(j, i, print));
     return j->prints ? print_answers(j) : LT_OK;
 }
 
 /* ---- answers of other groups ---- */
 
-/* Rank 0: an answer that another group wrote; row: how it ended, its tokens' number, its tokens. */
-static lt_status adopt(job *j, int64_t i, const double *row) {
-    for (int64_t t = 0; t < (int64_t)row[1]; t++) LT_TRY(add_token(j, i, (int32_t)row[2 + t], false));
-    return end_answer(j, i, (lt_end)row[0], false);
+/* Rank 0: tells what other groups wrote, and prints. */
+static lt_status tell_others(job *j) {
+    for (int64_t i = 0; i < j->in.n; i++) {
+        if (j->answer[i].whole) continue;
+        for (int64_t t = 0; t < j->written[i].token.n; t++) LT_TRY(tell_token(j, i, j->written[i].token.id[t], false));
+        LT_TRY(end_answer(j, i, false));
+    }
+    return print_answers(j);
 }
 
-/* Collective(world).  Where groups wrote texts of their own: all to rank 0, which prints them. */
+/* Collective(world).  Where groups wrote texts of their own: all to all ranks; rank 0 prints them. */
 static lt_status gather(job *j) {
-    int64_t longest = 0;
-    double *row = NULL;
-    lt_status st = LT_OK;
-    for (int64_t i = 0; i < j->in.n; i++)
-        if (j->answer[i].token.n > longest) longest = j->answer[i].token.n;
-    int64_t width = 2 + lt_max_host(j->args->world, longest);
-    st = LT_FAULT_POINT("generate.gather");
-    if (st == LT_OK) st = lt_calloc(&row, j->in.n * width, sizeof *row, "answers");
-    LT_TRY_GOTO(lt_agree(j->args->world, st), st, done);
-    for (int64_t i = 0; i < j->in.n; i++) {
-        const answer *w = &j->answer[i];
-        row[i * width] = w->end;
-        row[i * width + 1] = (double)w->token.n;
-        for (int64_t t = 0; t < w->token.n; t++) row[i * width + 2 + t] = w->token.id[t];
-    }
-    lt_sum_host(j->grid->dp, row, j->in.n * width); /* the others have zeros */
-    for (int64_t i = 0; j->grid->rank == 0 && st == LT_OK && i < j->in.n; i++)
-        if (j->answer[i].end == LT_END_NOT) st = adopt(j, i, row + i * width);
-    if (st == LT_OK && j->grid->rank == 0) st = print_answers(j);
-    st = lt_agree(j->args->world, st);
-done:
-    free(row);
-    return st;
+    LT_TRY(lt_generate_gather(j->grid, j->written, j->in.n));
+    return lt_agree(j->args->world, j->grid->rank == 0 ? tell_others(j) : LT_OK);
 }
 
 /* Collective(world).  One line about all groups. */
@@ -356,11 +327,11 @@ static lt_status run(const lt_app_args *a) {
     tell_speed(&j, &counts);
 done:
     for (int64_t i = 0; j.answer && i < j.in.n; i++) {
-        lt_ids_free(&j.answer[i].token);
         lt_tok_stream_free(&j.answer[i].stream);
         free(j.answer[i].text);
     }
     free(j.answer);
+    lt_written_free(j.written, j.in.n);
     lt_app_texts_free(&j.in);
     lt_ids_free(&j.ids);
     free(j.offset);

@@ -39,6 +39,20 @@ void lt_cache_destroy(lt_cache **cache) {
     *cache = NULL;
 }
 
+lt_status lt_cache_copy(lt_cache *c, int64_t from, int64_t to, int64_t rows) {
+    const lt_ctx *ctx = &c->m->ctx;
+    size_t bytes = lt_dtype_bytes(ctx->compute), row = (size_t)row_elems(c->m) * bytes, layer = (size_t)c->layer_elems * bytes;
+    char *kv = c->kv;
+    LT_ASSERT(from != to && from < c->seqs && to < c->seqs && rows > 0 && rows <= c->room);
+    return ctx->ops->copy(ctx, &(struct lt_copy_args){.kind = LT_COPY_ON_DEVICE,
+                                                      .dst = kv + (size_t)(to * c->room) * row,
+                                                      .src = kv + (size_t)(from * c->room) * row,
+                                                      .rows = c->m->arch.m,
+                                                      .row_bytes = (size_t)rows * row,
+                                                      .dst_pitch = layer,
+                                                      .src_pitch = layer});
+}
+
 lt_arr lt_model_impl_cached(const lt_model *m, int layer) {
     const lt_cache *c = m->args->cache;
     return lt_arr_at((lt_arr){c->kv, m->ctx.compute}, layer * c->layer_elems);

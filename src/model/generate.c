@@ -8,7 +8,10 @@
  *         one message of the group: who cannot go on, and words or scores
  *         every rank decides, tells take(), frees seats
  *
- * Data-parallel groups take every dp_size-th prompt and meet again at the end. */
+ * Data-parallel groups take every dp_size-th text and meet again at the end.
+ *
+ * Several texts of one prompt.  The first of a group reads it.  When its first token is due, those of the others are drawn from the same scores; they wait for a
+ * seat, and get the prompt's rows of one that has them: a copy, or none where such a seat has become free.  No other prompt is begun before all have one. */
 #include "model/replay_impl.h"
 
 #include "base/fault.h"
@@ -19,9 +22,10 @@
 #include <string.h>
 
 typedef struct seat {
-    int64_t prompt; /* -1 = free */
-    int64_t read;   /* of its tokens */
-    int32_t rows;   /* in the cache */
+    int64_t text; /* -1 = free */
+    int64_t held; /* prompt whose rows it begins with, read whole or under way; -1 = none */
+    int64_t read; /* of the prompt's tokens */
+    int32_t rows; /* in the cache */
     int64_t written;
     int32_t last; /* token, not in the cache yet */
 } seat;
@@ -40,7 +44,11 @@ typedef struct loop {
     lt_cache *cache;
     lt_replay replay;
     lt_pack pack;
-    int64_t seats, room, next; /* rows that a sequence may take; first prompt that waits */
+    int64_t texts, samples;    /* of all prompts; of one */
+    int64_t seats, room, next; /* rows that a sequence may take; first text that waits */
+    int64_t opened;            /* prompt whose texts are being seated; -1 = none yet */
+    bool reading;              /* it has not been read whole */
+    int32_t *first;            /* [samples] first tokens of its texts; -1 = it was the text's last too */
     seat *seat;                /* [seats] */
     int64_t *speaker;          /* [seats] of the pack at hand: seats whose next token is due, */
     int64_t *row, n_speakers;  /* and their rows of the read-out */
@@ -56,6 +64,7 @@ typedef struct loop {
 
 /* ---- sizes ---- */
 
+static int64_t samples_of(const lt_generate_args *a) { return a->samples > 1 ? a->samples : 1; }
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
@@ -65,12 +74,12 @@ int64_t lt_generate_room(const lt_arch *arch, const lt_generate_args *a, int64_t
 
 /* Rows of a pack: of the sequences that are written, and of a prompt the prompt rows and a token at least. */
 static int64_t pack_rows(const lt_generate_args *a, int64_t longest) {
-    int64_t B = least(a->batch, a->n), prompt = a->front.prompt_rows + longest;
-    return most(least(a->rows, B * prompt), B + a->front.prompt_rows);
+    int64_t B = least(a->batch, a->n * samples_of(a)), prompt = a->front.prompt_rows + longest;
+    return most(least(a->rows, least(B, a->n) * prompt), B + a->front.prompt_rows);
 }
 
 void lt_generate_limits(const lt_arch *arch, const lt_generate_args *a, int64_t longest, lt_model_limits *lim) {
-    int64_t B = least(a->batch, a->n), room = lt_generate_room(arch, a, longest);
+    int64_t B = least(a->batch, a->n * samples_of(a)), room = lt_generate_room(arch, a, longest);
     lim->tokens = most(lim->tokens, pack_rows(a, longest));
     lim->seqs = most(lim->seqs, B);
     lim->max_len = most(lim->max_len, room);
@@ -106,7 +115,9 @@ static lt_status prepare(loop *k) {
     lt_model *m = k->m;
     int64_t longest = 0, V = m->arch.V;
     bool draws = a->sampling.temperature > 0;
-    k->seats = least(a->batch, (a->n + m->grid->dp_size - 1) / m->grid->dp_size);
+    k->samples = samples_of(a);
+    k->texts = a->n * k->samples;
+    k->seats = least(a->batch, (k->texts + m->grid->dp_size - 1) / m->grid->dp_size);
     LT_TRY(LT_FAULT_POINT("generate.local"));
     for (int64_t i = 0; i < a->n; i++) longest = most(longest, a->offset[i + 1] - a->offset[i]);
     LT_TRY(check(k));
@@ -116,6 +127,7 @@ static lt_status prepare(loop *k) {
     }
     k->room = least(lt_generate_room(&m->arch, a, longest), m->limits.max_len); /* planned with another front there may be less */
     k->next = m->grid->dp_rank;
+    k->opened = -1;
     k->row_bytes = draws ? (size_t)k->widest * sizeof(float) : sizeof(best_word);
     LT_TRY(lt_replay_init(m, a->graphs, &k->replay));
     LT_TRY(lt_pack_create(pack_rows(a, longest), k->seats, &k->pack));
@@ -123,16 +135,17 @@ static lt_status prepare(loop *k) {
     LT_TRY(lt_calloc(&k->speaker, k->seats, sizeof *k->speaker, "sequences"));
     LT_TRY(lt_calloc(&k->row, k->seats, sizeof *k->row, "sequences"));
     LT_TRY(lt_calloc(&k->token, k->seats, sizeof *k->token, "sequences"));
+    LT_TRY(lt_calloc(&k->first, k->samples, sizeof *k->first, "sequences"));
     LT_TRY(lt_calloc(&k->score, k->seats * (m->v1 - m->v0), sizeof *k->score, "scores"));
     LT_TRY(lt_calloc(&k->mine, 1, message_bytes(k, k->seats), "scores"));
     LT_TRY(lt_calloc(&k->all, m->grid->tp_size, message_bytes(k, k->seats), "scores"));
     if (draws) LT_TRY(lt_calloc(&k->whole, m->ctx.threads * 2 * V, sizeof *k->whole, "scores"));
-    for (int64_t i = 0; i < k->seats; i++) k->seat[i].prompt = -1;
+    for (int64_t i = 0; i < k->seats; i++) k->seat[i] = (seat){.text = -1, .held = -1};
     return LT_OK;
 }
 
 static void finish(loop *k) {
-    void *const owned[] = {k->seat, k->speaker, k->row, k->token, k->score, k->mine, k->all, k->whole};
+    void *const owned[] = {k->seat, k->speaker, k->row, k->token, k->first, k->score, k->mine, k->all, k->whole};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     k->counts->replayed = k->replay.replayed;
     lt_replay_fini(&k->replay);
@@ -142,7 +155,11 @@ static void finish(loop *k) {
 
 /* ---- a step ---- */
 
-static int64_t length(const loop *k, const seat *s) { return k->a->offset[s->prompt + 1] - k->a->offset[s->prompt]; }
+static int64_t prompt_of(const loop *k, int64_t text) { return text / k->samples; }
+static int64_t length(const loop *k, const seat *s) {
+    int64_t p = prompt_of(k, s->text);
+    return k->a->offset[p + 1] - k->a->offset[p];
+}
 
 /* Adds rows of a seat's sequence. */
 static lt_status add(loop *k, int64_t i, lt_pack_seq seq) {
@@ -167,26 +184,66 @@ static lt_status add_prompt(loop *k, int64_t i) {
     seat *s = &k->seat[i];
     int64_t prompt_rows = s->read == 0 ? a->front.prompt_rows : 0, room = k->pack.max_tok - k->pack.n_tok - prompt_rows;
     if (room < 1) return LT_OK;
-    const int32_t *tokens = a->tokens + a->offset[s->prompt] + s->read;
+    const int32_t *tokens = a->tokens + a->offset[prompt_of(k, s->text)] + s->read;
     int64_t n = least(room, length(k, s) - s->read);
     s->read += n;
     k->counts->read += prompt_rows + n;
     return add(k, i, (lt_pack_seq){.tokens = tokens, .n = n, .prompt = a->front.prompt, .prompt_rows = prompt_rows});
 }
 
+/* A text that waits gets seat i, whose prompt has been read: its rows are there, or come from a seat that has them. */
+static lt_status seat_sample(loop *k, int64_t i, int64_t text) {
+    seat *s = &k->seat[i], now = {.text = text, .held = prompt_of(k, text), .written = 1, .last = k->first[text % k->samples]};
+    now.read = length(k, &now);
+    now.rows = (int32_t)(k->a->front.prompt_rows + now.read);
+    if (s->held != now.held) {
+        int64_t from = 0;
+        while (from < k->seats && k->seat[from].held != now.held) from++;
+        LT_ASSERT(from < k->seats); /* seats that had it get nothing else while its texts wait */
+        LT_TRY(lt_cache_copy(k->cache, from, i, now.rows));
+    }
+    *s = now;
+    return LT_OK;
+}
+
+/* The text that waits at the head, if it can begin now; those that ended with their first token need no seat. */
+static bool next_text(loop *k) {
+    while (k->next < k->texts && prompt_of(k, k->next) == k->opened) {
+        if (k->reading) return false;
+        if (k->first[k->next % k->samples] >= 0) return true;
+        k->next += k->m->grid->dp_size;
+    }
+    return k->next < k->texts;
+}
+
+/* Seats texts; of free seats those that have the prompt's rows go first. */
+static lt_status seat_texts(loop *k) {
+    for (int round = 0; round < 2; round++)
+        for (int64_t i = 0; i < k->seats && next_text(k); i++) {
+            int64_t prompt = prompt_of(k, k->next);
+            bool begins = prompt != k->opened;
+            if (k->seat[i].text >= 0 || (round == 0 && !begins && k->seat[i].held != prompt)) continue;
+            if (begins) {
+                k->seat[i] = (seat){.text = k->next, .held = prompt};
+                k->opened = prompt;
+                k->reading = true;
+            } else {
+                LT_TRY(seat_sample(k, i, k->next));
+            }
+            k->next += k->m->grid->dp_size;
+        }
+    return LT_OK;
+}
+
 /* The next pack; empty when all is written. */
 static lt_status fill(loop *k) {
     lt_pack_clear(&k->pack);
     k->n_speakers = 0;
-    for (int64_t i = 0; i < k->seats; i++) {
-        if (k->seat[i].prompt >= 0 || k->next >= k->a->n) continue;
-        k->seat[i] = (seat){.prompt = k->next};
-        k->next += k->m->grid->dp_size;
-    }
+    LT_TRY(seat_texts(k));
     for (int64_t i = 0; i < k->seats; i++)
-        if (k->seat[i].prompt >= 0 && k->seat[i].written) LT_TRY(add(k, i, (lt_pack_seq){.tokens = &k->seat[i].last, .n = 1}));
+        if (k->seat[i].text >= 0 && k->seat[i].written) LT_TRY(add(k, i, (lt_pack_seq){.tokens = &k->seat[i].last, .n = 1}));
     for (int64_t i = 0; i < k->seats; i++)
-        if (k->seat[i].prompt >= 0 && !k->seat[i].written) LT_TRY(add_prompt(k, i));
+        if (k->seat[i].text >= 0 && !k->seat[i].written) LT_TRY(add_prompt(k, i));
     return LT_OK;
 }
 
@@ -225,15 +282,29 @@ static int32_t best_of(const loop *k, int64_t i) {
     return best.id;
 }
 
-static int32_t drawn_of(const loop *k, int64_t i) {
+/* Token `place` of a text, drawn from the scores of speaker i. */
+static int32_t drawn_of(const loop *k, int64_t i, int64_t text, int64_t place) {
     const lt_model *m = k->m;
-    const seat *s = &k->seat[k->speaker[i]];
     float *score = k->whole + omp_get_thread_num() * 2 * m->arch.V;
     for (int r = 0; r < m->grid->tp_size; r++) {
         lt_cut cut = lt_arch_cut(&m->arch, m->grid->tp_size, r);
         memcpy(score + cut.v0, row_of(k, r, i), (size_t)(cut.v1 - cut.v0) * sizeof *score);
     }
-    return (int32_t)lt_sample(&k->a->sampling, score, m->arch.V, (uint64_t)s->prompt, (uint32_t)s->written, score + m->arch.V);
+    return (int32_t)lt_sample(&k->a->sampling, score, m->arch.V, (uint64_t)text, (uint32_t)place, score + m->arch.V);
+}
+
+/* Texts of a prompt that this group writes, behind the one that read it. */
+static int64_t others_of(const loop *k, const seat *s) { return (k->samples - 1 - s->text % k->samples) / k->m->grid->dp_size; }
+
+/* Where speaker i has read a prompt: the first tokens of its other texts. */
+static void decide_first(loop *k, int64_t i) {
+    const seat *s = &k->seat[k->speaker[i]];
+    int64_t n = s->written ? 0 : others_of(k, s), step = k->m->grid->dp_size;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(k->whole ? k->m->ctx.threads : 1)
+    for (int64_t o = 1; o <= n; o++) {
+        int64_t text = s->text + o * step;
+        k->first[text % k->samples] = k->whole ? drawn_of(k, i, text, 0) : k->token[i];
+    }
 }
 
 /* Collective(tp).  The one message of a step, and what it says: the token of every speaker, or that some rank cannot go on. */
@@ -247,15 +318,36 @@ static lt_status exchange(loop *k) {
         if (status != LT_OK) return lt_agree(g->tp, k->status);
     }
 #pragma omp parallel for schedule(dynamic, 1) num_threads(k->whole ? k->m->ctx.threads : 1)
-    for (int64_t i = 0; i < k->n_speakers; i++) k->token[i] = k->whole ? drawn_of(k, i) : best_of(k, i);
+    for (int64_t i = 0; i < k->n_speakers; i++) {
+        const seat *s = &k->seat[k->speaker[i]];
+        k->token[i] = k->whole ? drawn_of(k, i, s->text, s->written) : best_of(k, i);
+    }
+    for (int64_t i = 0; i < k->n_speakers; i++) decide_first(k, i);
     return LT_OK;
 }
 
 /* How a sequence stands behind its newest token. */
 static lt_end end_of(const loop *k, const seat *s) {
+    bool stops = k->a->stop && k->a->stop(k->a->arg, s->text, s->last);
     for (int e = 0; e < k->a->n_eos; e++)
         if (k->a->eos[e] == s->last) return LT_END_EOS;
+    if (stops) return LT_END_STOP;
     return s->written == k->a->max_tokens || s->rows == k->room ? LT_END_LENGTH : LT_END_NOT;
+}
+
+/* A sequence gets a token (negative: there is none, on all ranks); how it stands. */
+static lt_end take_token(loop *k, seat *s, int32_t token, lt_status *st) {
+    bool found = token >= 0;
+    if (!found && *st == LT_OK)
+        *st = LT_FAIL(LT_ERR_NUMERIC, "no score of the next token of text %lld is a number: are the weights damaged?",
+                      (long long)s->text + 1);
+    s->last = found ? token : 0;
+    s->written++;
+    k->counts->written++;
+    lt_end end = end_of(k, s);
+    k->counts->finished += end != LT_END_NOT;
+    if (*st == LT_OK) *st = k->a->take(k->a->arg, s->text, s->last, end);
+    return end;
 }
 
 /* All seats go on, whatever take() says: a rank that fails makes the packs of its group until the next message tells them. */
@@ -263,20 +355,17 @@ static lt_status take_tokens(loop *k) {
     lt_status st = LT_OK;
     for (int64_t i = 0; i < k->n_speakers; i++) {
         seat *s = &k->seat[k->speaker[i]];
-        int64_t prompt = s->prompt;
-        bool found = k->token[i] >= 0; /* on all ranks or on none */
-        if (!found && st == LT_OK)
-            st = LT_FAIL(LT_ERR_NUMERIC, "no score of the next token of text %lld is a number: are the weights damaged?",
-                         (long long)prompt + 1);
-        s->last = found ? k->token[i] : 0;
-        s->written++;
-        k->counts->written++;
-        lt_end end = end_of(k, s);
-        if (end != LT_END_NOT) {
-            s->prompt = -1;
-            k->counts->finished++;
+        const seat read = *s;
+        if (take_token(k, s, k->token[i], &st) != LT_END_NOT) s->text = -1;
+        if (read.written) continue;
+        for (int64_t o = 1, n = others_of(k, &read); o <= n; o++) { /* its prompt has been read: so begin its other texts */
+            seat other = read;
+            other.text = read.text + o * k->m->grid->dp_size;
+            int32_t *first = &k->first[other.text % k->samples];
+            if (take_token(k, &other, *first, &st) != LT_END_NOT) *first = -1;
         }
-        if (st == LT_OK) st = k->a->take(k->a->arg, prompt, s->last, end);
+        if (prompt_of(k, read.text) == k->opened)
+            k->reading = false; /* else it had one text here, and the next prompt was begun beside it */
     }
     return st;
 }

@@ -6,14 +6,16 @@
  * else knows of it, for a mask says which keys a query sees by their place in the sequence.  What a sequence holds is the caller's to know (pack.h:
  * start, home); a place in the cache is free for another sequence as soon as its own has ended.
  *
- * lt_generate continues any number of prompts.  Every step is one pack: a row of each sequence that is being written, and as many rows of waiting prompts
- * as have room, so that reading prompts fills what writing leaves.  A sequence that ends gives its place to the next prompt at once.
+ * lt_generate continues any number of prompts, each by as many texts as are asked for.  Every step is one pack: a row of each sequence that is being written,
+ * and as many rows of waiting prompts as have room, so that reading prompts fills what writing leaves.  A sequence that ends gives its place to the next text
+ * at once.
  *
  * Which token comes next is decided by every rank, from the same numbers: where the best is taken (temperature 0) the ranks exchange their best words, else
  * their scores.  In the same message goes the wish to end: a signal, or a caller that cannot go on. */
 
 #include "model/model.h"
 #include "model/sample.h"
+#include "text/tokenizer.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,14 +26,17 @@ extern "C" {
 lt_status lt_cache_create(lt_model *m, int64_t seqs, int64_t room, lt_cache **cache);
 /* Local.  Accepts NULL inside; sets NULL. */
 void lt_cache_destroy(lt_cache **cache);
+/* Local.  Rows [0, rows) of place `from` are those of place `to` too, in all layers.  Enqueues, does not wait.  Errors: CUDA. */
+lt_status lt_cache_copy(lt_cache *cache, int64_t from, int64_t to, int64_t rows);
 /* Local.  Bytes that such a cache takes on this rank. */
 size_t lt_cache_bytes(const lt_model *m, int64_t seqs, int64_t room);
 
 typedef enum lt_end {
     LT_END_NOT,
     LT_END_EOS,
-    LT_END_LENGTH
-} lt_end; /* goes on; ended by an end-of-text token; by max_tokens, or positions ran out */
+    LT_END_LENGTH,
+    LT_END_STOP
+} lt_end; /* goes on; ended by an end-of-text token; by max_tokens, or positions ran out; by stop() */
 
 /* What a trained trial gives to every text: rows or keys in front of it, an adapter inside the layers. */
 typedef struct lt_front {
@@ -45,20 +50,24 @@ static const lt_front lt_front_none = {.slot = -1};
 /* Are steps in which every sequence brings one row recorded and replayed?  auto: where device and collectives can. */
 typedef enum lt_graphs { LT_GRAPHS_AUTO, LT_GRAPHS_ON, LT_GRAPHS_OFF } lt_graphs;
 
+/* Text s of prompt p is number p * samples + s, of which its draws are a function: they are those of as many equal prompts. */
 typedef struct lt_generate_args {
-    int64_t n; /* prompts */
+    int64_t n;       /* prompts */
+    int64_t samples; /* texts of each, drawn apart; 0 = 1.  A group reads a prompt once for all of them, and copies its rows in the cache */
     const int32_t *tokens;
     const int64_t *offset; /* [n + 1] prompt i: tokens[offset[i]] .. tokens[offset[i + 1] - 1], at least one */
     lt_front front;
-    int64_t max_tokens; /* most new tokens of a prompt, at least 1 */
+    int64_t max_tokens; /* most new tokens of a text, at least 1 */
     lt_sampling sampling;
     const int32_t *eos; /* [n_eos] tokens that end a text */
     int n_eos;
     int64_t batch; /* sequences at once */
     int64_t rows;  /* of a pack that prompts may fill; more where a step needs more */
     lt_graphs graphs;
-    /* Called on every rank as a token of a prompt is known, prompts mixed, tokens of one in order; a failure ends all.  end: as the last one sees it. */
-    lt_status (*take)(void *arg, int64_t prompt, int32_t token, lt_end end);
+    /* NULL, or called before take(): true = the text ends with this token.  A function of the text's tokens alone: all ranks of a group say the same. */
+    bool (*stop)(void *arg, int64_t text, int32_t token);
+    /* Called on every rank as a token of a text is known, texts mixed, tokens of one in order; a failure ends all.  end: as the last one sees it. */
+    lt_status (*take)(void *arg, int64_t text, int32_t token, lt_end end);
     void *arg;
 } lt_generate_args;
 
@@ -82,6 +91,24 @@ int64_t lt_generate_room(const lt_arch *arch, const lt_generate_args *a, int64_t
  * Errors: NOMEM, SHAPE (a prompt that leaves no position to write), CONFIG (graphs on where nothing can be recorded), those of take, STOPPED (a
  * signal came; what take was told stands) (agreed). */
 lt_status lt_generate(lt_model *m, const lt_generate_args *a, lt_generate_counts *counts);
+
+/* ---- on several ranks ---- */
+
+/* Local, the same on all ranks.  Ranks that should hold a model together to write: as many as model and nodes allow. */
+int lt_generate_tp(const lt_comm *world, const lt_arch *arch);
+/* Local, the same on all ranks, which compute at one level.  The type to write in where none is asked for: bf16 on a GPU, and where the CPU multiplies it,
+ * because reading the weights is what a step costs; else fp32. */
+lt_dtype lt_generate_dtype(const lt_ops *ops);
+
+/* A text as take() told it; start from {0}. */
+typedef struct lt_written {
+    lt_ids token;
+    lt_end end; /* LT_END_NOT: another group writes it */
+} lt_written;
+/* Local.  Frees n texts and the array; accepts NULL. */
+void lt_written_free(lt_written *text, int64_t n);
+/* Collective(world).  text [n], each whole on one data-parallel group and {0} on the others: whole on all ranks.  Errors: NOMEM (agreed). */
+lt_status lt_generate_gather(const lt_grid *grid, lt_written *text, int64_t n);
 
 #ifdef __cplusplus
 }

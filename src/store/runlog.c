@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,14 +33,14 @@ lt_status lt_runlog_impl_push(lt_series *s, const void *row) {
     return LT_OK;
 }
 
-/* Rows begin with their step; those after `step` go, wherever they stand.  True if any went. */
-static bool truncate_series(lt_series *s, int64_t step) {
+/* Rows whose int64 at `offset` is larger than `last` go, wherever they stand.  True if any went. */
+static bool truncate_series(lt_series *s, size_t offset, int64_t last) {
     int64_t kept = 0;
     for (int64_t i = 0; i < s->n; i++) {
         const unsigned char *row = s->row + (size_t)i * s->row_bytes;
         int64_t at;
-        memcpy(&at, row, sizeof at);
-        if (at > step) continue;
+        memcpy(&at, row + offset, sizeof at);
+        if (at > last) continue;
         memmove(s->row + (size_t)kept++ * s->row_bytes, row, s->row_bytes);
     }
     bool cut = kept < s->n;
@@ -144,14 +145,20 @@ void lt_runlog_close(lt_runlog **out) {
 }
 
 void lt_runlog_truncate_after(lt_runlog *log, int64_t step) {
-    bool cut = truncate_series(&log->perf, step);
+    bool cut = truncate_series(&log->perf, 0, step); /* rows begin with their step */
     for (int i = 0; i < log->n_trials; i++) {
-        cut |= truncate_series(&log->trial[i].train, step);
-        cut |= truncate_series(&log->trial[i].eval, step);
-        cut |= truncate_series(&log->trial[i].detail, step);
-        cut |= truncate_series(&log->trial[i].dialogue, step);
+        cut |= truncate_series(&log->trial[i].train, 0, step);
+        cut |= truncate_series(&log->trial[i].eval, 0, step);
+        cut |= truncate_series(&log->trial[i].detail, 0, step);
+        cut |= truncate_series(&log->trial[i].dialogue, 0, step);
     }
     if (cut) log->dirty = log->reshaped = true;
+}
+
+void lt_runlog_truncate_rounds(lt_runlog *log, const char *trial, int64_t rounds) {
+    int i = lt_runlog_find_trial(log, trial);
+    if (i < 0 || !truncate_series(&log->trial[i].dialogue, offsetof(lt_dialogue_row, round), rounds - 1)) return;
+    log->dirty = log->reshaped = true;
 }
 
 /* --- adding ------------------------------------------------------------------------------------------------------------------------------ */

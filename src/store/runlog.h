@@ -86,6 +86,8 @@ void lt_runlog_close(lt_runlog **log);
 
 /* Local.  Drops every row of a step after this one. */
 void lt_runlog_truncate_after(lt_runlog *log, int64_t step);
+/* Local.  Keeps of a trial's dialogue the first so many rounds: those that its checkpoint knows of. */
+void lt_runlog_truncate_rounds(lt_runlog *log, const char *trial, int64_t rounds);
 /* Local.  Adds a row; the trial appears with its first.  Errors: ARG (a trial's name with '/'), NOMEM. */
 lt_status lt_runlog_add_train(lt_runlog *log, const char *trial, const lt_train_row *row);
 lt_status lt_runlog_add_eval(lt_runlog *log, const char *trial, const lt_eval_row *row);

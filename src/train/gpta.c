@@ -203,7 +203,7 @@ static void record(lt_run *r, int trial, const char *prompt, const lt_answers *a
     const lt_dialogue *d = &r->gpta.of[trial].talk;
     for (int i = 0; i < answers->n; i++) {
         const lt_prefix *p = candidate[i] >= 0 ? &d->prefix[candidate[i]] : NULL;
-        lt_dialogue_row row = {.step = r->trial[trial].step + 1,
+        lt_dialogue_row row = {.step = r->trial[trial].step,
                                .round = d->rounds - 1,
                                .prompt = prompt,
                                .answer = answers->text[i],
@@ -223,12 +223,14 @@ static void tell(const lt_run *r, int trial, const lt_answers *answers, int take
     const char *name = r->trial[trial].cfg->name;
     const lt_prefix *p = d->in_use >= 0 ? &d->prefix[d->in_use] : NULL;
     if (r->grid.rank != 0) return;
+    char now[320] = "no prefix";
+    if (p && p->text[0]) (void)snprintf(now, sizeof now, "\"%.300s\"", p->text);
     if (answers->problem)
-        lt_warn("trial %s, round %d: the assistant gave %d of its answers: %s; the run goes on with %s", name, d->rounds, answers->n,
-                answers->problem, p && p->text[0] ? "the prefix that it has" : "no prefix");
-    lt_info("trial %s, round %d before step %lld: %d answers in %.1f s, %d of use, measured in %.1f s; %s \"%s\"%s", name, d->rounds,
+        lt_warn("trial %s, round %d: the assistant gave %d answers: %s; the run goes on with %s", name, d->rounds, answers->n,
+                answers->problem, now);
+    lt_info("trial %s, round %d before step %lld: %d answers in %.1f s, %d of use, measured in %.1f s; %s %s%s", name, d->rounds,
             (long long)r->trial[trial].step + 1, answers->n, answers->seconds, taken, measured_s, changed ? "new prefix" : "stays with",
-            p ? p->text : "", lt_dialogue_ended(d) ? "; the dialogue ends" : "");
+            now, lt_dialogue_ended(d) ? "; the dialogue ends" : "");
 }
 
 /* Collective(world).  The prefix that another run's dialogue came to, as an answer. */

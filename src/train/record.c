@@ -114,6 +114,8 @@ static lt_status open_local(lt_run *r) {
     free(path);
     if (st != LT_OK) return st;
     lt_runlog_truncate_after(r->record.log, r->step);
+    for (int i = 0; r->gpta.of && i < r->n_trials; i++)
+        lt_runlog_truncate_rounds(r->record.log, r->trial[i].cfg->name, r->gpta.of[i].talk.rounds);
     LT_TRY(put_facts(r));
     const lt_judge *j = &r->data.judge;
     LT_TRY(lt_runlog_set_classes(r->record.log, lt_run_label_names(r), j->K, (const char *const *)j->tags.type, j->tags.n_types));

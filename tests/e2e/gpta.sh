@@ -21,7 +21,7 @@ while read -r line; do
         printf "{\"answers\": ["
         for (i = 1; i <= n; i++) {
             printf "%s\"", (i > 1 ? ", " : "")
-            for (k = 0; k < 3 + i % 4; k++) printf "%s%s", k ? " " : "", word[1 + int(rand() * w)]
+            for (k = 0; k < 3 + i % 4; k++) printf "%s%s", (k ? " " : ""), word[1 + int(rand() * w)]
             printf "\""
         }
         print "]}"

@@ -83,6 +83,13 @@ static void test_file(void) {
     lt_runlog_truncate_after(log, 50);
     CHECK(holds(log, 0, 1, 4));
     CHECK_OK(add_round(log, "a", 1, 4));
+    /* a checkpoint that knows of one round: the second goes, whatever its step */
+    lt_runlog_truncate_rounds(log, "nobody", 0);
+    lt_runlog_truncate_rounds(log, "a", 2);
+    CHECK(holds(log, 0, 2, 4));
+    lt_runlog_truncate_rounds(log, "a", 1);
+    CHECK(holds(log, 0, 1, 4));
+    CHECK_OK(add_round(log, "a", 1, 4));
     CHECK_OK(lt_runlog_finish(log));
     lt_runlog_close(&log);
     log = opened(path);

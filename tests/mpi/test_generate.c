@@ -1,7 +1,8 @@
 // TEST np: 1 2 4  rooms: model  labels: mpi  timeout: 120  ops: guard
 /* Decoders write what transformers' write: the greedy continuations and first scores of the goldens, one text at a time, some, all at once, and read in small
  * pieces.  Rows that find the earlier ones in a cache have the scores that they have in the whole text, with prefixes and prompt rows before it, in windows
- * longer and shorter than the text.  Draws depend on neither ranks nor batches. */
+ * longer and shorter than the text.  Draws depend on neither ranks nor batches; several texts of a prompt are those
+ * of as many equal prompts. */
 #define LT_TEST_MPI
 #include "golden_models.h"
 #include "writer.h"
@@ -408,6 +409,117 @@ static void check_ends(fixture *f, const char *dir, const greedy *g, int tp) {
     free(p.tokens);
 }
 
+/* ---- several texts of a prompt ---- */
+
+enum { SAMPLES = 3, DRAWN = 24 };
+
+typedef struct stopper {
+    writer w;
+    int32_t word; /* that ends a text; -1 = none */
+    int64_t asked;
+} stopper;
+
+static lt_status stopper_take(void *arg, int64_t text, int32_t token, lt_end end) {
+    return writer_take(&((stopper *)arg)->w, text, token, end);
+}
+static bool stopper_stops(void *arg, int64_t text, int32_t token) {
+    (void)text;
+    stopper *s = arg;
+    s->asked++;
+    return token == s->word;
+}
+
+/* Writes, sums over groups; tokens of prompts that this rank's group read. */
+static int64_t sample(fixture *f, lt_generate_args a, stopper *s) {
+    lt_generate_counts counts;
+    a.stop = stopper_stops;
+    a.take = stopper_take;
+    a.arg = s;
+    CHECK_OK(lt_generate(f->model, &a, &counts));
+    CHECK_INT(s->asked, counts.written);
+    lt_sum_host(f->grid.dp, s->w.token, s->w.n * s->w.max);
+    lt_sum_host(f->grid.dp, s->w.written, s->w.n);
+    lt_sum_host(f->grid.dp, s->w.end, s->w.n);
+    return counts.read;
+}
+
+/* Samples are the texts that as many equal prompts give, whatever seats there are, and their prompt is read once a group. */
+static void check_samples(const char *name, fixture *f, const char *dir, const greedy *g, int tp) {
+    static const struct {
+        int64_t batch, rows;
+        double temperature;
+    } ways[] = {{1, 1024, 1.3}, {2, 1024, 1.3}, {4, 5, 1.3}, {100, 1024, 1.3}, {3, 1024, 0}};
+    static lt_arch arch;
+    prompts p = prompts_of(g), many = {.tokens = malloc((size_t)(p.offset[TEXTS] * SAMPLES) * sizeof(int32_t))};
+    int64_t offset[TEXTS * SAMPLES + 1] = {0}, one_group = p.offset[TEXTS];
+    for (int i = 0; i < TEXTS * SAMPLES; i++) {
+        int64_t from = p.offset[i / SAMPLES], len = p.offset[i / SAMPLES + 1] - from;
+        memcpy(many.tokens + offset[i], p.tokens + from, (size_t)len * sizeof(int32_t));
+        offset[i + 1] = offset[i] + len;
+    }
+    lt_generate_args one = args_of(&p, DRAWN, 100, 1024), each = one;
+    one.sampling = (lt_sampling){.temperature = 1.3, .top_p = 0.95, .seed = 9};
+    one.samples = SAMPLES;
+    each.n = TEXTS * SAMPLES;
+    each.tokens = many.tokens;
+    each.offset = offset;
+    each.batch = 2;
+    lt_model_limits limits = {0};
+    CHECK_OK(lt_arch_read(dir, &arch));
+    lt_generate_limits(&arch, &one, p.longest, &limits);
+    lt_generate_limits(&arch, &each, p.longest, &limits);
+    if (fixture_open(f, dir, tp, NULL, LT_F32, limits))
+        for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+            for (int kind = 0; kind < 3; kind++) { /* to the end; ended by a word that was drawn; by their first token */
+                stopper got = {writer_create(TEXTS * SAMPLES, DRAWN), -1, 0}, want = {writer_create(TEXTS * SAMPLES, DRAWN), -1, 0};
+                int32_t eos = -1;
+                one.batch = ways[i].batch;
+                one.rows = ways[i].rows;
+                one.sampling.temperature = ways[i].temperature;
+                each.sampling = one.sampling;
+                one.max_tokens = each.max_tokens = DRAWN;
+                one.n_eos = each.n_eos = 0;
+                (void)sample(f, each, &want);
+                if (kind == 1) { /* words that were drawn: one stops, the first of another text is an end token */
+                    got.word = (int32_t)want.w.token[4];
+                    eos =
+                        (int32_t)
+                            want.w.token[ways[i].temperature > 0 ? DRAWN : SAMPLES * DRAWN]; /* the best ones are the same in all samples */
+                    one.eos = each.eos = &eos;
+                    one.n_eos = each.n_eos = 1;
+                }
+                if (kind == 2) one.max_tokens = each.max_tokens = 1;
+                if (kind) {
+                    writer_destroy(&want.w);
+                    want = (stopper){writer_create(TEXTS * SAMPLES, DRAWN), got.word, 0};
+                    (void)sample(f, each, &want);
+                }
+                int64_t read = sample(f, one, &got);
+                int others = differ(&got.w, &want.w);
+                int64_t ended[4] = {0};
+                for (int k = 0; k < TEXTS * SAMPLES; k++) {
+                    others += got.w.written[k] != want.w.written[k] || got.w.end[k] != want.w.end[k];
+                    ended[(int)got.w.end[k]]++;
+                }
+                TEST_REPORT(others == 0, "%s tp %d, way %d, kind %d: samples differ from separate prompts in %d places", name, tp, (int)i,
+                            kind, others);
+                CHECK_INT(ended[LT_END_NOT], 0);
+                CHECK(kind != 1 || (ended[LT_END_STOP] > 0 && ended[LT_END_EOS] > 0));
+                if (f->grid.dp_size == 1) CHECK_INT(read, one_group);
+                CHECK(read <= one_group);
+                if (kind == 0 && ways[i].temperature > 0) { /* negative control: samples of a prompt are not one text */
+                    int same = 0;
+                    for (int t = 0; t < DRAWN; t++) same += got.w.token[t] == got.w.token[DRAWN + t];
+                    CHECK(same < DRAWN / 2);
+                }
+                writer_destroy(&got.w);
+                writer_destroy(&want.w);
+            }
+    fixture_close(f);
+    free(many.tokens);
+    free(p.tokens);
+}
+
 /* Rank 0: in dir, the model of `from` with one more tensor in its file, lm_head.bias. */
 static void add_bias(const char *from, const char *dir) {
     enum { WORDS = 101 };
@@ -472,6 +584,8 @@ int main(void) {
             if ((!strcmp(g->golden, "tiny-llama") || (!strcmp(g->golden, "tiny-gqa") && !some)) && greedy_read(g->golden, &want)) {
                 check_draws(g->golden, &f, dir, &want, tp);
                 check_ends(&f, dir, &want, tp);
+                if (!strcmp(g->golden, "tiny-llama")) check_samples(g->golden, &f, dir, &want, tp);
+                if (!strcmp(g->golden, "tiny-llama") && tp > 1) check_samples(g->golden, &f, dir, &want, 1);
                 greedy_free(&want);
             }
         }
