@@ -1,6 +1,7 @@
 /* `ltune help TOPIC`. */
 #include "app/app.h"
 
+#include "assistant/dialogue.h"
 #include "store/runlog.h"
 
 #include <stdio.h>
@@ -96,6 +97,66 @@ static void formats(void) {
         "Every dataset has an attribute sha256 of its bytes.\n");
 }
 
+/* A text with each of its lines behind a margin. */
+static void print_margin(const char *text) {
+    for (const char *end; *text; text = end) {
+        size_t n = strcspn(text, "\n");
+        end = text + n + (text[n] == '\n');
+        printf("    |%s%.*s\n", n ? " " : "", (int)n, text);
+    }
+}
+
+static void assistant(void) {
+    printf(
+        "Assistants of gpta: who writes the texts that stand before a student's inputs (docs/GPTA.md, arXiv 2404.00189).\n\n"
+        "assistant.model: folder of a decoder with its tokenizer; all ranks hold it together, and it writes by sampling.  Or\n"
+        "assistant.command: a program that rank 0 runs with sh -c.  It reads a JSON object a line from its standard input:\n\n"
+        "    {\"version\": 1, \"prompt\": \"...\", \"n\": 8, \"seed\": 123, \"max_tokens\": 48, \"temperature\": 0.9, \"top_p\": 0.95}\n\n"
+        "and writes one line for each to its standard output:\n\n"
+        "    {\"answers\": [\"...\", ...]}      or      {\"error\": \"what went wrong\"}\n\n"
+        "n is how many answers are wanted: more are left out, fewer are taken.  The other numbers are assistant.* and a seed (below 2^53) "
+        "that belongs\n"
+        "to the round: a program that follows it gives a run the same bits again.  A program in a few lines of shell, which always says "
+        "the same:\n\n"
+        "    while read -r question; do\n"
+        "        echo \"$question\" >>questions.jsonl\n"
+        "        echo '{\"answers\": [\"Was the film liked?\", \"Say whether the writer would see it again.\"]}'\n"
+        "    done\n\n"
+        "It is started by the first question, kept for the next ones, and ends when its standard input does; what is left of it and its "
+        "children two\n"
+        "seconds later gets SIGTERM, and SIGKILL after another one.  A program that ends behind each answer is started for each question.\n"
+        "It has assistant.timeout seconds for an answer, its start included.  One that is late, ends, or writes anything else than such a "
+        "line\n"
+        "(of 4 MiB at most; print nothing else there, and flush) is killed and started again, assistant.retries times a question; an "
+        "\"error\" is taken for\n"
+        "its last word on the question.  Nothing of this ends the run, which goes on with the prefix that it has and says why.\n"
+        "Standard error goes to the log.\n\n"
+        "Templates: assistant.templates is a folder with first.txt (what is asked while no measured prefix can be shown) and next.txt (all "
+        "other rounds).  In them stand\n\n"
+        "    {description}  method.description              {labels}      their names, one \", \" another\n"
+        "    {history}      earlier prefixes, one a line in quotes with its measure (method.feedback), the worst first, the best last\n"
+        "    {best} {worst} {in_use}  texts                 {exemplars}   method.exemplars training sentences, one a line\n"
+        "    {round}        from 1                          {candidates}  method.candidates\n"
+        "    {max_words}    about what method.max_prefix_tokens are\n\n"
+        "{{ and }} are braces.  A line whose placeholders are all empty is left out, and so is the newline that ends a file.  Of an answer "
+        "the first line with a\n"
+        "word is taken, without numbers, names and quotes around it; special tokens end it.\n\n"
+        "The built-in templates are a text that goes on, for decoders that were not taught to chat.  For a chat model write its turn marks "
+        "into templates of your\n"
+        "own, as text: the tokenizer reads them as its special tokens.  A first.txt for Gemma:\n\n"
+        "    | <start_of_turn>user\n"
+        "    | Write one instruction, of at most {max_words} words, for this task: {description}<end_of_turn>\n"
+        "    | <start_of_turn>model\n"
+        "    |\n\n"
+        "(the empty line at the end is there because the newline that ends a file is no part of the prompt).  With the marks of ChatML the "
+        "lines begin\n"
+        "<|im_start|>user and <|im_start|>assistant, and <|im_end|> ends a turn.\n\n"
+        "first.txt, built in:\n\n");
+    print_margin(lt_template_first);
+    printf("\nnext.txt, built in:\n\n");
+    print_margin(lt_template_next);
+}
+
 bool lt_app_help(const char *topic) {
     if (!strcmp(topic, "exit-codes"))
         exit_codes();
@@ -105,6 +166,8 @@ bool lt_app_help(const char *topic) {
         metrics();
     else if (!strcmp(topic, "formats"))
         formats();
+    else if (!strcmp(topic, "assistant"))
+        assistant();
     else if (!strcmp(topic, "config"))
         lt_config_help(stdout);
     else {

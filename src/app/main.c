@@ -27,7 +27,7 @@ const lt_app_command *const lt_app_commands[] = {&lt_app_train,
 
 /* Words that may stand behind `ltune` or `ltune help`: commands, then these. */
 static const char *const other_words[] = {"help",       "--help",  "version", "--version", "config",
-                                          "exit-codes", "methods", "metrics", "formats"};
+                                          "exit-codes", "methods", "metrics", "formats",   "assistant"};
 enum { N_COMMANDS = sizeof lt_app_commands / sizeof *lt_app_commands - 1, N_OTHER = sizeof other_words / sizeof *other_words };
 
 static const char *known_word(int i, const void *unused) {
@@ -44,7 +44,7 @@ static void print_usage(FILE *f) {
             LT_VERSION);
     for (int i = 0; lt_app_commands[i]; i++) fprintf(f, "  %-9s %s\n", lt_app_commands[i]->cli.name, lt_app_commands[i]->cli.summary);
     fprintf(f, "  %-9s %s\n  %-9s %s\n", "version", "what was built with what", "help",
-            "help [config | exit-codes | methods | metrics | formats | COMMAND]");
+            "help [config | exit-codes | methods | metrics | formats | assistant | COMMAND]");
     fprintf(f, "\n`ltune COMMAND --help` shows options and examples.\n\n"
                "examples:\n  ltune plan run.yaml --ranks 2\n  mpirun -n 2 ltune train run.yaml\n"
                "  mpirun -n 2 ltune eval run.yaml --checkpoint best --split test\n");
@@ -180,7 +180,7 @@ int main(int argc, char **argv) {
         }
         fprintf(stderr, "ltune help: no topic \"%s\"", argv[2]);
         suggest(argv[2]);
-        fprintf(stderr, "; topics: config, exit-codes, methods, metrics, formats, and every command\n");
+        fprintf(stderr, "; topics: config, exit-codes, methods, metrics, formats, assistant, and every command\n");
         return LT_CLI_EXIT_USAGE;
     }
     if (!strcmp(name, "version") || !strcmp(name, "--version")) {

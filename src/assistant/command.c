@@ -1,11 +1,12 @@
 /* An assistant that is a program; see assistant.h for what is said.
  *
- * Rank 0 has the child.  A question goes in turns: rank 0 talks to it for some milliseconds, the others sleep as long, and then all say in one maximum whether
- * the question goes on or a signal came (to whichever rank).  So nobody waits for a collective longer than a turn, whatever the program does, and ranks do
- * not take the cores that it computes on.  Turns grow from 1 ms to 200 ms: a quick answer is had at once.
+ * Rank 0 has the child.  A question goes in turns: rank 0 talks to it for some milliseconds, the others sleep as long, and then all say in one maximum
+ * whether the question goes on or a signal came (to whichever rank).  So nobody waits for a collective longer than a turn, whatever the program does, and
+ * ranks do not take the cores that it computes on.  Turns grow from 1 ms to 200 ms: a quick answer is had at once.
  *
- * Failures count against assistant.retries: no start, no answer in time, an end, a line that is none of the protocol.  That a program from an earlier question
- * has ended since does not count, so one that answers once and ends is fine.  {"error": ...} is an answer: the program says that it will not have a better one. */
+ * Failures count against assistant.retries: no start, no answer in time, an end, a line that is none of the protocol.  That a program from an earlier
+ * question has ended since does not count, so one that answers once and ends is fine.  {"error": ...} is an answer: the program says that it will not have a
+ * better one. */
 #include "assistant/assistant_impl.h"
 #include "assistant/child_impl.h"
 

@@ -106,7 +106,9 @@ done
 # ---- side by side and one by one ----
 printf '"is this film good"\n"say if the story was fun", "dull or smart", "very bad plot in all this time"\n' >"$tmp/all"
 for model in bert llama; do
-    for s in $([ $model = bert ] && echo head lora || echo prompt prefix); do
+    kinds=(prompt prefix)
+    [ $model = bert ] && kinds=(head lora)
+    for s in "${kinds[@]}"; do
         one="trials=[{name: a, method: {$talk, student: $s, scoring: full, rounds: 2, length: 3, rank: 4}}]"
         [ $s = head ] && one=${one/, length: 3, rank: 4/}
         [ $s = lora ] && one=${one/, length: 3/}
@@ -130,11 +132,13 @@ grams() { tr -cs "a-zA-Z" ' ' <"$1" | tr '[:upper:]' '[:lower:]' | awk '{ for (i
 cut -f 3 "$tmp/text.tsv" | awk '{ $NF = ""; print }' | while read -r s; do
     tr -cs "a-zA-Z" ' ' <<<"$s" | tr '[:upper:]' '[:lower:]' | awk '{ for (i = 3; i <= NF; i++) print $(i - 2), $(i - 1), $i }'
 done | sort -u >"$tmp/grams"
-leaks() { # leaks FILE: three words in a row that are some training text's and neither the assistant's own nor the templates'
+leaks() { # leaks FILE: three words in a row that are some training text's and neither the assistant's nor a template's
     sed 's/\\n/ /g; s/\\"/ /g' "$1" >"$tmp/said"
-    for d in "$tmp"/bert.* ; do [ -f "$d/run.h5" ] && for t in head prompt prefix lora; do texts "$d/run.h5" "/trials/$t/dialogue/answer"; done; done |
-        while read -r s; do echo "$s"; done | tr -cs "a-zA-Z\n" ' ' | awk '{ for (i = 3; i <= NF; i++) print $(i - 2), $(i - 1), $i }' | cat - <("$bin/ltune" help assistant | tr -cs "a-zA-Z" ' ' | tr '[:upper:]' '[:lower:]' |
-            awk '{ for (i = 3; i <= NF; i++) print $(i - 2), $(i - 1), $i }') | sort -u >"$tmp/own" # the templates' own words
+    for d in "$tmp"/bert.*; do
+        [ -f "$d/run.h5" ] || continue
+        for t in head prompt prefix lora; do texts "$d/run.h5" "/trials/$t/dialogue/answer"; done
+    done | cat - "$source_dir"/src/assistant/templates/*.txt | tr -cs "a-zA-Z\n" ' ' | tr '[:upper:]' '[:lower:]' |
+        awk '{ for (i = 3; i <= NF; i++) print $(i - 2), $(i - 1), $i }' | sort -u >"$tmp/own"
     grams "$tmp/said" | comm -12 - "$tmp/grams" | comm -23 - "$tmp/own" >"$tmp/leaked"
     wc -l <"$tmp/leaked"
 }
