@@ -107,12 +107,12 @@ done
 printf '"is this film good"\n"say if the story was fun", "dull or smart", "very bad plot in all this time"\n' >"$tmp/all"
 for model in bert llama; do
     kinds=(prompt prefix)
-    [ $model = bert ] && kinds=(head lora)
+    [ "$model" = bert ] && kinds=(head lora)
     for s in "${kinds[@]}"; do
         one="trials=[{name: a, method: {$talk, student: $s, scoring: full, rounds: 2, length: 3, rank: 4}}]"
-        [ $s = head ] && one=${one/, length: 3, rank: 4/}
-        [ $s = lora ] && one=${one/, length: 3/}
-        { [ $s = prompt ] || [ $s = prefix ]; } && one=${one/, rank: 4/}
+        [ "$s" = head ] && one=${one/, length: 3, rank: 4/}
+        [ "$s" = lora ] && one=${one/, length: 3/}
+        { [ "$s" = prompt ] || [ "$s" = prefix ]; } && one=${one/, rank: 4/}
         must_run 1 train "$tmp/$model.yaml" run.dir="$tmp/all.$model.$s" train.steps=8 "$one" assistant.command="$tmp/reader $tmp/all"
         all=$(series "$tmp/all.$model.$s/run.h5" /trials/a/dialogue/probe_loss | tail -n 3)
         each=

@@ -89,6 +89,16 @@ static const struct {
     {"generate.seed", "1", {"0", "9000000000"}, {"-1", "x"}},
     {"generate.batch", "16", {"1", "64"}, {"0", "1e9"}},
     {"generate.graphs", "auto", {"on", "off"}, {"yes"}},
+    {"assistant.model", "\"\"", {"models/a"}, {NULL}},
+    {"assistant.command", "\"\"", {"./ask --fast"}, {NULL}},
+    {"assistant.templates", "\"\"", {"words"}, {NULL}},
+    {"assistant.tp", "0", {"1", "8"}, {"-1", "1025"}},
+    {"assistant.max_tokens", "48", {"1", "4096"}, {"0", "4097"}},
+    {"assistant.temperature", "0.9", {"0", "1.5"}, {"-1"}},
+    {"assistant.top_p", "0.95", {"0.5", "1"}, {"1.1", "-0.1"}},
+    {"assistant.seed", "1", {"0", "77"}, {"-1", "0.5"}},
+    {"assistant.timeout", "60", {"0.5", "600"}, {"0"}},
+    {"assistant.retries", "2", {"0", "5"}, {"-1"}},
     {"train.epochs", "3", {"1", "100"}, {"0", "0.5"}},
     {"train.steps", "0", {"0", "100000"}, {"-1", "2.5"}},
     {"train.batch", "32", {"1", "1e3"}, {"0", "many"}},
@@ -105,7 +115,7 @@ static const struct {
     {"train.checkpoint_minutes", "10", {"0", "0.5"}, {"-1"}},
     {"train.keep", "2", {"1", "5"}, {"0"}},
     {"train.patience", "0", {"0", "3"}, {"-1"}},
-    {"method.name", "lt_prefix", {"head", "prompt", "prefix", "lt_prompt", "lt_prefix", "lora"}, {"gpta", "lt_lora", "ltprefix"}},
+    {"method.name", "lt_prefix", {"head", "prompt", "prefix", "lt_prompt", "lt_prefix", "lora"}, {"gpt", "lt_lora", "ltprefix"}},
     {"method.length", "8", {"1", "64"}, {"0", "1.5"}},
     {"method.init", "auto", {"auto", "random", "zero", "vocab", "text"}, {"ones"}},
     {"method.text", "\"\"", {"It was great"}, {NULL}},
@@ -121,6 +131,20 @@ static const struct {
     {"method.targets", "[q, v]", {"[q]", "[q, k, v, o, up, gate, down]"}, {"[]", "[q, w]", "query"}},
     {"method.head_bias", "true", {"true", "false"}, {"no"}},
     {"method.head_dropout", "0", {"0", "0.1"}, {"1", "-0.1"}},
+    {"method.student", "head", {"prompt", "prefix", "lora"}, {"lt_prefix", "gpta"}},
+    {"method.description", "\"\"", {"Film reviews."}, {NULL}},
+    {"method.candidates", "8", {"1", "64"}, {"0", "65"}},
+    {"method.rounds", "10", {"1", "50"}, {"0"}},
+    {"method.every", "100", {"1", "500"}, {"0", "0.5"}},
+    {"method.patience", "3", {"0", "9"}, {"-1"}},
+    {"method.probe", "256", {"1", "4096"}, {"0"}},
+    {"method.scoring", "halving", {"full"}, {"half"}},
+    {"method.feedback", "loss", {"accuracy", "rank"}, {"f1"}},
+    {"method.history", "8", {"0", "40"}, {"-1"}},
+    {"method.exemplars", "0", {"1", "16"}, {"-1"}},
+    {"method.max_prefix_tokens", "32", {"1", "128"}, {"0", "1025"}},
+    {"method.control", "none", {"no_prefix", "random", "shuffled", "first"}, {"prefix"}},
+    {"method.init_dialogue", "\"\"", {"runs/a/run.h5"}, {NULL}},
 };
 enum { N_KEYS = sizeof keys / sizeof *keys };
 
@@ -439,7 +463,7 @@ static void methods(void) {
           lt_method_reads(LT_METHOD_HEAD, "name"));
     CHECK(!lt_method_reads(LT_METHOD_PROMPT, "mlp") && !lt_method_reads(LT_METHOD_LT_PREFIX, "length") &&
           !lt_method_reads(LT_METHOD_HEAD, "init"));
-    CHECK_STR(LT_METHOD_WORDS, "head|prompt|prefix|lt_prompt|lt_prefix|lora");
+    CHECK_STR(LT_METHOD_WORDS, "head|prompt|prefix|lt_prompt|lt_prefix|lora|gpta");
 }
 
 static const char rich[] =
