@@ -196,7 +196,13 @@ lt_status lt_dialogue_add_tokens(lt_dialogue *d, const lt_tok *tok, const int32_
 
 /* ---- rounds ---- */
 
-/* Places by gain among the measured candidates and the prefix in use, whose gain is 0; equals share one. */
+/* a did better than b in their round.  What was measured on more sentences was better when the others were left, whose few sentences flatter. */
+static bool better(const lt_prefix *a, const lt_prefix *b) {
+    if (isnan(a->gain) || isnan(b->gain)) return !isnan(a->gain) && isnan(b->gain);
+    return a->probed != b->probed ? a->probed > b->probed : a->gain > b->gain;
+}
+
+/* Places among the measured candidates and the prefix in use, whose gain is 0 on whatever it was measured; equals share one. */
 static void place(lt_dialogue *d) {
     int uses = d->in_use >= 0, of = uses;
     for (int i = d->open0; i < d->n; i++) of += !isnan(d->prefix[i].gain);
@@ -206,7 +212,7 @@ static void place(lt_dialogue *d) {
         if (isnan(p->gain)) continue;
         p->of = of;
         p->rank = 1 + (uses && p->gain < 0);
-        for (int k = d->open0; k < d->n; k++) p->rank += d->prefix[k].gain > p->gain;
+        for (int k = d->open0; k < d->n; k++) p->rank += better(&d->prefix[k], p);
     }
 }
 
@@ -214,7 +220,8 @@ void lt_dialogue_close_round(lt_dialogue *d, bool *changed) {
     int best = -1;
     place(d);
     for (int i = d->open0; i < d->n; i++)
-        if (d->prefix[i].gain > 0 && (best < 0 || d->prefix[i].gain > d->prefix[best].gain)) best = i;
+        if (best < 0 || better(&d->prefix[i], &d->prefix[best])) best = i;
+    if (best >= 0 && !(d->prefix[best].gain > 0)) best = -1;
     if (best < 0 && d->in_use < 0 && d->n > d->open0) best = d->open0;
     *changed = best >= 0;
     if (best >= 0) d->in_use = best;

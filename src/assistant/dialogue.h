@@ -85,7 +85,8 @@ lt_status lt_prefix_repair(const char *answer, size_t bytes, char **text);
 lt_status lt_dialogue_take(lt_dialogue *d, const lt_tok *tok, const char *const *answer, int n, lt_verdict *verdict, int *candidate);
 /* Local.  Adds one prefix of given tokens to the open round (control `random`; transfer).  Errors: NOMEM, ARG (a token outside the vocabulary). */
 lt_status lt_dialogue_add_tokens(lt_dialogue *d, const lt_tok *tok, const int32_t *token, int n, int *candidate);
-/* Local.  Ends the open round; gains of its candidates are set.  The best with gain > 0 comes into use; where none is in use yet, the first candidate does,
+/* Local.  Ends the open round; gains of its candidates are set.  The best of those measured on most sentences comes into use if its gain
+ * is above 0; where none is in use yet, the first candidate does,
  * measured or not.  *changed: another prefix is in use now. */
 void lt_dialogue_close_round(lt_dialogue *d, bool *changed);
 /* Local.  Drops the candidates of an open round. */

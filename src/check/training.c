@@ -1,8 +1,8 @@
 /* Short training runs of a tiny model, a trial of each method, on the device and on the CPU.
  *
  * The runs are whole ones (train/run.h): files are read and written, packs made, methods' parameters learned.  Compared are the losses of every step and trial
- * in the run log: between device and CPU, between layouts, and bit for bit between a run and itself, gone back to its second step (ways of products are measured
- * by the clock, and a run that goes on has those of its checkpoint).
+ * in the run log: between device and CPU, between layouts, and bit for bit between a run and itself, gone back to its second step (ways of products are
+ * measured by the clock, and a run that goes on has those of its checkpoint).
  *
  * Limits, as differences of losses (which are about 0.7): f32 1e-4; rounding, which grows along the steps, made 4e-7 between the CPU and an emulated
  * GPU.  bf16: half a step in 2^-8 of every operand makes noise that depends on the order of sums; a run in bf16 may be as far from one in f32 on the CPU

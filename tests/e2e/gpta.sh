@@ -48,7 +48,8 @@ students="
   - {name: plain, method: {name: head}}"
 with() { echo "assistant.command=$tmp/writer $tmp/told.$1"; } # with NAME: the writer with a file of its own
 texts() { # texts FILE PATH: the strings of an HDF5 dataset, one a line
-    h5dump -y -w 1 -d "$2" "$1" | sed -n '/^   DATA {/,/^   }/p' | sed -n 's/^ *"\(.*\)",\{0,1\}$/\1/p' | sed 's/\(\\000\)*$//'
+    h5dump -y -w 1 -d "$2" "$1" | awk 'inside && /}/ { inside = 0; done = 1 } inside { print } /DATA \{/ && !done { inside = 1 }' |
+        sed -n 's/^ *"\(.*\)",\{0,1\}$/\1/p' | sed 's/\(\\000\)*$//'
 }
 dialogue() { # every number and text of a run's dialogues
     local t q
@@ -111,7 +112,9 @@ done
 # ---- side by side and one by one ----
 printf '"is this film good"\n"say if the story was fun", "dull or smart", "very bad plot in all this time"\n' >"$tmp/all"
 for model in bert llama; do
-    for s in head prompt prefix lora; do
+    kinds=(prompt prefix)
+    [ $model = bert ] && kinds=(head lora)
+    for s in "${kinds[@]}"; do
         one="trials=[{name: a, method: {$talk, student: $s, scoring: full, rounds: 2, length: 3, rank: 4}}]"
         [ $s = head ] && one=${one/, length: 3, rank: 4/}
         [ $s = lora ] && one=${one/, length: 3/}
@@ -142,10 +145,12 @@ leaks() { # leaks FILE: three words in a row that are some training text's and n
         for t in head prompt prefix lora; do texts "$d/run.h5" "/trials/$t/dialogue/answer"; done
     done | cat - "$source_dir"/src/assistant/templates/*.txt | tr -cs "a-zA-Z\n" ' ' | tr '[:upper:]' '[:lower:]' |
         awk '{ for (i = 3; i <= NF; i++) print $(i - 2), $(i - 1), $i }' | sort -u >"$tmp/own"
-    grams "$tmp/said" | comm -12 - "$tmp/grams" | comm -23 - "$tmp/own" | wc -l
+    grams "$tmp/said" | comm -12 - "$tmp/grams" | comm -23 - "$tmp/own" >"$tmp/leaked"
+    wc -l <"$tmp/leaked"
 }
 count "$([ -s "$tmp/told.bert.one" ] && echo ok)" "the assistant was told nothing"
 expect "privacy: three words of a training text" "$(leaks "$tmp/told.bert.one")" 0
+head -n 3 "$tmp/leaked"
 must_run 1 train "$tmp/bert.yaml" run.dir="$tmp/shown" "trials=[{name: a, method: {$talk, exemplars: 3}}]" "$(with shown)"
 count "$([ "$(leaks "$tmp/told.shown")" -gt 0 ] && echo ok)" "control: exemplars do not show in what the assistant is told"
 count "$(grep -q 'TRAINING SENTENCES LEAVE' "$tmp/out" && echo ok)" "exemplars: the log does not say it loudly"
