@@ -85,7 +85,7 @@ for model in bert llama; do
 done
 
 # ---- the same bits over interruptions ----
-for at in step.local:1:9:term gpta.round:1:2:term gpta.round:1:6:term score.leads:1:3:term; do
+for at in step.local:1:9:term gpta.round:1:2:term gpta.round:1:6:term score.leads:1:3:term assistant.wait:1:9:term assistant.wait:0:1:term; do
     dir=$tmp/stop.${at//:/.}
     LT_FAULT=$at run 2 train "$tmp/bert.yaml" run.dir="$dir" "$(with stop)"
     expect "SIGTERM at $at: exit code" $rc 75
@@ -101,6 +101,12 @@ for at in gpta.round:1:3:kill score.leads:1:5:kill gpta.lead:0:4:kill; do
     must_run 2 train "$tmp/bert.yaml" run.dir="$dir" train.checkpoint_every=4 "$(with kill)"
     same "kill -9 at $at: trained values" "$(state "$dir/ck/last")" "$(state "$tmp/bert.2.1/ck/last")"
     same "kill -9 at $at: dialogue" "$(dialogue "$dir")" "$(dialogue "$tmp/bert.2.1")"
+done
+
+for at in assistant.command:1:1 assistant.ask:0:1 assistant.ask:1:6; do
+    LT_FAULT=$at run 2 train "$tmp/bert.yaml" run.dir="$tmp/fault.${at//:/.}" "$(with fault)"
+    expect "$at: exit code" $rc 15
+    expect "$at: told once" "$(grep -c 'fault injected' "$tmp/out")" 1
 done
 
 # ---- side by side and one by one ----
