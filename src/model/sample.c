@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_PIECE = 64, GROWTH = 8 };
+enum { FIRST_PIECE = 64, GROWTH = 8, LANES = 4 };
 
 /* Tokens above `value` stay, and the first `equal` of those that have it. */
 typedef struct cut {
@@ -29,6 +29,42 @@ int64_t lt_sample_best(const float *score, int64_t n) {
             best = i;
         }
     return best;
+}
+
+/* The largest of every few scores, so that who looks for large ones passes over the rest. */
+enum { MOST_BLOCKS = 1024 };
+typedef struct blocks {
+    const float *score;
+    int64_t n, size; /* scores; of a block */
+    float max[MOST_BLOCKS];
+} blocks;
+
+static int64_t block_end(const blocks *b, int64_t i) { return i + b->size < b->n ? i + b->size : b->n; }
+
+static void make_blocks(blocks *b, const float *score, int64_t n) {
+    *b = (blocks){.score = score, .n = n, .size = (n + MOST_BLOCKS - 1) / MOST_BLOCKS};
+    for (int64_t i = 0; i < n; i += b->size) {
+        float most[LANES] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY};
+        int64_t j = i, end = block_end(b, i);
+        for (; j + LANES <= end; j += LANES)
+            for (int l = 0; l < LANES; l++) most[l] = score[j + l] > most[l] ? score[j + l] : most[l];
+        for (; j < end; j++) most[0] = score[j] > most[0] ? score[j] : most[0];
+        for (int l = 1; l < LANES; l++) most[0] = most[l] > most[0] ? most[l] : most[0];
+        b->max[i / b->size] = most[0];
+    }
+}
+
+/* The first place from i on whose score is at least value; n = none is. */
+static int64_t next_of(const blocks *b, int64_t i, float value) {
+    while (i < b->n) {
+        if (b->score[i] >= value) return i; /* where most are */
+        int64_t block = i / b->size, end = block_end(b, block * b->size);
+        if (b->max[block] >= value)
+            for (; i < end; i++)
+                if (b->score[i] >= value) return i;
+        i = end;
+    }
+    return b->n;
 }
 
 /* Moves the k largest of x to its front, in any order (Hoare 1961). */
@@ -60,7 +96,7 @@ static int descending(const void *a, const void *b) {
 
 static double weight(const lt_sampling *s, float score, float top) { return exp(((double)score - (double)top) / s->temperature); }
 
-enum { LANES = 4, BLOCK = 256 }; /* BLOCK: additions of a lane in fp32, of numbers up to 1, before they go into a double */
+enum { BLOCK = 256 }; /* BLOCK: additions of a lane in fp32, of numbers up to 1, before they go into a double */
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t whole __attribute__((vector_size(LANES * sizeof(int32_t))));
 
@@ -123,9 +159,10 @@ static cut nucleus(const lt_sampling *s, float *x, int64_t n, float top, double 
 }
 
 /* What top_k and top_p leave; work [n] is scratch. */
-static cut find_cut(const lt_sampling *s, const float *score, int64_t n, float top, float *work) {
+static cut find_cut(const lt_sampling *s, const blocks *b, float top, float *work) {
+    const float *score = b->score;
+    int64_t n = b->n, kept = 0;
     cut c = {-INFINITY, n};
-    int64_t kept = 0;
     if (s->top_k > 0 && s->top_k < n) {
         for (int64_t i = 0; i < n; i++) work[i] = isnan(score[i]) ? -INFINITY : score[i];
         select_top(work, n, s->top_k);
@@ -134,15 +171,13 @@ static cut find_cut(const lt_sampling *s, const float *score, int64_t n, float t
     }
     if (s->top_p >= 1) return c;
     if (s->top_k > 0 && s->top_k < n) {
-        for (int64_t i = 0; i < n; i++)
-            if (score[i] >= c.value) work[kept++] = score[i];
+        for (int64_t i = 0; (i = next_of(b, i, c.value)) < n; i++) work[kept++] = score[i];
         return nucleus(s, work, kept, top, total_weight(s, work, kept, top));
     }
     /* Words that have less than a share of 1 - top_p, divided by n, have less than 1 - top_p together: no nucleus needs them.  Half of it, for roundings. */
     double total = total_weight(s, score, n, top);
     float least = (float)((double)top + s->temperature * log(0.5 * (1 - s->top_p) * total / (double)n));
-    for (int64_t i = 0; i < n; i++)
-        if (score[i] >= least) work[kept++] = score[i];
+    for (int64_t i = 0; (i = next_of(b, i, least)) < n; i++) work[kept++] = score[i];
     return nucleus(s, work, kept, top, total);
 }
 
@@ -150,13 +185,17 @@ static cut find_cut(const lt_sampling *s, const float *score, int64_t n, float t
 static bool stays(const cut *c, float score, int64_t *equal) { return score > c->value || (score == c->value && (*equal)++ < c->equal); }
 
 int64_t lt_sample(const lt_sampling *s, const float *score, int64_t n, uint64_t prompt, uint32_t place, float *work) {
-    int64_t best = lt_sample_best(score, n), equal = 0;
-    if (best < 0 || s->temperature == 0 || isinf(score[best])) return best;
-    float top = score[best];
-    cut c = find_cut(s, score, n, top, work);
+    blocks b;
+    if (s->temperature == 0) return lt_sample_best(score, n);
+    make_blocks(&b, score, n);
+    float top = b.max[0];
+    for (int64_t i = 1; i < (n + b.size - 1) / b.size; i++) top = b.max[i] > top ? b.max[i] : top;
+    int64_t best = top > -INFINITY ? next_of(&b, 0, top) : -1, equal = 0;
+    if (best < 0 || isinf(top)) return best;
+    cut c = find_cut(s, &b, top, work);
     double total = 0;
     int64_t kept = 0, drawn = -1;
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; (i = next_of(&b, i, c.value)) < n; i++)
         if (stays(&c, score[i], &equal)) {
             work[kept] = (float)weight(s, score[i], top);
             total += (double)work[kept++];
@@ -170,7 +209,7 @@ int64_t lt_sample(const lt_sampling *s, const float *score, int64_t n, uint64_t 
         if (left < 0) break;
     }
     equal = 0;
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; (i = next_of(&b, i, c.value)) < n; i++)
         if (stays(&c, score[i], &equal) && drawn-- == 0) return i;
     return best;
 }
