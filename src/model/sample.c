@@ -1,8 +1,9 @@
 /* The next token from its scores; see sample.h.
  *
- * What is dropped depends on the order of the scores, of which only the top matters: it is selected and sorted in growing pieces, so that a vocabulary of a
- * quarter million is not sorted for a nucleus of ten, and words that cannot be in it are not even copied.  What stays is a value and how many tokens that have just this value stay, the first of them by id; then
- * the draw walks over the vocabulary by id.  So two scores that swap places by a rounding change nothing but the edge of a share. */
+ * What is dropped depends on the order of the scores, of which only the edge matters: it is selected, not found by sorting, so that a vocabulary of a
+ * quarter million is not sorted for a nucleus of ten, and words that cannot be in it are not even copied.  What stays is a value and how many tokens that
+ * have just this value stay, the first of them by id; then the draw walks over the vocabulary by id.  So two scores that swap places by a rounding change
+ * nothing but the edge of a share. */
 #include "model/sample.h"
 
 #include "base/rng.h"
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_PIECE = 64, GROWTH = 8, LANES = 4 };
+enum { SORTED = 256, LANES = 4 };
 
 /* Tokens above `value` stay, and the first `equal` of those that have it. */
 typedef struct cut {
@@ -141,21 +142,54 @@ static double total_weight(const lt_sampling *s, const float *x, int64_t n, floa
     return total;
 }
 
-/* Those of x [n] (any order; reordered) that hold share top_p of `total`, the best first: the first whose betters hold it already goes. */
-static cut nucleus(const lt_sampling *s, float *x, int64_t n, float top, double total) {
-    double sum = 0;
-    int64_t equal = 0;
-    for (int64_t from = 0, to = FIRST_PIECE; from < n; from = to, to *= GROWTH) {
-        if (to > n) to = n;
-        select_top(x + from, n - from, to - from);
-        qsort(x + from, (size_t)(to - from), sizeof *x, descending);
-        for (int64_t i = from; i < to; i++) {
-            if (i > 0 && sum >= s->top_p * total) return (cut){x[i - 1], equal};
-            equal = i > 0 && x[i] == x[i - 1] ? equal + 1 : 1;
-            sum += weight(s, x[i], top);
+/* x [n] so that the first *more are above the pivot and the next *same equal it (Dijkstra's flag). */
+static void divide(float *x, int64_t n, float pivot, int64_t *more, int64_t *same) {
+    int64_t lo = 0, i = 0, hi = n;
+    while (i < hi) {
+        float t = x[i];
+        if (t > pivot) {
+            x[i++] = x[lo];
+            x[lo++] = t;
+        } else if (t < pivot) {
+            x[i] = x[--hi];
+            x[hi] = t;
+        } else {
+            i++;
         }
     }
-    return (cut){x[n - 1], equal};
+    *more = lo;
+    *same = hi - lo;
+}
+
+static float middle(float a, float b, float c) { return a > b ? (b > c ? b : a > c ? c : a) : a > c ? a : b > c ? c : b; }
+
+/* Those of x [n] (any order; reordered) that hold share top_p of `total`, the best first: the first whose betters hold it already goes.  A selection by weight:
+ * of the parts above and below a pivot only one is looked at again, and a few are sorted at last. */
+static cut nucleus(const lt_sampling *s, float *x, int64_t n, float top, double total) {
+    double goal = s->top_p * total, sum = 0; /* of those before lo */
+    int64_t lo = 0, hi = n, more, same, equal = 0;
+    while (hi - lo > SORTED) {
+        float pivot = middle(x[lo], x[lo + (hi - lo) / 2], x[hi - 1]);
+        divide(x + lo, hi - lo, pivot, &more, &same);
+        double above = total_weight(s, x + lo, more, top), each = weight(s, pivot, top);
+        if (sum + above >= goal && more > 0) {
+            hi = lo + more;
+            continue;
+        }
+        sum += above;
+        for (equal = 0; equal < same && (sum < goal || lo + more + equal == 0); equal++) sum += each;
+        if (sum >= goal) return (cut){pivot, equal};
+        if (lo + more + same == hi) return (cut){pivot, same};
+        lo += more + same;
+        equal = 0;
+    }
+    qsort(x + lo, (size_t)(hi - lo), sizeof *x, descending);
+    for (int64_t i = lo; i < hi; i++) {
+        if (i > lo && sum >= goal) return (cut){x[i - 1], equal};
+        equal = i > lo && x[i] == x[i - 1] ? equal + 1 : 1;
+        sum += weight(s, x[i], top);
+    }
+    return (cut){x[hi - 1], equal};
 }
 
 /* What top_k and top_p leave; work [n] is scratch. */
