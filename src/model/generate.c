@@ -10,8 +10,9 @@
  *
  * Data-parallel groups take every dp_size-th text and meet again at the end.
  *
- * Several texts of one prompt.  The first of a group reads it.  When its first token is due, those of the others are drawn from the same scores; they wait for a
- * seat, and get the prompt's rows of one that has them: a copy, or none where such a seat has become free.  No other prompt is begun before all have one. */
+ * Several texts of one prompt.  The first of a group reads it.  When its first token is due, those of the others are drawn from the same scores; they wait
+ * for a seat, and get the prompt's rows of one that has them: a copy, or none where such a seat has become free.  No other prompt is begun before all have
+ * one. */
 #include "model/replay_impl.h"
 
 #include "base/fault.h"
@@ -31,7 +32,7 @@ typedef struct seat {
 } seat;
 
 /* What a rank tells its group in a step: its status, OK unless it cannot go on; then a row for each sequence whose next token is due, its best word or its
- * scores. */
+ * scores; of a group of one there are no scores to tell. */
 enum { STATUS_BYTES = sizeof(int64_t) };
 typedef struct best_word {
     float score;
@@ -52,7 +53,8 @@ typedef struct loop {
     seat *seat;                /* [seats] */
     int64_t *speaker;          /* [seats] of the pack at hand: seats whose next token is due, */
     int64_t *row, n_speakers;  /* and their rows of the read-out */
-    float *score;              /* [seats, v1 - v0] host */
+    float *score;              /* [seats, v1 - v0] host, for scores that lie elsewhere */
+    const float *scores;       /* of the pack at hand: host */
     int64_t widest;            /* words of the rank that has most */
     size_t row_bytes;          /* of a message */
     unsigned char *mine, *all; /* messages: this rank's, [tp] */
@@ -128,7 +130,8 @@ static lt_status prepare(loop *k) {
     k->room = least(lt_generate_room(&m->arch, a, longest), m->limits.max_len); /* planned with another front there may be less */
     k->next = m->grid->dp_rank;
     k->opened = -1;
-    k->row_bytes = draws ? (size_t)k->widest * sizeof(float) : sizeof(best_word);
+    bool alone = m->grid->tp_size == 1;
+    k->row_bytes = !draws ? sizeof(best_word) : alone ? 0 : (size_t)k->widest * sizeof(float);
     LT_TRY(lt_replay_init(m, a->graphs, &k->replay));
     LT_TRY(lt_pack_create(pack_rows(a, longest), k->seats, &k->pack));
     LT_TRY(lt_calloc(&k->seat, k->seats, sizeof *k->seat, "sequences"));
@@ -252,10 +255,17 @@ static lt_status write_message(loop *k, const float *scores, int64_t rows) {
     lt_model *m = k->m;
     int64_t V = m->v1 - m->v0;
     if (k->n_speakers == 0) return LT_OK;
-    LT_TRY(lt_ctx_download(&m->ctx, k->score, scores, (size_t)(rows * V) * sizeof *k->score));
+    k->scores = m->ctx.ops->host_view(&m->ctx, (void *)(uintptr_t)scores, 1); /* of plain host memory its own address */
+    if (k->scores == scores) {
+        LT_TRY(m->ctx.ops->wait(&m->ctx, NULL));
+    } else {
+        LT_TRY(lt_ctx_download(&m->ctx, k->score, scores, (size_t)(rows * V) * sizeof *k->score));
+        k->scores = k->score;
+    }
+    if (k->row_bytes == 0) return LT_OK; /* all scores are here */
 #pragma omp parallel for schedule(static) num_threads(m->ctx.threads)
     for (int64_t i = 0; i < k->n_speakers; i++) {
-        const float *score = k->score + k->row[i] * V;
+        const float *score = k->scores + k->row[i] * V;
         unsigned char *to = k->mine + message_bytes(k, i);
         if (k->whole) {
             memcpy(to, score, (size_t)V * sizeof *score);
@@ -285,12 +295,13 @@ static int32_t best_of(const loop *k, int64_t i) {
 /* Token `place` of a text, drawn from the scores of speaker i. */
 static int32_t drawn_of(const loop *k, int64_t i, int64_t text, int64_t place) {
     const lt_model *m = k->m;
-    float *score = k->whole + omp_get_thread_num() * 2 * m->arch.V;
-    for (int r = 0; r < m->grid->tp_size; r++) {
+    float *work = k->whole + omp_get_thread_num() * 2 * m->arch.V, *gathered = work + m->arch.V;
+    const float *score = k->row_bytes ? gathered : k->scores + k->row[i] * m->arch.V;
+    for (int r = 0; k->row_bytes && r < m->grid->tp_size; r++) {
         lt_cut cut = lt_arch_cut(&m->arch, m->grid->tp_size, r);
-        memcpy(score + cut.v0, row_of(k, r, i), (size_t)(cut.v1 - cut.v0) * sizeof *score);
+        memcpy(gathered + cut.v0, row_of(k, r, i), (size_t)(cut.v1 - cut.v0) * sizeof *gathered);
     }
-    return (int32_t)lt_sample(&k->a->sampling, score, m->arch.V, (uint64_t)text, (uint32_t)place, score + m->arch.V);
+    return (int32_t)lt_sample(&k->a->sampling, score, m->arch.V, (uint64_t)text, (uint32_t)place, work);
 }
 
 /* Texts of a prompt that this group writes, behind the one that read it. */
