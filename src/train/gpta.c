@@ -325,6 +325,15 @@ lt_status lt_run_impl_gpta_rounds(lt_run *r, bool *stop) {
     return LT_OK;
 }
 
+void lt_run_impl_gpta_sum_up(const lt_run *r) {
+    const lt_run_gpta *g = &r->gpta;
+    double together = g->asked_s + g->measured_s, all = together + r->rates.seconds + r->eval_s + r->rates.io_s;
+    if (r->grid.rank != 0 || g->rounds == 0) return;
+    lt_info("dialogues of this start: %lld rounds, %lld answers, %lld of use; asking took %.1f s, measuring %.1f s, together %.1f%% of the "
+            "time",
+            (long long)g->rounds, (long long)g->asked, (long long)g->taken, g->asked_s, g->measured_s, 100 * together / all);
+}
+
 /* ---- checkpoints ---- */
 
 enum { KV_DIMS = 3 };

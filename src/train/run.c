@@ -204,6 +204,7 @@ lt_status lt_run_train(lt_run *r) {
     turn t = {0};
     lt_status st = lt_agree(r->grid.world, lt_calloc(&t.is_best, r->n_trials, sizeof *t.is_best, "trials"));
     if (st == LT_OK) st = train_loop(r, &t);
+    lt_run_impl_gpta_sum_up(r);
     free(t.is_best);
     return st;
 }

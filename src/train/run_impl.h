@@ -159,6 +159,8 @@ lt_status lt_run_impl_gpta_open(lt_run *r);
 /* Collective(world).  The rounds that are due before the next step.  *stop: a signal came, and what it interrupted is due still.  Errors: NOMEM, IO
  * (agreed). */
 lt_status lt_run_impl_gpta_rounds(lt_run *r, bool *stop);
+/* Local.  One line in the log: what the dialogues cost. */
+void lt_run_impl_gpta_sum_up(const lt_run *r);
 /* Local, rank 0.  Where a trial's dialogue stands, and the lead in use. */
 lt_status lt_run_impl_gpta_put(lt_run *r, lt_ckpt_writer *w, int trial);
 /* Collective(world).  The same from a checkpoint; ck on rank 0, NULL elsewhere.  Errors: FORMAT, NOMEM (agreed). */
