@@ -82,7 +82,7 @@ static lt_status find_limits(lt_run *r, lt_model_limits *lim) {
     }
     LT_CHECK(text + ahead <= max_pos, LT_ERR_SHAPE,
              "the longest text of %lld tokens and %lld rows of a prefix or prompt before it pass the %lld positions of this model: lower "
-             "data.max_length (now %d) or method.length",
+             "data.max_length (now %d) or method.length (of gpta also method.max_prefix_tokens)",
              (long long)text, (long long)ahead, (long long)max_pos, r->cfg->data.max_length);
     /* other splits and predict may bring longer texts: up to data.max_length, as far as model and packs have room */
     int64_t room = max_pos - ahead < tokens - prompt ? max_pos - ahead : tokens - prompt;

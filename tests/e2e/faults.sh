@@ -57,6 +57,9 @@ fails() { # fails SITE RANK NTH RANKS ARGS...
 trains() { # trains SITE RANK NTH RANKS: a training run in a folder of its own
     fails "$@" train "$tmp/a.yaml" run.dir="$tmp/case.$((n_cases + 1)).run" "$(layout "$4")"
 }
+talks() { # talks SITE RANK NTH RANKS [ASSISTANT]: a run whose student has an assistant
+    fails "${@:1:4}" train "$tmp/g.yaml" run.dir="$tmp/case.$((n_cases + 1)).run" "$(layout "$4")" "${5:-assistant.model=$llama}"
+}
 continues() { # continues SITE RANK NTH RANKS: as trains; a second job must end with the bits of a run that nothing disturbed
     begin "$1 on rank $2 of $4, continued"
     {
@@ -104,6 +107,10 @@ for n in 2 4; do
     straight[$n]=$(state "$tmp/straight$n/ck/last")
 done
 must_run 1 train "$tmp/b.yaml" train.steps=2
+config "$tmp/g.yaml" "$bert" "$tmp/g" \
+    $'\n  - {name: a, method: {name: gpta, student: prefix, length: 2, description: x, every: 2, candidates: 2, probe: 16, max_prefix_tokens: 12}}'
+sed -i 's/steps: 30/steps: 4/' "$tmp/g.yaml"
+must_run 1 train "$tmp/g.yaml" assistant.model="$llama"
 config "$tmp/c.yaml" "$llama" "$tmp/c" $'\n  - {name: a, method: {name: lora, rank: 2}}'
 must_run 1 train "$tmp/c.yaml" train.steps=2
 must_run 1 export "$tmp/c.yaml" -o "$tmp/adapter"
@@ -154,6 +161,11 @@ for n in 2 4; do
         fails run.import $rank 1 $n train "$tmp/c.yaml" run.dir="$tmp/import.$n.$rank" method.from="$tmp/adapter"
     done
     fails peft.read 0 1 $n train "$tmp/c.yaml" run.dir="$tmp/import.$n" method.from="$tmp/adapter"
+    for rank in 0 $((n - 1)); do
+        for site in gpta.init gpta.round gpta.lead score.leads; do talks $site $rank 1 $n; done
+        for site in assistant.templates assistant.open assistant.ask assistant.take assistant.answers; do talks $site $rank 1 $n; done
+        for site in assistant.command assistant.ask; do talks $site $rank 1 $n assistant.command=cat; done
+    done
     for site in run.claim run.record ckpt.begin h5.close; do trains $site 0 1 $n; done
     for site in ckpt.save ckpt.committed; do continues $site 0 2 $n; done
 done
@@ -179,8 +191,8 @@ for n in 2 4; do expect "a failed resume or evaluation changes nothing" "$(state
 named=$(grep -E '^ *(for site|apart|continues|fails|trains|survives|LT_FAULT=)' "$0" | grep -oE '[a-z0-9]+\.[a-z]+' | sort -u)
 untested=$(grep -rhoE '(LT_FAULT_POINT|lt_fault_hit|spoil)\((r, )?"[a-z0-9.]+"' "$source_dir/src" |
     sed 's/.*"\(.*\)"/\1/' | sort -u | comm -23 - <(echo "$named"))
-expect "places without a case (of GPUs: gpu_faults.sh; run.turn: stop.sh; step.loss: below)" "${untested//$'\n'/ }" \
-    "comm.bcast comm.nccl model.handout model.part run.turn step.loss"
+expect "places without a case (of GPUs: gpu_faults.sh; assistant.wait: gpta.sh; run.turn: stop.sh; step.loss: below)" "${untested//$'\n'/ }" \
+    "assistant.wait comm.bcast comm.nccl model.handout model.part run.turn step.loss"
 
 # ---- not a number ----
 fault "$tmp/out" step.loss:0:5:nan 2 train "$tmp/a.yaml" run.dir="$tmp/nan"
