@@ -132,6 +132,11 @@ static lt_status take_one(lt_dialogue *d, const lt_tok *tok, const char *answer,
     if (*verdict == LT_ANSWER_TAKEN) {
         st = encode(d, tok, text, &ids);
         if (st == LT_OK && ids.n == 0) *verdict = LT_ANSWER_EMPTY;
+        if (st == LT_ERR_FORMAT) { /* characters that the student's tokenizer has no token for */
+            lt_err_clear();
+            st = LT_OK;
+            *verdict = LT_ANSWER_GARBAGE;
+        }
     }
     if (st == LT_OK && *verdict == LT_ANSWER_TAKEN) {
         st = is_repeated(d, text, &repeated); /* as it is, not as it was */
@@ -218,14 +223,21 @@ static void place(lt_dialogue *d) {
 
 void lt_dialogue_close_round(lt_dialogue *d, bool *changed) {
     int best = -1;
+    bool measured = false;
     place(d);
+    for (int i = d->open0; i < d->n; i++) {
+        measured = measured || !isnan(d->prefix[i].gain);
+        if (d->in_use < 0) continue;
+        d->prefix[i].base = lt_prefix_gain(&d->prefix[d->in_use]);
+        d->prefix[i].base_accuracy = lt_prefix_accuracy(&d->prefix[d->in_use]);
+    }
     for (int i = d->open0; i < d->n; i++)
         if (best < 0 || better(&d->prefix[i], &d->prefix[best])) best = i;
     if (best >= 0 && !(d->prefix[best].gain > 0)) best = -1;
-    if (best < 0 && d->in_use < 0 && d->n > d->open0) best = d->open0;
+    if (best < 0 && d->in_use < 0 && d->n > d->open0 && !measured) best = d->open0;
     *changed = best >= 0;
     if (best >= 0) d->in_use = best;
-    d->stale = *changed ? 0 : d->stale + 1;
+    d->stale = *changed ? 0 : d->stale + measured; /* a round in which nothing came to be measured says nothing */
     d->rounds++;
     d->open0 = d->n;
 }
@@ -237,6 +249,6 @@ void lt_dialogue_abandon_round(lt_dialogue *d) {
 bool lt_dialogue_ended(const lt_dialogue *d) {
     const lt_method_cfg *c = d->cfg;
     if (c->control == LT_CONTROL_NO_PREFIX || d->rounds >= c->rounds) return true;
-    if ((c->control == LT_CONTROL_RANDOM || c->control == LT_CONTROL_FIRST) && d->rounds >= 1) return true;
+    if ((c->control == LT_CONTROL_RANDOM || c->control == LT_CONTROL_FIRST) && d->in_use >= 0) return true;
     return c->patience > 0 && d->stale >= c->patience;
 }

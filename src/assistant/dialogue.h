@@ -6,8 +6,9 @@
  *
  *     lt_dialogue_prompt -> (assistant) -> lt_dialogue_take -> (student measures) -> lt_dialogue_close_round
  *
- * A measure is a difference: loss of the prefix in use minus loss of the candidate, on the same sentences and under the same student.  So measures of
- * different rounds can stand side by side though the student has learned in between. */
+ * A measure is a difference: loss of the prefix in use minus loss of the candidate, on the same sentences and under the same student.  What the assistant is
+ * told is the sum of the differences that led from the first prefix to this one, so that prefixes of different rounds can stand side by side though the
+ * student, and the prefix in use, have changed in between. */
 
 #include "base/config.h"
 #include "base/rng.h"
@@ -28,7 +29,12 @@ typedef struct lt_prefix {
     double loss;     /* its own mean loss on the sentences that it was measured on; NaN */
     int rank, of;    /* place by gain among the measured ones of its round, from 1, the prefix in use counted; 0 = not measured */
     int64_t probed;  /* sentences that it was measured on */
+    double base, base_accuracy; /* what the prefix in use then had gained over the first one */
 } lt_prefix;
+
+/* Local.  Gain over the first prefix in use: by these, prefixes of different rounds are compared.  0 where nothing was measured. */
+static inline double lt_prefix_gain(const lt_prefix *p) { return p->base + (p->gain == p->gain ? p->gain : 0); }
+static inline double lt_prefix_accuracy(const lt_prefix *p) { return p->base_accuracy + (p->accuracy == p->accuracy ? p->accuracy : 0); }
 
 typedef struct lt_dialogue {
     const lt_method_cfg *cfg; /* borrowed */
@@ -86,12 +92,12 @@ lt_status lt_dialogue_take(lt_dialogue *d, const lt_tok *tok, const char *const 
 /* Local.  Adds one prefix of given tokens to the open round (control `random`; transfer).  Errors: NOMEM, ARG (a token outside the vocabulary). */
 lt_status lt_dialogue_add_tokens(lt_dialogue *d, const lt_tok *tok, const int32_t *token, int n, int *candidate);
 /* Local.  Ends the open round; gains of its candidates are set.  The best of those measured on most sentences comes into use if its gain
- * is above 0; where none is in use yet, the first candidate does,
- * measured or not.  *changed: another prefix is in use now. */
+ * is above 0; where none is in use yet and none was measured, the first candidate does.  *changed: another prefix is in use now. */
 void lt_dialogue_close_round(lt_dialogue *d, bool *changed);
 /* Local.  Drops the candidates of an open round. */
 void lt_dialogue_abandon_round(lt_dialogue *d);
-/* Local.  True if no round will come: method.rounds are closed, method.patience is used up, or the control has none after the first. */
+/* Local.  True if no round will come: method.rounds are closed, method.patience is used up (by rounds that measured something), or the
+ * control has its one prefix. */
 bool lt_dialogue_ended(const lt_dialogue *d);
 
 /* Local.  The state as JSON text for a checkpoint, and back (d: initialised).  *text: released by free().  No round is open.  Numbers come back as

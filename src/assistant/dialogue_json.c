@@ -1,7 +1,7 @@
 /* A dialogue as JSON text; see dialogue.h.
  *
  *     {"version": 1, "in_use": 3, "rounds": 2, "stale": 0, "prefixes": [{"text": "...", "tokens": [1, 2], "round": 0, "gain": 0.125, "accuracy": null,
- *      "loss": 0.5, "rank": 1, "of": 9, "probed": 256}, ...]}
+ *      "loss": 0.5, "rank": 1, "of": 9, "probed": 256, "base": 0.0, "base_accuracy": 0.0}, ...]}
  *
  * 17 digits bring a number's bits back; null is NaN, and "inf" and "-inf" are words because JSON has no infinity. */
 #include "assistant/dialogue_impl.h"
@@ -23,9 +23,9 @@ static json_t *number(double x) {
 static json_t *prefix_json(const lt_prefix *p) {
     json_t *tokens = json_array();
     for (int i = 0; i < p->n_tokens; i++) (void)json_array_append_new(tokens, json_integer(p->token[i]));
-    return json_pack("{s:s, s:o, s:i, s:o, s:o, s:o, s:i, s:i, s:I}", "text", p->text, "tokens", tokens, "round", p->round, "gain",
-                     number(p->gain), "accuracy", number(p->accuracy), "loss", number(p->loss), "rank", p->rank, "of", p->of, "probed",
-                     (json_int_t)p->probed);
+    return json_pack("{s:s, s:o, s:i, s:o, s:o, s:o, s:i, s:i, s:I, s:o, s:o}", "text", p->text, "tokens", tokens, "round", p->round,
+                     "gain", number(p->gain), "accuracy", number(p->accuracy), "loss", number(p->loss), "rank", p->rank, "of", p->of,
+                     "probed", (json_int_t)p->probed, "base", number(p->base), "base_accuracy", number(p->base_accuracy));
 }
 
 lt_status lt_dialogue_write(const lt_dialogue *d, char **text) {
@@ -78,6 +78,8 @@ static lt_status read_prefix(lt_dialogue *d, int64_t vocab, const json_t *o) {
     LT_TRY(read_number(o, "gain", &p.gain));
     LT_TRY(read_number(o, "accuracy", &p.accuracy));
     LT_TRY(read_number(o, "loss", &p.loss));
+    LT_TRY(read_number(o, "base", &p.base));
+    LT_TRY(read_number(o, "base_accuracy", &p.base_accuracy));
     for (int64_t i = 0; i < n; i++) {
         const json_t *t = json_array_get(tokens, (size_t)i);
         LT_CHECK(json_is_integer(t) && json_integer_value(t) >= 0 && json_integer_value(t) < vocab, LT_ERR_FORMAT,
@@ -95,6 +97,8 @@ static lt_status read_prefix(lt_dialogue *d, int64_t vocab, const json_t *o) {
     to->gain = p.gain;
     to->accuracy = p.accuracy;
     to->loss = p.loss;
+    to->base = p.base;
+    to->base_accuracy = p.base_accuracy;
     to->probed = p.probed;
     to->rank = (int)rank;
     to->of = (int)of;

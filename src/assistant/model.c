@@ -253,13 +253,14 @@ static lt_status write_answers(asking *q, uint64_t seed, lt_answers *out) {
     g.stop = stops;
     g.take = take;
     g.arg = q;
-    while ((st = lt_generate(w->model, &g, &counts)) == LT_ERR_NOMEM && g.batch > 1 && counts.steps == 0) { /* agreed: so do all */
+    while ((st = lt_generate(w->model, &g, &counts)) == LT_ERR_NOMEM && g.batch > 1 &&
+           lt_max_host(w->base.world, counts.steps) == 0) { /* agreed: so do all */
         lt_err_clear();
         g.batch /= 2;
     }
     if (st == LT_ERR_NUMERIC) { /* what it did wrong */
         lt_err_clear();
-        return lt_strdup(&out->problem, "no score of a next token is a number: are its weights damaged?");
+        return lt_agree(w->base.world, lt_strdup(&out->problem, "no score of a next token is a number: are its weights damaged?"));
     }
     LT_TRY(st);
     double sum[] = {(double)counts.read, (double)counts.written};

@@ -143,14 +143,14 @@ typedef struct shown {
 } shown;
 
 static double value(const lt_method_cfg *c, const lt_prefix *p) {
-    return c->feedback == LT_FEEDBACK_ACCURACY && !isnan(p->accuracy) ? p->accuracy : p->gain;
+    return c->feedback == LT_FEEDBACK_ACCURACY && !isnan(p->accuracy) ? lt_prefix_accuracy(p) : lt_prefix_gain(p);
 }
 
 static int compare(const lt_method_cfg *c, const shown *a, const shown *b) {
     double x = value(c, a->measure), y = value(c, b->measure);
     if (x == y) { /* of equal accuracy by loss, then by age */
-        x = a->measure->gain;
-        y = b->measure->gain;
+        x = lt_prefix_gain(a->measure);
+        y = lt_prefix_gain(b->measure);
     }
     return x < y ? -1 : x > y ? 1 : a->measure < b->measure ? -1 : a->measure > b->measure;
 }
@@ -202,9 +202,10 @@ static lt_status deal(const lt_dialogue *d, const lt_rng *rng, shown *s, int n) 
 
 static lt_status add_measure(const lt_method_cfg *c, const lt_prefix *p, lt_text *t) {
     if (c->feedback == LT_FEEDBACK_RANK) return lt_text_addf(t, "place %d of %d", p->rank, p->of);
+    double gain = lt_prefix_gain(p), accuracy = lt_prefix_accuracy(p);
     if (c->feedback == LT_FEEDBACK_ACCURACY && !isnan(p->accuracy))
-        return lt_text_addf(t, "accuracy %s by %.1f points", p->accuracy < 0 ? "lower" : "higher", 100 * fabs(p->accuracy));
-    return lt_text_addf(t, "loss %s by %.4f", p->gain < 0 ? "higher" : "lower", fabs(p->gain));
+        return lt_text_addf(t, "accuracy %s by %.1f points", accuracy < 0 ? "lower" : "higher", 100 * fabs(accuracy));
+    return lt_text_addf(t, "loss %s by %.4f", gain < 0 ? "higher" : "lower", fabs(gain));
 }
 
 static lt_status add_history(const lt_method_cfg *c, const shown *s, int n, lt_text *t) {

@@ -66,6 +66,10 @@ static void find_form(lt_export *e) {
 static lt_status check_method(const lt_export *e) {
     const lt_method_cfg *m = &e->trial->cfg->method;
     LT_CHECK(
+        m->name != LT_METHOD_GPTA, LT_ERR_CONFIG,
+        "trial %s is of gpta: no form of others holds a text before every input; its prefix is in the run log (ltune-report --dialogue %s)",
+        e->trial->cfg->name, e->trial->cfg->name);
+    LT_CHECK(
         !e->args->merged || m->name == LT_METHOD_LORA || m->name == LT_METHOD_HEAD, LT_ERR_CONFIG,
         "trial %s: %s stands before the text and cannot be merged into weights: only lora and head can; PEFT's format holds prompt and "
         "prefix (--format peft)",

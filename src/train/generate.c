@@ -20,9 +20,9 @@ static lt_status check(const lt_run *r, int trial, int label) {
     const lt_tuner *t = r->tuner[trial];
     const char *name = r->trial[trial].cfg->name, *method = lt_method_of(t->cfg)->name;
     LT_TRY(LT_FAULT_POINT("run.front"));
+    LT_CHECK(t->lead_most == 0, LT_ERR_CONFIG, "trial %s (%s) has a text before inputs that it sorts, and writes nothing", name, method);
     LT_CHECK(lt_tuner_trains_input(t), LT_ERR_CONFIG,
              "trial %s (%s) changes nothing in the model: it writes as the base does (ltune generate --model)", name, method);
-    LT_CHECK(t->lead_most == 0, LT_ERR_CONFIG, "trial %s (%s) has a text before inputs that it sorts, and writes nothing", name, method);
     LT_CHECK(!t->pairs || label >= 0, LT_ERR_CONFIG, "trial %s (%s) has a prompt for each label: say which with --label NAME", name,
              method);
     LT_CHECK(t->pairs || label < 0, LT_ERR_CONFIG, "trial %s (%s) has one prompt for all labels: leave --label out", name, method);

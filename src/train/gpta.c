@@ -25,14 +25,20 @@ static bool goes_on(const lt_run *r, int i) {
 /* Somebody has to be asked: not where one round takes what another run found. */
 static bool asks(const lt_run *r, int i) {
     const lt_method_cfg *c = &r->trial[i].cfg->method;
-    return goes_on(r, i) && !(c->init_dialogue[0] && (c->rounds == 1 || c->control == LT_CONTROL_FIRST));
+    bool one = c->rounds == 1 || c->control == LT_CONTROL_FIRST || c->control == LT_CONTROL_RANDOM;
+    return goes_on(r, i) && !(c->init_dialogue[0] && one);
 }
 
 static lt_status check(const lt_run *r, int i) {
     const lt_trial_cfg *c = r->trial[i].cfg;
     LT_CHECK(r->readout != LT_READ_TOKENS, LT_ERR_CONFIG,
              "trial %s: gpta is for labels of texts; this data set labels tokens: use head, prompt, prefix or lora", c->name);
-    if (r->purpose != LT_RUN_TRAIN || c->method.init_dialogue[0]) return LT_OK;
+    if (r->purpose != LT_RUN_TRAIN) return LT_OK;
+    lt_ids ids = {0};
+    lt_status st = lt_tok_encode(r->data.tok, c->method.description, strlen(c->method.description), false, &ids, NULL);
+    lt_ids_free(&ids);
+    LT_CHECK(st == LT_OK, LT_ERR_CONFIG, "trial %s: method.description is no text: %s", c->name, lt_err_last()->msg);
+    if (c->method.init_dialogue[0]) return LT_OK;
     LT_CHECK(c->method.description[0], LT_ERR_CONFIG,
              "trial %s: method.description is missing: it is all that the assistant knows of the task; say what the texts are and what the "
              "labels mean",
@@ -173,13 +179,27 @@ lt_status lt_run_impl_gpta_open(lt_run *r) {
 
 /* ---- a round ---- */
 
+/* Local.  A token that says something: a vocabulary may have rows that are no words, and special ones. */
+static bool says(const lt_tok *tok, int32_t token) {
+    char *text = NULL;
+    size_t bytes = 0;
+    lt_status st = lt_tok_decode(tok, &token, 1, true, &text, &bytes);
+    free(text);
+    if (st != LT_OK) lt_err_clear();
+    return st == LT_OK && bytes > 0;
+}
+
 /* Local.  Random words in place of a prefix, as many tokens. */
 static lt_status draw_words(lt_run *r, int trial, int n, int *candidate) {
+    enum { TRIES = 64 }; /* a token, on average */
     const lt_tuner *t = r->tuner[trial];
     lt_rng rng = {.seed = r->trial[trial].cfg->seed, .purpose = LT_RNG_PROBE, .a = 1};
     int32_t *token = NULL;
     LT_TRY(lt_calloc(&token, n, sizeof *token, "random tokens"));
-    for (int i = 0; i < n; i++) token[i] = lt_tuner_random_word(t, r->data.tok, &rng, (uint64_t)i);
+    for (uint64_t place = 0, i = 0; i < (uint64_t)n && place < TRIES * (uint64_t)n; place++) {
+        token[i] = lt_tuner_random_word(t, r->data.tok, &rng, place);
+        i += says(r->data.tok, token[i]);
+    }
     lt_status st = lt_dialogue_add_tokens(&r->gpta.of[trial].talk, r->data.tok, token, n, candidate);
     free(token);
     return st;
@@ -273,7 +293,9 @@ static lt_status take(lt_run *r, int trial, const lt_answers *answers, lt_verdic
 static lt_status run_round(lt_run *r, int trial) {
     lt_run_gpta *g = &r->gpta;
     lt_dialogue *d = &g->of[trial].talk;
-    bool first = d->rounds == 0, changed = false, inherits = first && d->cfg->init_dialogue[0];
+    /* nothing is measured before the first step, nor by a control that only waits for its one text */
+    bool first = d->rounds == 0 || d->cfg->control == LT_CONTROL_RANDOM || d->cfg->control == LT_CONTROL_FIRST;
+    bool changed = false, inherits = d->rounds == 0 && d->cfg->init_dialogue[0];
     int n = first ? 1 : d->cfg->candidates, taken = 0;
     lt_answers answers = {0};
     char *prompt = NULL;
@@ -404,6 +426,9 @@ static lt_status restore(lt_run *r, int trial, const stored *s) {
     int n = 0;
     LT_TRY(lt_dialogue_read(d, r->data.tok, s->text));
     p = d->in_use >= 0 && d->prefix[d->in_use].n_tokens > 0 ? &d->prefix[d->in_use] : NULL;
+    LT_CHECK(!p || p->n_tokens <= d->cfg->max_prefix_tokens, LT_ERR_CONFIG,
+             "trial %s: its prefix has %d tokens, but method.max_prefix_tokens is %d: leave it as it was in training",
+             r->trial[trial].cfg->name, p->n_tokens, d->cfg->max_prefix_tokens);
     if (p) {
         LT_TRY(lt_calloc(&text, t->lead_most, sizeof *text, "a prefix"));
         n = lt_tuner_lead_text(t, p->token, p->n_tokens, text);

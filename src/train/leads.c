@@ -3,10 +3,10 @@
  * All candidates of a round ride in the same packs: each has a slot of a bank of its own, filled from one reading of its text, so a sentence behind a candidate
  * costs the rows of the sentence.  (With adapters inside the layers a lead stands among the rows instead.)
  *
- * Scoring by halving (Karnin, Koren and Somekh 2013, "successive halving"): all on a few sentences, then the better half on as many again, until one is left
- * beside the prefix in use; these two share half of the probe.  Differences to the prefix in use on the same sentences decide, for sentences differ
- * more than prefixes
- * do.  Nine on a probe of 256: 9 x 8, 5 x 8, 3 x 16, 2 x 32, 2 x 64 = 352 sentences, where all on all would be 2,304. */
+ * Scoring by halving (Karnin, Koren and Somekh 2013, "successive halving"): all on a few sentences, then the better half on as many again, until half of
+ * the probe is used; of up to 15 candidates one is left by then beside the prefix in use.  Differences to the prefix in use on the same sentences decide,
+ * for sentences differ more than prefixes do.  Nine on a probe of 256: 9 x 8, 5 x 8, 3 x 16, 2 x 32, 2 x 64 = 352 sentences, where all on all would be
+ * 2,304. */
 #include "train/run_impl.h"
 
 #include "base/fault.h"
@@ -55,20 +55,26 @@ lt_status lt_run_impl_gpta_use(lt_run *r, int trial) {
 
 /* ---- candidates ---- */
 
-/* Collective(world).  Candidate c of the choice: its tokens, and its slot. */
-static lt_status place(lt_run *r, int trial, int c, const lt_prefix *p, int32_t *text, float *kv) {
+/* Local, between collectives: what fails here is fatal.  Candidate c of the choice: its tokens, and its slot. */
+static lt_status fill(lt_run *r, lt_tuner *one, int c, const int32_t *text, int n, const float *kv) {
     lt_run_gpta *g = &r->gpta;
+    lt_status st = lt_tuner_set_lead(one, text, n, kv);
+    g->lead[c] = one->lead;
+    if (st != LT_OK || one->lead_in_rows) return st;
+    g->bank.slot_len[c] = lt_tuner_slot_len(one, &one->lead);
+    LT_TRY(one->ops->forward(one, g->bank.kv, g->bank.model.P_max, r->bank.prompt));
+    return one->ctx->ops->wait(one->ctx, NULL); /* g->kv is the next one's */
+}
+
+/* Collective(world). */
+static void place(lt_run *r, int trial, int c, const lt_prefix *p, int32_t *text, float *kv) {
     lt_tuner one = *r->tuner[trial];
     int n = 0;
     if (p) read_lead(r, &one, p, text, &n, kv);
     one.slot0 = c;
-    one.lead = (lt_lead){.kv = one.lead_in_rows ? NULL : g->kv};
-    LT_TRY(lt_tuner_set_lead(&one, text, n, kv));
-    g->lead[c] = one.lead;
-    if (one.lead_in_rows) return LT_OK;
-    g->bank.slot_len[c] = lt_tuner_slot_len(&one, &one.lead);
-    LT_TRY(one.ops->forward(&one, g->bank.kv, g->bank.model.P_max, r->bank.prompt));
-    return one.ctx->ops->wait(one.ctx, NULL); /* g->kv is the next one's */
+    one.lead = (lt_lead){.kv = one.lead_in_rows ? NULL : r->gpta.kv};
+    lt_status st = fill(r, &one, c, text, n, kv);
+    if (st != LT_OK) lt_fatal(r->grid.world, st); /* the others are in the next one's collectives */
 }
 
 /* Collective(world).  The prefix in use and the candidates of the open round: n leads. */
@@ -80,7 +86,7 @@ static lt_status place_all(lt_run *r, int trial, int *n) {
     float *kv = NULL;
     lt_status st = lt_agree(r->grid.world, alloc_reading(t, &text, &kv));
     *n = 1 + d->n - d->open0;
-    for (int c = 0; st == LT_OK && c < *n; c++) st = place(r, trial, c, c ? &d->prefix[d->open0 + c - 1] : in_use(d), text, kv);
+    for (int c = 0; st == LT_OK && c < *n; c++) place(r, trial, c, c ? &d->prefix[d->open0 + c - 1] : in_use(d), text, kv);
     if (st == LT_OK && !t->lead_in_rows) {
         st = lt_run_impl_bank_cut(&g->bank);
         g->bank.model.prompt = r->bank.model.prompt;

@@ -30,10 +30,12 @@ static lt_status open_model(lt_run *r) {
         }
     }
     if (st == LT_OK) st = lt_arch_check_tp(&arch, r->grid.tp_size);
-    r->gpta.shares_model = st == LT_OK && lt_run_impl_gpta_shares(r, &arch);
     /* what a plan foretells is the rank that has most */
     if (st == LT_OK && r->purpose == LT_RUN_PLAN) (void)lt_arch_widest(&arch, r->grid.tp_size, &r->grid.tp_rank);
     st = lt_agree(r->grid.world, st);
+    /* all or none: ranks may see paths differently */
+    if (st == LT_OK && r->purpose == LT_RUN_TRAIN)
+        r->gpta.shares_model = lt_max_host(r->grid.world, !lt_run_impl_gpta_shares(r, &arch)) == 0;
     if (st == LT_OK)
         st = lt_model_create(c->model.path, &r->grid,
                              &(lt_model_options){.compute = r->dtype,

@@ -210,8 +210,8 @@ lt_status lt_run_impl_check_memory(const lt_run *r) {
     char want[32], have[32], w[32], a[32], t[32], c[32];
     if (r->device.index < 0) return LT_OK;
     LT_TRY(r->device.ops->gpu->memory(&free_bytes, &total));
-    free_bytes /= (size_t)r->sharing;                            /* the other ranks of this GPU take as much before long */
-    free_bytes += r->bank.arena.used + r->work.heads.arena.used; /* taken already */
+    free_bytes /= (size_t)r->sharing; /* the other ranks of this GPU take as much before long */
+    free_bytes += r->bank.arena.used + r->gpta.bank.arena.used + r->gpta.kv_bytes + r->work.heads.arena.used; /* taken already */
     for (int i = 0; i < r->n_trials; i++) free_bytes += lt_tuner_bytes(r->tuner[i]);
     LT_CHECK(need <= free_bytes, LT_ERR_NOMEM,
              "rank %d on %s needs %s on its GPU (weights %s, activations %s, trials %s, messages %s), %s of %s are free%s\n"

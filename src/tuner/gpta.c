@@ -52,6 +52,8 @@ lt_status lt_tuner_lead_frame(lt_tuner *t, const lt_tok *tok) {
     int64_t at = 0;
     lt_status st = lt_tok_encode(tok, "", 0, true, &ids, NULL);
     t->lead_begin = lt_tok_frame_of(tok, false).before;
+    t->lead_joins = true;
+    for (int64_t l = 0; l < t->arch->m; l++) t->lead_joins = t->lead_joins && t->arch->layer[l].causal;
     if (st == LT_OK) st = lt_calloc(&t->lead_frame, ids.n, sizeof *t->lead_frame, "special tokens");
     if (st == LT_OK) {
         t->lead_frame_n = (int)(at = ids.n);

@@ -147,7 +147,7 @@ lt_tuner_input lt_tuner_input_of(const lt_tuner *t, int label) {
         in.n_lead = lead->n;
         in.lead_at = t->lead_begin;
     }
-    if (lead->kv_rows && t->arch->causal) in.skip = t->lead_begin;
+    if (lead->kv_rows && t->lead_joins) in.skip = t->lead_begin;
     return in;
 }
 

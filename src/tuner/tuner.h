@@ -113,6 +113,7 @@ struct lt_tuner {
         *choice; /* leads that are measured side by side: input `label` has choice[label] and the slot of that number; NULL usually */
     int32_t *lead_frame; /* [lead_frame_n] special tokens around a text, `lead_begin` of them before it; owned */
     int lead_frame_n, lead_begin;
+    bool lead_joins;     /* every layer is causal: a lead in the slot is the beginning of the text, special tokens included */
     int32_t lead_end[4]; /* [lead_end_n] tokens of a line end */
     int lead_end_n;
     bool pools_logits; /* every row gives logits, and those of a sequence are the maxima of its rows' (train/samples.h) */

@@ -262,8 +262,47 @@ static void five(lt_dialogue *d) {
     measure(d, (const double[]){0.25, -0.5, 0.125, NAN});
     lt_dialogue_close_round(d, &changed);
     take(d, 2, (const char *const[]){"the plot", "joy"}, taken);
-    measure(d, (const double[]){-0.0625, 0.5});
+    measure(d, (const double[]){-0.3125, 0.25}); /* on top of 0.25: -0.0625 and 0.5 */
     lt_dialogue_close_round(d, &changed);
+}
+
+/* What is told of prefixes of different rounds, and what a failed first round leads to. */
+static void check_chain(void) {
+    lt_method_cfg c = settings();
+    lt_dialogue d;
+    bool changed;
+    static const lt_verdict taken[4];
+    lt_dialogue_init(&d, &c);
+    /* nobody answered: nothing is in use, no patience is lost, and a control of one prefix waits for it */
+    lt_dialogue_close_round(&d, &changed);
+    CHECK(!changed && d.in_use == -1 && d.stale == 0 && d.rounds == 1);
+    c.control = LT_CONTROL_FIRST;
+    CHECK(!lt_dialogue_ended(&d));
+    c.control = LT_CONTROL_NONE;
+    /* measured against no prefix, and worse */
+    take(&d, 2, (const char *const[]){"the film", "a story"}, taken);
+    measure(&d, (const double[]){-0.5, -0.25});
+    lt_dialogue_close_round(&d, &changed);
+    CHECK(!changed && d.in_use == -1 && d.stale == 1);
+    take(&d, 2, (const char *const[]){"acting", "the plot"}, taken);
+    measure(&d, (const double[]){0.5, 0.25});
+    lt_dialogue_close_round(&d, &changed);
+    CHECK(changed && d.in_use == 2 && d.stale == 0);
+    /* a little worse than what is in use now is better than what lost to it */
+    take(&d, 2, (const char *const[]){"joy", "warm"}, taken);
+    measure(&d, (const double[]){-0.125, 0.125});
+    lt_dialogue_close_round(&d, &changed);
+    CHECK(changed && d.in_use == 5);
+    CHECK(lt_prefix_gain(&d.prefix[4]) == 0.375 && lt_prefix_gain(&d.prefix[3]) == 0.25 && lt_prefix_gain(&d.prefix[5]) == 0.625);
+    CHECK(d.prefix[4].gain < d.prefix[3].gain); /* which the differences alone would have told */
+    /* few sentences flatter: of two, the one that was measured on more comes into use */
+    take(&d, 2, (const char *const[]){"smart", "love"}, taken);
+    measure(&d, (const double[]){0.75, 0.25});
+    d.prefix[6].probed = 8;
+    d.prefix[7].probed = 128;
+    lt_dialogue_close_round(&d, &changed);
+    CHECK(changed && d.in_use == 7 && d.prefix[6].rank == 2 && d.prefix[7].rank == 1);
+    lt_dialogue_free(&d);
 }
 
 static void check_templates(void) {
@@ -368,7 +407,8 @@ static int differ(const lt_dialogue *a, const lt_dialogue *b) {
         n += p->n_tokens != q->n_tokens || memcmp(p->token, q->token, (size_t)p->n_tokens * sizeof *p->token) != 0;
         n += p->round != q->round || p->rank != q->rank || p->of != q->of || p->probed != q->probed;
         n += memcmp(&p->gain, &q->gain, sizeof p->gain) != 0 || memcmp(&p->accuracy, &q->accuracy, sizeof p->gain) != 0 ||
-             memcmp(&p->loss, &q->loss, sizeof p->loss) != 0;
+             memcmp(&p->loss, &q->loss, sizeof p->loss) != 0 || memcmp(&p->base, &q->base, sizeof p->base) != 0 ||
+             memcmp(&p->base_accuracy, &q->base_accuracy, sizeof p->base) != 0;
     }
     return n;
 }
@@ -457,6 +497,7 @@ int main(void) {
     if (tok) {
         check_take();
         check_rounds();
+        check_chain();
         check_templates();
         check_shuffled();
         check_state();
