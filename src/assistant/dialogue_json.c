@@ -29,8 +29,8 @@ static json_t *prefix_json(const lt_prefix *p) {
 }
 
 lt_status lt_dialogue_write(const lt_dialogue *d, char **text) {
-    json_t *list = json_array();
     LT_ASSERT(d->open0 == d->n);
+    json_t *list = json_array();
     for (int i = 0; i < d->n; i++) (void)json_array_append_new(list, prefix_json(&d->prefix[i]));
     bool whole = json_array_size(list) == (size_t)d->n;
     json_t *o = json_pack("{s:i, s:i, s:i, s:i, s:o}", "version", VERSION, "in_use", d->in_use, "rounds", d->rounds, "stale", d->stale,
