@@ -8,6 +8,7 @@
 #include "store/runlog_impl.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -31,23 +32,14 @@ static lt_dialogue_row *row_at(const lt_series *s, int64_t i) { return (lt_dialo
 
 /* ---- texts ---- */
 
-/* Bytes of the character that begins here, 0 if none does (RFC 3629: no surrogates, nothing longer than needed or above U+10FFFF). */
-static size_t character(const unsigned char *p, size_t bytes) {
-    size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xC2 && p[0] < 0xE0 ? 2 : p[0] >= 0xE0 && p[0] < 0xF0 ? 3 : p[0] >= 0xF0 && p[0] < 0xF5 ? 4 : 0;
-    if (n == 0 || n > bytes) return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xC0) != 0x80) return 0;
-    bool second =
-        (p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) || (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F);
-    return second ? 0 : n;
-}
-
 /* Copies UTF-8 and repairs what is not, at most LT_DIALOGUE_TEXT_BYTES; returns the bytes.  to: NULL only counts. */
 static size_t repair(const char *text, size_t bytes, char *to) {
     static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
     size_t out = 0;
     for (size_t at = 0, n; at < bytes && text[at]; at += n ? n : 1) {
-        n = character((const unsigned char *)text + at, bytes - at);
+        bool good;
+        n = lt_utf8_unit(text + at, bytes - at, &good);
+        if (!good) n = 0;
         size_t more = n ? n : 3;
         if (out + more > LT_DIALOGUE_TEXT_BYTES) break;
         if (to) memcpy(to + out, n ? text + at : replacement, more);
