@@ -146,3 +146,44 @@ static void make_trained(bench *b) {
             }
     }
 }
+
+/* Collective(grid->world).  The file of a toy of this shape in dir, by rank 0. */
+static void write_toy(const shape *s, lt_grid *grid, const char *dir) {
+    if (grid->rank == 0) {
+        static bench writer;
+        make_toy(s, writer.rows, &writer.t);
+        toy_write(&writer.t, dir);
+        toy_free(&writer.t);
+    }
+    lt_barrier(grid->world);
+}
+
+/* Collective(grid->world).  A toy of this shape, loaded from dir, where its file is, with all that is trained.  False, and a failure counted, if it cannot
+ * be. */
+static bool open_bench(bench *b, const shape *s, lt_grid *grid, const char *dir, const lt_model_options *opt) {
+    lt_model_limits limits = {
+        .tokens = 64, .seqs = 8, .max_len = 16, .P_max = 3, .slots = 2, .backward = true, .adapters = true, .max_rank = 3};
+    *b = (bench){.grid = grid};
+    make_toy(s, b->rows, &b->t);
+    lt_status st = lt_model_impl_create(dir, grid, opt, &b->t.arch, &b->m);
+    if (st == LT_OK) st = lt_model_plan(b->m, &limits);
+    if (st == LT_OK) st = lt_model_load(b->m);
+    CHECK_OK(st);
+    if (st != LT_OK) return false;
+    b->ctx = lt_model_ctx(b->m);
+    make_trained(b);
+    return true;
+}
+
+static void close_bench(bench *b) {
+    for (int i = 0; i < b->n; i++) {
+        b->ctx->ops->free(b->ctx, b->p[i].d);
+        b->ctx->ops->free(b->ctx, b->p[i].g);
+        free(b->p[i].value);
+        free(b->p[i].want);
+        free(b->p[i].got);
+    }
+    free(b->coef);
+    lt_model_destroy(&b->m);
+    toy_free(&b->t);
+}

@@ -281,36 +281,12 @@ static void check_text_kv(bench *b, bench *one, const shape *s) {
     free(kv);
 }
 
+/* write: its file is not there yet. */
 static bool begin(bench *b, const shape *s, lt_grid *grid, const char *dir, lt_dtype compute, bool write, bool apart) {
-    lt_model_options opt = {.compute = compute, .threads = 1, .apart = apart};
-    lt_model_limits limits = {
-        .tokens = 64, .seqs = 8, .max_len = 16, .P_max = 3, .slots = 2, .backward = true, .adapters = true, .max_rank = 3};
-    *b = (bench){.grid = grid};
-    make_toy(s, b->rows, &b->t);
-    if (write && grid->rank == 0) toy_write(&b->t, dir);
-    lt_barrier(grid->world);
-    lt_status st = lt_model_impl_create(dir, grid, &opt, &b->t.arch, &b->m);
-    if (st == LT_OK) st = lt_model_plan(b->m, &limits);
-    if (st == LT_OK) st = lt_model_load(b->m);
-    CHECK_OK(st);
-    if (st != LT_OK) return false;
-    b->ctx = lt_model_ctx(b->m);
-    make_trained(b);
+    if (write) write_toy(s, grid, dir);
+    if (!open_bench(b, s, grid, dir, &(lt_model_options){.compute = compute, .threads = 1, .apart = apart})) return false;
     make_seqs(b);
     return true;
-}
-
-static void end(bench *b) {
-    for (int i = 0; i < b->n; i++) {
-        b->ctx->ops->free(b->ctx, b->p[i].d);
-        b->ctx->ops->free(b->ctx, b->p[i].g);
-        free(b->p[i].value);
-        free(b->p[i].want);
-        free(b->p[i].got);
-    }
-    free(b->coef);
-    lt_model_destroy(&b->m);
-    toy_free(&b->t);
 }
 
 static void run(const shape *s, lt_grid *grid, lt_grid *alone, const char *dir, lt_dtype compute) {
@@ -327,15 +303,15 @@ static void run(const shape *s, lt_grid *grid, lt_grid *alone, const char *dir, 
     if (compute == LT_F32 && grid->tp_size > 1 && begin(&one, s, alone, dir, compute, false, false)) {
         check_same(&b, &one, s, &pack, "one rank");
         check_text_kv(&b, &one, s);
-        end(&one);
+        close_bench(&one);
     }
     if (compute == LT_F32 && b.ctx->ops->plain_rows && begin(&one, s, grid, dir, compute, false, true)) {
         check_apart(&b, &one, s, &pack);
         check_text_kv(&b, &one, s);
-        end(&one);
+        close_bench(&one);
     }
     lt_pack_destroy(&pack);
-    end(&b);
+    close_bench(&b);
 }
 
 int main(void) {

@@ -201,30 +201,27 @@ static void check_question(lt_comm *world) {
     json_decref(o);
 }
 
+/* Three questions, and how many programs answered them. */
+static void check_programs(lt_comm *world, const char *mode, int programs) {
+    lt_assistant *a = open_as(world, mode, 10, 0);
+    for (int i = 0; i < 3; i++) {
+        lt_answers got = ask(a, 8);
+        CHECK_INT(got.n, 8);
+        lt_answers_free(&got);
+    }
+    lt_assistant_close(&a);
+    lt_barrier(world);
+    if (rank == 0) CHECK_INT(noted("pid"), programs);
+}
+
 /* One program for several questions; one that ends behind its answer is started again and that counts for nothing. */
 static void check_kept(lt_comm *world) {
-    lt_assistant *a = open_as(world, "answers", 10, 0);
-    for (int i = 0; i < 3; i++) {
-        lt_answers got = ask(a, 8);
-        CHECK_INT(got.n, 8);
-        lt_answers_free(&got);
-    }
-    lt_assistant_close(&a);
+    check_programs(world, "answers", 1);
     lt_barrier(world);
-    if (rank == 0) CHECK_INT(noted("pid"), 1);
-    lt_barrier(world);
-    a = open_as(world, "once", 10, 0);
-    for (int i = 0; i < 3; i++) {
-        lt_answers got = ask(a, 8);
-        CHECK_INT(got.n, 8);
-        lt_answers_free(&got);
-    }
-    lt_assistant_close(&a);
-    lt_barrier(world);
-    if (rank == 0) CHECK_INT(noted("pid"), 3);
+    check_programs(world, "once", 3);
     check_nothing_left("once");
     /* what it says unasked is not taken for the next answer */
-    a = open_as(world, "unasked", 10, 0);
+    lt_assistant *a = open_as(world, "unasked", 10, 0);
     for (int i = 0; i < 3; i++) {
         lt_answers got = ask(a, 2);
         CHECK_INT(got.n, 2);

@@ -2,9 +2,8 @@
 /* GPUs of a data-parallel group have the same shard, and each byte of the files is read by one rank of the group: the same bytes in memory and the same hidden
  * states as in a model that a rank read for itself, by NCCL's twin and through the host, with and without tensor parallelism, in all element types and
  * layouts of files.  A file that is cut on one rank after it was opened ends loading on all with its message; a byte that differs is seen. */
-#include "comm_worlds.h"
 #include "model/device.h"
-#include "model/model_impl.h"
+#include "model_seen.h"
 
 #include "base/fault.h"
 
@@ -12,68 +11,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-enum { LEN_A = 9, LEN_B = 5, TOKENS = LEN_A + LEN_B, THREADS = 3 };
-
-/* A loaded model, its weights as bytes, and what it makes of two sequences. */
-typedef struct seen {
-    lt_model *m;
-    unsigned char *bytes; /* [n] */
-    float *hidden;        /* [n_hidden] */
-    size_t n, n_hidden;
-    int64_t read; /* bytes of files while loading */
-} seen;
-
-static void look(seen *s) {
-    int32_t ids[LEN_A];
-    lt_pack pack = {0};
-    lt_readout_rows out;
-    const lt_arch *a = lt_model_arch(s->m);
-    s->n = s->m->weights_bytes;
-    s->bytes = malloc(s->n);
-    CHECK_OK(lt_ctx_download(lt_model_ctx(s->m), s->bytes, s->m->weights.base, s->n));
-    s->n_hidden = (size_t)((a->m + 1) * TOKENS * a->C);
-    s->hidden = calloc(s->n_hidden, sizeof *s->hidden);
-    for (int i = 0; i < LEN_A; i++) ids[i] = (7 * i + 3) % (int)a->V;
-    CHECK_OK(lt_pack_create(TOKENS, 2, &pack));
-    CHECK_OK(lt_pack_add(&pack, &(lt_pack_seq){.tokens = ids, .n = LEN_A, .segment = LEN_A, .slot = -1}));
-    CHECK_OK(lt_pack_add(&pack, &(lt_pack_seq){.tokens = ids + 2, .n = LEN_B, .segment = LEN_B, .slot = -1}));
-    lt_model_forward(s->m, &(lt_forward_args){.pack = &pack, .readout = LT_READ_TOKENS, .hidden = s->hidden}, &out);
-    lt_pack_destroy(&pack);
-}
-
-/* Collective(grid->world).  Ready to be loaded. */
-static lt_status ready(seen *s, const char *dir, lt_grid *grid, const lt_ops *ops, lt_dtype compute) {
-    lt_model_options opt = {.compute = compute, .threads = THREADS, .ops = ops};
-    lt_model_limits limits = {.tokens = TOKENS, .seqs = 2, .max_len = LEN_A};
-    *s = (seen){0};
-    LT_TRY(lt_model_create(dir, grid, &opt, &s->m));
-    return lt_model_plan(s->m, &limits);
-}
-
-/* Collective(grid->world).  False, and a failure counted, where it cannot be loaded. */
-static bool load(seen *s, const char *dir, lt_grid *grid, const lt_ops *ops, lt_dtype compute) {
-    lt_status st = ready(s, dir, grid, ops, compute);
-    if (st == LT_OK) {
-        int64_t before = lt_model_bytes_read(s->m);
-        st = lt_model_load(s->m);
-        s->read = lt_model_bytes_read(s->m) - before;
-    }
-    CHECK_OK(st);
-    if (st == LT_OK) look(s);
-    return st == LT_OK;
-}
-
-static void drop(seen *s) {
-    lt_model_destroy(&s->m);
-    free(s->hidden);
-    free(s->bytes);
-}
-
-static bool equal(const seen *a, const seen *b) { return a->n == b->n && memcmp(a->bytes, b->bytes, a->n) == 0; }
-
-static bool same_states(const seen *a, const seen *b) {
-    return a->n_hidden == b->n_hidden && memcmp(a->hidden, b->hidden, a->n_hidden * sizeof *a->hidden) == 0;
-}
+enum { THREADS = 3 };
 
 /* A tensor-parallel group for itself, with one replica: its ranks read all of their shards. */
 static lt_grid alone_of(const lt_grid *g) {
@@ -103,8 +41,8 @@ static void check_model(lt_grid *grid, const lt_ops *ops, const char *name, lt_d
     lt_grid own = alone_of(grid);
     int64_t sum = 0;
     (void)snprintf(dir, sizeof dir, "%s/%s", LT_GOLDEN, name);
-    bool both = load(&together, dir, grid, ops, compute);
-    both = load(&alone, dir, &own, ops, compute) && both;
+    bool both = load(&together, dir, grid, ops, compute, THREADS);
+    both = load(&alone, dir, &own, ops, compute, THREADS) && both;
     if (both) {
         TEST_REPORT(equal(&together, &alone), "%s: other weights", name);
         TEST_REPORT(same_states(&together, &alone), "%s: other hidden states", name);
@@ -159,7 +97,7 @@ static void check_cut(lt_grid *grid, const lt_ops *ops, int victim) {
     (void)snprintf(dir, sizeof dir, "/tmp/lt_handout.%d.%d", (int)getppid(), grid->rank);
     (void)snprintf(file, sizeof file, "%s/model.safetensors", dir);
     CHECK(copy_folder(LT_GOLDEN "/tiny-bert", dir) && stat(file, &before) == 0);
-    CHECK_OK(ready(&s, dir, grid, ops, LT_F32));
+    CHECK_OK(ready(&s, dir, grid, ops, LT_F32, THREADS));
     if (grid->rank == victim) CHECK(truncate(file, before.st_size / 8) == 0);
     lt_barrier(grid->world);
     CHECK_FAILS(lt_model_load(s.m), LT_ERR_FORMAT, "it was cut after it was opened");
@@ -168,7 +106,7 @@ static void check_cut(lt_grid *grid, const lt_ops *ops, int victim) {
     drop(&s);
     remove_folder(dir);
     lt_err_clear();
-    if (load(&s, LT_GOLDEN "/tiny-bert", grid, ops, LT_F32)) CHECK(s.read > 0);
+    if (load(&s, LT_GOLDEN "/tiny-bert", grid, ops, LT_F32, THREADS)) CHECK(s.read > 0);
     drop(&s);
 }
 

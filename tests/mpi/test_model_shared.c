@@ -1,73 +1,13 @@
 // TEST np: 2 4  rooms: model  labels: mpi  timeout: 120
 /* One copy of the frozen weights a node: the same bytes and hidden states as in a model that each rank read for itself (guard back end, which cannot share),
  * on real and pretended nodes; each byte of the file read once a node; what happens without room; that nobody can write to the copy. */
-#include "comm_worlds.h"
-#include "model/model_impl.h"
+#include "model_seen.h"
 
 #include "base/fault.h"
 
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
-
-/* A loaded model, all its weights as bytes, and what it makes of two sequences. */
-typedef struct seen {
-    lt_model *m;
-    unsigned char *bytes; /* [n] */
-    size_t n;
-    float *hidden; /* [n_hidden] */
-    size_t n_hidden;
-    int64_t read; /* bytes of files while loading */
-} seen;
-
-enum { LEN_A = 9, LEN_B = 5, TOKENS = LEN_A + LEN_B };
-
-static void look(seen *s) {
-    int32_t ids[LEN_A];
-    lt_pack pack = {0};
-    lt_readout_rows out;
-    const lt_arch *a = lt_model_arch(s->m);
-    s->n = s->m->weights_bytes;
-    s->bytes = malloc(s->n);
-    CHECK_OK(lt_ctx_download(lt_model_ctx(s->m), s->bytes, s->m->weights.base, s->n));
-    s->n_hidden = (size_t)((a->m + 1) * TOKENS * a->C);
-    s->hidden = calloc(s->n_hidden, sizeof *s->hidden);
-    for (int i = 0; i < LEN_A; i++) ids[i] = (7 * i + 3) % (int)a->V;
-    CHECK_OK(lt_pack_create(TOKENS, 2, &pack));
-    CHECK_OK(lt_pack_add(&pack, &(lt_pack_seq){.tokens = ids, .n = LEN_A, .segment = LEN_A, .slot = -1}));
-    CHECK_OK(lt_pack_add(&pack, &(lt_pack_seq){.tokens = ids + 2, .n = LEN_B, .segment = LEN_B, .slot = -1}));
-    lt_model_forward(s->m, &(lt_forward_args){.pack = &pack, .readout = LT_READ_TOKENS, .hidden = s->hidden}, &out);
-    lt_pack_destroy(&pack);
-}
-
-/* Collective(world).  False, and a failure counted, where it cannot be loaded. */
-static bool load(seen *s, const char *dir, lt_grid *grid, const lt_ops *ops, lt_dtype compute, int threads) {
-    lt_model_options opt = {.compute = compute, .threads = threads, .ops = ops};
-    lt_model_limits limits = {.tokens = TOKENS, .seqs = 2, .max_len = LEN_A};
-    *s = (seen){0};
-    lt_status st = lt_model_create(dir, grid, &opt, &s->m);
-    if (st == LT_OK) st = lt_model_plan(s->m, &limits);
-    if (st == LT_OK) {
-        int64_t before = lt_model_bytes_read(s->m);
-        st = lt_model_load(s->m);
-        s->read = lt_model_bytes_read(s->m) - before;
-    }
-    CHECK_OK(st);
-    if (st == LT_OK) look(s);
-    return st == LT_OK;
-}
-
-static void drop(seen *s) {
-    lt_model_destroy(&s->m);
-    free(s->hidden);
-    free(s->bytes);
-}
-
-static bool equal(const seen *a, const seen *b) { return a->n == b->n && memcmp(a->bytes, b->bytes, a->n) == 0; }
-
-static bool same_states(const seen *a, const seen *b) {
-    return a->n_hidden == b->n_hidden && memcmp(a->hidden, b->hidden, a->n_hidden * sizeof *a->hidden) == 0;
-}
 
 /* The ranks of a node read what one alone reads, each something; the others' part is not read twice. */
 static void check_read(const lt_grid *grid, const seen *shared, const seen *alone) {

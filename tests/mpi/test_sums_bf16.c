@@ -108,34 +108,6 @@ typedef struct result {
     int64_t bytes; /* of sums over the group */
 } result;
 
-static bool open_bench(bench *b, const shape *s, lt_grid *grid, const char *dir, lt_dtype compute, bool wide) {
-    lt_model_options opt = {.compute = compute, .threads = 1, .wide_sums = wide};
-    lt_model_limits limits = {
-        .tokens = 64, .seqs = 8, .max_len = 16, .P_max = 3, .slots = 2, .backward = true, .adapters = true, .max_rank = 3};
-    *b = (bench){.grid = grid};
-    make_toy(s, b->rows, &b->t);
-    lt_status st = lt_model_impl_create(dir, grid, &opt, &b->t.arch, &b->m);
-    if (st == LT_OK) st = lt_model_plan(b->m, &limits);
-    if (st == LT_OK) st = lt_model_load(b->m);
-    CHECK_OK(st);
-    if (st != LT_OK) return false;
-    b->ctx = lt_model_ctx(b->m);
-    make_trained(b);
-    return true;
-}
-
-static void close_bench(bench *b) {
-    for (int i = 0; i < b->n; i++) {
-        b->ctx->ops->free(b->ctx, b->p[i].d);
-        b->ctx->ops->free(b->ctx, b->p[i].g);
-        free(b->p[i].value);
-        free(b->p[i].want);
-        free(b->p[i].got);
-    }
-    lt_model_destroy(&b->m);
-    toy_free(&b->t);
-}
-
 static void fill(bench *b, lt_pack *pack) {
     int32_t ids[16];
     lt_pack_clear(pack);
@@ -205,15 +177,10 @@ static void run(const shape *s, lt_grid *grid, lt_grid *alone, lt_grid *by_host,
     static result r[N];
     static bench b;
     lt_grid *const on[N] = {alone, alone, grid, grid, grid, by_host};
-    if (grid->rank == 0) {
-        static bench writer;
-        make_toy(s, writer.rows, &writer.t);
-        toy_write(&writer.t, dir);
-        toy_free(&writer.t);
-    }
-    lt_barrier(grid->world);
+    write_toy(s, grid, dir);
     for (int i = 0; i < N; i++) {
-        if (!open_bench(&b, s, on[i], dir, i == TRUTH ? LT_F32 : LT_BF16, i == WIDE)) return;
+        lt_model_options opt = {.compute = i == TRUTH ? LT_F32 : LT_BF16, .threads = 1, .wide_sums = i == WIDE};
+        if (!open_bench(&b, s, on[i], dir, &opt)) return;
         CHECK(b.m->bf16_sums == (i >= BF16));
         pass(&b, &r[i]);
         if (i == AGAIN) pass(&b, &r[i]);
