@@ -31,7 +31,6 @@ enum { LT_HEAD_BIAS, LT_HEAD_NO_BIAS };
 enum { LT_STUDENT_HEAD, LT_STUDENT_PROMPT, LT_STUDENT_PREFIX, LT_STUDENT_LORA };
 enum { LT_SCORING_HALVING, LT_SCORING_FULL };
 enum { LT_FEEDBACK_LOSS, LT_FEEDBACK_ACCURACY, LT_FEEDBACK_RANK };
-enum { LT_CONTROL_NONE, LT_CONTROL_NO_PREFIX, LT_CONTROL_RANDOM, LT_CONTROL_SHUFFLED, LT_CONTROL_FIRST };
 
 typedef struct lt_run_cfg {
     char *dir;
@@ -95,7 +94,7 @@ typedef struct lt_method_cfg {
     char **label_name, **label_word; /* [n_labels] words that replace the data set's */
     const char **label_source;       /* [n_labels] where they were given; borrowed from the configuration */
     /* gpta */
-    int student, scoring, feedback, control; /* LT_STUDENT_*, LT_SCORING_*, LT_FEEDBACK_*, LT_CONTROL_* */
+    int student, scoring, feedback, control; /* LT_STUDENT_*, LT_SCORING_*, LT_FEEDBACK_*, lt_control */
     char *description, *init_dialogue;       /* of the task; a run log whose dialogue goes on; empty = none */
     int candidates, rounds, patience, probe, history, exemplars, max_prefix_tokens;
     int64_t every; /* steps between rounds */

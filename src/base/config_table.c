@@ -135,7 +135,7 @@ const lt_key lt_config_impl_keys[] = {
     INT("method.exemplars", METHOD(exemplars), 0, 1000, "0", true,
         "gpta: training sentences that the assistant is shown; above 0 they leave the student's data: the log says so"),
     INT("method.max_prefix_tokens", METHOD(max_prefix_tokens), 1, 1024, "32", true, "gpta: longer prefixes are cut"),
-    WORD("method.control", METHOD(control), "none|no_prefix|random|shuffled|first", "none", true,
+    WORD("method.control", METHOD(control), LT_CONTROL_WORDS, "none", true,
          "gpta: what to compare with: no prefix; random tokens in the first prefix's length; measures fed back in random order; the first "
          "prefix throughout"),
     STR("method.init_dialogue", METHOD(init_dialogue), "", false,

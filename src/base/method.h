@@ -18,6 +18,16 @@ typedef enum lt_target { LT_TARGET_LIST(LT_TARGET_ID_) LT_TARGET_COUNT } lt_targ
 /* [LT_TARGET_COUNT] by lt_target. */
 extern const char *const lt_target_words[];
 
+/* What a gpta trial is a control of, with its words: X(ID, "word"). */
+#define LT_CONTROL_LIST(X)         X(NONE, "none") X(NO_PREFIX, "no_prefix") X(RANDOM, "random") X(SHUFFLED, "shuffled") X(FIRST, "first")
+#define LT_CONTROL_WORD_(id, word) "|" word
+/* "none|no_prefix|..." in the order of lt_control. */
+#define LT_CONTROL_WORDS           (&(LT_CONTROL_LIST(LT_CONTROL_WORD_))[1])
+#define LT_CONTROL_ID_(id, word)   LT_CONTROL_##id,
+typedef enum lt_control { LT_CONTROL_LIST(LT_CONTROL_ID_) LT_CONTROL_COUNT } lt_control;
+/* [LT_CONTROL_COUNT] by lt_control. */
+extern const char *const lt_control_words[];
+
 /* Keys that every method reads: the head's. */
 #define LT_HEAD_KEYS "head_bias head_dropout "
 

@@ -116,7 +116,7 @@ lt_status lt_batch_next(lt_batch *b, const lt_samples *s, lt_tuner *const *tuner
         }
         const lt_item *it = &b->item[b->next];
         lt_tuner_input in = lt_tuner_input_of(tuner[it->trial], it->candidate);
-        int64_t n = s->offset[it->sample + 1] - s->offset[it->sample], skip = in.skip < n ? in.skip : n - 1;
+        int64_t n = s->offset[it->sample + 1] - s->offset[it->sample], skip = lt_tuner_skips(&in, n);
         lt_pack_seq seq = {.tokens = s->tokens + s->offset[it->sample] + skip,
                            .n = n - skip,
                            .segment = s->segment[it->sample] - skip,

@@ -19,12 +19,12 @@ typedef struct pass {
     const lt_samples *s;
     lt_features *features; /* or NULL */
     int first, count;
-    const int64_t *which; /* [n_which] the samples, dealt in turn; NULL = all */
+    const lt_lead_choice *leads; /* NULL = the lead in use, and all samples; else: */
+    const int64_t *which;        /* [n_which] the samples, dealt in turn */
     int64_t n_which;
-    const lt_lead_choice *leads; /* NULL = the lead in use */
-    const lt_item *at;           /* whose scores are being decided */
-    lt_batch batch; /* for the model: (trial, sample, candidate); from n_scored on, samples that are there for their features only */
-    lt_batch kept;  /* of trials whose features are kept */
+    const lt_item *at; /* whose scores are being decided */
+    lt_batch batch;    /* for the model: (trial, sample, candidate); from n_scored on, samples that are there for their features only */
+    lt_batch kept;     /* of trials whose features are kept */
     int64_t n_scored, place0;
     double *score; /* [K] of the pair sample at hand */
     float *logits; /* host [rows, ld] */
@@ -42,13 +42,18 @@ static int32_t padding_of(const pass *p, int trial, int64_t sample) {
     return lt_samples_padding(p->s, sample, lt_samples_padded_in_order(p->s, sample, t->cfg->train.batch));
 }
 
+static lt_status take_scratch(pass *p) {
+    const lt_heads *h = &p->r->work.heads;
+    LT_TRY(lt_calloc(&p->score, p->r->data.K, sizeof *p->score, "scores"));
+    return lt_calloc(&p->logits, h->max_rows * h->ld, sizeof *p->logits, "scores");
+}
+
 /* Candidates measured side by side: one trial, some samples, every lead. */
 static lt_status list_leads(pass *p) {
     lt_run *r = p->r;
     LT_TRY(LT_FAULT_POINT("score.leads"));
     LT_TRY(lt_batch_create(p->n_which * p->leads->n_alive, &p->batch));
-    LT_TRY(lt_calloc(&p->score, r->data.K, sizeof *p->score, "scores"));
-    LT_TRY(lt_calloc(&p->logits, r->work.heads.max_rows * r->work.heads.ld, sizeof *p->logits, "scores"));
+    LT_TRY(take_scratch(p));
     for (int c = 0; c < p->leads->n_alive; c++)
         for (int64_t k = r->grid.dp_rank; k < p->n_which; k += r->grid.dp_size) {
             lt_item item = {.trial = p->first, .sample = (int32_t)p->which[k], .candidate = p->leads->alive[c], .target = (int32_t)k};
@@ -74,8 +79,7 @@ static lt_status list(pass *p) {
     for (int i = p->first; i < p->first + p->count; i++) most += n_mine * (r->tuner[i]->pairs ? r->data.K : 1);
     LT_TRY_GOTO(lt_batch_create(most, &p->batch), st, done);
     LT_TRY_GOTO(lt_batch_create(p->features ? most : 0, &p->kept), st, done);
-    LT_TRY_GOTO(lt_calloc(&p->score, r->data.K, sizeof *p->score, "scores"), st, done);
-    LT_TRY_GOTO(lt_calloc(&p->logits, r->work.heads.max_rows * r->work.heads.ld, sizeof *p->logits, "scores"), st, done);
+    LT_TRY_GOTO(take_scratch(p), st, done);
     for (int i = p->first; i < p->first + p->count; i++) {
         bool keep = p->features && lt_tuner_reads_base(r->tuner[i]);
         if (!r->trial[i].has_values) continue;
@@ -188,7 +192,7 @@ static lt_status run_pass(pass *p) {
     double pack_s = 0;
     int64_t packs;
     if (st != LT_OK) return st;
-    st = lt_run_impl_bank_fill(&r->bank, r->tuner, r->n_trials, NULL);
+    if (!p->leads) st = lt_run_impl_bank_fill(&r->bank, r->tuner, r->n_trials, NULL); /* leads have been put in their places */
     if (st != LT_OK) lt_fatal(world, st);
     while ((packs = lt_run_impl_round(world, more, pack_s)) > 0) {
         double t0 = lt_time_s();

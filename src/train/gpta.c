@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool has_dialogue(const lt_run *r, int i) { return r->trial[i].cfg->method.name == LT_METHOD_GPTA && r->tuner[i]->lead_most > 0; }
+static bool has_dialogue(const lt_run *r, int i) { return r->tuner[i]->lead_most > 0; }
 
 /* ---- beginning ---- */
 
@@ -75,7 +75,6 @@ static lt_status choose_samples(lt_run *r, int i) {
 static lt_status init_bank(lt_run *r) {
     lt_run_gpta *g = &r->gpta;
     const lt_ctx *ctx = lt_model_ctx(r->model);
-    const lt_arch *a = lt_model_arch(r->model);
     int rows = 0;
     void *kv = NULL;
     for (int i = 0; i < r->n_trials; i++) {
@@ -88,7 +87,7 @@ static lt_status init_bank(lt_run *r) {
     if (rows == 0) return LT_OK;
     lt_tuner slots = {.n_slots = g->most, .lead_alone = true, .lead_most = (int)r->bank.model.P_max};
     LT_TRY(lt_run_impl_bank_init(&g->bank, r->model, &(lt_tuner *){&slots}, 1));
-    g->kv_bytes = (size_t)(2 * (int64_t)a->m * rows * a->Hkv * a->D) * sizeof *g->kv;
+    g->kv_bytes = (size_t)lt_tuner_lead_elems(r->tuner[0], rows) * sizeof *g->kv;
     LT_TRY(ctx->ops->alloc(ctx, g->kv_bytes, "a candidate", &kv));
     g->kv = kv;
     return LT_OK;
@@ -282,7 +281,6 @@ static lt_status take(lt_run *r, int trial, const lt_answers *answers, lt_verdic
     if (d->cfg->control != LT_CONTROL_RANDOM || *taken == 0) return LT_OK;
     int n = d->prefix[d->open0].n_tokens, first = -1;
     lt_dialogue_abandon_round(d);
-    LT_TRY(lt_dialogue_take(d, r->data.tok, NULL, 0, NULL, NULL)); /* a round of nothing, open again */
     LT_TRY(draw_words(r, trial, n, &first));
     for (int i = 0; i < answers->n; i++) candidate[i] = candidate[i] < 0 ? -1 : first;
     *taken = 1;
@@ -358,30 +356,25 @@ void lt_run_impl_gpta_sum_up(const lt_run *r) {
 
 /* ---- checkpoints ---- */
 
-enum { KV_DIMS = 3 };
+/* Keys and values of a lead of so many rows, as a checkpoint names them. */
+static lt_named kv_of(const lt_tuner *t, int64_t rows) {
+    return (lt_named){.name = "kv", .n_dims = 3, .dim = {2 * (int64_t)t->arch->m, rows, (int64_t)t->arch->Hkv * t->arch->D}};
+}
 
 lt_status lt_run_impl_gpta_put(lt_run *r, lt_ckpt_writer *w, int trial) {
     const lt_tuner *t = r->tuner[trial];
     const char *name = r->trial[trial].cfg->name;
     char *text = NULL;
     float *host = NULL;
-    if (!r->gpta.of || !has_dialogue(r, trial)) return LT_OK;
+    if (!has_dialogue(r, trial)) return LT_OK;
     LT_TRY(lt_dialogue_write(&r->gpta.of[trial].talk, &text));
     lt_status st = lt_ckpt_put_str(w, name, "dialogue", text);
     free(text);
     if (st != LT_OK || !t->lead.kv_rows) return st;
-    int64_t row = (int64_t)t->arch->Hkv * t->arch->D, pieces = 2 * (int64_t)t->arch->m;
-    lt_named kv = {.name = "kv", .n_dims = KV_DIMS, .dim = {pieces, t->lead.kv_rows, row}};
+    lt_named kv = kv_of(t, t->lead.kv_rows);
     LT_TRY(lt_calloc(&host, lt_named_elems(&kv), sizeof *host, "a prefix"));
     kv.data = host;
-    st = t->ctx->ops->copy(t->ctx, &(struct lt_copy_args){.kind = LT_COPY_TO_HOST,
-                                                          .dst = host,
-                                                          .src = t->lead.kv,
-                                                          .rows = pieces,
-                                                          .row_bytes = (size_t)(t->lead.kv_rows * row) * sizeof *host,
-                                                          .dst_pitch = (size_t)(t->lead.kv_rows * row) * sizeof *host,
-                                                          .src_pitch = (size_t)(t->lead_most * row) * sizeof *host});
-    if (st == LT_OK) st = t->ctx->ops->wait(t->ctx, NULL);
+    st = lt_tuner_get_lead(t, host);
     if (st == LT_OK) st = lt_ckpt_put_named(w, name, "lead", &kv, 1);
     free(host);
     return st;
@@ -406,11 +399,11 @@ static lt_status read_stored(const lt_run *r, lt_ckpt *ck, int trial, stored *s)
     lt_named kv = n == 1 ? list[0] : (lt_named){0};
     free(list);
     if (n == 0) return LT_OK;
-    int64_t pieces = 2 * (int64_t)t->arch->m, row = (int64_t)t->arch->Hkv * t->arch->D;
-    LT_CHECK(n == 1 && kv.n_dims == KV_DIMS && kv.dim[0] == pieces && kv.dim[1] > 0 && kv.dim[1] <= t->lead_most && kv.dim[2] == row &&
-                 !t->lead_in_rows,
+    const lt_named fits = kv_of(t, kv.dim[1]);
+    LT_CHECK(n == 1 && kv.n_dims == fits.n_dims && kv.dim[0] == fits.dim[0] && kv.dim[1] > 0 && kv.dim[1] <= t->lead_most &&
+                 kv.dim[2] == fits.dim[2] && !t->lead_in_rows,
              LT_ERR_FORMAT, "%s: the keys and values of trial %s's prefix do not fit: expected one array [%lld, 1 to %d, %lld]",
-             lt_ckpt_path(ck), name, (long long)pieces, t->lead_most, (long long)row);
+             lt_ckpt_path(ck), name, (long long)fits.dim[0], t->lead_most, (long long)fits.dim[2]);
     LT_TRY(lt_calloc(&s->kv, lt_named_elems(&kv), sizeof *s->kv, "a prefix"));
     kv.data = s->kv;
     s->rows = kv.dim[1];
@@ -446,10 +439,8 @@ static lt_status restore(lt_run *r, int trial, const stored *s) {
 
 lt_status lt_run_impl_gpta_get(lt_run *r, lt_ckpt *ck, int trial) {
     lt_comm *world = r->grid.world;
-    const lt_arch *a = lt_model_arch(r->model);
-    int64_t row = 2 * (int64_t)a->m * a->Hkv * a->D;
     stored s = {0};
-    if (!r->gpta.of || !has_dialogue(r, trial)) return LT_OK;
+    if (!has_dialogue(r, trial)) return LT_OK;
     lt_status st = lt_agree(world, ck ? read_stored(r, ck, trial, &s) : LT_OK);
     if (st == LT_OK) {
         int64_t size[] = {s.bytes, s.rows};
@@ -457,12 +448,12 @@ lt_status lt_run_impl_gpta_get(lt_run *r, lt_ckpt *ck, int trial) {
         s.bytes = size[0];
         s.rows = size[1];
         if (!s.text) st = lt_calloc(&s.text, s.bytes, 1, "a dialogue");
-        if (!s.kv && s.rows) LT_KEEP(st, lt_calloc(&s.kv, s.rows * row, sizeof *s.kv, "a prefix"));
+        if (!s.kv && s.rows) LT_KEEP(st, lt_calloc(&s.kv, lt_tuner_lead_elems(r->tuner[trial], s.rows), sizeof *s.kv, "a prefix"));
         st = lt_agree(world, st);
     }
     if (st == LT_OK) {
         lt_bcast_host(world, s.text, (size_t)s.bytes, 0);
-        if (s.rows) lt_bcast_host(world, s.kv, (size_t)(s.rows * row) * sizeof *s.kv, 0);
+        if (s.rows) lt_bcast_host(world, s.kv, (size_t)lt_tuner_lead_elems(r->tuner[trial], s.rows) * sizeof *s.kv, 0);
         st = lt_agree(world, restore(r, trial, &s));
     }
     free(s.text);

@@ -16,13 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t row_elems(const lt_tuner *t) { return 2 * (int64_t)t->arch->m * t->arch->Hkv * t->arch->D; }
-
 /* Local. */
 static lt_status alloc_reading(const lt_tuner *t, int32_t **text, float **kv) {
     LT_TRY(LT_FAULT_POINT("gpta.lead"));
     LT_TRY(lt_calloc(text, t->lead_most, sizeof **text, "a prefix"));
-    return t->lead_in_rows ? LT_OK : lt_calloc(kv, row_elems(t) * t->lead_most, sizeof **kv, "keys and values of a prefix");
+    return t->lead_in_rows ? LT_OK : lt_calloc(kv, lt_tuner_lead_elems(t, t->lead_most), sizeof **kv, "keys and values of a prefix");
 }
 
 /* Collective(world).  What a prefix becomes before the inputs of a tuner: its tokens, and rank 0's keys and values for all. */
@@ -30,7 +28,7 @@ static void read_lead(lt_run *r, const lt_tuner *t, const lt_prefix *p, int32_t 
     *n = lt_tuner_lead_text(t, p->token, p->n_tokens, text);
     if (t->lead_in_rows) return;
     lt_model_text_kv(r->model, text, *n, kv);
-    lt_bcast_host(r->grid.world, kv, (size_t)(row_elems(t) * *n) * sizeof *kv, 0);
+    lt_bcast_host(r->grid.world, kv, (size_t)lt_tuner_lead_elems(t, *n) * sizeof *kv, 0);
 }
 
 /* The prefix in use, NULL where there is none or it is empty. */
@@ -101,7 +99,7 @@ static lt_status place_all(lt_run *r, int trial, int *n) {
 
 /* What is known of a candidate: sums over the sentences that it was measured on. */
 typedef struct tally {
-    double loss, gain, right, gain_right;
+    double loss, gain, gain_right;
     int64_t n;
 } tally;
 
@@ -112,7 +110,6 @@ static void add_up(tally *of, const int *alive, int n_alive, const double *out, 
         for (int64_t k = 0; k < n; k++) {
             t->loss += mine[2 * k];
             t->gain += out[2 * k] - mine[2 * k];
-            t->right += mine[2 * k + 1];
             t->gain_right += mine[2 * k + 1] - out[2 * k + 1];
         }
         t->n += n;

@@ -39,11 +39,10 @@ static lt_status put_hosts(lt_run *r) {
 
 /* Of a gpta trial: what trains, what it is a control of, and how many training sentences its assistant is shown. */
 static lt_status put_dialogue_facts(const lt_run *r, const lt_trial *t) {
-    static const char *const control[] = {"none", "no_prefix", "random", "shuffled", "first"};
     const lt_method_cfg *m = &t->cfg->method;
     lt_runlog *log = r->record.log;
     LT_TRY(lt_runlog_put_trial_str(log, t->cfg->name, "student", lt_methods[lt_method_trained(m)].name));
-    LT_TRY(lt_runlog_put_trial_str(log, t->cfg->name, "control", control[m->control]));
+    LT_TRY(lt_runlog_put_trial_str(log, t->cfg->name, "control", lt_control_words[m->control]));
     LT_TRY(lt_runlog_put_trial_str(log, t->cfg->name, "assistant",
                                    r->cfg->assistant.command[0] ? r->cfg->assistant.command : r->cfg->assistant.model));
     return lt_runlog_put_trial_i64(log, t->cfg->name, "exemplars", m->exemplars);

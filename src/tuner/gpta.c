@@ -78,9 +78,25 @@ int lt_tuner_lead_text(const lt_tuner *t, const int32_t *token, int n, int32_t *
     return to;
 }
 
+/* Between the slot-shaped array of a lead, rows of whose pieces are not all set, and a dense one on the host. */
+static lt_status move(const lt_tuner *t, lt_copy_kind kind, void *dst, const void *src, int rows) {
+    size_t row = (size_t)lt_tuner_impl_width(t->arch) * sizeof(float), here = (size_t)t->lead_most * row, dense = (size_t)rows * row;
+    LT_TRY(t->ctx->ops->copy(t->ctx, &(struct lt_copy_args){.kind = kind,
+                                                            .dst = dst,
+                                                            .src = src,
+                                                            .rows = 2 * (int64_t)t->arch->m,
+                                                            .row_bytes = dense,
+                                                            .dst_pitch = kind == LT_COPY_TO_DEVICE ? here : dense,
+                                                            .src_pitch = kind == LT_COPY_TO_DEVICE ? dense : here}));
+    return t->ctx->ops->wait(t->ctx, NULL);
+}
+
+int64_t lt_tuner_lead_elems(const lt_tuner *t, int64_t rows) { return lt_tuner_impl_slot_elems(t->arch, rows); }
+
+lt_status lt_tuner_get_lead(const lt_tuner *t, float *kv) { return move(t, LT_COPY_TO_HOST, kv, t->lead.kv, t->lead.kv_rows); }
+
 lt_status lt_tuner_set_lead(lt_tuner *t, const int32_t *token, int n, const float *kv) {
     LT_ASSERT(n <= t->lead_most && (n == 0 || t->lead_in_rows || kv));
-    int64_t row = lt_tuner_impl_width(t->arch);
     free(t->lead.token);
     t->lead.token = NULL;
     t->lead.n = t->lead.kv_rows = 0;
@@ -90,12 +106,5 @@ lt_status lt_tuner_set_lead(lt_tuner *t, const int32_t *token, int n, const floa
     t->lead.n = n;
     if (t->lead_in_rows) return LT_OK;
     t->lead.kv_rows = n;
-    LT_TRY(t->ctx->ops->copy(t->ctx, &(struct lt_copy_args){.kind = LT_COPY_TO_DEVICE,
-                                                            .dst = t->lead.kv,
-                                                            .src = kv,
-                                                            .rows = 2 * (int64_t)t->arch->m,
-                                                            .row_bytes = (size_t)(n * row) * sizeof *kv,
-                                                            .dst_pitch = (size_t)(t->lead_most * row) * sizeof *kv,
-                                                            .src_pitch = (size_t)(n * row) * sizeof *kv}));
-    return t->ctx->ops->wait(t->ctx, NULL);
+    return move(t, LT_COPY_TO_DEVICE, t->lead.kv, kv, n);
 }

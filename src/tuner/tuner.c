@@ -155,11 +155,6 @@ int lt_tuner_slot_most(const lt_tuner *t) { return t->n_slots ? (t->lead_alone ?
 int lt_tuner_slot_len(const lt_tuner *t, const lt_lead *lead) { return t->n_slots ? (t->lead_alone ? 0 : t->P) + lead->kv_rows : 0; }
 int lt_tuner_rows_most(const lt_tuner *t) { return (t->n_prompts ? t->P : 0) + (t->lead_in_rows ? t->lead_most : 0); }
 
-int64_t lt_tuner_rows(const lt_tuner_input *in, int64_t n) {
-    int64_t skip = in->skip < n ? in->skip : n - 1;
-    return in->prompt_rows + in->n_lead + n - (skip > 0 ? skip : 0);
-}
-
 int lt_tuner_candidates(const lt_tuner *t) { return t->pairs && t->cfg->objective == LT_OBJECTIVE_ALL ? t->labels->K : 1; }
 
 int64_t lt_tuner_trainable(const lt_tuner *t) {

@@ -177,8 +177,12 @@ int lt_tuner_slot_most(const lt_tuner *t);
 int lt_tuner_slot_len(const lt_tuner *t, const lt_lead *lead);
 /* Local.  Rows of a sequence besides its text's, at most. */
 int lt_tuner_rows_most(const lt_tuner *t);
-/* Local.  Packed rows of a text of n tokens with this input, without padding; at least one. */
-int64_t lt_tuner_rows(const lt_tuner_input *in, int64_t n);
+/* Local.  Of the n > 0 tokens of a text: how many do not come into a pack.  One stays. */
+static inline int64_t lt_tuner_skips(const lt_tuner_input *in, int64_t n) { return in->skip < n ? in->skip : n - 1; }
+/* Local.  Packed rows of a text of n tokens with this input, without padding. */
+static inline int64_t lt_tuner_rows(const lt_tuner_input *in, int64_t n) {
+    return in->prompt_rows + in->n_lead + n - lt_tuner_skips(in, n);
+}
 
 /* text_init.c.  Local.  A token of the vocabulary, not a special one, drawn for a place by a counter-based generator. */
 int32_t lt_tuner_random_word(const lt_tuner *t, const lt_tok *tok, const lt_rng *rng, uint64_t place);
@@ -190,6 +194,10 @@ int lt_tuner_lead_text(const lt_tuner *t, const int32_t *token, int n, int32_t *
 /* Local.  Puts a lead into use: token [n] as lt_tuner_lead_text gave them; kv host [m][2][n][Hkv][D] of lt_model_text_kv, NULL where it stands among the rows.
  * Both are read before it returns.  n = 0: none.  Errors: NOMEM. */
 lt_status lt_tuner_set_lead(lt_tuner *t, const int32_t *token, int n, const float *kv);
+/* Local.  Elements of the keys and values of so many rows in all layers. */
+int64_t lt_tuner_lead_elems(const lt_tuner *t, int64_t rows);
+/* Local.  Keys and values of the lead in use: host [lt_tuner_lead_elems of t->lead.kv_rows], caller-owned.  Errors: those of copies: bugs. */
+lt_status lt_tuner_get_lead(const lt_tuner *t, float *kv);
 /* Local.  Candidate labels of a sentence that are scored against each other in training (method.objective: all); 1 where a sequence is judged alone. */
 int lt_tuner_candidates(const lt_tuner *t);
 /* Local.  Factor of LoRA's updates: alpha / R or alpha / sqrt(R). */
