@@ -19,6 +19,7 @@
 
 enum {
     LT_CPU_CHUNK = 512,     /* elements of a piece: 2 KiB a buffer, several fit L1 */
+    LT_CPU_PADDING = 64,    /* columns that a form of few rows may add to them (few*.c) */
     LT_CPU_ROW_BLOCK = 512, /* rows of a matrix product whose operands must be converted: they then stay in L2/L3 */
 };
 

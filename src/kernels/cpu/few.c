@@ -21,10 +21,10 @@ typedef struct product {
     const float *bias;
 } product;
 
-/* Words of row t of x as the kernel of panels takes them. */
+/* Words of row t of x as the kernel takes them. */
 static void stage_words(const lt_few *f, lt_arr x, int64_t t, uint32_t *out) {
-    int64_t first = t / LT_FEW_PASS * LT_FEW_PASS, step = lt_few_step(f, first);
-    uint32_t *to = out + first * f->words + t % LT_FEW_PASS;
+    int64_t first = t / f->turns * f->turns, step = f->turns == LT_FEW_PASS ? lt_few_step(f, first) : lt_cpu_min(f->turns, f->rows - first);
+    uint32_t *to = out + first * f->words + (t - first);
     for (int64_t k0 = 0; k0 < 2 * f->words; k0 += LT_CPU_CHUNK) {
         float buf[LT_CPU_CHUNK];
         uint16_t h[LT_CPU_CHUNK] = {0};
@@ -34,19 +34,34 @@ static void stage_words(const lt_few *f, lt_arr x, int64_t t, uint32_t *out) {
     }
 }
 
-/* Chooses the kernel for W of type dt and brings x into its form. */
+/* Chooses the kernel for W of type dt, and with it the form of x. */
+static lt_few_kernel choose(lt_few *f, lt_dtype dt) {
+    bool panels = f->panel > 0, native = dt == LT_BF16 && lt_few_impl_native();
+    if (native && lt_few_impl_tiled() && (!panels || (f->panel == LT_FEW_STRIP && f->words % LT_FEW_TILE == 0))) {
+        f->turns = panels ? 1 : LT_FEW_TILE;
+        if (!panels) f->words = (f->K + 2 * LT_FEW_TILE - 1) / (2 * LT_FEW_TILE) * LT_FEW_TILE;
+        return panels ? lt_few_impl_tiles_panels : lt_few_impl_tiles_rows;
+    }
+    if (panels) {
+        f->turns = LT_FEW_PASS;
+        return lt_few_impl_pairs;
+    }
+    return native ? lt_few_impl_dots_bf16 : dt == LT_BF16 ? lt_few_impl_dots_wide : lt_few_impl_dots_f32;
+}
+
+/* The kernel for W of type dt, and x in its form. */
 static lt_status prepare(const lt_ctx *c, product *p, lt_dtype dt, lt_arr x) {
     lt_few *f = &p->few;
-    bool panels = f->panel > 0, native = dt == LT_BF16 && lt_few_impl_native();
-    lt_arr staged = {c->ws, native ? LT_BF16 : LT_F32};
-    int64_t row = panels ? 2 * f->words : f->K, padded = panels ? (f->rows + LT_FEW_PASS - 1) / LT_FEW_PASS * LT_FEW_PASS : f->rows;
-    p->strip = panels ? f->panel : LT_FEW_STRIP;
-    p->kernel = panels ? lt_few_impl_pairs : native ? lt_few_impl_dots_bf16 : dt == LT_BF16 ? lt_few_impl_dots_wide : lt_few_impl_dots_f32;
+    lt_arr staged = {c->ws, dt == LT_BF16 && lt_few_impl_native() ? LT_BF16 : LT_F32};
+    p->kernel = choose(f, dt);
+    p->strip = f->panel > 0 ? f->panel : LT_FEW_STRIP;
+    int64_t row = f->turns > 0 ? 2 * f->words : f->K;
+    int64_t rows = f->turns == LT_FEW_PASS ? (f->rows + LT_FEW_PASS - 1) / LT_FEW_PASS * LT_FEW_PASS : f->rows;
     f->x = x.p;
-    if (!panels && x.dt == staged.dt && (native || dt == LT_F32)) return LT_OK;
+    if (f->turns <= 1 && row == f->K && x.dt == staged.dt && (dt == LT_F32 || staged.dt == LT_BF16)) return LT_OK;
     f->x = c->ws;
-    LT_ASSERT((size_t)(padded * row) * lt_dtype_bytes(staged.dt) <= c->ws_bytes);
-    if (!panels) {
+    LT_ASSERT((size_t)(rows * row) * lt_dtype_bytes(staged.dt) <= c->ws_bytes);
+    if (f->turns == 0) {
         lt_cpu_impl_convert(c, f->rows * f->K, x, staged, dt == LT_BF16);
         return LT_OK;
     }
@@ -99,8 +114,9 @@ lt_status lt_cpu_impl_few(const lt_ctx *c, const struct lt_linear_args *a) {
     return LT_OK;
 }
 
+/* Also enough for the form that tiles take of a layer's rows, which is that of lt_cpu_linear_ws_bytes() but for padding. */
 size_t lt_cpu_logits_ws_bytes(const lt_ctx *c, const lt_dims *d) {
-    return (size_t)(lt_cpu_min(TABLE_ROWS, d->rows) * d->width) * sizeof(float);
+    return (size_t)(lt_cpu_min(TABLE_ROWS, d->rows) * (d->width + LT_CPU_PADDING)) * sizeof(float);
 }
 
 lt_status lt_cpu_logits(const lt_ctx *c, const struct lt_logits_args *a) {

@@ -7,6 +7,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #ifdef LT_CPU_ONE
 extern const lt_cpu_unit lt_cpu_unit_one;
@@ -68,6 +72,16 @@ static bool cpu_has(const char *name, size_t n) {
     return false;
 }
 
+/* True if the system lets this process use tiles: Linux keeps room for their state only for who asks (since 5.16; CPUs' XCR0 knew of none before). */
+static bool tiles_permitted(void) {
+#ifdef SYS_arch_prctl
+    enum { REQUEST = 0x1023, TILE_DATA = 18 }; /* ARCH_REQ_XCOMP_PERM; the state's number in XCR0 */
+    return syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+#else
+    return true;
+#endif
+}
+
 /* The first name in the list that the CPU has not, of *n characters; NULL if it has all. */
 static const char *missing(const char *list, size_t *n) {
     for (; (*n = strcspn(list, " ")) > 0; list += *n + 1)
@@ -81,7 +95,7 @@ lt_cpu_level lt_cpu_impl_highest(void) {
 #ifdef __x86_64__
     __builtin_cpu_init();
 #endif
-    while (best + 1 < LT_CPU_LEVELS && !missing(ladder[best + 1].adds, &n)) best++;
+    while (best + 1 < LT_CPU_LEVELS && !missing(ladder[best + 1].adds, &n) && (best + 1 < LT_CPU_V4_AMX || tiles_permitted())) best++;
     return (lt_cpu_level)best;
 }
 
