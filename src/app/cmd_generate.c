@@ -111,7 +111,7 @@ static lt_status tokenise(job *j) {
 static int choose_tp(const job *j) {
     for (int i = 0; i < j->args->cli.n_settings; i++)
         if (!strncmp(j->args->cli.setting[i], "parallel.tp=", 12)) return j->cfg->parallel.tp;
-    return lt_generate_tp(j->args->world, &j->arch);
+    return lt_generate_tp(j->args->world, lt_comm_size(j->args->world), &j->arch);
 }
 
 static lt_status choose_layout(job *j) {

@@ -10,18 +10,19 @@
 static void print_plan(const lt_app_args *a, lt_run *r) {
     const lt_run_estimate *e = lt_run_get_estimate(r);
     const lt_grid *g = lt_run_grid(r);
-    char p[32], w[32], x[32], t[32], c[32], all[32], node[32], shared[32], cut[512];
+    char p[32], w[32], x[32], t[32], c[32], h[32], all[32], node[32], shared[32], cut[512];
     double gflop = 1e-9 * e->flops_per_token * e->tokens_per_step;
     double step_s = e->gflops > 0 ? gflop * e->uneven / (e->gflops * g->size) : 0;
     lt_arch_describe_cut(lt_model_arch(lt_run_model(r)), g->tp_size, cut, sizeof cut);
     if (lt_cli_value(&a->cli, "json")) {
-        json_t *o = json_pack("{s:i, s:i, s:i, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:f, s:f, s:f, s:f, s:I}",
+        json_t *o = json_pack("{s:i, s:i, s:i, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:f, s:f, s:f, s:f, s:I}",
                               "ranks", g->size, "tp", g->tp_size, "dp", g->dp_size, "dtype", lt_dtype_word(lt_run_dtype(r)), "cut", cut,
                               "uneven", e->uneven, "process_bytes", (json_int_t)e->process, "weights_bytes", (json_int_t)e->weights,
-                              "activations_bytes", (json_int_t)e->activations, "trials_bytes", (json_int_t)e->trials, "comm_bytes",
-                              (json_int_t)e->comm, "total_bytes", (json_int_t)e->total, "weights_shared", e->weights_shared, "node_bytes",
-                              (json_int_t)e->node, "node_shared_bytes", (json_int_t)e->node_shared, "tokens_per_step", e->tokens_per_step,
-                              "gflop_per_step", gflop, "gflops_per_rank", e->gflops, "step_s", step_s, "steps", (json_int_t)e->steps);
+                              "activations_bytes", (json_int_t)e->activations, "trials_bytes", (json_int_t)e->trials, "assistant_bytes",
+                              (json_int_t)e->assistant, "comm_bytes", (json_int_t)e->comm, "total_bytes", (json_int_t)e->total,
+                              "weights_shared", e->weights_shared, "node_bytes", (json_int_t)e->node, "node_shared_bytes",
+                              (json_int_t)e->node_shared, "tokens_per_step", e->tokens_per_step, "gflop_per_step", gflop, "gflops_per_rank",
+                              e->gflops, "step_s", step_s, "steps", (json_int_t)e->steps);
         json_dumpf(o, stdout, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
         putchar('\n');
         json_decref(o);
@@ -30,9 +31,11 @@ static void print_plan(const lt_app_args *a, lt_run *r) {
     printf("layout       %d ranks = tp %d x dp %d, %s\n", g->size, g->tp_size, g->dp_size, lt_dtype_word(lt_run_dtype(r)));
     if (cut[0])
         printf("cut          %s: the rank with most has %.1f %% more than the mean; memory/rank is its\n", cut, 100 * (e->uneven - 1));
-    printf("memory/rank  process %s, weights %s, activations %s, trials %s, communication %s: together %s\n",
+    printf("memory/rank  process %s, weights %s, activations %s, trials %s%s%s, communication %s: together %s\n",
            lt_bytes_str(p, (double)e->process), lt_bytes_str(w, (double)e->weights), lt_bytes_str(x, (double)e->activations),
-           lt_bytes_str(t, (double)e->trials), lt_bytes_str(c, (double)e->comm), lt_bytes_str(all, (double)e->total));
+           lt_bytes_str(t, (double)e->trials), e->assistant ? ", assistant " : "",
+           e->assistant ? lt_bytes_str(h, (double)e->assistant) : "", lt_bytes_str(c, (double)e->comm),
+           lt_bytes_str(all, (double)e->total));
     printf("memory/node  %s if all %d ranks are on one", lt_bytes_str(node, (double)e->node), g->size);
     if (e->weights_shared)
         printf(": the weights count once for its %d data-parallel ranks (%s of /dev/shm)", g->dp_size,

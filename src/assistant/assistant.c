@@ -37,6 +37,12 @@ lt_status lt_assistant_check(const lt_assistant_cfg *cfg) {
                          cfg->model, lt_err_last()->msg);
 }
 
+lt_status lt_assistant_measure(const lt_assistant_args *a, lt_comm *world, int ranks, size_t *bytes) {
+    *bytes = 0;
+    LT_TRY(lt_agree(world, lt_assistant_check(a->cfg)));
+    return a->cfg->command[0] || a->student ? LT_OK : lt_assistant_impl_measure_model(a, world, ranks, bytes);
+}
+
 lt_status lt_assistant_open(const lt_assistant_args *a, lt_comm *world, lt_assistant **out) {
     *out = NULL;
     LT_TRY(lt_agree(world, lt_assistant_check(a->cfg)));

@@ -57,6 +57,10 @@ bool lt_assistant_is_student(const lt_assistant_cfg *cfg, const char *student_pa
 lt_status lt_assistant_check(const lt_assistant_cfg *cfg);
 /* Local.  Widens limits of the student's model for lt_assistant_ask.  Errors: FORMAT (the folder's config.json). */
 lt_status lt_assistant_limits(const lt_assistant_args *a, const lt_arch *arch, lt_model_limits *limits);
+/* Collective(world).  Bytes that an open assistant takes on each rank (of an uneven cut: on the one with most) of a job of so many ranks, which a plan's world
+ * does not have: then all are taken to be on one node.  0 of a command and of the student's model.  Nothing is loaded.  Errors: those of
+ * lt_assistant_check, and CONFIG (assistant.tp) (agreed). */
+lt_status lt_assistant_measure(const lt_assistant_args *a, lt_comm *world, int ranks, size_t *bytes);
 /* Collective(world).  Loads the model; a command is started by the first question.  Errors: those of loading a model (agreed). */
 lt_status lt_assistant_open(const lt_assistant_args *a, lt_comm *world, lt_assistant **out);
 /* Collective(world).  Accepts NULL inside; sets NULL. */

@@ -19,6 +19,8 @@ struct lt_assistant {
     char name[256];
 };
 
+/* model.c: lt_assistant_measure of a model of its own. */
+lt_status lt_assistant_impl_measure_model(const lt_assistant_args *a, lt_comm *world, int ranks, size_t *bytes);
 /* model.c, command.c: lt_assistant_open. */
 lt_status lt_assistant_impl_open_model(const lt_assistant_args *a, lt_comm *world, lt_assistant **out);
 lt_status lt_assistant_impl_open_command(const lt_assistant_args *a, lt_comm *world, lt_assistant **out);

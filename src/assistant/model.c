@@ -117,39 +117,62 @@ static void close_model(lt_assistant *a) {
     free(w);
 }
 
+/* Local.  Ranks that hold a model of its own together: as assistant.tp says, else as many as can. */
+static lt_status choose_tp(const lt_assistant_args *a, const lt_comm *world, int ranks, const lt_arch *arch, int *tp) {
+    *tp = a->cfg->tp ? a->cfg->tp : lt_generate_tp(ranks == lt_comm_size(world) ? world : NULL, ranks, arch);
+    LT_CHECK(ranks % *tp == 0, LT_ERR_CONFIG, "assistant.tp: %d does not divide the %d ranks of this run", *tp, ranks);
+    return lt_arch_check_tp(arch, *tp);
+}
+
 /* Local.  All but the model. */
 static lt_status open_local(const lt_assistant_args *a, int ranks, writer *w, lt_arch *arch, int *tp) {
     LT_TRY(LT_FAULT_POINT("assistant.open"));
     LT_TRY(lt_arch_read(a->cfg->model, arch));
-    *tp = a->student ? a->grid->tp_size : a->cfg->tp ? a->cfg->tp : lt_generate_tp(w->base.world, arch);
-    LT_CHECK(a->student || ranks % *tp == 0, LT_ERR_CONFIG, "assistant.tp: %d does not divide the %d ranks of this run", *tp, ranks);
-    LT_TRY(lt_arch_check_tp(arch, *tp));
+    if (!a->student) LT_TRY(choose_tp(a, w->base.world, ranks, arch, tp));
     LT_TRY(lt_tok_open(a->cfg->model, &w->tok));
     LT_TRY(read_vocabulary(w, arch->V));
     w->question = question_of(a, arch);
     return lt_generate_eos(a->cfg->model, w->eos, &w->n_eos);
 }
 
-static void tell_memory(const writer *w) {
-    size_t weights, activations, comm;
-    char s[3][32];
-    lt_model_memory(w->own, &weights, &activations, &comm);
-    lt_info("assistant: memory per rank: weights %s, activations %s, communication %s", lt_bytes_str(s[0], (double)weights),
-            lt_bytes_str(s[1], (double)activations), lt_bytes_str(s[2], (double)comm));
+/* Collective(world).  A model beside the student's, nothing of it in memory yet. */
+static lt_status create(const lt_assistant_args *a, lt_grid *grid, bool sizes_only, lt_model_limits *limits, lt_model **m) {
+    lt_model_options opt = {
+        .ops = a->ops, .compute = lt_generate_dtype(a->ops), .threads = a->threads, .head = true, .sizes_only = sizes_only && a->ops->gpu};
+    LT_TRY(lt_model_create(a->cfg->model, grid, &opt, m));
+    lt_generate_args g = args_of(a->cfg, a->most, grid->dp_size);
+    *limits = (lt_model_limits){0};
+    lt_generate_limits(lt_model_arch(*m), &g, question_of(a, lt_model_arch(*m)), limits);
+    return lt_agree(grid->world, lt_model_measure(*m, limits));
 }
 
-/* Collective(world).  A model beside the student's. */
+lt_status lt_assistant_impl_measure_model(const lt_assistant_args *a, lt_comm *world, int ranks, size_t *bytes) {
+    lt_arch arch;
+    lt_model *m = NULL;
+    lt_model_limits limits;
+    size_t weights, activations, comm;
+    lt_grid grid = {.world = world, .size = ranks};
+    lt_status st = lt_arch_read(a->cfg->model, &arch);
+    if (st == LT_OK) st = choose_tp(a, world, ranks, &arch, &grid.tp_size);
+    LT_TRY(lt_agree(world, st));
+    grid.dp_size = ranks / grid.tp_size;
+    (void)lt_arch_widest(&arch, grid.tp_size, &grid.tp_rank);
+    st = create(a, &grid, true, &limits, &m);
+    if (st == LT_OK) {
+        lt_model_memory(m, &weights, &activations, &comm);
+        *bytes = weights + activations + comm + (a->ops->gpu ? lt_grid_gpu_bytes(&grid, a->ops->gpu, true) : 0);
+    }
+    lt_model_destroy(&m);
+    return st;
+}
+
+/* Collective(world). */
 static lt_status load(const lt_assistant_args *a, writer *w, int tp) {
-    lt_model_options opt = {.ops = a->ops, .compute = lt_generate_dtype(a->ops), .threads = a->threads, .head = true};
-    lt_model_limits limits = {0};
+    lt_model_limits limits;
     LT_TRY(lt_grid_create(w->base.world, tp, &w->own_grid));
     w->grid = &w->own_grid;
-    LT_TRY(lt_model_create(a->cfg->model, &w->own_grid, &opt, &w->own));
+    LT_TRY(create(a, &w->own_grid, false, &limits, &w->own));
     w->model = w->own;
-    lt_generate_args g = args_of(a->cfg, a->most, w->grid->dp_size);
-    lt_generate_limits(lt_model_arch(w->own), &g, w->question, &limits);
-    LT_TRY(lt_agree(w->base.world, lt_model_measure(w->own, &limits)));
-    if (w->grid->rank == 0) tell_memory(w);
     LT_TRY(lt_model_plan(w->own, &limits));
     return lt_model_load(w->own);
 }

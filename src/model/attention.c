@@ -29,6 +29,7 @@ static struct lt_attn_args arguments(lt_model *m, int layer, const lt_bank *bank
         args.slot_stride = a->m * layer_stride;
         args.bank = bank->kv + layer * layer_stride;
         args.d_bank = bank->d_kv ? bank->d_kv + layer * layer_stride : NULL;
+        args.fixed_slots = bank->fixed;
     }
     return args;
 }

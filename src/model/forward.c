@@ -220,7 +220,7 @@ static void trained_inputs(const lt_forward_args *a, bool *in_layers, bool *in_p
     const lt_pack *p = a->pack;
     const lt_bank *b = a->bank;
     *in_layers = *in_prompt = false;
-    for (int64_t i = 0; b && b->d_kv && i < p->n_seq; i++) *in_layers |= p->slot[i] >= 0;
+    for (int64_t i = 0; b && b->d_kv && i < p->n_seq; i++) *in_layers |= p->slot[i] >= 0 && p->slot[i] < b->S - b->fixed;
     for (int64_t i = 0; b && b->d_prompt && i < p->n_seq; i++) *in_prompt |= p->text0[i] > p->cu[i];
     *in_layers |= lt_model_impl_targets(a) != 0;
 }

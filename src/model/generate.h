@@ -94,8 +94,9 @@ lt_status lt_generate(lt_model *m, const lt_generate_args *a, lt_generate_counts
 
 /* ---- on several ranks ---- */
 
-/* Local, the same on all ranks.  Ranks that should hold a model together to write: as many as model and nodes allow. */
-int lt_generate_tp(const lt_comm *world, const lt_arch *arch);
+/* Local, the same on all ranks.  Of so many ranks, those that should hold a model together to write: as many as model and nodes allow.  world: what is known
+ * of nodes; NULL = all ranks are on one. */
+int lt_generate_tp(const lt_comm *world, int ranks, const lt_arch *arch);
 /* Local, the same on all ranks, which compute at one level.  The type to write in where none is asked for: bf16 on a GPU, and where the CPU multiplies it,
  * because reading the weights is what a step costs; else fp32. */
 lt_dtype lt_generate_dtype(const lt_ops *ops);

@@ -50,8 +50,9 @@ typedef struct lt_adapter {
  * anew each step by the tuners. */
 typedef struct lt_bank {
     int64_t S, P_max;        /* slots, longest prefix */
+    int64_t fixed;           /* the last so many slots have no gradient, and no place in d_kv */
     const int32_t *slot_len; /* [S] host */
-    float *kv, *d_kv;        /* [S][m][2][P_max][Hkvl][D]; d_kv: NULL = no gradient wanted; += */
+    float *kv, *d_kv;        /* [S][m][2][P_max][Hkvl][D]; d_kv: [S - fixed] ..., NULL = no gradient wanted; += */
     int64_t prompt_rows;
     float *prompt, *d_prompt;  /* [prompt_rows, C]; d_prompt: NULL = no gradient wanted; += */
     const lt_adapter *adapter; /* [n_adapters] host, by trial number */

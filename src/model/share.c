@@ -7,11 +7,10 @@
 
 #include <stdlib.h>
 
-int lt_generate_tp(const lt_comm *world, const lt_arch *arch) {
-    int ranks = lt_comm_size(world);
+int lt_generate_tp(const lt_comm *world, int ranks, const lt_arch *arch) {
     for (int tp = ranks; tp > 1; tp--) {
         bool works = ranks % tp == 0 && lt_arch_tp_works(arch, tp);
-        for (int r = 0; works && r < ranks; r++) works = lt_comm_node(world, r) == lt_comm_node(world, r / tp * tp);
+        for (int r = 0; world && works && r < ranks; r++) works = lt_comm_node(world, r) == lt_comm_node(world, r / tp * tp);
         if (works) return tp;
     }
     return 1;

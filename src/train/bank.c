@@ -24,27 +24,34 @@ static void carve(lt_run_bank *b, int64_t C) {
     b->kv = lt_arena_take(&b->arena, b->rows * b->whole, sizeof(float));
     b->prompt = lt_arena_take(&b->arena, b->model.prompt_rows * C, sizeof(float));
     b->model.kv = cut ? lt_arena_take(&b->arena, b->rows * b->local, sizeof(float)) : b->kv;
-    b->d_kv_local = cut ? lt_arena_take(&b->arena, b->rows * b->local, sizeof(float)) : NULL;
+    b->d_kv_local = cut ? lt_arena_take(&b->arena, b->d_rows * b->local, sizeof(float)) : NULL;
     b->model.prompt = b->prompt;
 }
 
 lt_status lt_run_impl_bank_init(lt_run_bank *b, const lt_model *m, lt_tuner *const *tuner, int n) {
     const lt_arch *a = lt_model_arch(m);
-    int64_t S = 0, rows = 0, P = 0, gather = 0;
+    int64_t S = 0, trained = 0, rows = 0, P = 0, gather = 0;
     int first, heads;
+    for (int alone = 0; alone < 2; alone++) {
+        for (int i = 0; i < n; i++) {
+            if (tuner[i]->lead_alone != (alone == 1)) continue;
+            tuner[i]->slot0 = (int)S;
+            S += tuner[i]->n_slots;
+        }
+        if (!alone) trained = S;
+    }
     for (int i = 0; i < n; i++) {
         lt_tuner *t = tuner[i];
-        t->slot0 = (int)S;
         t->prompt0 = (int)rows;
-        S += t->n_slots;
         rows += t->n_prompts;
         gather += t->gather_elems;
         if (lt_tuner_slot_most(t) > P) P = lt_tuner_slot_most(t);
     }
     lt_model_kv_heads(m, &first, &heads);
     *b = (lt_run_bank){.ctx = lt_model_ctx(m),
-                       .model = {.S = S, .P_max = P, .prompt_rows = rows},
+                       .model = {.S = S, .P_max = P, .fixed = S - trained, .prompt_rows = rows},
                        .rows = S * a->m * 2 * P,
+                       .d_rows = trained * a->m * 2 * P,
                        .whole = (int64_t)a->Hkv * a->D,
                        .local = (int64_t)heads * a->D,
                        .first = (int64_t)first * a->D,

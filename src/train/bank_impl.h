@@ -7,20 +7,21 @@
 #include "tuner/tuner.h"
 
 typedef struct lt_run_bank {
-    const lt_ctx *ctx;                 /* borrowed */
-    lt_bank model;                     /* as the model takes it: this rank's heads */
-    int32_t *slot_len;                 /* [S] */
-    lt_adapter *adapter;               /* [n trials] */
-    lt_arena arena;                    /* device */
-    float *kv;                         /* [S][m][2][P_max][Hkv][D] all heads; model.kv is the same memory when this rank holds all */
-    float *d_kv_local;                 /* gradient of this rank's heads; NULL when it lies in the message itself */
-    float *prompt;                     /* [prompt rows, C] */
-    int64_t rows, whole, local, first; /* S*m*2*P_max; elements a row of all heads, of this rank's, and where these start */
-    lt_buffer *gather;                 /* [gather_elems], NULL when nothing is spread */
+    const lt_ctx *ctx;           /* borrowed */
+    lt_bank model;               /* as the model takes it: this rank's heads */
+    int32_t *slot_len;           /* [S] */
+    lt_adapter *adapter;         /* [n trials] */
+    lt_arena arena;              /* device */
+    float *kv;                   /* [S][m][2][P_max][Hkv][D] all heads; model.kv is the same memory when this rank holds all */
+    float *d_kv_local;           /* gradient of this rank's heads; NULL when it lies in the message itself */
+    float *prompt;               /* [prompt rows, C] */
+    int64_t rows, d_rows;        /* S*m*2*P_max, and of the slots that are trained, which are the first */
+    int64_t whole, local, first; /* elements a row of all heads, of this rank's, and where these start */
+    lt_buffer *gather;           /* [gather_elems], NULL when nothing is spread */
     int64_t gather_elems;
 } lt_run_bank;
 
-/* Local.  Gives every tuner its slots and rows, and takes the arrays.  Errors: NOMEM. */
+/* Local.  Gives every tuner its slots (who trains nothing in them gets the last ones) and rows, and takes the arrays.  Errors: NOMEM. */
 lt_status lt_run_impl_bank_init(lt_run_bank *b, const lt_model *m, lt_tuner *const *tuner, int n);
 /* Collective(world).  The buffer of what is spread; before the first filling.  Errors: NOMEM (agreed). */
 lt_status lt_run_impl_bank_connect(lt_run_bank *b, lt_comm *world, lt_tuner *const *tuner, int n);

@@ -51,7 +51,7 @@ static bool takes_pooler_too(const lt_export *e) {
 
 static void find_form(lt_export *e) {
     const lt_run *r = e->run;
-    const lt_method_cfg *m = &e->trial->cfg->method;
+    const lt_method_cfg *m = &e->method;
     e->form = (lt_head_form){.readout = r->readout,
                              .pooler = lt_model_has_pooler(r->model),
                              .prompt = m->name == LT_METHOD_PROMPT,
@@ -63,12 +63,34 @@ static void find_form(lt_export *e) {
     e->peft = (lt_peft){.arch = e->arch, .cfg = m, .base = e->base, .cls = e->exact ? &e->cls : NULL};
 }
 
+/* The prefix of a gpta trial, where a folder can say what to do with it: put its tokens before those of the text. */
+static lt_status read_lead(lt_export *e, lt_ckpt *ck) {
+    const lt_tuner *t = &e->trial->tuner;
+    const char *name = e->trial->cfg->name;
+    int before = t->lead_in_rows ? 0 : t->lead_begin;
+    char *text = NULL;
+    if (t->lead_most == 0) return LT_OK;
+    lt_dialogue *d = &e->run->gpta.of[e->trial - e->run->trial].talk;
+    LT_TRY(lt_ckpt_get_str(ck, name, "dialogue", &text));
+    lt_status st = lt_dialogue_read(d, e->run->data.tok, text);
+    free(text);
+    LT_TRY(st);
+    const lt_prefix *p = d->in_use >= 0 ? &d->prefix[d->in_use] : NULL;
+    if (!p || p->n_tokens == 0) return LT_OK;
+    LT_CHECK(e->method.name == LT_METHOD_LORA || (e->method.name == LT_METHOD_HEAD && t->lead_joins && e->run->readout == LT_READ_LAST),
+             LT_ERR_CONFIG,
+             "trial %s: its prefix stands beside the rows of a text, which no form of others has, but for heads of causal models that read "
+             "the last row, and among them for lora: those can be exported; the prefix is in the run log (ltune-report --dialogue %s)",
+             name, name);
+    LT_TRY(lt_calloc(&e->lead_token, t->lead_most, sizeof *e->lead_token, "a prefix"));
+    e->n_lead = lt_tuner_lead_text(t, p->token, p->n_tokens, e->lead_token) - before;
+    memmove(e->lead_token, e->lead_token + before, (size_t)e->n_lead * sizeof *e->lead_token);
+    e->lead = p->text;
+    return LT_OK;
+}
+
 static lt_status check_method(const lt_export *e) {
-    const lt_method_cfg *m = &e->trial->cfg->method;
-    LT_CHECK(
-        m->name != LT_METHOD_GPTA, LT_ERR_CONFIG,
-        "trial %s is of gpta: no form of others holds a text before every input; its prefix is in the run log (ltune-report --dialogue %s)",
-        e->trial->cfg->name, e->trial->cfg->name);
+    const lt_method_cfg *m = &e->method;
     LT_CHECK(
         !e->args->merged || m->name == LT_METHOD_LORA || m->name == LT_METHOD_HEAD, LT_ERR_CONFIG,
         "trial %s: %s stands before the text and cannot be merged into weights: only lora and head can; PEFT's format holds prompt and "
@@ -83,7 +105,7 @@ static lt_status check_method(const lt_export *e) {
 static void warn_windows(const lt_export *e) {
     bool windows = false;
     for (int l = 0; l < e->arch->m; l++) windows = windows || e->arch->layer[l].window > 0;
-    if (windows && e->trial->cfg->method.name == LT_METHOD_PREFIX)
+    if (windows && e->method.name == LT_METHOD_PREFIX)
         lt_warn(
             "this model has sliding windows: here every row sees the prefix, while transformers counts it as text that slides out of the "
             "window: on texts near or beyond the window its numbers are others");
@@ -118,11 +140,14 @@ static void remove_folder(const char *dir) {
 /* Rank 0. */
 static lt_status export_local(lt_run *r, int trial, const lt_export_args *args, lt_ckpt *ck) {
     lt_export e = {.run = r, .args = args, .trial = &r->trial[trial], .arch = lt_model_arch(r->model)};
+    e.method = e.trial->cfg->method;
+    e.method.name = (int)lt_method_trained(&e.method);
     lt_status st = LT_FAULT_POINT("run.export");
     e.base = realpath(r->cfg->model.path, NULL);
     if (st == LT_OK && !e.base) st = LT_FAIL(LT_ERR_IO, "cannot open the model folder %s: %s", r->cfg->model.path, strerror(errno));
     if (st == LT_OK) st = check_target(args->dir);
     if (st == LT_OK) st = check_method(&e);
+    if (st == LT_OK) st = read_lead(&e, ck);
     if (st == LT_OK) find_form(&e);
     if (st == LT_OK) st = read_values(&e, ck);
     if (st == LT_OK) st = make_folder(&e);
@@ -132,6 +157,7 @@ static lt_status export_local(lt_run *r, int trial, const lt_export_args *args, 
         *lt_err_last() = first;
     }
     free(e.values);
+    free(e.lead_token);
     free(e.base);
     free(e.tmp);
     return st;

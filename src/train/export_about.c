@@ -31,7 +31,7 @@ static bool pools(const lt_export *e) { return e->form.pooler && (e->form.readou
 
 /* How logits come from what the model puts out, as one line. */
 static void formula(const lt_export *e, char text[TEXT_BYTES]) {
-    int P = e->form.prompt ? e->trial->cfg->method.length : 0;
+    int P = e->form.prompt ? e->method.length : 0;
     char row[128], pooler[96] = "";
     switch (e->form.readout) {
     case LT_READ_FIRST:
@@ -120,6 +120,15 @@ static json_t *open_layers(const lt_export *e, char text[TEXT_BYTES]) {
     return list;
 }
 
+/* What stands before every text: words, their tokens, and how many special tokens of the text are before them. */
+static void add_lead(const lt_export *e, json_t *o) {
+    json_t *tokens = json_array();
+    for (int i = 0; i < e->n_lead; i++) json_array_append_new(tokens, json_integer(e->lead_token[i]));
+    json_object_set_new(o, "prefix", json_string(e->lead));
+    json_object_set_new(o, "prefix_tokens", tokens);
+    json_object_set_new(o, "prefix_behind", json_integer(e->trial->tuner.lead_begin));
+}
+
 static json_t *about(const lt_export *e, const char *how) {
     char layers[TEXT_BYTES];
     json_t *o = json_pack("{s:s, s:i, s:s, s:s, s:I, s:s, s:s, s:o, s:s, s:s, s:s, s:s}", "kind", "ltune-export", "format_version", 1,
@@ -128,6 +137,7 @@ static json_t *about(const lt_export *e, const char *how) {
                           "label_of", e->form.readout == LT_READ_TOKENS ? "token" : "text", "pooling", pooling_name(e->form.readout),
                           "head", e->exact ? e->cls.name : "head.safetensors", "logits", how);
     if (o && pools(e)) json_object_set_new(o, "pooler", json_string(act_name(e->arch->pool_act)));
+    if (o && e->lead) add_lead(e, o);
     if (o && !e->form.own_masks) json_object_set_new(o, "bidirectional_layers", open_layers(e, layers));
     return o;
 }
@@ -143,6 +153,11 @@ static void tell(const lt_export *e, const char *how) {
                 e->args->dir, how);
     if (!e->exact && e->arch->causal && e->form.readout == LT_READ_LAST && e->form.own_masks && e->form.bias)
         lt_info("  (a head without bias, method.head_bias: false, would be one of transformers' own)");
+    if (e->lead)
+        lt_warn(
+            "before every text stands \"%s\", for which the format has no word: whoever loads %s must put its %d tokens (prefix_tokens in "
+            "ltune.json) behind the first %d special tokens of each text, or its numbers mean nothing",
+            e->lead, e->args->dir, e->n_lead, e->trial->tuner.lead_begin);
     if (e->form.padding && !e->exact)
         lt_warn(
             "this trial was trained with method.compat: authors: its rows see the padding of its batches, or pool it; the logits of a text "

@@ -10,6 +10,7 @@ typedef struct lt_export {
     lt_run *run; /* borrowed */
     const lt_export_args *args;
     const lt_trial *trial;
+    lt_method_cfg method; /* of what is trained: of gpta its student's */
     const lt_arch *arch;
     char *base; /* real path of the model */
     char *tmp;  /* where the folder is made */
@@ -17,6 +18,9 @@ typedef struct lt_export {
     float *values; /* of all parameters */
     lt_named value[LT_TUNER_MAX_PARAMS];
     int n;
+    const char *lead;    /* gpta: the text that stands before every input, NULL = none; borrowed */
+    int32_t *lead_token; /* [n_lead] its tokens, which stand behind the special ones that begin a text */
+    int n_lead;
     lt_head_form form;
     lt_hf_class cls;
     bool exact; /* cls gives our logits */

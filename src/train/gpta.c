@@ -98,8 +98,8 @@ bool lt_run_impl_gpta_shares(const lt_run *r, const lt_arch *arch) {
     bool any = false;
     for (int i = 0; i < c->n_trials; i++)
         any = any || (c->trial[i].method.name == LT_METHOD_GPTA && c->trial[i].method.control != LT_CONTROL_NO_PREFIX);
-    return any && r->purpose == LT_RUN_TRAIN && arch->causal && c->model.bidirectional == LT_BIDIRECTIONAL_AUTO && r->dtype != LT_E4M3 &&
-           !c->assistant.command[0] && lt_assistant_is_student(&c->assistant, c->model.path);
+    return any && arch->causal && c->model.bidirectional == LT_BIDIRECTIONAL_AUTO && r->dtype != LT_E4M3 && !c->assistant.command[0] &&
+           lt_assistant_is_student(&c->assistant, c->model.path);
 }
 
 lt_status lt_run_impl_gpta_init(lt_run *r) {
@@ -115,11 +115,6 @@ lt_status lt_run_impl_gpta_init(lt_run *r) {
         LT_TRY(lt_tuner_lead_frame(r->tuner[i], r->data.tok));
         if (r->purpose == LT_RUN_TRAIN) LT_TRY(choose_samples(r, i));
     }
-    for (int i = 0; i < r->n_trials; i++)
-        if (asks(r, i) && r->purpose == LT_RUN_TRAIN && !r->folder.resume_path) { /* one that goes on may have nothing left to ask */
-            LT_TRY(lt_assistant_check(&r->cfg->assistant));
-            break;
-        }
     return r->purpose == LT_RUN_TRAIN || r->purpose == LT_RUN_PLAN ? init_bank(r) : LT_OK;
 }
 
@@ -150,6 +145,17 @@ static lt_assistant_args args_of(const lt_run *r) {
                                .threads = r->threads,
                                .student = r->gpta.shares_model ? r->model : NULL,
                                .grid = &r->grid};
+}
+
+lt_status lt_run_impl_gpta_measure_assistant(lt_run *r) {
+    bool any = false;
+    for (int i = 0; r->gpta.of && i < r->n_trials; i++) any = any || asks(r, i);
+    if (!any || (r->purpose != LT_RUN_TRAIN && r->purpose != LT_RUN_PLAN)) return LT_OK;
+    lt_assistant_args a = args_of(r);
+    lt_status st = lt_assistant_measure(&a, r->grid.world, r->grid.size, &r->gpta.assistant_bytes);
+    if (st == LT_OK || !r->folder.resume_path) return st;
+    lt_err_clear(); /* one that goes on may have nothing left to ask */
+    return LT_OK;
 }
 
 lt_status lt_run_impl_gpta_limits(const lt_run *r, lt_model_limits *limits) {

@@ -24,6 +24,7 @@ typedef struct lt_run_gpta {
     lt_templates templates;
     lt_assistant *assistant; /* NULL = nobody is asked */
     bool shares_model;       /* its model is the student's */
+    size_t assistant_bytes;  /* what its own model takes of a rank */
     /* candidates beside the prefix in use, number 0 */
     int most;
     lt_run_bank bank; /* their slots */

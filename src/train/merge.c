@@ -179,7 +179,7 @@ static lt_status put_rows(merge *m, lt_st_writer *w, const out_tensor *o, int64_
     }
     if (o->src) {
         LT_TRY(lt_st_read(m->st, o->src, row0, rows, 0, cols, wide, LT_F32));
-        add_update(&m->u[o->update], lt_lora_scale(&e->trial->cfg->method), row0, rows, wide, wide + rows * cols);
+        add_update(&m->u[o->update], lt_lora_scale(&e->method), row0, rows, wide, wide + rows * cols);
     }
     LT_TRY(lt_convert(piece, o->dtype, o->src ? wide : o->value + row0 * cols, LT_F32, rows * cols));
     return lt_st_write_add(w, piece, (int64_t)bytes);
@@ -319,7 +319,7 @@ static lt_status copy_others(const merge *m) {
 lt_status lt_run_impl_merge(const lt_export *e) {
     merge m = {.e = e};
     lt_status st = lt_st_open(e->base, &m.st);
-    if (st == LT_OK && e->trial->cfg->method.name == LT_METHOD_LORA) st = lt_updates_list(&e->peft, &m.u, &m.n_updates);
+    if (st == LT_OK && e->method.name == LT_METHOD_LORA) st = lt_updates_list(&e->peft, &m.u, &m.n_updates);
     if (st == LT_OK) st = list_tensors(&m);
     for (int file = 0; st == LT_OK && file < m.files; file++) st = write_file(&m, file);
     if (st == LT_OK) st = write_index(&m);

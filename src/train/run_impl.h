@@ -152,6 +152,8 @@ bool lt_run_impl_gpta_shares(const lt_run *r, const lt_arch *arch);
 /* gpta.c: Local.  Dialogues of the trials that have one, after the bank is there.  Errors: CONFIG, IO, FORMAT, NOMEM. */
 lt_status lt_run_impl_gpta_init(lt_run *r);
 void lt_run_impl_gpta_fini(lt_run *r);
+/* Collective(world).  What the assistant will take of a rank; nothing where nobody can be asked.  Errors: those of lt_assistant_measure. */
+lt_status lt_run_impl_gpta_measure_assistant(lt_run *r);
 /* Local.  Widens the model's limits where it writes, too.  Errors: those of lt_assistant_limits. */
 lt_status lt_run_impl_gpta_limits(const lt_run *r, lt_model_limits *limits);
 /* Collective(world).  The assistant, where a dialogue goes on.  Errors: those of lt_assistant_open (agreed). */

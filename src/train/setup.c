@@ -34,7 +34,7 @@ static lt_status open_model(lt_run *r) {
     if (st == LT_OK && r->purpose == LT_RUN_PLAN) (void)lt_arch_widest(&arch, r->grid.tp_size, &r->grid.tp_rank);
     st = lt_agree(r->grid.world, st);
     /* all or none: ranks may see paths differently */
-    if (st == LT_OK && r->purpose == LT_RUN_TRAIN)
+    if (st == LT_OK && (r->purpose == LT_RUN_TRAIN || r->purpose == LT_RUN_PLAN))
         r->gpta.shares_model = lt_max_host(r->grid.world, !lt_run_impl_gpta_shares(r, &arch)) == 0;
     if (st == LT_OK)
         st = lt_model_create(c->model.path, &r->grid,
@@ -79,6 +79,7 @@ lt_status lt_run_impl_setup(lt_run *r) {
     LT_TRY(lt_agree(world, lt_run_impl_trials_create(r)));
     if (r->purpose == LT_RUN_EXPORT) return LT_OK;
     LT_TRY(check_stop(r));
+    LT_TRY(lt_run_impl_gpta_measure_assistant(r));
     LT_TRY(lt_run_impl_find_tokens(r));
     LT_TRY(lt_agree(world, lt_run_impl_sizes(r, &limits)));
     lt_arch_describe(lt_model_arch(r->model), text, sizeof text);

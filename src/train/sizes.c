@@ -139,7 +139,7 @@ static lt_status fits(lt_run *r, size_t free_bytes, bool *fit) {
     LT_TRY(find_limits(r, &lim));
     LT_TRY(lt_model_measure(r->model, &lim));
     lt_model_memory(r->model, &weights, &acts, &comm);
-    *fit = weights + acts + comm + beside_buffers(r) <= free_bytes / 100 * (100 - SPARE_PERCENT);
+    *fit = weights + acts + comm + r->gpta.assistant_bytes + beside_buffers(r) <= free_bytes / 100 * (100 - SPARE_PERCENT);
     return LT_OK;
 }
 
@@ -206,20 +206,20 @@ lt_status lt_run_impl_sizes(lt_run *r, lt_model_limits *lim) {
 
 lt_status lt_run_impl_check_memory(const lt_run *r) {
     const lt_run_estimate *e = &r->estimate;
-    size_t need = e->weights + e->activations + e->trials + e->comm, free_bytes = 0, total = 0;
-    char want[32], have[32], w[32], a[32], t[32], c[32];
+    size_t need = e->weights + e->activations + e->trials + e->assistant + e->comm, free_bytes = 0, total = 0;
+    char want[32], have[32], w[32], a[32], t[32], c[32], helper[32];
     if (r->device.index < 0) return LT_OK;
     LT_TRY(r->device.ops->gpu->memory(&free_bytes, &total));
     free_bytes /= (size_t)r->sharing; /* the other ranks of this GPU take as much before long */
     free_bytes += r->bank.arena.used + r->gpta.bank.arena.used + r->gpta.kv_bytes + r->work.heads.arena.used; /* taken already */
     for (int i = 0; i < r->n_trials; i++) free_bytes += lt_tuner_bytes(r->tuner[i]);
     LT_CHECK(need <= free_bytes, LT_ERR_NOMEM,
-             "rank %d on %s needs %s on its GPU (weights %s, activations %s, trials %s, messages %s), %s of %s are free%s\n"
+             "rank %d on %s needs %s on its GPU (weights %s, activations %s, trials %s, assistant %s, messages %s), %s of %s are free%s\n"
              "  what to do: lower parallel.tokens (now %lld) or the number of trials, raise parallel.tp, or use a GPU with more memory",
              r->grid.rank, lt_comm_host(r->grid.world), lt_bytes_str(want, (double)need), lt_bytes_str(w, (double)e->weights),
-             lt_bytes_str(a, (double)e->activations), lt_bytes_str(t, (double)e->trials), lt_bytes_str(c, (double)e->comm),
-             lt_bytes_str(have, (double)free_bytes), r->device.info.name, r->sharing > 1 ? " for each of the ranks that share it" : "",
-             (long long)r->most_rows);
+             lt_bytes_str(a, (double)e->activations), lt_bytes_str(t, (double)e->trials), lt_bytes_str(helper, (double)e->assistant),
+             lt_bytes_str(c, (double)e->comm), lt_bytes_str(have, (double)free_bytes), r->device.info.name,
+             r->sharing > 1 ? " for each of the ranks that share it" : "", (long long)r->most_rows);
     return LT_OK;
 }
 
@@ -241,7 +241,8 @@ void lt_run_impl_estimate(lt_run *r) {
         if (t->steps > e->steps) e->steps = t->steps;
     }
     e->trials += staging;
-    e->total = e->process + e->weights + e->activations + e->trials + e->comm;
+    e->assistant = r->gpta.assistant_bytes;
+    e->total = e->process + e->weights + e->activations + e->trials + e->assistant + e->comm;
     e->weights_shared = lt_model_may_share(r->model);
     e->node_shared = e->weights_shared ? (size_t)r->grid.tp_size * e->weights : 0;
     e->node = e->weights_shared ? (size_t)r->grid.size * (e->total - e->weights) + e->node_shared : (size_t)r->grid.size * e->total;
@@ -250,9 +251,11 @@ void lt_run_impl_estimate(lt_run *r) {
 
 void lt_run_impl_print_memory(const lt_run *r) {
     const lt_run_estimate *e = &r->estimate;
-    char p[32], w[32], a[32], c[32], t[32], all[32];
-    lt_info("memory %s: process %s, weights %s%s, activations %s, trials %s, communication %s, together %s",
+    char p[32], w[32], a[32], c[32], t[32], all[32], helper[32];
+    lt_info("memory %s: process %s, weights %s%s, activations %s, trials %s%s%s, communication %s, together %s",
             e->uneven > 1 ? "of rank 0" : "per rank", lt_bytes_str(p, (double)e->process), lt_bytes_str(w, (double)e->weights),
             e->weights_shared ? " (once for the data-parallel ranks of a node)" : "", lt_bytes_str(a, (double)e->activations),
-            lt_bytes_str(t, (double)e->trials), lt_bytes_str(c, (double)e->comm), lt_bytes_str(all, (double)e->total));
+            lt_bytes_str(t, (double)e->trials), e->assistant ? ", assistant " : "",
+            e->assistant ? lt_bytes_str(helper, (double)e->assistant) : "", lt_bytes_str(c, (double)e->comm),
+            lt_bytes_str(all, (double)e->total));
 }

@@ -37,7 +37,7 @@ lt_status lt_run_impl_step_init(lt_run *r, int64_t tokens, int64_t seqs) {
     w->sums = sums;
     LT_TRY(lt_run_impl_heads_init(&w->heads, ctx, r->tuner, r->n_trials, C, rows, rows, seqs));
     if (w->keep_features) LT_TRY(lt_run_impl_feature_rows_init(&w->rows, ctx, C, rows));
-    return lt_run_impl_message_init(&w->msg, ctx, r->tuner, r->n_trials, r->bank.rows * r->bank.whole, r->bank.model.prompt_rows * C);
+    return lt_run_impl_message_init(&w->msg, ctx, r->tuner, r->n_trials, r->bank.d_rows * r->bank.whole, r->bank.model.prompt_rows * C);
 }
 
 lt_status lt_run_impl_step_connect(lt_run *r) {
@@ -287,10 +287,10 @@ static lt_status local_part(lt_run *r, int64_t *n_dealt, double *data_s) {
     lt_status st = LT_FAULT_POINT("step.local");
     if (st == LT_OK) st = lt_run_impl_message_clear(&r->work.msg);
     for (int i = 0; i < LT_FLAG_COUNT; i++) r->work.msg.flag[i] = 0;
-    r->bank.model.d_kv = r->bank.model.S == 0 ? NULL : r->bank.d_kv_local ? r->bank.d_kv_local : r->work.msg.data;
+    r->bank.model.d_kv = r->bank.d_rows == 0 ? NULL : r->bank.d_kv_local ? r->bank.d_kv_local : r->work.msg.data;
     r->bank.model.d_prompt = r->bank.model.prompt_rows ? r->work.msg.data + r->work.msg.d_prompt : NULL;
     if (st == LT_OK && r->bank.d_kv_local)
-        st = r->bank.ctx->ops->fill(r->bank.ctx, r->bank.d_kv_local, 0, (size_t)(r->bank.rows * r->bank.local) * sizeof(float));
+        st = r->bank.ctx->ops->fill(r->bank.ctx, r->bank.d_kv_local, 0, (size_t)(r->bank.d_rows * r->bank.local) * sizeof(float));
     LT_KEEP(st, collect(r, n_dealt));
     *data_s = lt_time_s() - t0;
     LT_KEEP(st, lt_run_impl_bank_fill(&r->bank, r->tuner, r->n_trials, r->work.wanted)); /* which all ranks attend */
@@ -305,7 +305,7 @@ static lt_status complete_message(lt_run *r) {
         LT_TRY(b->ctx->ops->copy(b->ctx, &(struct lt_copy_args){.kind = LT_COPY_ON_DEVICE,
                                                                 .dst = m->data + b->first,
                                                                 .src = b->d_kv_local,
-                                                                .rows = b->rows,
+                                                                .rows = b->d_rows,
                                                                 .row_bytes = (size_t)b->local * sizeof(float),
                                                                 .dst_pitch = (size_t)b->whole * sizeof(float),
                                                                 .src_pitch = (size_t)b->local * sizeof(float)}));

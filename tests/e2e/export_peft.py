@@ -61,14 +61,16 @@ def judge(lines, kind, folder, base, predictions):
     worst = 0.0
     for line, want in zip(open(lines).read().splitlines(), map(json.loads, open(predictions))):
         tokens = tokenizer(line, return_tensors="pt", truncation=True, max_length=32, return_token_type_ids=False)
-        inputs = {"input_ids": tokens.input_ids, "attention_mask": tokens.attention_mask} | places(model, tokens.input_ids)
+        ids, at = tokens.input_ids[0].tolist(), about.get("prefix_behind", 0)
+        ids = torch.tensor([ids[:at] + about.get("prefix_tokens", []) + ids[at:]])
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)} | places(model, ids)
         with torch.no_grad():
             out = model(**inputs)
             if exact:
                 logits = out.logits[0]
             else:
                 rows = out.last_hidden_state[0]
-                row = {"last": rows[-1], "first": rows[0], "cls": rows[virtual if rows.shape[0] > tokens.input_ids.shape[1] else 0]}[about["pooling"]]
+                row = {"last": rows[-1], "first": rows[0], "cls": rows[virtual if rows.shape[0] > ids.shape[1] else 0]}[about["pooling"]]
                 if "pooler.weight" in head:
                     row = activation(about["pooler"])(head["pooler.weight"] @ row + head["pooler.bias"])
                 logits = head["head.weight"] @ row + head.get("head.bias", 0)

@@ -54,6 +54,28 @@ trial() { # trial BASE METHOD [SETTINGS of the run]: trained and judged as an ad
     must_run 1 export "$tmp/t.yaml" --format merged --dtype f32 -o "$tmp/export" "${@:3}"
     note "the same" merged "$1"
 }
+leads() { # leads BASE STUDENT: behind a prefix that an assistant wrote, whose tokens ltune.json has
+    cat >"$tmp/writer" <<'SH'
+#!/bin/sh
+while read -r line; do echo '{"answers": ["is this film good", "not a word"]}'; done
+SH
+    chmod +x "$tmp/writer"
+    config "$tmp/t.yaml" "$tmp/$1" "$tmp/run" $'\n'"  - {name: t, method: {name: gpta, student: $2, description: films, rounds: 2, every: 5, max_prefix_tokens: 12, head_bias: false}}"
+    rm -rf "$tmp/run" "$tmp/export"
+    must_run 1 train "$tmp/t.yaml" train.steps=20 train.lr=5e-3 "assistant.command=$tmp/writer"
+    must_run 1 predict "$tmp/t.yaml" --json "$tmp/lines"
+    grep '^{' "$tmp/out" >"$tmp/want"
+    must_run 1 export "$tmp/t.yaml" --format merged --dtype f32 -o "$tmp/export"
+    cp -r "$tmp/export" "$tmp/bare"
+    note "gpta, student $2" merged "$1"
+    if [ "$2" = lora ]; then
+        must_run 1 export "$tmp/t.yaml" -o "$tmp/export"
+        note "the same" peft "$1"
+    fi
+    sed -i 's/"prefix_tokens"/"none"/' "$tmp/bare/ltune.json"
+    mv "$tmp/bare" "$tmp/export"
+    note "control: without the prefix" merged "$1"
+}
 tokens() { # tokens BASE METHOD: the same with labels of tokens, judged by the loss
     base "$1"
     [ -f "$tmp/tokens.h5" ] || "$bin/write_tokens" "$tmp/tokens.h5" "$tmp/$1" 0
@@ -105,6 +127,11 @@ if wanted tiny-bert "$@"; then
     must_run 1 export "$tmp/t.yaml" run.dir="$tmp/other" -o "$tmp/export"
     note "control: other values" peft tiny-bert
 fi
+for model in tiny-llama tiny-gpt2 tiny-bert; do
+    wanted "$model" "$@" || continue
+    leads "$model" lora
+    [ "$model" = tiny-bert ] || leads "$model" head
+done
 for model in tiny-llama tiny-gpt2 tiny-bloom tiny-bert tiny-roberta tiny-distilbert tiny-deberta tiny-gemma3; do
     wanted "$model" "$@" || continue
     case $model in tiny-gemma3) targets=q ;; *) targets=v ;; esac

@@ -204,4 +204,23 @@ refuse "no assistant" "assistant" "trials=[{name: a, method: {$talk}}]"
 refuse "two assistants" "assistant" "trials=[{name: a, method: {$talk}}]" "$(with no)" assistant.model="$llama"
 refuse "an encoder as assistant" "assistant" "trials=[{name: a, method: {$talk}}]" assistant.model="$bert"
 refuse "a key of another student" "does not read" "trials=[{name: a, method: {$talk, student: head, rank: 4}}]" "$(with no)"
+
+# ---- plans ----
+planned() { # planned KEY SETTINGS...: a number of the plan of a gpta head
+    must_run 1 plan "$tmp/controls.yaml" --ranks 2 --json "${@:2}"
+    sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" "$tmp/out"
+}
+head_of() { echo "trials=[{name: a, method: {$talk, student: head}}]"; }
+own=$(planned assistant_bytes "$(head_of)" assistant.model="$llama")
+count "$([ "$own" -gt 100000 ] && echo ok)" "plan: the assistant's own model takes $own bytes"
+count "$([ "$(planned assistant_bytes "$(head_of)" assistant.model="$llama" assistant.tp=1)" -gt "$own" ] && echo ok)" "plan: of one rank more than of two"
+expect "plan: a command takes nothing" "$(planned assistant_bytes "$(head_of)" "$(with no)")" 0
+expect "plan: nor does the student's own model" "$(planned assistant_bytes "$(head_of)" assistant.model="$llama" model.path="$llama")" 0
+run 1 plan "$tmp/controls.yaml" "$(head_of)" assistant.model="$bert" run.dir="$tmp/nowhere"
+expect "plan: an encoder as assistant: $(tail -n 2 "$tmp/out")" "$(grep -c "cannot write texts: bert cannot generate" "$tmp/out")" 1
+# a prefix that nobody trains has no gradient to send
+expect "plan: messages of a gpta head are those of a head" "$(planned comm_bytes "$(head_of)" "$(with no)" parallel.tokens=2048)" \
+    "$(planned comm_bytes "trials=[{name: a, method: {name: head}}]" parallel.tokens=2048)"
+count "$([ "$(planned comm_bytes "trials=[{name: a, method: {name: prefix, length: 12}}]" parallel.tokens=2048)" -gt \
+    "$(planned comm_bytes "$(head_of)" "$(with no)" parallel.tokens=2048)" ] && echo ok)" "control: those of a prefix are longer"
 verdict

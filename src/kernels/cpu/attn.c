@@ -223,8 +223,8 @@ static void work_share(const lt_ctx *c, const struct lt_attn_args *a, const work
     walk k = {.piece = -1, .from = total * t / c->threads, .to = total * (t + 1) / c->threads};
     while (next_unit(&k, a, w)) {
         lt_attn_unit u = unit_at(&k, a, w);
-        if (backward && u.P > 0 && a->d_bank) {
-            int32_t slot = slot_of(a, w->order[k.rank]);
+        int32_t slot = slot_of(a, w->order[k.rank]);
+        if (backward && u.P > 0 && a->d_bank && slot < a->plan->n_slots - a->fixed_slots) {
             if (edge[0] < 0) {
                 edge[0] = slot;
                 memset(part, 0, (size_t)w->part_elems * sizeof *part);

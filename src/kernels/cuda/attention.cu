@@ -98,13 +98,13 @@ template <typename T> static attn<T> flatten(const struct lt_attn_args *x) {
     a.scale = x->scale;
     if (x->bank && p->n_slots > 0) {
         a.bank = x->bank;
-        a.d_bank = x->d_bank;
+        a.n_slots = (int)(p->n_slots - x->fixed_slots);
+        a.d_bank = a.n_slots > 0 ? x->d_bank : nullptr;
         a.slot_stride = x->slot_stride;
         a.bank_ld = (int64_t)x->kv_heads * x->head_dim;
         a.bank_v = p->P_max * a.bank_ld;
         a.slot = p->slot;
         a.slot_len = p->slot_len;
-        a.n_slots = (int)p->n_slots;
         a.P_max = p->P_max;
     }
     a.pieces = 1;

@@ -47,7 +47,7 @@ template <typename T> struct attn {
     int64_t reach, rel_rows, rel_width;
     const int32_t *cu_q, *k_row0, *k_len, *first, *end, *q_index, *slot, *slot_len;
     int64_t n_q, P_max;
-    int n_seq, n_slots, heads, kv_heads, group, D;
+    int n_seq, n_slots, heads, kv_heads, group, D; /* n_slots: those that have a gradient, which are the first */
     float scale;
     /* Forward of one query a sequence: piece p of a sequence has its keys from p * ATTN_PIECE on, and for p = 0 its bank rows. */
     int pieces;
@@ -310,7 +310,7 @@ template <typename T> LT_DEVICE void attn_make_tables(const attn<T> &a) {
     __syncthreads();
     attn_scan(room, a.n_slots, row, [&](int s) { return a.table.bank_row[s]; });
     for (int i = me; i < a.n_seq; i += threads) {
-        if (a.slot[i] < 0) continue;
+        if (a.slot[i] < 0 || a.slot[i] >= a.n_slots) continue;
         int32_t at = row[a.slot[i]] + a.table.seq_row[i];
         for (int q = a.cu_q[i]; q < a.cu_q[i + 1]; q++) a.table.bank_row[at++] = q;
     }

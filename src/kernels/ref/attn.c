@@ -150,7 +150,7 @@ static void backward_key(const struct lt_attn_args *a, int64_t seq, int kv, int6
         if (c >= w.P) {
             lt_ref_put(a->dk, row * a->ld_dk + column + d, dk[d]);
             lt_ref_put(a->dv, row * a->ld_dv + column + d, dv[d]);
-        } else if (a->d_bank) {
+        } else if (a->d_bank && a->plan->slot[seq] < a->plan->n_slots - a->fixed_slots) {
             float *dst = a->d_bank + a->plan->slot[seq] * a->slot_stride + c * kv_width(&w) + column + d;
             dst[0] = (float)((double)dst[0] + dk[d]);
             dst += a->plan->P_max * kv_width(&w);
