@@ -28,7 +28,7 @@ export OMP_NUM_THREADS=1
 [ -f "$model/config.json" ] || "$bin/make_model" "$family" "$model" ${layers:+layers=$layers}
 for i in $(seq 64); do printf '%d\t%d\tthe film is good and the plot is not\n' "$i" $((i % 2 ? 1 : -1)); done >"$tmp/train.tsv"
 head -n 8 "$tmp/train.tsv" >"$tmp/dev.tsv"
-cut -f 3 "$tmp/train.tsv" | head -n 28 >"$tmp/text"
+cut -f 3 "$tmp/train.tsv" | sed -n 1,28p >"$tmp/text"
 "$bin/ltune-prep" data --format tsv --text 3 --label 2 --label-rule sign -t "$model" -o "$tmp/data.h5" "train=$tmp/train.tsv" "dev=$tmp/dev.tsv" \
     >"$tmp/log" 2>&1 || { cat "$tmp/log" >&2; exit 1; }
 cat >"$tmp/run.yaml" <<YAML

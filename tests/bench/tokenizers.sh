@@ -38,7 +38,7 @@ seconds() { word 3 <"$tmp/$1.$name.$text" | median; }
 printf '%-18s %-10s %10s %12s %12s %7s %14s %7s\n' tokenizer text tokens 'peer tok/s' 'our tok/s' ratio 'two threads' gain
 for name in $only; do
     for text in $texts; do
-        tokens=$(word 1 <"$tmp/peer.$name.$text" | head -n 1)
+        tokens=$(word 1 <"$tmp/peer.$name.$text" | sed -n 1p)
         [ "$(cat "$tmp"/{peer,ours1,ours2}."$name.$text" | word 1 | sort -u)" = "$tokens" ] ||
             { echo "$name, $text: the numbers of tokens differ" >&2; same=1; }
         awk -v name="$name" -v text="$text" -v n="$tokens" -v p="$(seconds peer)" -v a="$(seconds ours1)" -v b="$(seconds ours2)" \

@@ -48,7 +48,7 @@ printf 'a great film\n' >"$tmp/one.txt"
 { cat "$tmp/one.txt"; printf 'the movie is very bad and the plot of it is slow and sad and it is dull\n'; } >"$tmp/two.txt"
 first() { # first TRIAL FILE RANKS: probabilities of its first line
     must_run "$3" predict "$tmp/a.yaml" run.dir="$tmp/max" "${more[@]}" model.bidirectional=all model.pool=max parallel.tp="$3" --json --trial "$1" "$2"
-    grep -o '"probability": *[0-9.]*' "$tmp/out" | head -n 1 | tr -dc '0-9.\n'
+    grep -o '"probability": *[0-9.]*' "$tmp/out" | sed -n 1p | tr -dc '0-9.\n'
 }
 within "predict: clean, one text and two" "$(first clean "$tmp/one.txt" 1)" "$(first clean "$tmp/two.txt" 1)" 1e-5
 beyond "predict: authors, one text and two" "$(first authors "$tmp/one.txt" 1)" "$(first authors "$tmp/two.txt" 1)" 1e-5

@@ -126,7 +126,7 @@ within "begun on the GPU, ended on the CPU" "$(of moved)" "$(of bert-cpu)" 1e-4
 count "$(grep -q 'computed on cuda-emulated and this goes on on cpu' "$tmp/out" && echo ok)" "the change of device is told"
 
 # the other commands
-cut -f 3 "$tmp/few.tsv" | head -n 8 >"$tmp/lines.txt"
+cut -f 3 "$tmp/few.tsv" | sed -n 1,8p >"$tmp/lines.txt"
 head -n 3 "$tmp/lines.txt" >"$tmp/prompts.txt"
 for d in cpu cuda-emulated; do
     must_run 1 eval "$tmp/bert.yaml" run.dir="$tmp/bert-gpu" run.device=$d --split test --json

@@ -11,7 +11,7 @@ python=${LT_PYTHON:-python3}
 }
 bert=$golden/tiny-bert limit=2e-5
 text 200 >"$tmp/text.tsv"
-cut -f 3 "$tmp/text.tsv" | cut -d ' ' -f 1-12 | head -n 16 >"$tmp/lines"
+cut -f 3 "$tmp/text.tsv" | cut -d ' ' -f 1-12 | sed -n 1,16p >"$tmp/lines"
 
 base() { # base NAME: $tmp/NAME with a tokenizer of as many words as the smallest has rows, and the data set
     mkdir -p "$tmp/$1"

@@ -79,7 +79,7 @@ for model in bert llama; do
     # evaluation and prediction have the prefix and no assistant
     must_run 1 eval "$tmp/$model.yaml" run.dir="$tmp/$model.one" --json
     expect "$model: eval is what training found" \
-        "$(grep -o '"name": "lora"[^}]*' "$tmp/out" | grep -o '"accuracy": [0-9.]*' | head -n 1 | awk '{ printf "%.6f", $2 }')" \
+        "$(grep -o '"name": "lora"[^}]*' "$tmp/out" | grep -o '"accuracy": [0-9.]*' | sed -n 1p | awk '{ printf "%.6f", $2 }')" \
         "$(series "$tmp/$model.one/run.h5" /trials/lora/eval/accuracy | sort -g | tail -n 1 | awk '{ printf "%.6f", $1 }')"
     must_run 1 predict "$tmp/$model.yaml" run.dir="$tmp/$model.one" --trial prefix --text "a great film"
 done
@@ -183,7 +183,7 @@ same "no_prefix is the student alone" "$(series "$tmp/controls/run.h5" /trials/n
 expect "random: rounds" "$(series "$tmp/controls/run.h5" /trials/random/dialogue/round | wc -l)" 1
 expect "first: rounds" "$(series "$tmp/controls/run.h5" /trials/first/dialogue/round | wc -l)" 1
 same "first: the first prefix" "$(texts "$tmp/controls/run.h5" /trials/first/dialogue/prefix)" \
-    "$(texts "$tmp/controls/run.h5" /trials/gpta/dialogue/prefix | head -n 1)"
+    "$(texts "$tmp/controls/run.h5" /trials/gpta/dialogue/prefix | sed -n 1p)"
 
 # ---- transfer ----
 must_run 1 train "$tmp/controls.yaml" run.dir="$tmp/transfer" \

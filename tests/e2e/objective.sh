@@ -29,7 +29,7 @@ beyond "control: pairs instead of all labels" "$(series "$tmp/pairs/run.h5" /tri
 must_run 1 train "$tmp/bert.yaml" run.dir="$tmp/alone" 'trials=[{name: prefix_pairs, method: {name: lt_prefix}, train: {batch: 5}}]'
 within "a trial of pairs beside others as alone" "$(series "$tmp/bert.one/run.h5" /trials/prefix_pairs/train/loss)" "$(losses "$tmp/alone")" 1e-4
 # the first loss is that of a guess among two labels; a sentence counts once
-first=$(series "$tmp/bert.one/run.h5" /trials/prompt_all/train/loss | head -n 1)
+first=$(series "$tmp/bert.one/run.h5" /trials/prompt_all/train/loss | sed -n 1p)
 count "$(awk -v x="$first" 'BEGIN { print (x > 0.5 && x < 0.95) ? "ok" : "no" }')" "first loss $first is not near log 2"
 
 # ---- interrupted and continued ----
