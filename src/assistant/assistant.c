@@ -37,10 +37,11 @@ lt_status lt_assistant_check(const lt_assistant_cfg *cfg) {
                          cfg->model, lt_err_last()->msg);
 }
 
-lt_status lt_assistant_measure(const lt_assistant_args *a, lt_comm *world, int ranks, size_t *bytes) {
+lt_status lt_assistant_measure(const lt_assistant_args *a, lt_comm *world, int ranks, size_t *bytes, int *tp) {
     *bytes = 0;
+    *tp = 1;
     LT_TRY(lt_agree(world, lt_assistant_check(a->cfg)));
-    return a->cfg->command[0] || a->student ? LT_OK : lt_assistant_impl_measure_model(a, world, ranks, bytes);
+    return a->cfg->command[0] || a->student ? LT_OK : lt_assistant_impl_measure_model(a, world, ranks, bytes, tp);
 }
 
 lt_status lt_assistant_open(const lt_assistant_args *a, lt_comm *world, lt_assistant **out) {
@@ -54,13 +55,15 @@ void lt_assistant_close(lt_assistant **a) {
     *a = NULL;
 }
 
-lt_status lt_assistant_ask(lt_assistant *a, const char *prompt, int n, uint64_t seed, lt_answers *out) {
+lt_status lt_assistant_ask(lt_assistant *a, const lt_question *question, int count, int n, lt_answers *out) {
     double t0 = lt_time_s();
-    LT_ASSERT(n > 0 && n <= a->most);
-    *out = (lt_answers){0};
-    lt_status st = a->kind->ask(a, prompt, n, seed, out);
-    if (st != LT_OK) lt_answers_free(out);
-    out->seconds = lt_time_s() - t0;
+    LT_ASSERT(n > 0 && n <= a->most && count > 0 && count <= a->questions);
+    for (int i = 0; i < count; i++) out[i] = (lt_answers){0};
+    lt_status st = a->kind->ask(a, question, count, n, out);
+    for (int i = 0; i < count; i++) {
+        if (st != LT_OK) lt_answers_free(&out[i]);
+        out[i].seconds = (lt_time_s() - t0) / count;
+    }
     return st;
 }
 

@@ -1,11 +1,12 @@
 #pragma once
 /* Who writes prefixes for a student (GPTA, arXiv 2404.00189): a decoder that all ranks hold together, or a program that rank 0 talks to.
  *
- * An assistant is asked with one text and gives up to n answers.  It never ends a run: one that says nothing, too much, no text at all, or dies, gives fewer
+ * An assistant is asked with a text, or with several at once, and gives up to n answers to each.  It never ends a run: one that says nothing, too much, no text at all, or dies, gives fewer
  * answers or none and a word about why (lt_answers.problem); the student goes on.
  *
- * A model writes by sampling: the answers are a function of (weights, prompt, seed), not of ranks or what was asked before.  The prompt is read once for all
- * answers.  It lies beside the student's model in the memory of the same ranks, which take turns, in a grid of its own (assistant.tp); where it is the
+ * A model writes by sampling: the answers are a function of (weights, prompt, seed), not of what was asked before, nor, but for roundings, of ranks and of
+ * what is asked at once.  A prompt is read once for all its answers, and what is asked at once is written at once, for reading the weights is what writing
+ * costs.  It lies beside the student's model in the memory of the same ranks, which take turns, in a grid of its own (assistant.tp); where it is the
  * student's own base it is there once.
  *
  * A command reads one JSON object a line and answers with one line each:
@@ -30,8 +31,8 @@ typedef struct lt_answers {
     char **text; /* [n] zero-terminated, perhaps not UTF-8, perhaps empty */
     int n;
     char *problem;         /* why there are fewer than were asked for, in words for the log; NULL = there are not fewer */
-    double seconds;        /* that asking took */
-    int64_t read, written; /* tokens of a model; 0 of a command */
+    double seconds;        /* that asking took: its share where several questions were asked at once */
+    int64_t read, written; /* tokens of a model: of the question, of the answers; 0 of a command */
 } lt_answers;
 /* Local.  Frees and empties. */
 void lt_answers_free(lt_answers *a);
@@ -41,6 +42,7 @@ typedef struct lt_assistant lt_assistant;
 typedef struct lt_assistant_args {
     const lt_assistant_cfg *cfg; /* borrowed */
     int most;                    /* answers to one question, at most */
+    int questions;               /* at once, at most; 0 = 1 */
     int64_t longest;             /* tokens of a question, at most; longer ones lose their middle */
     const lt_ops *ops;           /* of the device; NULL with student */
     int threads;                 /* of OpenMP */
@@ -58,17 +60,21 @@ lt_status lt_assistant_check(const lt_assistant_cfg *cfg);
 /* Local.  Widens limits of the student's model for lt_assistant_ask.  Errors: FORMAT (the folder's config.json). */
 lt_status lt_assistant_limits(const lt_assistant_args *a, const lt_arch *arch, lt_model_limits *limits);
 /* Collective(world).  Bytes that an open assistant takes on each rank (of an uneven cut: on the one with most) of a job of so many ranks, which a plan's world
- * does not have: then all are taken to be on one node.  0 of a command and of the student's model.  Nothing is loaded.  Errors: those of
- * lt_assistant_check, and CONFIG (assistant.tp) (agreed). */
-lt_status lt_assistant_measure(const lt_assistant_args *a, lt_comm *world, int ranks, size_t *bytes);
+ * does not have: then all are taken to be on one node.  tp: ranks that hold it together.  0 and 1 of a command and of the student's model.  What the
+ * library of a GPU's collectives takes is not in it.  Nothing is loaded.  Errors: those of lt_assistant_check and of creating a model, CONFIG
+ * (assistant.tp) (agreed). */
+lt_status lt_assistant_measure(const lt_assistant_args *a, lt_comm *world, int ranks, size_t *bytes, int *tp);
 /* Collective(world).  Loads the model; a command is started by the first question.  Errors: those of loading a model (agreed). */
 lt_status lt_assistant_open(const lt_assistant_args *a, lt_comm *world, lt_assistant **out);
 /* Collective(world).  Accepts NULL inside; sets NULL. */
 void lt_assistant_close(lt_assistant **a);
-/* Collective(world).  Up to n answers to a prompt, the same on every rank; prompt (UTF-8) is the same on every rank.  Errors: STOPPED (a signal
- * came; nothing is
- * kept), NOMEM (agreed); what an assistant does wrong is no error. */
-lt_status lt_assistant_ask(lt_assistant *a, const char *prompt, int n, uint64_t seed, lt_answers *out);
+typedef struct lt_question {
+    const char *prompt; /* UTF-8; borrowed */
+    uint64_t seed;
+} lt_question;
+/* Collective(world).  Up to n answers to each of `count` questions, which are the same on every rank as the answers are: out [count].  Errors: STOPPED (a signal
+ * came; nothing is kept), NOMEM (agreed); what an assistant does wrong is no error. */
+lt_status lt_assistant_ask(lt_assistant *a, const lt_question *question, int count, int n, lt_answers *out);
 /* Local.  "gemma-3-270m, 2 ranks" or "the command ...": for the log.  Borrowed. */
 const char *lt_assistant_name(const lt_assistant *a);
 

@@ -260,14 +260,14 @@ done:
 
 /* ---- the kind ---- */
 
-static lt_status ask(lt_assistant *a, const char *prompt, int n, uint64_t seed, lt_answers *out) {
-    command *c = (command *)a;
+static lt_status ask_one(command *c, const lt_question *asked, int n, lt_answers *out) {
+    lt_assistant *a = &c->base;
     question q = {0};
     bool first = lt_comm_rank(a->world) == 0, over = false;
     int64_t says = GOES_ON;
     /* part a: local */
     lt_status st = LT_FAULT_POINT("assistant.ask");
-    if (st == LT_OK && first) st = begin(c, prompt, n, seed, &q);
+    if (st == LT_OK && first) st = begin(c, asked->prompt, n, asked->seed, &q);
     /* part b */
     st = lt_agree(a->world, st);
     if (st != LT_OK) goto done;
@@ -290,6 +290,13 @@ done:
     /* at work on what nobody wants any more, or still to be told the rest of what it has answered */
     if (first && (st != LT_OK || c->child.n_ask)) lt_child_kill(&c->child);
     free(q.line);
+    return st;
+}
+
+/* One after the other: the protocol has one question a line. */
+static lt_status ask(lt_assistant *a, const lt_question *question, int count, int n, lt_answers *out) {
+    lt_status st = LT_OK;
+    for (int i = 0; st == LT_OK && i < count; i++) st = ask_one((command *)a, &question[i], n, &out[i]);
     return st;
 }
 
@@ -328,7 +335,9 @@ lt_status lt_assistant_impl_open_command(const lt_assistant_args *a, lt_comm *wo
         free(c);
         return st;
     }
-    *c = (command){.base = {.kind = &kind, .cfg = a->cfg, .world = world, .most = a->most}, .child = LT_CHILD_NONE};
+    *c =
+        (command){.base = {.kind = &kind, .cfg = a->cfg, .world = world, .most = a->most, .questions = a->questions > 1 ? a->questions : 1},
+                  .child = LT_CHILD_NONE};
     size_t n = cut(a->cfg->command, strlen(a->cfg->command), sizeof c->base.name - 20);
     (void)snprintf(c->base.name, sizeof c->base.name, "the command %.*s", (int)n, a->cfg->command);
     *out = &c->base;

@@ -1,7 +1,7 @@
 /* A decoder as assistant: all ranks hold it together in a grid of its own, or it is the student's model; see assistant.h.
  *
- * A question is one prompt of lt_generate and its answers are samples of it, so the question is read once a group.  Data-parallel groups share the answers out,
- * and every rank gets all of them.
+ * A question is a prompt of lt_generate and its answers are samples of it, so the question is read once a group.  Data-parallel groups share the answers out,
+ * and every rank gets all of them.  Questions that are asked together fill the seats of those that have ended.
  *
  * An answer is one line: it ends with an end-of-text token, with the line that has its first word, or after assistant.max_tokens.  What a token does to a
  * line is looked up in a table that is made when the assistant opens, one entry a word of the vocabulary: so the loop that writes has nothing to decode and
@@ -16,7 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 512, AT_ONCE = 64 }; /* of a pack that a question may fill; answers that are written together, at most */
+/* Rows of a pack that questions may fill; answers that are written together: of one question, and of several (more rows are little more work to a step: see
+ * "few rows" in ARCHITECTURE.md). */
+enum { ROWS = 512, AT_ONCE = 64, TOGETHER = 32 };
 
 /* What a token says: a word; a line's end; a line's end behind a word of its own.  KNOWN: the tokenizer has it. */
 enum { SAYS_WORD = 1, SAYS_LINE = 2, SAYS_END = 4, SAYS_KNOWN = 8 };
@@ -34,27 +36,34 @@ typedef struct writer {
     int n_eos;
 } writer;
 
-/* One question. */
+/* The questions that can be asked, of those at hand. */
 typedef struct asking {
     const writer *w;
-    lt_ids ids;
-    lt_written *text; /* [n] */
-    bool *word;       /* [n] the answer has a word already */
-    int n;
+    lt_ids ids;       /* their tokens */
+    int64_t *offset;  /* [count + 1] */
+    uint64_t *seed;   /* [count] */
+    int *which;       /* [count] number among those at hand */
+    int count, n;     /* questions; answers to each */
+    lt_written *text; /* [count * n] */
+    bool *word;       /* [count * n] the answer has a word already */
 } asking;
 
 /* ---- sizes ---- */
 
-static lt_generate_args args_of(const lt_assistant_cfg *c, int most, int groups) {
-    int64_t batch = (most + groups - 1) / groups;
-    return (lt_generate_args){.n = 1,
+static lt_generate_args args_of(const lt_assistant_cfg *c, int questions, int most, int groups) {
+    int64_t one = (most + groups - 1) / groups, all = ((int64_t)questions * most + groups - 1) / groups,
+            batch = one < AT_ONCE ? one : AT_ONCE;
+    if (batch < TOGETHER) batch = all < TOGETHER ? all : TOGETHER;
+    return (lt_generate_args){.n = questions,
                               .samples = most,
                               .front = lt_front_none,
                               .max_tokens = c->max_tokens,
                               .sampling = {.temperature = c->temperature, .top_p = c->top_p},
-                              .batch = batch < AT_ONCE ? batch : AT_ONCE,
+                              .batch = batch,
                               .rows = ROWS};
 }
+
+static int questions_of(const lt_assistant_args *a) { return a->questions > 1 ? a->questions : 1; }
 
 /* Tokens of a question, at most: an answer shall have room behind it, or half of the positions where there are few. */
 static int64_t question_of(const lt_assistant_args *a, const lt_arch *arch) {
@@ -64,7 +73,7 @@ static int64_t question_of(const lt_assistant_args *a, const lt_arch *arch) {
 }
 
 lt_status lt_assistant_limits(const lt_assistant_args *a, const lt_arch *arch, lt_model_limits *limits) {
-    lt_generate_args g = args_of(a->cfg, a->most, 1);
+    lt_generate_args g = args_of(a->cfg, questions_of(a), a->most, 1);
     lt_generate_limits(arch, &g, question_of(a, arch), limits);
     return LT_OK;
 }
@@ -140,13 +149,13 @@ static lt_status create(const lt_assistant_args *a, lt_grid *grid, bool sizes_on
     lt_model_options opt = {
         .ops = a->ops, .compute = lt_generate_dtype(a->ops), .threads = a->threads, .head = true, .sizes_only = sizes_only && a->ops->gpu};
     LT_TRY(lt_model_create(a->cfg->model, grid, &opt, m));
-    lt_generate_args g = args_of(a->cfg, a->most, grid->dp_size);
+    lt_generate_args g = args_of(a->cfg, questions_of(a), a->most, grid->dp_size);
     *limits = (lt_model_limits){0};
     lt_generate_limits(lt_model_arch(*m), &g, question_of(a, lt_model_arch(*m)), limits);
     return lt_agree(grid->world, lt_model_measure(*m, limits));
 }
 
-lt_status lt_assistant_impl_measure_model(const lt_assistant_args *a, lt_comm *world, int ranks, size_t *bytes) {
+lt_status lt_assistant_impl_measure_model(const lt_assistant_args *a, lt_comm *world, int ranks, size_t *bytes, int *tp) {
     lt_arch arch;
     lt_model *m = NULL;
     lt_model_limits limits;
@@ -160,7 +169,8 @@ lt_status lt_assistant_impl_measure_model(const lt_assistant_args *a, lt_comm *w
     st = create(a, &grid, true, &limits, &m);
     if (st == LT_OK) {
         lt_model_memory(m, &weights, &activations, &comm);
-        *bytes = weights + activations + comm + (a->ops->gpu ? lt_grid_gpu_bytes(&grid, a->ops->gpu, true) : 0);
+        *bytes = weights + activations + comm;
+        *tp = grid.tp_size;
     }
     lt_model_destroy(&m);
     return st;
@@ -209,34 +219,56 @@ static lt_status take(void *arg, int64_t text, int32_t token, lt_end end) {
 
 static void forget(asking *q) {
     lt_ids_free(&q->ids);
-    lt_written_free(q->text, q->n);
+    lt_written_free(q->text, (int64_t)q->count * q->n);
+    free(q->offset);
+    free(q->seed);
+    free(q->which);
     free(q->word);
 }
 
-/* Local, the same on all ranks.  Tokens of a question, without their middle where they are too many.  *problem: why there is nothing to ask. */
-static lt_status read_question(asking *q, const char *prompt, int n, char **problem) {
+/* Local, the same on all ranks.  Tokens of a question behind those of the others, without their middle where they are too many.  *problem: why there is
+ * nothing to ask. */
+static lt_status read_question(asking *q, const char *prompt, char **problem) {
     const writer *w = q->w;
-    LT_TRY(LT_FAULT_POINT("assistant.ask"));
-    LT_TRY(lt_calloc(&q->text, n, sizeof *q->text, "answers"));
-    q->n = n;
-    LT_TRY(lt_calloc(&q->word, n, sizeof *q->word, "answers"));
-    lt_status st = lt_tok_encode(w->tok, prompt, strlen(prompt), true, &q->ids, NULL);
+    lt_ids ids = {0};
+    int64_t V = lt_model_arch(w->model)->V, head = w->question / 2;
+    lt_status st = lt_tok_encode(w->tok, prompt, strlen(prompt), true, &ids, NULL);
     if (st == LT_ERR_FORMAT || st == LT_ERR_ARG) {
         st = lt_strdup(problem, lt_err_last()->msg);
         lt_err_clear();
-        return st;
+    } else if (st == LT_OK && ids.n == 0) {
+        st = lt_strdup(problem, "the question has no tokens");
     }
-    LT_TRY(st);
-    int64_t V = lt_model_arch(w->model)->V, more = q->ids.n - w->question, head = w->question / 2;
-    if (q->ids.n == 0) return lt_strdup(problem, "the question has no tokens");
-    for (int64_t i = 0; i < q->ids.n; i++)
-        if (q->ids.id[i] >= V)
-            return lt_strdup(problem, "its tokenizer gives tokens that the model does not know: they do not belong together");
-    if (more > 0) {
-        memmove(q->ids.id + head, q->ids.id + head + more, (size_t)(w->question - head) * sizeof *q->ids.id);
-        q->ids.n = w->question;
+    for (int64_t i = 0; st == LT_OK && !*problem && i < ids.n; i++) {
+        if (ids.id[i] >= V)
+            st = lt_strdup(problem, "its tokenizer gives tokens that the model does not know: they do not belong together");
+        else if (i < head || i >= ids.n - (w->question - head))
+            st = lt_ids_push(&q->ids, ids.id[i]);
     }
-    return LT_OK;
+    lt_ids_free(&ids);
+    return st;
+}
+
+/* Local, the same on all ranks.  The questions that can be asked; problems of the others are told. */
+static lt_status read_questions(asking *q, const lt_question *question, int count, int n, lt_answers *out) {
+    LT_TRY(LT_FAULT_POINT("assistant.ask"));
+    LT_TRY(lt_calloc(&q->offset, count + 1, sizeof *q->offset, "questions"));
+    LT_TRY(lt_calloc(&q->seed, count, sizeof *q->seed, "questions"));
+    LT_TRY(lt_calloc(&q->which, count, sizeof *q->which, "questions"));
+    for (int i = 0; i < count; i++) {
+        LT_TRY(read_question(q, question[i].prompt, &out[i].problem));
+        if (out[i].problem) {
+            q->ids.n = q->offset[q->count]; /* what was taken of it */
+            continue;
+        }
+        q->seed[q->count] = question[i].seed;
+        q->which[q->count] = i;
+        q->offset[++q->count] = q->ids.n;
+    }
+    if (q->count == 0) return LT_OK;
+    LT_TRY(lt_calloc(&q->text, (int64_t)q->count * n, sizeof *q->text, "answers"));
+    q->n = n;
+    return lt_calloc(&q->word, (int64_t)q->count * n, sizeof *q->word, "answers");
 }
 
 /* Local.  The line of an answer that has its first word, and blank ones before it. */
@@ -256,21 +288,33 @@ static lt_status say(const writer *w, const lt_written *answer, char **text) {
 
 static lt_status say_all(const asking *q, lt_answers *out) {
     LT_TRY(LT_FAULT_POINT("assistant.answers"));
-    LT_TRY(lt_calloc(&out->text, q->n, sizeof *out->text, "answers"));
-    for (; out->n < q->n; out->n++) LT_TRY(say(q->w, &q->text[out->n], &out->text[out->n]));
+    for (int i = 0; i < q->count; i++) {
+        lt_answers *to = &out[q->which[i]];
+        const lt_written *text = &q->text[(int64_t)i * q->n];
+        LT_TRY(lt_calloc(&to->text, q->n, sizeof *to->text, "answers"));
+        to->read = q->offset[i + 1] - q->offset[i];
+        for (; to->n < q->n; to->n++) {
+            to->written += text[to->n].token.n;
+            LT_TRY(say(q->w, &text[to->n], &to->text[to->n]));
+        }
+    }
     return LT_OK;
 }
 
-/* Collective(world).  Writes into q; with fewer answers at once where memory is short for their keys and values. */
-static lt_status write_answers(asking *q, uint64_t seed, lt_answers *out) {
+static lt_status tell_all(const asking *q, lt_answers *out, const char *problem) {
+    for (int i = 0; i < q->count; i++) LT_TRY(lt_strdup(&out[q->which[i]].problem, problem));
+    return LT_OK;
+}
+
+/* Collective(world).  Writes into q; with fewer answers at once where memory is short for their keys and values.  *damaged: there is nothing to read. */
+static lt_status write_answers(asking *q, bool *damaged) {
     const writer *w = q->w;
-    const int64_t offset[2] = {0, q->ids.n};
-    lt_generate_args g = args_of(w->base.cfg, q->n, w->grid->dp_size);
+    lt_generate_args g = args_of(w->base.cfg, q->count, q->n, w->grid->dp_size);
     lt_generate_counts counts;
     lt_status st;
     g.tokens = q->ids.id;
-    g.offset = offset;
-    g.sampling.seed = seed;
+    g.offset = q->offset;
+    g.seeds = q->seed;
     g.eos = w->eos;
     g.n_eos = w->n_eos;
     g.stop = stops;
@@ -281,25 +325,22 @@ static lt_status write_answers(asking *q, uint64_t seed, lt_answers *out) {
         lt_err_clear();
         g.batch /= 2;
     }
-    if (st == LT_ERR_NUMERIC) { /* what it did wrong */
-        lt_err_clear();
-        return lt_agree(w->base.world, lt_strdup(&out->problem, "no score of a next token is a number: are its weights damaged?"));
-    }
-    LT_TRY(st);
-    double sum[] = {(double)counts.read, (double)counts.written};
-    lt_sum_host(w->grid->dp, sum, 2);
-    out->read = (int64_t)sum[0];
-    out->written = (int64_t)sum[1];
-    return LT_OK;
+    *damaged = st == LT_ERR_NUMERIC; /* what it did wrong */
+    if (*damaged) lt_err_clear();
+    return *damaged ? LT_OK : st;
 }
 
-static lt_status ask_model(lt_assistant *a, const char *prompt, int n, uint64_t seed, lt_answers *out) {
+static lt_status ask_model(lt_assistant *a, const lt_question *question, int count, int n, lt_answers *out) {
     asking q = {.w = (const writer *)a};
-    lt_status st = lt_agree(a->world, read_question(&q, prompt, n, &out->problem));
-    if (st != LT_OK || out->problem) goto done;
-    LT_TRY_GOTO(write_answers(&q, seed, out), st, done);
-    if (out->problem) goto done;
-    LT_TRY_GOTO(lt_generate_gather(q.w->grid, q.text, n), st, done);
+    bool damaged = false;
+    lt_status st = lt_agree(a->world, read_questions(&q, question, count, n, out));
+    if (st != LT_OK || q.count == 0) goto done;
+    LT_TRY_GOTO(write_answers(&q, &damaged), st, done);
+    if (damaged) {
+        st = lt_agree(a->world, tell_all(&q, out, "no score of a next token is a number: are its weights damaged?"));
+        goto done;
+    }
+    LT_TRY_GOTO(lt_generate_gather(q.w->grid, q.text, (int64_t)q.count * n), st, done);
     st = lt_agree(a->world, say_all(&q, out));
 done:
     forget(&q);
@@ -314,7 +355,7 @@ lt_status lt_assistant_impl_open_model(const lt_assistant_args *a, lt_comm *worl
     int tp = 1;
     lt_status st = lt_agree(world, lt_calloc(&w, 1, sizeof *w, "an assistant"));
     if (st != LT_OK) goto done;
-    w->base = (lt_assistant){.kind = &model_kind, .cfg = a->cfg, .world = world, .most = a->most};
+    w->base = (lt_assistant){.kind = &model_kind, .cfg = a->cfg, .world = world, .most = a->most, .questions = questions_of(a)};
     w->model = a->student;
     w->grid = a->grid;
     LT_TRY_GOTO(lt_agree(world, open_local(a, lt_comm_size(world), w, &arch, &tp)), st, done);

@@ -40,7 +40,7 @@ lt_status lt_err_trace(lt_status st, const char *file, int line, const char *fun
 
 lt_status lt_err_raise(lt_status code, const char *file, int line, const char *func, const char *fmt, ...) {
     va_list ap;
-    char msg[sizeof record.msg]; /* the last message may be an argument */
+    char msg[sizeof record.msg] = ""; /* the last message may be an argument */
     va_start(ap, fmt);
     (void)vsnprintf(msg, sizeof msg, fmt, ap);
     va_end(ap);

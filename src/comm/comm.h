@@ -104,8 +104,8 @@ void lt_buffer_any_order(lt_buffer *buf);
 /* Local.  Room on the GPU for sums of this buffer that travel as bf16.  Errors: NOMEM, CUDA. */
 lt_status lt_buffer_travels_bf16(lt_buffer *buf);
 /* Local.  Device memory that the groups of a grid take on this rank's GPU beside their buffers, for plans: room for parts of ranks, and, where NCCL sums
- * (own_gpus: each rank has a GPU of its own), an allowance for its communicators. */
-size_t lt_grid_gpu_bytes(const lt_grid *grid, const lt_gpu *gpu, bool own_gpus);
+ * (own_gpus: each rank has a GPU of its own), an allowance for its communicators.  another_tp: there is a tp group beside the grid's. */
+size_t lt_grid_gpu_bytes(const lt_grid *grid, const lt_gpu *gpu, bool own_gpus, bool another_tp);
 /* Collective(c).  Accepts NULL; sets NULL. */
 void lt_buffer_free(lt_buffer **buf);
 /* Local.  This rank's slot, 64-byte aligned, borrowed. */

@@ -222,11 +222,11 @@ lt_status lt_buffer_travels_bf16(lt_buffer *b) {
     return b->c->size > 1 ? make_room(b->gpu) : LT_OK;
 }
 
-size_t lt_grid_gpu_bytes(const lt_grid *g, const lt_gpu *gpu, bool own_gpus) {
+size_t lt_grid_gpu_bytes(const lt_grid *g, const lt_gpu *gpu, bool own_gpus, bool another_tp) {
     bool nccl = own_gpus && g->world->transport != LT_TRANSPORT_MPI && gpu->coll_built();
-    int groups = g->tp_size > 1 ? 2 : 1; /* the messages' and the activations' */
+    int groups = 1 + (g->tp_size > 1) + another_tp; /* the messages' and the activations' */
     if (g->size == 1) return 0;
-    return (nccl || g->tp_size > 1 ? GATHER_BYTES : 0) + (nccl ? (size_t)groups * gpu->coll_bytes() : 0);
+    return (nccl || g->tp_size > 1 || another_tp ? GATHER_BYTES : 0) + (nccl ? (size_t)groups * gpu->coll_bytes() : 0);
 }
 
 lt_status lt_buffer_impl_device(lt_buffer *b) {

@@ -242,7 +242,7 @@ struct lt_attn_args {
     int64_t ld_dk; /* bwd out, like k */
     lt_arr dv;
     int64_t ld_dv;       /* bwd out, like v */
-    float *d_bank;       /* bwd: NULL, or += gradient, laid out as bank */
+    float *d_bank;       /* bwd: NULL, or += gradient, laid out as the bank's first slots */
     int64_t fixed_slots; /* bwd: the last so many slots have no gradient, and no place in d_bank */
 };
 

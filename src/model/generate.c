@@ -301,7 +301,12 @@ static int32_t drawn_of(const loop *k, int64_t i, int64_t text, int64_t place) {
         lt_cut cut = lt_arch_cut(&m->arch, m->grid->tp_size, r);
         memcpy(gathered + cut.v0, row_of(k, r, i), (size_t)(cut.v1 - cut.v0) * sizeof *gathered);
     }
-    return (int32_t)lt_sample(&k->a->sampling, score, m->arch.V, (uint64_t)text, (uint32_t)place, work);
+    lt_sampling s = k->a->sampling;
+    if (k->a->seeds) {
+        s.seed = k->a->seeds[prompt_of(k, text)];
+        text %= k->samples;
+    }
+    return (int32_t)lt_sample(&s, score, m->arch.V, (uint64_t)text, (uint32_t)place, work);
 }
 
 /* Texts of a prompt that this group writes, behind the one that read it. */

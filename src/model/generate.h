@@ -59,6 +59,8 @@ typedef struct lt_generate_args {
     lt_front front;
     int64_t max_tokens; /* most new tokens of a text, at least 1 */
     lt_sampling sampling;
+    const uint64_t
+        *seeds;         /* [n], or NULL: sampling.seed for all.  With them the texts of each prompt are drawn as if it were the only one */
     const int32_t *eos; /* [n_eos] tokens that end a text */
     int n_eos;
     int64_t batch; /* sequences at once */

@@ -79,9 +79,12 @@ static lt_status read_lead(lt_export *e, lt_ckpt *ck) {
     if (!p || p->n_tokens == 0) return LT_OK;
     LT_CHECK(e->method.name == LT_METHOD_LORA || (e->method.name == LT_METHOD_HEAD && t->lead_joins && e->run->readout == LT_READ_LAST),
              LT_ERR_CONFIG,
-             "trial %s: its prefix stands beside the rows of a text, which no form of others has, but for heads of causal models that read "
-             "the last row, and among them for lora: those can be exported; the prefix is in the run log (ltune-report --dialogue %s)",
+             "trial %s: its prefix stands beside the rows of a text, which no form of others has: of gpta only lora students, and heads of "
+             "causal models that read the last row, can be exported; the prefix is in the run log (ltune-report --dialogue %s)",
              name, name);
+    LT_CHECK(p->n_tokens <= d->cfg->max_prefix_tokens, LT_ERR_CONFIG,
+             "trial %s: its prefix has %d tokens, but method.max_prefix_tokens is %d: leave it as it was in training", name, p->n_tokens,
+             d->cfg->max_prefix_tokens);
     LT_TRY(lt_calloc(&e->lead_token, t->lead_most, sizeof *e->lead_token, "a prefix"));
     e->n_lead = lt_tuner_lead_text(t, p->token, p->n_tokens, e->lead_token) - before;
     memmove(e->lead_token, e->lead_token + before, (size_t)e->n_lead * sizeof *e->lead_token);
@@ -105,7 +108,7 @@ static lt_status check_method(const lt_export *e) {
 static void warn_windows(const lt_export *e) {
     bool windows = false;
     for (int l = 0; l < e->arch->m; l++) windows = windows || e->arch->layer[l].window > 0;
-    if (windows && e->method.name == LT_METHOD_PREFIX)
+    if (windows && (e->method.name == LT_METHOD_PREFIX || (e->lead && !e->trial->tuner.lead_in_rows)))
         lt_warn(
             "this model has sliding windows: here every row sees the prefix, while transformers counts it as text that slides out of the "
             "window: on texts near or beyond the window its numbers are others");

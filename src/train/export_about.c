@@ -156,8 +156,8 @@ static void tell(const lt_export *e, const char *how) {
     if (e->lead)
         lt_warn(
             "before every text stands \"%s\", for which the format has no word: whoever loads %s must put its %d tokens (prefix_tokens in "
-            "ltune.json) behind the first %d special tokens of each text, or its numbers mean nothing",
-            e->lead, e->args->dir, e->n_lead, e->trial->tuner.lead_begin);
+            "ltune.json) before those of each text%s, or its numbers mean nothing",
+            e->lead, e->args->dir, e->n_lead, e->trial->tuner.lead_begin ? ", behind the special ones that begin it (prefix_behind)" : "");
     if (e->form.padding && !e->exact)
         lt_warn(
             "this trial was trained with method.compat: authors: its rows see the padding of its batches, or pool it; the logits of a text "

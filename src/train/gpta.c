@@ -1,8 +1,5 @@
-/* The dialogue of a gpta trial beside its training: when a round is due, what is asked, what comes of it, and where it stands in a checkpoint.
- *
- * Round k is due before step k * every + 1.  The first asks for one prefix and takes it: a student that has learned nothing cannot tell good from bad.  Each
- * later one asks for method.candidates, measures them beside the prefix in use, and the best takes its place if its loss is lower.  A failing assistant costs
- * a round and nothing else. */
+/* The dialogues of gpta trials beside their training: what they need, who is asked, what it costs, and where they stand in a checkpoint.  (Rounds:
+ * gpta_round.c.) */
 #include "train/run_impl.h"
 
 #include "base/fault.h"
@@ -18,7 +15,7 @@ static bool has_dialogue(const lt_run *r, int i) { return r->tuner[i]->lead_most
 
 /* ---- beginning ---- */
 
-static bool goes_on(const lt_run *r, int i) {
+bool lt_run_impl_gpta_goes_on(const lt_run *r, int i) {
     return has_dialogue(r, i) && r->trial[i].state == LT_TRIAL_RUNNING && !lt_dialogue_ended(&r->gpta.of[i].talk);
 }
 
@@ -26,7 +23,7 @@ static bool goes_on(const lt_run *r, int i) {
 static bool asks(const lt_run *r, int i) {
     const lt_method_cfg *c = &r->trial[i].cfg->method;
     bool one = c->rounds == 1 || c->control == LT_CONTROL_FIRST || c->control == LT_CONTROL_RANDOM;
-    return goes_on(r, i) && !(c->init_dialogue[0] && one);
+    return lt_run_impl_gpta_goes_on(r, i) && !(c->init_dialogue[0] && one);
 }
 
 static lt_status check(const lt_run *r, int i) {
@@ -138,8 +135,11 @@ void lt_run_impl_gpta_fini(lt_run *r) {
 }
 
 static lt_assistant_args args_of(const lt_run *r) {
+    int questions = 0;
+    for (int i = 0; i < r->n_trials; i++) questions += has_dialogue(r, i);
     return (lt_assistant_args){.cfg = &r->cfg->assistant,
                                .most = r->gpta.most - 1,
+                               .questions = questions,
                                .longest = LT_QUESTION_TOKENS,
                                .ops = r->device.ops,
                                .threads = r->threads,
@@ -152,8 +152,9 @@ lt_status lt_run_impl_gpta_measure_assistant(lt_run *r) {
     for (int i = 0; r->gpta.of && i < r->n_trials; i++) any = any || asks(r, i);
     if (!any || (r->purpose != LT_RUN_TRAIN && r->purpose != LT_RUN_PLAN)) return LT_OK;
     lt_assistant_args a = args_of(r);
-    lt_status st = lt_assistant_measure(&a, r->grid.world, r->grid.size, &r->gpta.assistant_bytes);
+    lt_status st = lt_assistant_measure(&a, r->grid.world, r->grid.size, &r->gpta.assistant_bytes, &r->gpta.assistant_tp);
     if (st == LT_OK || !r->folder.resume_path) return st;
+    if (r->grid.rank == 0) lt_warn("the memory of an assistant is not counted: %s", lt_err_last()->msg);
     lt_err_clear(); /* one that goes on may have nothing left to ask */
     return LT_OK;
 }
@@ -182,174 +183,7 @@ lt_status lt_run_impl_gpta_open(lt_run *r) {
     return LT_OK;
 }
 
-/* ---- a round ---- */
-
-/* Local.  A token that says something: a vocabulary may have rows that are no words, and special ones. */
-static bool says(const lt_tok *tok, int32_t token) {
-    char *text = NULL;
-    size_t bytes = 0;
-    lt_status st = lt_tok_decode(tok, &token, 1, true, &text, &bytes);
-    free(text);
-    if (st != LT_OK) lt_err_clear();
-    return st == LT_OK && bytes > 0;
-}
-
-/* Local.  Random words in place of a prefix, as many tokens. */
-static lt_status draw_words(lt_run *r, int trial, int n, int *candidate) {
-    enum { TRIES = 64 }; /* a token, on average */
-    const lt_tuner *t = r->tuner[trial];
-    lt_rng rng = {.seed = r->trial[trial].cfg->seed, .purpose = LT_RNG_PROBE, .a = 1};
-    int32_t *token = NULL;
-    LT_TRY(lt_calloc(&token, n, sizeof *token, "random tokens"));
-    for (uint64_t place = 0, i = 0; i < (uint64_t)n && place < TRIES * (uint64_t)n; place++) {
-        token[i] = lt_tuner_random_word(t, r->data.tok, &rng, place);
-        i += says(r->data.tok, token[i]);
-    }
-    lt_status st = lt_dialogue_add_tokens(&r->gpta.of[trial].talk, r->data.tok, token, n, candidate);
-    free(token);
-    return st;
-}
-
-/* Collective(world).  What the assistant is told, and what it says.  *text: what it was told; released by free(). */
-static lt_status ask(lt_run *r, int trial, int n, char **text, lt_answers *answers) {
-    lt_run_gpta *g = &r->gpta;
-    const lt_run_dialogue *of = &g->of[trial];
-    const lt_trial_cfg *c = r->trial[trial].cfg;
-    lt_rng shuffle = {.seed = c->seed, .purpose = LT_RNG_PROBE, .a = 2 + (uint32_t)of->talk.rounds};
-    lt_rng seed = {.seed = c->seed, .purpose = LT_RNG_TOKEN};
-    LT_TRY(lt_agree(r->grid.world, lt_dialogue_prompt(&of->talk, &g->templates, lt_run_label_names(r), r->data.K,
-                                                      (const char *const *)of->exemplar, of->n_exemplars, &shuffle, text)));
-    return lt_assistant_ask(g->assistant, *text, n, lt_rng_u64(&seed, r->cfg->assistant.seed, (uint32_t)of->talk.rounds), answers);
-}
-
-/* Local.  Rows of the round for the log; rank 0. */
-static void record(lt_run *r, int trial, const char *prompt, const lt_answers *answers, const lt_verdict *verdict, const int *candidate,
-                   bool changed) {
-    const lt_dialogue *d = &r->gpta.of[trial].talk;
-    for (int i = 0; i < answers->n; i++) {
-        const lt_prefix *p = candidate[i] >= 0 ? &d->prefix[candidate[i]] : NULL;
-        lt_dialogue_row row = {.step = r->trial[trial].step,
-                               .round = d->rounds - 1,
-                               .prompt = prompt,
-                               .answer = answers->text[i],
-                               .prefix = p ? p->text : "",
-                               .verdict = lt_verdict_word(verdict[i]),
-                               .probe_loss = p ? p->loss : NAN,
-                               .gain = p ? p->gain : NAN,
-                               .accuracy = p ? p->accuracy : NAN,
-                               .probed = p ? p->probed : 0,
-                               .chosen = changed && candidate[i] >= 0 && candidate[i] == d->in_use};
-        lt_run_impl_record_dialogue(r, trial, &row);
-    }
-}
-
-static void tell(const lt_run *r, int trial, const lt_answers *answers, int taken, bool changed, double measured_s) {
-    const lt_dialogue *d = &r->gpta.of[trial].talk;
-    const char *name = r->trial[trial].cfg->name;
-    const lt_prefix *p = d->in_use >= 0 ? &d->prefix[d->in_use] : NULL;
-    if (r->grid.rank != 0) return;
-    char now[320] = "no prefix";
-    if (p && p->text[0]) (void)snprintf(now, sizeof now, "\"%.300s\"", p->text);
-    if (answers->problem)
-        lt_warn("trial %s, round %d: the assistant gave %d answers: %s; the run goes on with %s", name, d->rounds, answers->n,
-                answers->problem, now);
-    lt_info("trial %s, round %d before step %lld: %d answers in %.1f s, %d of use, measured in %.1f s; %s %s%s", name, d->rounds,
-            (long long)r->trial[trial].step + 1, answers->n, answers->seconds, taken, measured_s, changed ? "new prefix" : "stays with",
-            now, lt_dialogue_ended(d) ? "; the dialogue ends" : "");
-}
-
-/* Collective(world).  The prefix that another run's dialogue came to, as an answer. */
-static lt_status inherit(lt_run *r, int trial, lt_answers *answers) {
-    char *text = NULL;
-    int64_t bytes = 0;
-    lt_status st = r->grid.rank == 0 ? lt_run_impl_gpta_inherit(r, trial, &text) : LT_OK;
-    LT_TRY(lt_agree(r->grid.world, st));
-    if (text) bytes = (int64_t)strlen(text) + 1;
-    lt_bcast_host(r->grid.world, &bytes, sizeof bytes, 0);
-    if (!text) st = lt_calloc(&text, bytes, 1, "a prefix");
-    LT_KEEP(st, lt_calloc(&answers->text, 1, sizeof *answers->text, "a prefix"));
-    st = lt_agree(r->grid.world, st);
-    if (st == LT_OK) lt_bcast_host(r->grid.world, text, (size_t)bytes, 0);
-    if (st != LT_OK) {
-        free(text);
-        return st;
-    }
-    answers->text[0] = text;
-    answers->n = 1;
-    return LT_OK;
-}
-
-/* Local.  Opens the round with what was answered; taken: candidates. */
-static lt_status take(lt_run *r, int trial, const lt_answers *answers, lt_verdict *verdict, int *candidate, int *taken) {
-    lt_dialogue *d = &r->gpta.of[trial].talk;
-    LT_TRY(lt_dialogue_take(d, r->data.tok, (const char *const *)answers->text, answers->n, verdict, candidate));
-    *taken = d->n - d->open0;
-    if (d->cfg->control != LT_CONTROL_RANDOM || *taken == 0) return LT_OK;
-    int n = d->prefix[d->open0].n_tokens, first = -1;
-    lt_dialogue_abandon_round(d);
-    LT_TRY(draw_words(r, trial, n, &first));
-    for (int i = 0; i < answers->n; i++) candidate[i] = candidate[i] < 0 ? -1 : first;
-    *taken = 1;
-    return LT_OK;
-}
-
-/* Collective(world). */
-static lt_status run_round(lt_run *r, int trial) {
-    lt_run_gpta *g = &r->gpta;
-    lt_dialogue *d = &g->of[trial].talk;
-    /* nothing is measured before the first step, nor by a control that only waits for its one text */
-    bool first = d->rounds == 0 || d->cfg->control == LT_CONTROL_RANDOM || d->cfg->control == LT_CONTROL_FIRST;
-    bool changed = false, inherits = d->rounds == 0 && d->cfg->init_dialogue[0];
-    int n = first ? 1 : d->cfg->candidates, taken = 0;
-    lt_answers answers = {0};
-    char *prompt = NULL;
-    lt_verdict *verdict = NULL;
-    int *candidate = NULL;
-    lt_status st = LT_FAULT_POINT("gpta.round");
-    LT_KEEP(st, lt_calloc(&verdict, n, sizeof *verdict, "answers"));
-    LT_KEEP(st, lt_calloc(&candidate, n, sizeof *candidate, "answers"));
-    st = lt_agree(r->grid.world, st);
-    if (st == LT_OK) st = inherits ? inherit(r, trial, &answers) : ask(r, trial, n, &prompt, &answers);
-    if (st == LT_OK) st = lt_agree(r->grid.world, take(r, trial, &answers, verdict, candidate, &taken));
-    double t0 = lt_time_s(), measured_s = 0;
-    if (st == LT_OK && !first && taken > 0) {
-        st = lt_run_impl_gpta_measure(r, trial);
-        measured_s = lt_time_s() - t0;
-    }
-    if (st == LT_OK) {
-        lt_dialogue_close_round(d, &changed);
-        if (changed) st = lt_run_impl_gpta_use(r, trial);
-        if (r->grid.rank == 0) record(r, trial, prompt, &answers, verdict, candidate, changed);
-        tell(r, trial, &answers, taken, changed, measured_s);
-        g->rounds++;
-        g->asked += answers.n;
-        g->taken += taken;
-        g->asked_s += answers.seconds;
-        g->measured_s += measured_s;
-    } else {
-        lt_dialogue_abandon_round(d);
-    }
-    lt_answers_free(&answers);
-    free(prompt);
-    free(verdict);
-    free(candidate);
-    return st;
-}
-
-lt_status lt_run_impl_gpta_rounds(lt_run *r, bool *stop) {
-    for (int i = 0; r->gpta.of && !*stop && i < r->n_trials; i++) {
-        const lt_dialogue *d = &r->gpta.of[i].talk;
-        if (!goes_on(r, i) || d->rounds * d->cfg->every > r->trial[i].step) continue;
-        lt_status st = run_round(r, i);
-        if (st == LT_ERR_STOPPED) {
-            *stop = true;
-            lt_err_clear();
-        } else if (st != LT_OK) {
-            return st;
-        }
-    }
-    return LT_OK;
-}
+/* ---- what it costs ---- */
 
 void lt_run_impl_gpta_sum_up(const lt_run *r) {
     const lt_run_gpta *g = &r->gpta;

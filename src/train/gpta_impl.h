@@ -24,7 +24,8 @@ typedef struct lt_run_gpta {
     lt_templates templates;
     lt_assistant *assistant; /* NULL = nobody is asked */
     bool shares_model;       /* its model is the student's */
-    size_t assistant_bytes;  /* what its own model takes of a rank */
+    size_t assistant_bytes;  /* what its own model takes of a rank, */
+    int assistant_tp;        /* of so many that hold it together */
     /* candidates beside the prefix in use, number 0 */
     int most;
     lt_run_bank bank; /* their slots */

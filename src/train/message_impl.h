@@ -3,7 +3,7 @@
  *
  *     [ d_bank | partial | d_prompt | direct | tail ]
  *
- * d_bank   gradients of the bank, all heads; each rank adds those of its own
+ * d_bank   gradients of the bank's trained slots, all heads; each rank adds those of its own
  * partial  gradients of which each rank of a tp group holds a share (adapters)
  * d_prompt, direct (heads), and the losses of the tail: every rank of a tp group holds them whole, so its first rank speaks for it
  * tail     per trial {sum of losses, count of losses that are not finite}, then the flags

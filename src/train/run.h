@@ -60,7 +60,7 @@ lt_generate_args lt_run_generate_args(const lt_config *cfg);
 typedef struct lt_run_estimate {
     size_t process;                             /* bytes resident before: program, libraries, data set */
     size_t weights, activations, trials, comm;  /* bytes a rank */
-    size_t assistant;                           /* bytes a rank of a model that writes prefixes, of its own */
+    size_t assistant;                           /* of a model that writes prefixes; in node for each rank, whether or not some share it */
     size_t total;                               /* their sum */
     bool weights_shared;                        /* the dp ranks of a node use one copy of the weights */
     size_t node, node_shared;                   /* all ranks on one node: bytes together, and the shared ones (in /dev/shm) among them */

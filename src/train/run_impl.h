@@ -152,13 +152,16 @@ bool lt_run_impl_gpta_shares(const lt_run *r, const lt_arch *arch);
 /* gpta.c: Local.  Dialogues of the trials that have one, after the bank is there.  Errors: CONFIG, IO, FORMAT, NOMEM. */
 lt_status lt_run_impl_gpta_init(lt_run *r);
 void lt_run_impl_gpta_fini(lt_run *r);
-/* Collective(world).  What the assistant will take of a rank; nothing where nobody can be asked.  Errors: those of lt_assistant_measure. */
+/* Collective(world).  What the assistant will take of a rank; nothing where nobody can be asked.  Before a checkpoint is read: a run that goes on may find
+ * all dialogues at their end, and take less.  Errors: those of lt_assistant_measure. */
 lt_status lt_run_impl_gpta_measure_assistant(lt_run *r);
 /* Local.  Widens the model's limits where it writes, too.  Errors: those of lt_assistant_limits. */
 lt_status lt_run_impl_gpta_limits(const lt_run *r, lt_model_limits *limits);
 /* Collective(world).  The assistant, where a dialogue goes on.  Errors: those of lt_assistant_open (agreed). */
 lt_status lt_run_impl_gpta_open(lt_run *r);
-/* Collective(world).  The rounds that are due before the next step.  *stop: a signal came, and what it interrupted is due still.  Errors: NOMEM, IO
+/* Local.  Trial i has a dialogue that is not at its end. */
+bool lt_run_impl_gpta_goes_on(const lt_run *r, int i);
+/* gpta_round.c: Collective(world).  The rounds that are due before the next step.  *stop: a signal came, and what it interrupted is due still.  Errors: NOMEM, IO
  * (agreed). */
 lt_status lt_run_impl_gpta_rounds(lt_run *r, bool *stop);
 /* Local.  One line in the log: what the dialogues cost. */

@@ -126,7 +126,7 @@ static int64_t rows_of_waves(const lt_run *r, int waves) {
 
 /* Device memory that collectives take beside their buffers; a plan without the device takes each rank to have a GPU of its own. */
 static size_t beside_buffers(const lt_run *r) {
-    return r->device.ops->gpu ? lt_grid_gpu_bytes(&r->grid, r->device.ops->gpu, r->most_sharing <= 1) : 0;
+    return r->device.ops->gpu ? lt_grid_gpu_bytes(&r->grid, r->device.ops->gpu, r->most_sharing <= 1, r->gpta.assistant_tp > 1) : 0;
 }
 
 /* Whether activations and messages of packs of r->most_rows fit beside weights and trials into so many bytes.  False with a failure: not even the longest

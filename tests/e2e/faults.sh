@@ -162,7 +162,7 @@ for n in 2 4; do
     done
     fails peft.read 0 1 $n train "$tmp/c.yaml" run.dir="$tmp/import.$n" method.from="$tmp/adapter"
     for rank in 0 $((n - 1)); do
-        for site in gpta.init gpta.round gpta.lead score.leads; do talks $site $rank 1 $n; done
+        for site in gpta.init gpta.rounds gpta.round gpta.lead score.leads; do talks $site $rank 1 $n; done
         for site in assistant.templates assistant.open assistant.ask assistant.take assistant.answers; do talks $site $rank 1 $n; done
         for site in assistant.command assistant.ask; do talks $site $rank 1 $n assistant.command=cat; done
     done

@@ -103,6 +103,20 @@ for at in gpta.round:1:3:kill score.leads:1:5:kill gpta.lead:0:4:kill; do
     same "kill -9 at $at: dialogue" "$(dialogue "$dir")" "$(dialogue "$tmp/bert.2.1")"
 done
 
+# a model writes, for all trials at once
+must_run 2 train "$tmp/bert.yaml" run.dir="$tmp/model" assistant.model="$llama" assistant.max_tokens=16
+answers=0
+for t in head prompt prefix lora; do answers=$((answers + $(series "$tmp/model/run.h5" /trials/$t/dialogue/round | wc -l))); done
+count "$([ $answers -ge 8 ] && echo ok)" "a model as assistant: $answers answers"
+for at in gpta.round:1:6:term score.leads:0:2:kill; do
+    dir=$tmp/model.${at//:/.}
+    LT_FAULT=$at run 2 train "$tmp/bert.yaml" run.dir="$dir" assistant.model="$llama" assistant.max_tokens=16
+    count "$([ $rc -ne 0 ] && echo ok)" "a model, $at: the run ended well"
+    must_run 2 train "$tmp/bert.yaml" run.dir="$dir" assistant.model="$llama" assistant.max_tokens=16
+    same "a model, $at: trained values" "$(state "$dir/ck/last")" "$(state "$tmp/model/ck/last")"
+    same "a model, $at: dialogue" "$(dialogue "$dir")" "$(dialogue "$tmp/model")"
+done
+
 for at in assistant.command:1:1 assistant.ask:0:1 assistant.ask:1:6; do
     LT_FAULT=$at run 2 train "$tmp/bert.yaml" run.dir="$tmp/fault.${at//:/.}" "$(with fault)"
     expect "$at: exit code" $rc 15

@@ -97,7 +97,7 @@ static void check_same(const lt_answers *a) {
 
 static lt_answers ask(lt_assistant *a, int n) {
     lt_answers answers;
-    CHECK_OK(lt_assistant_ask(a, "Say \"something\"\nsh\xC3\xB6n", n, 0xFFEEDDCCBBAA9988u, &answers));
+    CHECK_OK(lt_assistant_ask(a, &(lt_question){"Say \"something\"\nsh\xC3\xB6n", 0xFFEEDDCCBBAA9988u}, 1, n, &answers));
     check_same(&answers);
     CHECK((answers.problem != NULL) == (answers.n < n));
     return answers;
@@ -250,7 +250,7 @@ static void check_deaf(lt_comm *world) {
     }
     for (int i = 0; prompt && i < 2; i++) {
         lt_answers got;
-        CHECK_OK(lt_assistant_ask(a, prompt, 1, 1, &got));
+        CHECK_OK(lt_assistant_ask(a, &(lt_question){prompt, 1}, 1, 1, &got));
         CHECK_INT(got.n, 1);
         lt_answers_free(&got);
     }
@@ -294,7 +294,7 @@ static void check_no_process(lt_comm *world) {
     few.rlim_cur = 4;
     (void)setrlimit(RLIMIT_NOFILE, &few);
     lt_answers got;
-    lt_status st = lt_assistant_ask(a, "p", 2, 1, &got);
+    lt_status st = lt_assistant_ask(a, &(lt_question){"p", 1}, 1, 2, &got);
     (void)setrlimit(RLIMIT_NOFILE, &was);
     CHECK_INT(st, LT_OK);
     CHECK_INT(got.n, 0);
@@ -321,7 +321,7 @@ static void check_signal(lt_comm *world) {
     lt_assistant *a = open_as(world, "late", 60, 0);
     double t0 = lt_time_s();
     if (mine) CHECK_INT(pthread_create(&thread, NULL, term_soon, NULL), 0);
-    CHECK_FAILS(lt_assistant_ask(a, "p", 2, 1, &got), LT_ERR_STOPPED, "stopped by a signal");
+    CHECK_FAILS(lt_assistant_ask(a, &(lt_question){"p", 1}, 1, 2, &got), LT_ERR_STOPPED, "stopped by a signal");
     CHECK(got.n == 0 && got.text == NULL && got.problem == NULL);
     if (mine) (void)pthread_join(thread, NULL);
     TEST_REPORT(lt_time_s() - t0 < 1.4, "stopped after %.2f s, of which 0.7 before the signal", lt_time_s() - t0);

@@ -114,7 +114,7 @@ lt_status lt_cpu_impl_few(const lt_ctx *c, const struct lt_linear_args *a) {
     return LT_OK;
 }
 
-/* Also enough for the form that tiles take of a layer's rows, which is that of lt_cpu_linear_ws_bytes() but for padding. */
+/* A workspace has the larger of this and of lt_cpu_linear_ws_bytes(): either holds the rows of a layer in the form of tiles. */
 size_t lt_cpu_logits_ws_bytes(const lt_ctx *c, const lt_dims *d) {
     return (size_t)(lt_cpu_min(TABLE_ROWS, d->rows) * (d->width + LT_CPU_PADDING)) * sizeof(float);
 }

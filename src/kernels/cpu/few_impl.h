@@ -10,7 +10,7 @@
  *   dots   W row-major: vectors run along rows of W, and the numbers of a sum are added at its end; a piece is a group of rows
  *   pairs  W in oneDNN's panels [words][panel], words of two bf16 columns: vectors run over outputs, and words of x are spread over them; a piece is
  *          a chunk of words
- *   tiles  bf16 in either form where the CPU has AMX (few_tiles.c): 16 rows in a pass, whose W is never fetched twice */
+ *   tiles  bf16 in either form where the CPU has AMX (few_tiles.c): 16 rows in a pass; the first takes the strip from memory, others find it in the cache */
 
 #include "kernels/cpu/cpu_impl.h"
 #include "kernels/cpu/vec_impl.h"
@@ -28,7 +28,7 @@ typedef struct lt_few {
     const void *w;
     int64_t ld;           /* dots: from row to row of W, in elements */
     int64_t panel, words; /* pairs, tiles: rows of W in a panel; words of a row, padding included (tiles of row-major W: of a row of x) */
-    int64_t turns;        /* pairs, tiles: rows of x whose words take turns; 1 = each row by itself */
+    int64_t turns;        /* rows of x whose words take turns; 1 = each row by itself; 0 = x is rows of numbers (dots) */
     const void *x;        /* as the kernel takes it */
 } lt_few;
 

@@ -9,7 +9,7 @@
  *
  * A step multiplies 32 columns of a strip: four tiles of W (tmm5, tmm6 by turns) by one of x (tmm4) into four of sums (tmm0-3).  Units of levels are compiled
  * without the instruction set, which the highest of them may or may not meet, hence the assembler, whose registers no other code knows; who calls has asked
- * lt_cpu_level_now() (LT_CPU_V4_AMX).  Tiles are configured for a strip and released behind it: nobody else meets a configuration that is not his. */
+ * lt_cpu_level_now() (LT_CPU_V4_AMX).  Tiles are configured for a pass and released behind it: nobody else meets a configuration that is not his. */
 #include "kernels/cpu/few_impl.h"
 
 #include <string.h>

@@ -76,7 +76,9 @@ static bool cpu_has(const char *name, size_t n) {
 static bool tiles_permitted(void) {
 #ifdef SYS_arch_prctl
     enum { REQUEST = 0x1023, TILE_DATA = 18 }; /* ARCH_REQ_XCOMP_PERM; the state's number in XCR0 */
-    return syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+    static int answer = -1;
+    if (answer < 0) answer = syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+    return answer;
 #else
     return true;
 #endif
