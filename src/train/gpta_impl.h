@@ -1,9 +1,8 @@
 #pragma once
 /* Private to the train room: the dialogues of gpta trials (arXiv 2404.00189) and what measuring their candidates takes.
  *
- * A round stands between two steps: the assistant is asked, its candidates are measured on the probe under the student as it is, the best comes into
- * use.  A round
- * is whole or has not been: a signal inside it leaves the dialogue as it was, and the round is due again. */
+ * A round stands between two steps: the assistant is asked, its candidates are measured on the probe under the student as it is, the best comes into use.  The
+ * rounds of a step are whole or have not been: a signal inside them leaves all dialogues as they were, and all are due again. */
 
 #include "assistant/assistant.h"
 #include "assistant/dialogue.h"

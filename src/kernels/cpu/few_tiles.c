@@ -31,6 +31,15 @@ enum {
 #define ZERO(tile)              __asm__ volatile("tilezero %tmm" #tile)
 #define DOT(sum, first, second) __asm__ volatile("tdpbf16ps %tmm" #second ", %tmm" #first ", %tmm" #sum)
 
+/* A tile of W times that of x. */
+#define TIMES_X(sum, w)                                                                                                                    \
+    do {                                                                                                                                   \
+        if (panels)                                                                                                                        \
+            DOT(sum, 4, w);                                                                                                                \
+        else                                                                                                                               \
+            DOT(sum, w, 4);                                                                                                                \
+    } while (0)
+
 /* As ldtilecfg reads it. */
 typedef struct tilecfg {
     uint8_t palette, start_row, none[14];
@@ -90,21 +99,12 @@ INLINE void pass(bool panels, const lt_few *f, int64_t n0, int64_t n, int64_t t,
         LOAD(5, w.p, w.row);
         LOAD(6, w.p + w.tile, w.row);
         if (t == 0) fetch(panels, f, n0, word);
-        if (panels) {
-            DOT(0, 4, 5);
-            LOAD(5, w.p + 2 * w.tile, w.row);
-            DOT(1, 4, 6);
-            LOAD(6, w.p + 3 * w.tile, w.row);
-            DOT(2, 4, 5);
-            DOT(3, 4, 6);
-        } else {
-            DOT(0, 5, 4);
-            LOAD(5, w.p + 2 * w.tile, w.row);
-            DOT(1, 6, 4);
-            LOAD(6, w.p + 3 * w.tile, w.row);
-            DOT(2, 5, 4);
-            DOT(3, 6, 4);
-        }
+        TIMES_X(0, 5);
+        LOAD(5, w.p + 2 * w.tile, w.row);
+        TIMES_X(1, 6);
+        LOAD(6, w.p + 3 * w.tile, w.row);
+        TIMES_X(2, 5);
+        TIMES_X(3, 6);
     }
     float turned[LT_FEW_STRIP][T], *to = panels ? tile + t * LT_FEW_STRIP : turned[0];
     int64_t apart = panels ? 4 * LT_FEW_STRIP : LINE, next = panels ? T : T * T;
