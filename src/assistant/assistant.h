@@ -1,8 +1,8 @@
 #pragma once
 /* Who writes prefixes for a student (GPTA, arXiv 2404.00189): a decoder that all ranks hold together, or a program that rank 0 talks to.
  *
- * An assistant is asked with a text, or with several at once, and gives up to n answers to each.  It never ends a run: one that says nothing, too much, no text at all, or dies, gives fewer
- * answers or none and a word about why (lt_answers.problem); the student goes on.
+ * An assistant is asked with a text, or with several at once, and gives up to n answers to each.  It never ends a run: one that says nothing, too much, no
+ * text at all, or dies, gives fewer answers or none and a word about why (lt_answers.problem); the student goes on.
  *
  * A model writes by sampling: the answers are a function of (weights, prompt, seed), not of what was asked before, nor, but for roundings, of ranks and of
  * what is asked at once.  A prompt is read once for all its answers, and what is asked at once is written at once, for reading the weights is what writing
@@ -72,8 +72,8 @@ typedef struct lt_question {
     const char *prompt; /* UTF-8; borrowed */
     uint64_t seed;
 } lt_question;
-/* Collective(world).  Up to n answers to each of `count` questions, which are the same on every rank as the answers are: out [count].  Errors: STOPPED (a signal
- * came; nothing is kept), NOMEM (agreed); what an assistant does wrong is no error. */
+/* Collective(world).  Up to n answers to each of `count` questions, which are the same on every rank as the answers are: out [count].  Errors: STOPPED (a
+ * signal came; nothing is kept), NOMEM (agreed); what an assistant does wrong is no error. */
 lt_status lt_assistant_ask(lt_assistant *a, const lt_question *question, int count, int n, lt_answers *out);
 /* Local.  "gemma-3-270m, 2 ranks" or "the command ...": for the log.  Borrowed. */
 const char *lt_assistant_name(const lt_assistant *a);

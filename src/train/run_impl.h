@@ -161,8 +161,8 @@ lt_status lt_run_impl_gpta_limits(const lt_run *r, lt_model_limits *limits);
 lt_status lt_run_impl_gpta_open(lt_run *r);
 /* Local.  Trial i has a dialogue that is not at its end. */
 bool lt_run_impl_gpta_goes_on(const lt_run *r, int i);
-/* gpta_round.c: Collective(world).  The rounds that are due before the next step.  *stop: a signal came, and what it interrupted is due still.  Errors: NOMEM, IO
- * (agreed). */
+/* gpta_round.c: Collective(world).  The rounds that are due before the next step.  *stop: a signal came, and what it interrupted is due still.
+ * Errors: NOMEM, IO (agreed). */
 lt_status lt_run_impl_gpta_rounds(lt_run *r, bool *stop);
 /* Local.  One line in the log: what the dialogues cost. */
 void lt_run_impl_gpta_sum_up(const lt_run *r);

@@ -60,7 +60,8 @@ leads() { # leads BASE STUDENT: behind a prefix that an assistant wrote, whose t
 while read -r line; do echo '{"answers": ["is this film good", "not a word"]}'; done
 SH
     chmod +x "$tmp/writer"
-    config "$tmp/t.yaml" "$tmp/$1" "$tmp/run" $'\n'"  - {name: t, method: {name: gpta, student: $2, description: films, rounds: 2, every: 5, max_prefix_tokens: 12, head_bias: false}}"
+    local method="name: gpta, student: $2, description: films, rounds: 2, every: 5, max_prefix_tokens: 12, head_bias: false"
+    config "$tmp/t.yaml" "$tmp/$1" "$tmp/run" $'\n'"  - {name: t, method: {$method}}"
     rm -rf "$tmp/run" "$tmp/export"
     must_run 1 train "$tmp/t.yaml" train.steps=20 train.lr=5e-3 "assistant.command=$tmp/writer"
     must_run 1 predict "$tmp/t.yaml" --json "$tmp/lines"
