@@ -100,7 +100,7 @@ static uint32_t test_stream; /* counts fills, so that each array has numbers of 
 static inline void *test_memory(size_t bytes) {
     void *p = NULL;
     test_ops();
-    if (!test_gpu) return aligned_alloc(64, bytes);
+    if (!test_gpu) return posix_memalign(&p, 64, bytes) == 0 ? p : NULL; /* just so many, whatever the number */
     return test_gpu->alloc_managed(bytes, &p) ? NULL : p;
 }
 static inline void test_memory_free(void *p) {
