@@ -31,7 +31,9 @@ for file in "$source_dir"/jobs/*.yaml; do
     count "$(grep -q "^#   ltune-prep data .* -o .*\.h5" "$file" && echo ok)" "$name does not say how its data set is made"
     case $name in *token) data=$tmp/words.h5 ;; *) data=$tmp/data.h5 ;; esac
     case $name in ls_*) model=$llama ;; *) model=$bert ;; esac
-    run 2 train "$file" run.dir="$tmp/$name" model.path="$model" data.path="$data" data.max_length=32 train.steps=2 train.batch=4
+    more=()
+    [ "$name" != gpta ] || more=("assistant.model=$llama" method.max_prefix_tokens=12)
+    run 2 train "$file" run.dir="$tmp/$name" model.path="$model" data.path="$data" data.max_length=32 train.steps=2 train.batch=4 "${more[@]}"
     expect "$name: trains" "$rc $(grep -c ' done$' "$tmp/out")" "0 $(grep -c '^  - name: ' "$tmp/dump")"
     [ $rc -eq 0 ] || tail -n 5 "$tmp/out"
     [ "${name#ls_}" != "$name" ] || continue
@@ -47,8 +49,8 @@ for file in "$source_dir"/jobs/*.yaml; do
     *) holds epochs 10; holds lr 0.0001; holds head_bias true; holds head_dropout 0.1 ;;
     esac
 done
-expect "four settings of the paper, and a comparison" "$(cd "$source_dir/jobs" && echo ./*.yaml)" \
-    "./compare_methods.yaml ./ls_llama_sequence.yaml ./ls_llama_token.yaml ./ls_unllama_sequence.yaml ./ls_unllama_token.yaml"
+expect "four settings of the paper, GPTA, and a comparison" "$(cd "$source_dir/jobs" && echo ./*.yaml)" \
+    "./compare_methods.yaml ./gpta.yaml ./ls_llama_sequence.yaml ./ls_llama_token.yaml ./ls_unllama_sequence.yaml ./ls_unllama_token.yaml"
 expect "compared on one model" "$(grep -c '^  - name: ' <("$bin/ltune" config "$source_dir/jobs/compare_methods.yaml"))" 21
 sed 's/rank: 12/rnak: 12/' "$source_dir/jobs/ls_llama_token.yaml" >"$tmp/wrong.yaml"
 rc=0
