@@ -42,7 +42,7 @@ typedef struct lt_assistant lt_assistant;
 typedef struct lt_assistant_args {
     const lt_assistant_cfg *cfg; /* borrowed */
     int most;                    /* answers to one question, at most */
-    int questions;               /* at once, at most; 0 = 1 */
+    int questions;               /* at once, at most; at least 1 */
     int64_t longest;             /* tokens of a question, at most; longer ones lose their middle */
     const lt_ops *ops;           /* of the device; NULL with student */
     int threads;                 /* of OpenMP */

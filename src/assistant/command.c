@@ -335,9 +335,8 @@ lt_status lt_assistant_impl_open_command(const lt_assistant_args *a, lt_comm *wo
         free(c);
         return st;
     }
-    *c =
-        (command){.base = {.kind = &kind, .cfg = a->cfg, .world = world, .most = a->most, .questions = a->questions > 1 ? a->questions : 1},
-                  .child = LT_CHILD_NONE};
+    *c = (command){.base = {.kind = &kind, .cfg = a->cfg, .world = world, .most = a->most, .questions = a->questions},
+                   .child = LT_CHILD_NONE};
     size_t n = cut(a->cfg->command, strlen(a->cfg->command), sizeof c->base.name - 20);
     (void)snprintf(c->base.name, sizeof c->base.name, "the command %.*s", (int)n, a->cfg->command);
     *out = &c->base;

@@ -45,6 +45,11 @@ typedef struct lt_dialogue {
     int stale;  /* rounds since the prefix in use changed */
     int open0;  /* first prefix of the open round: prefix[open0 .. n) are its candidates */
 } lt_dialogue;
+/* Local.  The prefix in use, NULL where there is none or it is empty.  Borrowed. */
+static inline const lt_prefix *lt_dialogue_in_use(const lt_dialogue *d) {
+    const lt_prefix *p = d->in_use >= 0 ? &d->prefix[d->in_use] : NULL;
+    return p && p->n_tokens > 0 ? p : NULL;
+}
 
 /* Prompt templates: first = while no measured prefix can be shown (the first round), next = the others.  Files first.txt and next.txt of a folder,
  * or the built-in ones. */

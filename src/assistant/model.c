@@ -10,7 +10,6 @@
 #include "assistant/dialogue_impl.h"
 
 #include "base/fault.h"
-#include "base/log.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -63,8 +62,6 @@ static lt_generate_args args_of(const lt_assistant_cfg *c, int questions, int mo
                               .rows = ROWS};
 }
 
-static int questions_of(const lt_assistant_args *a) { return a->questions > 1 ? a->questions : 1; }
-
 /* Tokens of a question, at most: an answer shall have room behind it, or half of the positions where there are few. */
 static int64_t question_of(const lt_assistant_args *a, const lt_arch *arch) {
     int64_t room = arch->max_pos + 1 - a->cfg->max_tokens, half = (arch->max_pos + 1) / 2;
@@ -73,7 +70,7 @@ static int64_t question_of(const lt_assistant_args *a, const lt_arch *arch) {
 }
 
 lt_status lt_assistant_limits(const lt_assistant_args *a, const lt_arch *arch, lt_model_limits *limits) {
-    lt_generate_args g = args_of(a->cfg, questions_of(a), a->most, 1);
+    lt_generate_args g = args_of(a->cfg, a->questions, a->most, 1);
     lt_generate_limits(arch, &g, question_of(a, arch), limits);
     return LT_OK;
 }
@@ -149,7 +146,7 @@ static lt_status create(const lt_assistant_args *a, lt_grid *grid, bool sizes_on
     lt_model_options opt = {
         .ops = a->ops, .compute = lt_generate_dtype(a->ops), .threads = a->threads, .head = true, .sizes_only = sizes_only && a->ops->gpu};
     LT_TRY(lt_model_create(a->cfg->model, grid, &opt, m));
-    lt_generate_args g = args_of(a->cfg, questions_of(a), a->most, grid->dp_size);
+    lt_generate_args g = args_of(a->cfg, a->questions, a->most, grid->dp_size);
     *limits = (lt_model_limits){0};
     lt_generate_limits(lt_model_arch(*m), &g, question_of(a, lt_model_arch(*m)), limits);
     return lt_agree(grid->world, lt_model_measure(*m, limits));
@@ -355,7 +352,7 @@ lt_status lt_assistant_impl_open_model(const lt_assistant_args *a, lt_comm *worl
     int tp = 1;
     lt_status st = lt_agree(world, lt_calloc(&w, 1, sizeof *w, "an assistant"));
     if (st != LT_OK) goto done;
-    w->base = (lt_assistant){.kind = &model_kind, .cfg = a->cfg, .world = world, .most = a->most, .questions = questions_of(a)};
+    w->base = (lt_assistant){.kind = &model_kind, .cfg = a->cfg, .world = world, .most = a->most, .questions = a->questions};
     w->model = a->student;
     w->grid = a->grid;
     LT_TRY_GOTO(lt_agree(world, open_local(a, lt_comm_size(world), w, &arch, &tp)), st, done);

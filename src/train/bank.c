@@ -30,23 +30,20 @@ static void carve(lt_run_bank *b, int64_t C) {
 
 lt_status lt_run_impl_bank_init(lt_run_bank *b, const lt_model *m, lt_tuner *const *tuner, int n) {
     const lt_arch *a = lt_model_arch(m);
-    int64_t S = 0, trained = 0, rows = 0, P = 0, gather = 0;
+    int64_t trained = 0, rows = 0, P = 0, gather = 0;
     int first, heads;
-    for (int alone = 0; alone < 2; alone++) {
-        for (int i = 0; i < n; i++) {
-            if (tuner[i]->lead_alone != (alone == 1)) continue;
-            tuner[i]->slot0 = (int)S;
-            S += tuner[i]->n_slots;
-        }
-        if (!alone) trained = S;
-    }
+    for (int i = 0; i < n; i++) trained += tuner[i]->lead_alone ? 0 : tuner[i]->n_slots;
+    int64_t next[] = {0, trained}; /* slot of who trains in it, and of who does not */
     for (int i = 0; i < n; i++) {
         lt_tuner *t = tuner[i];
+        t->slot0 = (int)next[t->lead_alone];
+        next[t->lead_alone] += t->n_slots;
         t->prompt0 = (int)rows;
         rows += t->n_prompts;
         gather += t->gather_elems;
         if (lt_tuner_slot_most(t) > P) P = lt_tuner_slot_most(t);
     }
+    int64_t S = next[1];
     lt_model_kv_heads(m, &first, &heads);
     *b = (lt_run_bank){.ctx = lt_model_ctx(m),
                        .model = {.S = S, .P_max = P, .fixed = S - trained, .prompt_rows = rows},

@@ -67,28 +67,21 @@ static void find_form(lt_export *e) {
 static lt_status read_lead(lt_export *e, lt_ckpt *ck) {
     const lt_tuner *t = &e->trial->tuner;
     const char *name = e->trial->cfg->name;
-    int before = t->lead_in_rows ? 0 : t->lead_begin;
+    int trial = (int)(e->trial - e->run->trial), before = t->lead_in_rows ? 0 : t->lead_begin;
     char *text = NULL;
     if (t->lead_most == 0) return LT_OK;
-    lt_dialogue *d = &e->run->gpta.of[e->trial - e->run->trial].talk;
     LT_TRY(lt_ckpt_get_str(ck, name, "dialogue", &text));
-    lt_status st = lt_dialogue_read(d, e->run->data.tok, text);
+    lt_status st = lt_run_impl_gpta_recall(e->run, trial, text, &e->lead_token, &e->n_lead);
     free(text);
-    LT_TRY(st);
-    const lt_prefix *p = d->in_use >= 0 ? &d->prefix[d->in_use] : NULL;
-    if (!p || p->n_tokens == 0) return LT_OK;
+    if (st != LT_OK || e->n_lead == 0) return st;
     LT_CHECK(e->method.name == LT_METHOD_LORA || (e->method.name == LT_METHOD_HEAD && t->lead_joins && e->run->readout == LT_READ_LAST),
              LT_ERR_CONFIG,
              "trial %s: its prefix stands beside the rows of a text, which no form of others has: of gpta only lora students, and heads of "
              "causal models that read the last row, can be exported; the prefix is in the run log (ltune-report --dialogue %s)",
              name, name);
-    LT_CHECK(p->n_tokens <= d->cfg->max_prefix_tokens, LT_ERR_CONFIG,
-             "trial %s: its prefix has %d tokens, but method.max_prefix_tokens is %d: leave it as it was in training", name, p->n_tokens,
-             d->cfg->max_prefix_tokens);
-    LT_TRY(lt_calloc(&e->lead_token, t->lead_most, sizeof *e->lead_token, "a prefix"));
-    e->n_lead = lt_tuner_lead_text(t, p->token, p->n_tokens, e->lead_token) - before;
+    e->n_lead -= before;
     memmove(e->lead_token, e->lead_token + before, (size_t)e->n_lead * sizeof *e->lead_token);
-    e->lead = p->text;
+    e->lead = lt_dialogue_in_use(&e->run->gpta.of[trial].talk)->text;
     return LT_OK;
 }
 

@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "base/rng.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -250,23 +249,28 @@ static lt_status read_stored(const lt_run *r, lt_ckpt *ck, int trial, stored *s)
     return lt_ckpt_get_named(ck, name, "lead", &kv, 1);
 }
 
+lt_status lt_run_impl_gpta_recall(lt_run *r, int trial, const char *text, int32_t **lead, int *n) {
+    const lt_tuner *t = r->tuner[trial];
+    lt_dialogue *d = &r->gpta.of[trial].talk;
+    *n = 0;
+    LT_TRY(lt_dialogue_read(d, r->data.tok, text));
+    const lt_prefix *p = lt_dialogue_in_use(d);
+    if (!p) return LT_OK;
+    LT_CHECK(p->n_tokens <= d->cfg->max_prefix_tokens, LT_ERR_CONFIG,
+             "trial %s: its prefix has %d tokens, but method.max_prefix_tokens is %d: leave it as it was in training",
+             r->trial[trial].cfg->name, p->n_tokens, d->cfg->max_prefix_tokens);
+    LT_TRY(lt_calloc(lead, t->lead_most, sizeof **lead, "a prefix"));
+    *n = lt_tuner_lead_text(t, p->token, p->n_tokens, *lead);
+    return LT_OK;
+}
+
 /* Local.  The dialogue and its lead. */
 static lt_status restore(lt_run *r, int trial, const stored *s) {
     lt_tuner *t = r->tuner[trial];
-    lt_dialogue *d = &r->gpta.of[trial].talk;
-    const lt_prefix *p;
     int32_t *text = NULL;
     int n = 0;
-    LT_TRY(lt_dialogue_read(d, r->data.tok, s->text));
-    p = d->in_use >= 0 && d->prefix[d->in_use].n_tokens > 0 ? &d->prefix[d->in_use] : NULL;
-    LT_CHECK(!p || p->n_tokens <= d->cfg->max_prefix_tokens, LT_ERR_CONFIG,
-             "trial %s: its prefix has %d tokens, but method.max_prefix_tokens is %d: leave it as it was in training",
-             r->trial[trial].cfg->name, p->n_tokens, d->cfg->max_prefix_tokens);
-    if (p) {
-        LT_TRY(lt_calloc(&text, t->lead_most, sizeof *text, "a prefix"));
-        n = lt_tuner_lead_text(t, p->token, p->n_tokens, text);
-    }
     lt_status st = LT_OK;
+    LT_TRY(lt_run_impl_gpta_recall(r, trial, s->text, &text, &n));
     if (n != s->rows && !t->lead_in_rows)
         st = LT_FAIL(LT_ERR_FORMAT,
                      "the prefix of trial %s has %d tokens, its keys and values are of %lld: the checkpoint was made with "

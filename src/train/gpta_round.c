@@ -157,38 +157,35 @@ static lt_status open_rounds(lt_run *r, lt_round *o, int n) {
     return LT_OK;
 }
 
-/* Collective(world).  Asks those that want n answers, all at once. */
-static lt_status ask_for(lt_run *r, lt_round *o, int n_rounds, int n) {
-    lt_question *question = NULL;
-    lt_answers *answers = NULL;
+/* Collective(world).  Asks those that want n answers, all at once; question and answers: room for n_rounds. */
+static lt_status ask_for(lt_run *r, lt_round *o, int n_rounds, int n, lt_question *question, lt_answers *answers) {
     int count = 0;
-    lt_status st = lt_calloc(&question, n_rounds, sizeof *question, "questions");
-    LT_KEEP(st, lt_calloc(&answers, n_rounds, sizeof *answers, "questions"));
-    st = lt_agree(r->grid.world, st);
-    for (int i = 0; st == LT_OK && i < n_rounds; i++) {
+    for (int i = 0; i < n_rounds; i++) {
         lt_rng seed = {.seed = r->trial[o[i].trial].cfg->seed, .purpose = LT_RNG_TOKEN};
         if (!o[i].prompt || o[i].n != n) continue;
         question[count++] = (lt_question){.prompt = o[i].prompt,
                                           .seed = lt_rng_u64(&seed, r->cfg->assistant.seed, (uint32_t)r->gpta.of[o[i].trial].talk.rounds)};
     }
-    if (st == LT_OK && count) st = lt_assistant_ask(r->gpta.assistant, question, count, n, answers);
-    for (int i = 0, k = 0; st == LT_OK && i < n_rounds; i++)
+    if (count == 0) return LT_OK;
+    LT_TRY(lt_assistant_ask(r->gpta.assistant, question, count, n, answers));
+    for (int i = 0, k = 0; i < n_rounds; i++)
         if (o[i].prompt && o[i].n == n) o[i].answers = answers[k++];
-    free(question);
-    free(answers);
-    return st;
+    return LT_OK;
 }
 
 /* Collective(world). */
 static lt_status ask_all(lt_run *r, lt_round *o, int n_rounds) {
-    for (int i = 0; i < n_rounds; i++)
-        if (!o[i].prompt) LT_TRY(inherit(r, o[i].trial, &o[i].answers));
-    for (int n = 1; n < r->gpta.most; n++) {
-        bool any = false;
-        for (int i = 0; i < n_rounds; i++) any = any || (o[i].prompt && o[i].n == n);
-        if (any) LT_TRY(ask_for(r, o, n_rounds, n));
-    }
-    return LT_OK;
+    lt_question *question = NULL;
+    lt_answers *answers = NULL;
+    lt_status st = lt_calloc(&question, n_rounds, sizeof *question, "questions");
+    LT_KEEP(st, lt_calloc(&answers, n_rounds, sizeof *answers, "questions"));
+    st = lt_agree(r->grid.world, st);
+    for (int i = 0; st == LT_OK && i < n_rounds; i++)
+        if (!o[i].prompt) st = inherit(r, o[i].trial, &o[i].answers);
+    for (int n = 1; st == LT_OK && n < r->gpta.most; n++) st = ask_for(r, o, n_rounds, n, question, answers);
+    free(question);
+    free(answers);
+    return st;
 }
 
 /* Collective(world).  Candidates of a round, and how they do. */

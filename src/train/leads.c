@@ -31,15 +31,9 @@ static void read_lead(lt_run *r, const lt_tuner *t, const lt_prefix *p, int32_t 
     lt_bcast_host(r->grid.world, kv, (size_t)lt_tuner_lead_elems(t, *n) * sizeof *kv, 0);
 }
 
-/* The prefix in use, NULL where there is none or it is empty. */
-static const lt_prefix *in_use(const lt_dialogue *d) {
-    const lt_prefix *p = d->in_use >= 0 ? &d->prefix[d->in_use] : NULL;
-    return p && p->n_tokens > 0 ? p : NULL;
-}
-
 lt_status lt_run_impl_gpta_use(lt_run *r, int trial) {
     lt_tuner *t = r->tuner[trial];
-    const lt_prefix *p = in_use(&r->gpta.of[trial].talk);
+    const lt_prefix *p = lt_dialogue_in_use(&r->gpta.of[trial].talk);
     int32_t *text = NULL;
     float *kv = NULL;
     int n = 0;
@@ -84,7 +78,7 @@ static lt_status place_all(lt_run *r, int trial, int *n) {
     float *kv = NULL;
     lt_status st = lt_agree(r->grid.world, alloc_reading(t, &text, &kv));
     *n = 1 + d->n - d->open0;
-    for (int c = 0; st == LT_OK && c < *n; c++) place(r, trial, c, c ? &d->prefix[d->open0 + c - 1] : in_use(d), text, kv);
+    for (int c = 0; st == LT_OK && c < *n; c++) place(r, trial, c, c ? &d->prefix[d->open0 + c - 1] : lt_dialogue_in_use(d), text, kv);
     if (st == LT_OK && !t->lead_in_rows) {
         st = lt_run_impl_bank_cut(&g->bank);
         g->bank.model.prompt = r->bank.model.prompt;

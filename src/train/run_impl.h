@@ -170,6 +170,9 @@ void lt_run_impl_gpta_sum_up(const lt_run *r);
 lt_status lt_run_impl_gpta_put(lt_run *r, lt_ckpt_writer *w, int trial);
 /* Collective(world).  The same from a checkpoint; ck on rank 0, NULL elsewhere.  Errors: FORMAT, NOMEM (agreed). */
 lt_status lt_run_impl_gpta_get(lt_run *r, lt_ckpt *ck, int trial);
+/* Local.  The dialogue of a trial from what a checkpoint has of it, and the lead of its prefix in use: *lead [n], released by free(); none: untouched.
+ * Errors: FORMAT, CONFIG (a longer one than is allowed now), NOMEM. */
+lt_status lt_run_impl_gpta_recall(lt_run *r, int trial, const char *text, int32_t **lead, int *n);
 /* inherit.c: rank 0.  The text of the prefix that the dialogue of method.init_dialogue came to; released by free().  Errors: IO, FORMAT, CONFIG. */
 lt_status lt_run_impl_gpta_inherit(const lt_run *r, int trial, char **text);
 /* leads.c: Collective(world).  Measures the candidates of the open round beside the prefix in use; their gains are set.  Errors: STOPPED, NOMEM (agreed). */

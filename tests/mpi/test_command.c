@@ -38,7 +38,7 @@ static lt_assistant *open_as(lt_comm *world, const char *mode, double timeout, i
                              .temperature = 0.9,
                              .top_p = 0.95,
                              .timeout = timeout};
-    CHECK_OK(lt_assistant_open(&(lt_assistant_args){.cfg = &cfg, .most = 8}, world, &a));
+    CHECK_OK(lt_assistant_open(&(lt_assistant_args){.cfg = &cfg, .most = 8, .questions = 1}, world, &a));
     return a;
 }
 
